@@ -1,0 +1,477 @@
+"""SolarData: how images of the Sun and their targets reach a network.
+
+A data set is one class in one ``.py`` file: a subclass of :class:`SolarData`, decorated with
+``@dataclasses.dataclass(kw_only=True)``, whose fields made by :func:`tools.options.option` are its options (and its
+command line flags). Copy one, change it, and give its path to any script. Everything downstream takes a SolarData.
+"""
+
+import abc
+import contextlib
+import csv
+import dataclasses
+import functools
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import math
+import pathlib
+import sys
+import threading
+import typing
+
+import numpy
+
+from tools import atomic_files, options
+from tools.errors import UserError
+
+PROJECT = pathlib.Path(__file__).resolve().parents[1]
+SPLITS = ("training", "validation")
+EVALUATION_COLUMNS = ("time", "prediction", "true_delta", "true_value", "prior_value")
+
+
+@dataclasses.dataclass(frozen=True)
+class Channel:
+    """One channel of an image: how it is called and how the field draws it.
+
+    Attributes
+    ----------
+    name : str
+        Short, for file names and labels: ``"171"``, ``"magnetogram"``.
+    colour_table : str
+        A colour map name that matplotlib knows once sunpy's are registered: ``"sdoaia171"``, ``"hmimag"``.
+    unit : str
+        Of the pixel values, for colour bars.
+    stretch : str
+        ``"linear"`` or ``"asinh"``.
+    """
+
+    name: str
+    colour_table: str = "gray"
+    unit: str = ""
+    stretch: str = "linear"
+
+
+@dataclasses.dataclass(frozen=True)
+class Availability:
+    """Whether a data set's files are there: true where nothing is missing.
+
+    Attributes
+    ----------
+    looked_in : tuple of str
+        Folders and files that were looked at.
+    found : int
+        Files found.
+    missing : tuple of str
+        What is missing, in words or as file names.
+    """
+
+    looked_in: tuple[str, ...]
+    found: int
+    missing: tuple[str, ...] = ()
+
+    def __bool__(self):
+        return not self.missing
+
+    def __str__(self):
+        if self:
+            return f"{self.found} files in {', '.join(self.looked_in)}"
+        few = ", ".join(self.missing[:4]) + (f" and {len(self.missing) - 4} more" if len(self.missing) > 4 else "")
+        return f"missing {few}; looked in {', '.join(self.looked_in)}"
+
+
+class SolarData(abc.ABC):
+    """Images of the Sun, side information and targets at given times, split into training and validation.
+
+    Images are float32 arrays of shape (height, width, channel), north up and west right: row 0 is solar north. Times
+    are UTC, timezone-naive ``datetime64[s]``.
+
+    Subclasses state `title`, and may set `simulated`; they implement the abstract members below.
+    """
+
+    title: typing.ClassVar[str]
+    simulated: typing.ClassVar[bool] = False
+    memory_budget: typing.ClassVar[int] = 2**30  # bytes of samples kept after their first read
+
+    # What goes in and what comes out
+
+    @property
+    @abc.abstractmethod
+    def input_shapes(self):
+        """Input names and shapes without the batch axis, in the order networks see them.
+
+        ``image`` is the image at the time itself, ``image_prior_1``, ... earlier ones, each (height, width, channel);
+        ``side_channel`` is a vector (n,).
+
+        Returns
+        -------
+        dict of str to tuple of int
+        """
+
+    @property
+    @abc.abstractmethod
+    def channels(self):
+        """The channels of every image input: tuple of `Channel`."""
+
+    @property
+    def side_channel_names(self):
+        """Names of the entries of the side channel, in order: tuple of str."""
+        return ()
+
+    @property
+    def image_inputs(self):
+        """Names of the inputs that are images, the current one first: tuple of str."""
+        return tuple(name for name, shape in self.input_shapes.items() if len(shape) == 3)
+
+    @property
+    def task(self):
+        """``"regression"`` (one number) or ``"classification"`` (event or none in the window)."""
+        return "regression"
+
+    @property
+    @abc.abstractmethod
+    def target_label(self):
+        """What the network is asked for, with its unit, as an axis label."""
+
+    # Samples
+
+    @abc.abstractmethod
+    def times(self, split):
+        """Sample times of ``"training"`` or ``"validation"``: sorted ``datetime64[s]`` array without duplicates."""
+
+    @abc.abstractmethod
+    def inputs(self, time):
+        """Inputs at one time: dict of float32 arrays with the names and shapes of `input_shapes`."""
+
+    @abc.abstractmethod
+    def target(self, time):
+        """What the network should return at one time, in the network's units: float."""
+
+    @abc.abstractmethod
+    def truth(self, time):
+        """The true value and the value known at the time itself (the prior): two floats in physical units.
+
+        For flux forecasts W m^-2; for classification 1.0 or 0.0, the prior saying whether such an event happened in
+        the window just past (the persistence forecast).
+        """
+
+    def value(self, prediction, prior):
+        """Turn network outputs (network's units) and priors into physical units: arrays (n,)."""
+        return prediction
+
+    def metadata(self, time):
+        """What a person wants to know of a sample beside its time: dict of short name to str or number."""
+        return {"value": self.truth(time)[0]}
+
+    @abc.abstractmethod
+    def read_image(self, path):
+        """Read an image file into inputs: as `inputs`, for the time given by the file.
+
+        Raises
+        ------
+        UserError
+            The file is missing, damaged, of another format or size; names the file and what was expected.
+        """
+
+    def image_header(self, path):
+        """FITS header (`astropy.io.fits.Header`) of the image as `read_image` returns it, or None.
+
+        Its WCS belongs to the array in FITS order (row 0 is the southernmost): ``image[::-1]``.
+        """
+        return None
+
+    # Files
+
+    @abc.abstractmethod
+    def is_downloaded(self):
+        """Whether the files are there, and if not what is missing and where it was looked for: `Availability`."""
+
+    def download(self):
+        """Fetch what is missing.
+
+        Raises
+        ------
+        UserError
+            When the data set has no automatic source; says where its files come from.
+        """
+        raise UserError(f"{self.title}: there is nothing to download automatically; {self.is_downloaded()}")
+
+    def require_downloaded(self):
+        """Raise a `UserError` that says what is missing and where it was looked for, unless everything is there."""
+        availability = self.is_downloaded()
+        if not availability:
+            raise UserError(f"{self.title}: {availability}")
+        return availability
+
+    def require_samples(self, split):
+        """The times of a split; a `UserError` when there are none."""
+        times = self.times(split)
+        if len(times) == 0:
+            raise UserError(f"{self.title}: the {split} split is empty; check its dates and {self.is_downloaded()}")
+        return times
+
+    def describe(self):
+        """Options, sizes and a fingerprint of the samples, for settings.yml: dict of plain values."""
+        digest = hashlib.sha256()
+        counts = {}
+        for split in SPLITS:
+            times = self.times(split)
+            counts[split] = len(times)
+            digest.update(times.astype("<i8").tobytes())
+        return {
+            "data_set": self.title,
+            "simulated": self.simulated,
+            "data_options": options.as_dictionary(self),
+            "file_count": self.is_downloaded().found,
+            "samples": counts,
+            "sample_times_sha256": digest.hexdigest()[:16],
+        }
+
+    # Pipelines
+
+    def steps(self, split, batch_size):
+        """Batches in one pass over a split, the last one possibly smaller."""
+        return math.ceil(len(self.times(split)) / batch_size)
+
+    def targets(self, split):
+        """Targets of a split, in the order of `times`: float32 (n,)."""
+        return numpy.array([self.target(time) for time in self.times(split)], "float32")
+
+    @staticmethod
+    def order(count, *, seed, epoch):
+        """The order of samples in one epoch: a permutation that depends on seed and epoch alone."""
+        return numpy.random.default_rng([seed, epoch]).permutation(count)
+
+    def pipeline(self, split, *, batch_size, seed=None, first_epoch=0, shard=(0, 1), readers=None):
+        """Batches of (inputs, target) as a `tf.data.Dataset`.
+
+        Parameters
+        ----------
+        split : str
+            ``"training"`` or ``"validation"``.
+        batch_size : int
+            Samples per batch of this pipeline.
+        seed : int, optional
+            Given: endless epochs, each in the order that seed and epoch number determine; take `steps` batches per
+            epoch. Not given: one pass in the order of time.
+        first_epoch : int
+            Number of the first epoch, to continue an interrupted training with the same orders.
+        shard : tuple of int
+            (index, count): of each epoch's order take every count-th sample, for one worker of several.
+        readers : int, optional
+            Samples read at once. The order of samples does not depend on it.
+
+        Returns
+        -------
+        tf.data.Dataset
+            Of (dict of float32 (batch, ...), float32 (batch,)). Reads run ahead of training.
+
+        Raises
+        ------
+        UserError
+            When the split is empty.
+        """
+        import os
+
+        import tensorflow
+
+        times = self.require_samples(split)
+        targets = self.targets(split)
+        seconds = times.astype("datetime64[s]").astype("int64")
+        index, count = shard
+        names, shapes = list(self.input_shapes), list(self.input_shapes.values())
+
+        def epoch_order(epoch):
+            order = numpy.arange(len(times)) if seed is None else self.order(len(times), seed=seed, epoch=int(epoch))
+            return order[index::count].astype("int64")
+
+        def read(sample):
+            arrays = tensorflow.numpy_function(
+                lambda which: self._arrays(int(seconds[which])), [sample], [tensorflow.float32] * len(names)
+            )
+            for array, shape in zip(arrays, shapes, strict=True):
+                array.set_shape(shape)
+            return dict(zip(names, arrays, strict=True)), tensorflow.gather(targets, sample)
+
+        def epoch_batches(epoch):
+            order = tensorflow.numpy_function(epoch_order, [epoch], tensorflow.int64)
+            order.set_shape([None])
+            samples = tensorflow.data.Dataset.from_tensor_slices(order)
+            parallel = readers or min(8, max(2, os.cpu_count() or 1))
+            return samples.map(read, num_parallel_calls=parallel, deterministic=True).batch(batch_size)
+
+        if seed is None:
+            batches = epoch_batches(tensorflow.constant(0, tensorflow.int64))
+        else:
+            epochs = tensorflow.data.Dataset.counter(start=first_epoch)
+            batches = epochs.flat_map(epoch_batches)
+        plan = tensorflow.data.Options()
+        # Samples are already sharded where that is wanted; TensorFlow must not do it a second time.
+        plan.experimental_distribute.auto_shard_policy = tensorflow.data.experimental.AutoShardPolicy.OFF
+        return batches.with_options(plan).prefetch(2)
+
+    @contextlib.contextmanager
+    def reporting_reads(self):
+        """Inside this block an error met while a pipeline reads is raised as itself, not as TensorFlow's wrapping."""
+        self._reads.failure = None
+        try:
+            yield
+        except Exception as error:
+            if self._reads.failure is not None:
+                raise self._reads.failure from error
+            raise
+
+    @functools.cached_property
+    def _reads(self):
+        return _Reads()
+
+    def _arrays(self, seconds):
+        reads = self._reads
+        kept = reads.kept.get(seconds)
+        if kept is not None:
+            return kept
+        try:
+            sample = self.inputs(numpy.datetime64(seconds, "s"))
+            arrays = [numpy.ascontiguousarray(sample[name], "float32") for name in self.input_shapes]
+        except Exception as error:
+            reads.failure = error
+            raise
+        size = sum(array.nbytes for array in arrays)
+        with reads.lock:
+            if seconds not in reads.kept and reads.used + size <= self.memory_budget:
+                reads.kept[seconds] = arrays
+                reads.used += size
+        return arrays
+
+    # Scoring
+
+    def forecast(self, outputs):
+        """Network outputs of a batch as one number per sample: flux in the network's units, or a probability.
+
+        Parameters
+        ----------
+        outputs : array or dict of arrays
+            Shape (n, 1) or (n, 2); of a network with several named outputs, the one named ``"logits"``. For
+            classification these are logits: of the event, or of (no event, event).
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 (n,).
+        """
+        if isinstance(outputs, dict):
+            outputs = outputs["logits"]
+        outputs = numpy.asarray(outputs, "float64").reshape(len(outputs), -1)
+        if self.task == "regression":
+            return outputs[:, 0]
+        logit = outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs[:, 0]
+        return 0.5 * (1 + numpy.tanh(logit / 2))
+
+    def evaluate(self, model, path, *, split="validation", batch_size=16):
+        """Forecast every sample of a split and write a CSV; memory does not grow with the number of samples.
+
+        Parameters
+        ----------
+        model : keras.Model
+        path : str or pathlib.Path
+            The CSV, with columns time, prediction, true_delta, true_value, prior_value: in W m^-2 for flux
+            forecasts, probability and 0 or 1 for classification. true_delta is true_value - prior_value.
+        split : str
+        batch_size : int
+
+        Returns
+        -------
+        int
+            Rows written.
+        """
+        from tqdm import tqdm
+
+        times = self.require_samples(split)
+        batches = self.pipeline(split, batch_size=batch_size)
+        row = 0
+        with atomic_files.replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(EVALUATION_COLUMNS)
+            with self.reporting_reads(), tqdm(total=len(times), desc=f"forecast {split}", unit="image", disable=None) as bar:
+                for inputs, _ in batches:
+                    forecasts = self.forecast(model.predict_on_batch(inputs))
+                    for forecast in forecasts:
+                        true, prior = self.truth(times[row])
+                        value = float(self.value(forecast, prior))
+                        writer.writerow([f"{times[row]}Z", *(f"{number:.9g}" for number in (value, true - prior, true, prior))])
+                        row += 1
+                    bar.update(len(forecasts))
+        return row
+
+
+class _Reads:
+    """What a data set remembers of its reading: samples kept in memory, and the last error."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.kept = {}
+        self.used = 0
+        self.failure = None
+
+
+def load_solar_data(path):
+    """The SolarData class in a ``.py`` file.
+
+    A file inside the project is imported by its dotted name (loading it by path would make a second copy of its
+    classes); any other file is executed once and registered under its path.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+
+    Returns
+    -------
+    type
+        The one concrete subclass of `SolarData` that the file defines.
+
+    Raises
+    ------
+    UserError
+        No such file, it cannot be imported, it defines no such class, or several.
+    """
+    path = pathlib.Path(path)
+    if path.suffix != ".py" or not path.is_file():
+        raise UserError(f"{path}: no such data set file; give the path of a .py file that defines a SolarData class")
+    module = _module(path.resolve(), path)
+    found = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, SolarData) and value.__module__ == module.__name__
+    ]
+    concrete = [value for value in found if not inspect.isabstract(value)]
+    if not concrete:
+        abstract = f"; {found[0].__name__} lacks {', '.join(sorted(found[0].__abstractmethods__))}" if found else ""
+        raise UserError(f"{path}: defines no SolarData class{abstract}")
+    if len(concrete) > 1:
+        raise UserError(f"{path}: defines several SolarData classes ({', '.join(c.__name__ for c in concrete)}); keep one")
+    return concrete[0]
+
+
+def _module(path, shown):
+    try:
+        if path.is_relative_to(PROJECT) and all(part.isidentifier() for part in path.relative_to(PROJECT).with_suffix("").parts):
+            dotted = ".".join(path.relative_to(PROJECT).with_suffix("").parts)
+            if importlib.util.find_spec(dotted) is not None:
+                return importlib.import_module(dotted)
+        name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+        if name in sys.modules:
+            return sys.modules[name]
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # dataclasses and pickle look their module up here
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        return module
+    except UserError:
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{shown}: cannot be imported ({reason})") from error

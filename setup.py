@@ -1,0 +1,45 @@
+"""Packages of the four rooms, ranges of what they need, and extras."""
+
+from setuptools import find_packages, setup
+
+ROOMS = ["tools", "dataset_models", "network_models", "science"]
+
+setup(
+    name="solar-forecasting",
+    version="0.1.0",
+    description="Forecast X-ray flux and solar flares from images of the Sun with deep learning, and look inside the networks",
+    license="BSD-3-Clause",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=[pattern for room in ROOMS for pattern in (room, room + ".*")]),
+    install_requires=[
+        "tensorflow>=2.21,<2.22",
+        "keras>=3.15,<4",
+        "numpy>=2,<3",
+        "scipy>=1.14,<2",
+        "astropy>=7,<9",
+        "h5py>=3.12,<4",
+        "pandas>=2.2,<4",
+        "scikit-learn>=1.6,<2",
+        "tf-keras-vis>=0.8.7,<0.9",
+        "tensorboard>=2.20,<3",
+        "keras-tuner>=1.4.7,<2",
+        "sunpy[map,timeseries]>=7,<8",
+        "aiapy>=0.10,<0.13",
+        "matplotlib>=3.9,<4",
+        "pillow>=11,<14",
+        "tqdm>=4.66,<5",
+        "PyYAML>=6,<7",
+    ],
+    extras_require={
+        "dev": [
+            "pytest>=8,<10",
+            "pytest-timeout>=2.3,<3",
+            "pytest-xdist>=3.6,<4",
+            "hypothesis>=6.100,<7",
+            "ruff>=0.12,<1",
+            "import-linter>=2.3,<3",
+        ],
+        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
+        "pytorch": ["torch>=2.6,<3"],
+    },
+)

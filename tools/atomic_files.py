@@ -1,0 +1,76 @@
+"""Files that appear complete or not at all: written beside their place, flushed to disk, then renamed."""
+
+import contextlib
+import os
+import pathlib
+import tempfile
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Give a temporary path beside `path`; it takes the name `path` when the block ends without an exception.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file to create or replace. Missing parent folders are created.
+
+    Yields
+    ------
+    pathlib.Path
+        A file of the same suffix in the same folder, empty. It is removed when the block raises.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be written to; its ``filename`` is `path`.
+    """
+    path = pathlib.Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from error
+    os.close(handle)
+    temporary = pathlib.Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files that only their owner can read
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, str(temporary)):
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
+
+
+def write_text(path, text):
+    """Write a text file (UTF-8), complete or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_array(path, array):
+    """Write a ``.npy`` file (`numpy.ndarray`, no objects), complete or not at all."""
+    import numpy
+
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        numpy.save(file, array, allow_pickle=False)
+
+
+def write_arrays(path, **arrays):
+    """Write a compressed ``.npz`` file of named arrays, complete or not at all."""
+    import numpy
+
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        numpy.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def write_table(path, table):
+    """Write a `pandas.DataFrame` as CSV without its index, complete or not at all."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False)

@@ -1,0 +1,88 @@
+"""What every script shares: an argument parser whose errors are one line, and a main that ends cleanly."""
+
+import argparse
+import errno
+import os
+import sys
+import traceback
+
+from tools.errors import UserError
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {' '.join(message.split())} (see --help)\n")
+
+
+def parser(description, **keywords):
+    """An argument parser that reports a usage error in one line and exits with code 2.
+
+    Parameters
+    ----------
+    description : str
+        Shown by ``--help``; a module's docstring keeps its line breaks.
+    **keywords
+        Passed on to `argparse.ArgumentParser`.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+    """
+    keywords.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+    keywords.setdefault("allow_abbrev", False)
+    return _Parser(description=description, **keywords)
+
+
+def run(main, arguments=None):
+    """Call a script's ``main`` and exit.
+
+    A `UserError`, a full disk and an interruption end in one line on standard error; any other exception is a defect
+    of ours and keeps its traceback.
+
+    Parameters
+    ----------
+    main : callable
+        Takes the list of arguments (or None for ``sys.argv[1:]``).
+    arguments : list of str, optional
+    """
+    # TensorFlow reads these when it is imported, which scripts do inside main.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    try:
+        main(arguments)
+    except UserError as error:
+        _end(str(error), 2)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _end("interrupted", 130)
+    except Exception as error:
+        if _disk_is_full(error):
+            _end(f"no space left on device while writing {_file_of(error)}: free some space and run again", 2)
+        traceback.print_exc()
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _end(message, code):
+    print(f"{os.path.basename(sys.argv[0])}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _disk_is_full(error):
+    # h5py and TensorFlow wrap the operating system's error in their own types and keep only its text.
+    while error is not None:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _file_of(error):
+    while error is not None:
+        if getattr(error, "filename", None):
+            return error.filename
+        error = error.__cause__ or error.__context__
+    return "the output"

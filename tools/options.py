@@ -1,0 +1,137 @@
+"""Dataclass fields <-> command line flags <-> plain dictionaries: one definition of every option.
+
+An option is a dataclass field made by :func:`option`. Scripts turn the fields into flags, run folders store them as
+YAML, and a dictionary read back is checked: unknown keys and wrong types fail, with the names that exist.
+"""
+
+import argparse
+import dataclasses
+import types
+import typing
+
+from tools.errors import UserError
+
+
+def option(default, help, *, choices=None, least=None, most=None):
+    """A dataclass field that is also a command line flag.
+
+    Parameters
+    ----------
+    default : object
+        Its type is given by the field's annotation: bool, int, float, str, ``X | None`` or ``tuple[X, ...]``.
+    help : str
+        One line, with the unit.
+    choices : sequence, optional
+        The allowed values (of each element, for tuples).
+    least, most : number, optional
+        Inclusive bounds.
+    """
+    metadata = {"help": help, "choices": choices, "least": least, "most": most}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def fields(owner):
+    """The options of a dataclass (a class or an instance), by name."""
+    return {field.name: field for field in dataclasses.fields(owner) if "help" in field.metadata}
+
+
+def add_flags(parser, owner, *, title=None, skip=()):
+    """Give `parser` a flag ``--name`` for each option of the dataclass `owner`.
+
+    Flags that the user does not give stay out of the parsed namespace (so a run's stored value is not overwritten).
+    Booleans read ``--name`` and ``--no-name``.
+    """
+    group = parser.add_argument_group(title or owner.__name__)
+    annotations = typing.get_type_hints(owner)
+    for name, field in fields(owner).items():
+        if name in skip:
+            continue
+        kind, many, _ = _kind(annotations[name])
+        default = " ".join(map(str, field.default)) if many else field.default
+        text = f"{field.metadata['help']} (default: {default})".replace("%", "%%")
+        keywords = {"dest": name, "default": argparse.SUPPRESS, "help": text}
+        if kind is bool:
+            keywords["action"] = argparse.BooleanOptionalAction
+        else:
+            keywords["type"] = kind
+            keywords["metavar"] = kind.__name__.upper()
+            if field.metadata["choices"]:
+                keywords["choices"] = field.metadata["choices"]
+                keywords.pop("metavar")
+            if many:
+                keywords["nargs"] = "*"
+        group.add_argument(f"--{name}", **keywords)
+
+
+def take(owner, namespace):
+    """The options of `owner` that the user gave, as a dictionary."""
+    return {name: getattr(namespace, name) for name in fields(owner) if hasattr(namespace, name)}
+
+
+def as_dictionary(instance):
+    """Option values of a dataclass instance as plain YAML-able values."""
+    values = {name: getattr(instance, name) for name in fields(instance)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def build(owner, values, *, origin="options"):
+    """Make an instance of the dataclass `owner` from a dictionary, checked.
+
+    Parameters
+    ----------
+    owner : type
+        A dataclass whose fields were made by :func:`option`.
+    values : dict
+        Option names and values; missing ones keep their defaults.
+    origin : str
+        Named in errors: a file name, or "command line".
+
+    Raises
+    ------
+    UserError
+        Unknown names, wrong types, values outside their bounds or choices.
+    """
+    known = fields(owner)
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise UserError(f"{origin}: {owner.__name__} has no option {', '.join(unknown)}; it has {', '.join(known) or 'none'}")
+    annotations = typing.get_type_hints(owner)
+    return owner(**{name: _checked(value, annotations[name], known[name], origin) for name, value in values.items()})
+
+
+def _kind(annotation):
+    """(element type, is it a tuple, may it be None) of an annotation."""
+    optional = False
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        parts = [part for part in typing.get_args(annotation) if part is not types.NoneType]
+        optional, annotation = True, parts[0]
+    if typing.get_origin(annotation) is tuple:
+        return typing.get_args(annotation)[0], True, optional
+    return annotation, False, optional
+
+
+def _checked(value, annotation, field, origin):
+    kind, many, optional = _kind(annotation)
+    if value is None and optional:
+        return None
+    if many:
+        if isinstance(value, str) or not isinstance(value, (list, tuple)):
+            raise UserError(f"{origin}: {field.name} expects a list, received {value!r}")
+        return tuple(_checked_element(element, kind, field, origin) for element in value)
+    return _checked_element(value, kind, field, origin)
+
+
+def _checked_element(value, kind, field, origin):
+    limits = field.metadata
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise UserError(f"{origin}: {field.name} expects {kind.__name__}, received {value!r}")
+    if limits["choices"] and value not in limits["choices"]:
+        choices = ", ".join(map(str, limits["choices"]))
+        raise UserError(f"{origin}: {field.name} is one of {choices}; received {value!r}")
+    if limits["least"] is not None and not value >= limits["least"]:
+        raise UserError(f"{origin}: {field.name} is at least {limits['least']}; received {value!r}")
+    if limits["most"] is not None and not value <= limits["most"]:
+        raise UserError(f"{origin}: {field.name} is at most {limits['most']}; received {value!r}")
+    return value

@@ -1,0 +1,62 @@
+"""Where data lives: config.yml, overridden by an environment variable, overridden by a flag."""
+
+import os
+import pathlib
+
+from tools.errors import UserError
+
+PROJECT = pathlib.Path(__file__).resolve().parents[1]
+KEYS = ("aia", "hmi", "goes", "flares", "cache")
+
+
+def data_path(key, flag=None):
+    """The path of one kind of data.
+
+    Parameters
+    ----------
+    key : str
+        One of `KEYS`: ``aia`` and ``hmi`` (folders of images), ``goes`` (the flux store), ``flares`` (a flare list),
+        ``cache`` (a folder for converted images).
+    flag : str or pathlib.Path, optional
+        What the user gave on the command line; wins when given.
+
+    Returns
+    -------
+    pathlib.Path
+        The flag, else the environment variable ``SOLAR_<KEY>``, else the entry of ``config.yml`` (the file named by
+        ``SOLAR_CONFIG``, else the one in the project's folder; relative entries are relative to that file).
+
+    Raises
+    ------
+    UserError
+        When the configuration cannot be read or has unknown keys.
+    """
+    if key not in KEYS:
+        raise KeyError(key)
+    if flag:
+        return pathlib.Path(flag).expanduser()
+    if os.environ.get(f"SOLAR_{key.upper()}"):
+        return pathlib.Path(os.environ[f"SOLAR_{key.upper()}"]).expanduser()
+    config = pathlib.Path(os.environ.get("SOLAR_CONFIG") or PROJECT / "config.yml")
+    entries = _read(config)
+    if key not in entries:
+        raise UserError(f"{config}: no entry {key!r}; add it, or set SOLAR_{key.upper()}")
+    return config.parent / pathlib.Path(str(entries[key])).expanduser()
+
+
+def _read(config):
+    import yaml
+
+    try:
+        entries = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise UserError(f"{config}: cannot be read ({reason}); set SOLAR_CONFIG to a config.yml") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{config}: is not YAML ({error})") from error
+    if not isinstance(entries, dict):
+        raise UserError(f"{config}: expected entries like 'aia: data/AIA'")
+    unknown = sorted(set(map(str, entries)) - set(KEYS))
+    if unknown:
+        raise UserError(f"{config}: unknown entries {', '.join(unknown)}; known are {', '.join(KEYS)}")
+    return entries
