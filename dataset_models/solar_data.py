@@ -42,14 +42,15 @@ class Channel:
         A colour map name that matplotlib knows once sunpy's are registered: ``"sdoaia171"``, ``"hmimag"``.
     unit : str
         Of the pixel values, for colour bars.
-    stretch : str
-        ``"linear"`` or ``"asinh"``.
+    logarithmic : bool
+        Whether the pixel values span decades and mean more by their logarithm: intensities yes, magnetograms no.
+        Networks whiten, and pictures stretch, accordingly.
     """
 
     name: str
     colour_table: str = "gray"
     unit: str = ""
-    stretch: str = "linear"
+    logarithmic: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -454,9 +455,10 @@ def load_solar_data(path):
 
 def _module(path, shown):
     try:
-        if path.is_relative_to(PROJECT) and all(part.isidentifier() for part in path.relative_to(PROJECT).with_suffix("").parts):
-            dotted = ".".join(path.relative_to(PROJECT).with_suffix("").parts)
-            if importlib.util.find_spec(dotted) is not None:
+        if path.is_relative_to(PROJECT):
+            parts = path.relative_to(PROJECT).with_suffix("").parts
+            dotted = ".".join(parts)
+            if all(part.isidentifier() for part in parts) and importlib.util.find_spec(dotted) is not None:
                 return importlib.import_module(dotted)
         name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
         if name in sys.modules:

@@ -54,7 +54,8 @@ def run(main, arguments=None):
     except UserError as error:
         _end(str(error), 2)
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")
+        # Python would complain once more when it flushes standard output at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
         _end("interrupted", 130)

@@ -1,0 +1,33 @@
+"""Fixtures of all tests: real data where it is present, and nothing of the user's within reach."""
+
+import os
+import pathlib
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ["MPLBACKEND"] = "Agg"
+
+PROJECT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Folder of real images, catalogues and golden numbers; tests that need it skip where it is absent."""
+    folder = pathlib.Path(os.environ.get("SOLAR_SHARED") or PROJECT.parent / "shared" / "real")
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder} (set SOLAR_SHARED)")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def user_folders(tmp_path, monkeypatch):
+    """Point every data location at an empty temporary folder."""
+    config = tmp_path / "user" / "config.yml"
+    config.parent.mkdir()
+    config.write_text("aia: aia\nhmi: hmi\ngoes: xrs.sqlite\nflares: flares.csv\ncache: cache\n")
+    monkeypatch.setenv("SOLAR_CONFIG", str(config))
+    for key in ("AIA", "HMI", "GOES", "FLARES", "CACHE"):
+        monkeypatch.delenv(f"SOLAR_{key}", raising=False)
+    return config.parent
