@@ -1,0 +1,60 @@
+"""One device or all GPUs of a machine."""
+
+import contextlib
+
+from tools.errors import UserError
+
+
+def strategy(devices=0):
+    """How training is spread over devices.
+
+    Parameters
+    ----------
+    devices : int
+        0: all visible GPUs, or the CPU where there is none. n: the first n GPUs; without GPUs, the CPU as n logical
+        devices, which runs the same code path and so tests it. Logical devices can only be made before TensorFlow
+        has been used in the process.
+
+    Returns
+    -------
+    tf.distribute.MirroredStrategy or None
+        None for one device. Batch sizes are global: each of R devices gets a part of every batch.
+
+    Raises
+    ------
+    UserError
+        When fewer devices are there than asked for.
+    """
+    import tensorflow
+
+    gpus = tensorflow.config.list_logical_devices("GPU") if tensorflow.config.list_physical_devices("GPU") else []
+    if gpus:
+        if devices > len(gpus):
+            raise UserError(f"--devices {devices}: only {len(gpus)} GPUs are visible")
+        names = [device.name for device in gpus[: devices or len(gpus)]]
+    else:
+        names = _logical_cpus(devices) if devices > 1 else ["CPU:0"]
+    if len(names) == 1:
+        return None
+    return tensorflow.distribute.MirroredStrategy(names)
+
+
+def scope(chosen):
+    """The context in which a network is built and compiled: the strategy's scope, or nothing for one device."""
+    return chosen.scope() if chosen is not None else contextlib.nullcontext()
+
+
+def _logical_cpus(count):
+    import tensorflow
+
+    cpu = tensorflow.config.list_physical_devices("CPU")[0]
+    try:
+        if tensorflow.config.get_logical_device_configuration(cpu) is None:
+            parts = [tensorflow.config.LogicalDeviceConfiguration() for _ in range(count)]
+            tensorflow.config.set_logical_device_configuration(cpu, parts)
+    except RuntimeError as error:
+        raise UserError(f"--devices {count}: TensorFlow is already running on one CPU device in this process") from error
+    there = tensorflow.config.list_logical_devices("CPU")
+    if len(there) < count:
+        raise UserError(f"--devices {count}: this process already runs TensorFlow on {len(there)} logical CPU devices")
+    return [device.name for device in there[:count]]

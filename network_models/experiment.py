@@ -1,0 +1,304 @@
+"""Train a network on a data set and leave everything about it in a run folder: the only place that calls ``fit``."""
+
+import contextlib
+import dataclasses
+import json
+import math
+
+import numpy
+
+from network_models import distribution
+from network_models.run_folder import RunFolder, provenance
+from tools import atomic_files, skill_scores
+from tools.errors import UserError
+
+LARGEST = 150_000_000  # parameters
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    Attributes
+    ----------
+    folder : RunFolder
+    epochs : int
+        Epochs trained so far.
+    val_loss : float
+        The lowest validation loss.
+    scores : dict of str to float
+        Scores of the best network on the validation split, and of the baselines beside it.
+    """
+
+    folder: RunFolder
+    epochs: int
+    val_loss: float
+    scores: dict[str, float]
+
+
+def run(build, settings, *, architecture=None, callbacks=()):
+    """Train, or continue training, a network.
+
+    Parameters
+    ----------
+    build : callable
+        ``build(input_shapes, options, seed=...)`` returns a `keras.Model` with inputs of the names in `input_shapes`.
+        Its output is (n, 1): the target, or for classification the logit of the event; or (n, 2): logits of no event
+        and event; or a dict whose entry ``"logits"`` is one of these.
+    settings : network_models.settings.RunSettings
+    architecture : str, optional
+        Stored in settings.yml for scripts that train several.
+    callbacks : sequence of keras.callbacks.Callback
+        Further ones, called before those that write files.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    UserError
+        Data are missing, a split is empty, the network is too large, the loss is not finite.
+    """
+    import keras
+
+    data, training = settings.data, settings.training
+    data.require_downloaded()
+    counts = {split: len(data.require_samples(split)) for split in ("training", "validation")}
+    strategy = distribution.strategy(training.devices)
+    replicas = strategy.num_replicas_in_sync if strategy else 1
+    if training.batch_size < replicas:
+        raise UserError(f"--batch_size {training.batch_size}: must be at least the number of devices, {replicas}")
+
+    with _precision(training.mixed_precision):
+        keras.utils.set_random_seed(training.seed)
+        _refuse_large(build, settings)
+        with distribution.scope(strategy):
+            model = build(data.input_shapes, settings.network, seed=training.seed)
+            loss_name = _compile(model, data, training, replicas)
+        stored = {"architecture": architecture} if architecture else {}
+        stored |= settings.as_dictionary()
+        folder = settings.resume or RunFolder.create(settings.network_folder)
+        writers = _writers(folder, stored, data, loss_name, training)
+        state = writers[-1]
+        first_epoch = 0
+        if settings.resume:
+            first_epoch = state.restore(model)
+            if first_epoch >= training.epochs:
+                raise UserError(f"{folder}: already has {first_epoch} epochs; ask for more with --epochs")
+            writers[2].first_epoch = first_epoch
+        else:
+            fit_statistics(model, data)
+            folder.write_settings({**stored, **data.describe(), "parameters": model.count_params(), **provenance()})
+            lines = []
+            model.summary(print_fn=lambda line, **_: lines.append(line))
+            atomic_files.write_text(folder.summary, "\n".join(lines) + "\n")
+        print(
+            f"{data.title}: {counts['training']} training and {counts['validation']} validation samples;"
+            f" {model.count_params():,} parameters; run folder {folder}"
+        )
+
+        batch = training.batch_size
+        training_batches = data.pipeline("training", batch_size=batch, seed=training.seed, first_epoch=first_epoch)
+        validation_batches = data.pipeline("validation", batch_size=batch)
+        if replicas > 1:
+            training_batches = training_batches.map(_weights(replicas))
+            validation_batches = validation_batches.map(_weights(replicas))
+        with data.reporting_reads():
+            model.fit(
+                training_batches,
+                validation_data=validation_batches,
+                steps_per_epoch=data.steps("training", batch),
+                validation_steps=data.steps("validation", batch),
+                initial_epoch=first_epoch,
+                epochs=training.epochs,
+                callbacks=[writers[0], *callbacks, *writers[1:]],
+                verbose="auto" if _interactive() else 2,
+            )
+    return _finish(folder, data, batch)
+
+
+def fit_statistics(model, data, *, most=512):
+    """Fill every `Whiten` layer from the training split.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Whiten layers are found by their names, ``whiten_<input>``.
+    data : SolarData
+    most : int
+        Samples used: all, or this many evenly spaced ones.
+    """
+    from tqdm import tqdm
+
+    from network_models.layers import Whiten
+
+    layers = {layer.name.removeprefix("whiten_"): layer for layer in model.layers if isinstance(layer, Whiten)}
+    if not layers:
+        return
+    times = data.times("training")
+    times = times[numpy.unique(numpy.linspace(0, len(times) - 1, min(most, len(times))).astype(int))]
+    totals = {name: numpy.zeros((3, data.input_shapes[name][-1])) for name in layers}
+    for time in tqdm(times, desc="statistics", unit="image", disable=None, leave=False):
+        inputs = data.inputs(time)
+        for name, layer in layers.items():
+            values = numpy.asarray(layer.transform(inputs[name][None]), "float64").reshape(-1, inputs[name].shape[-1])
+            totals[name] += numpy.stack([numpy.full(values.shape[1], len(values)), values.sum(0), (values**2).sum(0)])
+    for name, layer in layers.items():
+        count, total, squares = totals[name]
+        mean = total / count
+        layer.set_statistics(mean, numpy.sqrt(numpy.maximum(squares / count - mean**2, 0)))
+
+
+def scores_of(path, data):
+    """Scores of a file written by `SolarData.evaluate`, beside those of the baselines on the same samples.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+    data : SolarData
+        Its training split gives climatology.
+
+    Returns
+    -------
+    dict of str to float
+        For classification TSS, HSS, AUC, Brier score and Brier skill against the event rate of the training split,
+        and the same for persistence; otherwise errors, and skill against climatology and persistence, in dex where
+        every value is a flux.
+    """
+    import pandas
+
+    table = pandas.read_csv(path)
+    forecast, truth, prior = (table[name].to_numpy("float64") for name in ("prediction", "true_value", "prior_value"))
+    if data.task == "classification":
+        climatology = float(data.targets("training").mean())
+        scores = skill_scores.probability_scores(forecast, truth, reference=climatology)
+        persistence = skill_scores.probability_scores(prior, truth, reference=climatology)
+        rate = {"climatology": climatology, "event_rate": float(truth.mean())}
+        return scores | {f"persistence_{name}": value for name, value in persistence.items()} | rate
+    past = numpy.array([data.truth(time)[0] for time in data.times("training")], "float64")
+    if (forecast > 0).all() and (truth > 0).all() and (prior > 0).all() and (past > 0).all():
+        forecast, truth, prior, past = (numpy.log10(values) for values in (forecast, truth, prior, past))
+    return skill_scores.regression_scores(forecast, truth, {"climatology": past.mean(), "persistence": prior})
+
+
+def _finish(folder, data, batch_size):
+    import pandas
+
+    from network_models.trained_network import load_network
+
+    history = pandas.read_csv(folder.performance / "loss_and_architecture.csv")
+    predictions = folder.performance / "validation_forecasts.csv"
+    data.evaluate(load_network(folder.best), predictions, batch_size=batch_size)
+    scores = scores_of(predictions, data)
+    result = Result(folder, int(history["epoch"].iloc[-1]), float(history["val_loss"].min()), scores)
+    atomic_files.write_text(folder.performance / "scores.json", json.dumps(scores, indent=2) + "\n")
+    for name, value in scores.items():
+        print(f"  {name:24s} {value:9.4f}")
+    line = {"run_folder": str(folder), "epochs": result.epochs, "val_loss": result.val_loss, **scores}
+    # One line that a program can read: JSON has no NaN.
+    print(json.dumps({key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in line.items()}))
+    return result
+
+
+def _compile(model, data, training, replicas):
+    """Compile with the loss of the data set's task; returns the name of the metric that repeats the loss."""
+    import keras
+
+    from network_models.metrics import HeidkeSkillScore, TrueSkillStatistic
+
+    width = (model.output["logits"] if isinstance(model.output, dict) else model.output).shape[-1]
+    # On several devices samples carry weights that make a plain sum the mean over the global batch.
+    reduction = "sum" if replicas > 1 else "sum_over_batch_size"
+    if data.task == "regression":
+        if width != 1:
+            raise UserError(f"{model.name} has {width} outputs and {data.title} asks for one number; choose another target")
+        loss, metrics = keras.losses.MeanSquaredError(reduction=reduction), [keras.metrics.MeanSquaredError(name="mean_loss")]
+    elif width == 1:
+        loss = keras.losses.BinaryCrossentropy(from_logits=True, reduction=reduction)
+        metrics = [keras.metrics.BinaryCrossentropy(from_logits=True, name="mean_loss")]
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
+        metrics = [keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="mean_loss")]
+    if data.task == "classification":
+        metrics += [TrueSkillStatistic(), HeidkeSkillScore()]
+    if isinstance(model.output, dict):
+        loss, metrics = {"logits": loss}, {"logits": metrics}
+    model.compile(optimizer=_optimizer(training), loss=loss, metrics=metrics, jit_compile=training.xla)
+    return "mean_loss"
+
+
+def _optimizer(training):
+    import keras
+
+    decay = training.weight_decay or None
+    if training.optimizer == "sgd":
+        return keras.optimizers.SGD(training.learning_rate, momentum=0.9, weight_decay=decay)
+    return keras.optimizers.Adam(training.learning_rate, weight_decay=decay)
+
+
+def _weights(replicas):
+    """Weights with which the sum over devices of Keras's scaled losses is the mean over the global batch."""
+
+    def add(inputs, target):
+        import tensorflow
+
+        count = tensorflow.cast(tensorflow.shape(target)[0], "float32")
+        return inputs, target, tensorflow.ones_like(target) * (replicas / count)
+
+    return add
+
+
+def _writers(folder, stored, data, loss_name, training):
+    import keras
+
+    from network_models import training_callbacks
+
+    columns = {}
+    for group in ("network_options", "training_options", "data_options"):
+        columns |= {name: json.dumps(value) if isinstance(value, list) else value for name, value in stored[group].items()}
+    savers = training_callbacks.SaveNetworks(folder)
+    table = training_callbacks.PerformanceTable(folder, columns)
+    label = "cross-entropy" if data.task == "classification" else "mean squared error"
+    curve = training_callbacks.LossCurve(folder, table, label=label, title=f"{data.target_label}\n{data.title}")
+    return [
+        training_callbacks.MeanOverSamples(loss_name),
+        training_callbacks.StopOnInvalidLoss(),
+        table,
+        curve,
+        savers,
+        keras.callbacks.TensorBoard(str(folder.logs), write_graph=False),
+        training_callbacks.TrainingState(folder, savers, patience=training.patience),
+    ]
+
+
+def _refuse_large(build, settings):
+    """Count parameters before any is allocated."""
+    if settings.training.allow_large:
+        return
+    import keras
+
+    with keras.StatelessScope():
+        model = build(settings.data.input_shapes, settings.network, seed=0)
+        count = sum(math.prod(variable.shape) for variable in model.weights)
+    keras.backend.clear_session()
+    if count > LARGEST:
+        raise UserError(f"the network has {count:,} parameters, more than {LARGEST:,}; make it smaller or give --allow_large")
+
+
+@contextlib.contextmanager
+def _precision(mixed):
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16" if mixed else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _interactive():
+    import sys
+
+    return sys.stdout.isatty()

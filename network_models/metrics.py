@@ -1,0 +1,55 @@
+"""Streaming verification scores of a yes-or-no forecast, as Keras metrics."""
+
+import keras
+
+
+class _ContingencyTable(keras.metrics.Metric):
+    """Counts hits, false alarms, misses and correct nulls of logits at a probability threshold.
+
+    Parameters
+    ----------
+    threshold : float
+        Forecasts of this probability or more are a yes.
+    """
+
+    def __init__(self, threshold=0.5, name=None, **keywords):
+        super().__init__(name=name, **keywords)
+        self.threshold = threshold
+        self.counts = self.add_weight(name="counts", shape=(4,), initializer="zeros", dtype="float64")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        # y_pred: logits (n, 1) of the event, or (n, 2) of (no event, event).
+        y_pred = keras.ops.cast(y_pred, "float32")
+        logit = y_pred[:, 1] - y_pred[:, 0] if y_pred.shape[-1] == 2 else y_pred[:, 0]
+        yes = keras.ops.cast(keras.ops.sigmoid(logit) >= self.threshold, "float64")
+        event = keras.ops.cast(keras.ops.reshape(y_true, (-1,)) > 0.5, "float64")
+        cells = [yes * event, yes * (1 - event), (1 - yes) * event, (1 - yes) * (1 - event)]
+        self.counts.assign_add(keras.ops.stack([keras.ops.sum(cell) for cell in cells]))
+
+    def get_config(self):
+        return {**super().get_config(), "threshold": self.threshold}
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class TrueSkillStatistic(_ContingencyTable):
+    """TSS: probability of detection minus probability of false detection; NaN while one class has no samples."""
+
+    def __init__(self, threshold=0.5, name="tss", **keywords):
+        super().__init__(threshold, name, **keywords)
+
+    def result(self):
+        hits, false_alarms, misses, nulls = keras.ops.unstack(self.counts)
+        return hits / (hits + misses) - false_alarms / (false_alarms + nulls)
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class HeidkeSkillScore(_ContingencyTable):
+    """HSS: accuracy relative to that of a random forecast with the same numbers of yes and no (HSS2 of the field)."""
+
+    def __init__(self, threshold=0.5, name="hss", **keywords):
+        super().__init__(threshold, name, **keywords)
+
+    def result(self):
+        hits, false_alarms, misses, nulls = keras.ops.unstack(self.counts)
+        chance = (hits + misses) * (misses + nulls) + (hits + false_alarms) * (false_alarms + nulls)
+        return 2 * (hits * nulls - false_alarms * misses) / chance

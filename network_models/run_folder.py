@@ -1,0 +1,149 @@
+"""The folder of one training run: where everything about it is, and nothing else.
+
+<network>/trained_models/<YYYYMMDDHHMM>/
+    best_performing.hdf5   the network of the epoch with the lowest validation loss
+    summary.txt            its layers
+    settings.yml           every argument, seed, version, data set, git commit
+    epochs/                the network after each epoch
+    performance/           loss_and_architecture.csv, loss curve, forecasts and scores of the validation split
+    maps/ features/ embeddings/   written by the tools in science/
+    logs/                  TensorBoard
+"""
+
+import datetime
+import pathlib
+import subprocess
+import sys
+
+from tools import atomic_files
+from tools.errors import UserError
+
+PROJECT = pathlib.Path(__file__).resolve().parents[1]
+
+
+class RunFolder:
+    """Paths inside one run folder, and its settings.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.best = self.path / "best_performing.hdf5"
+        self.summary = self.path / "summary.txt"
+        self.settings_file = self.path / "settings.yml"
+        self.epochs = self.path / "epochs"
+        self.performance = self.path / "performance"
+        self.maps = self.path / "maps"
+        self.features = self.path / "features"
+        self.embeddings = self.path / "embeddings"
+        self.logs = self.path / "logs"
+        self.state = self.path / "training_state.npz"
+
+    def __str__(self):
+        return str(self.path)
+
+    @classmethod
+    def create(cls, network_folder, *, now=None):
+        """Make a new run folder ``<network_folder>/trained_models/<YYYYMMDDHHMM>``.
+
+        A second run in the same minute gets ``<YYYYMMDDHHMM>_2``, and so on.
+        """
+        now = now or datetime.datetime.now(datetime.UTC)
+        parent = pathlib.Path(network_folder) / "trained_models"
+        name = f"{now:%Y%m%d%H%M}"
+        number = 1
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            while True:
+                folder = parent / (name if number == 1 else f"{name}_{number}")
+                try:
+                    folder.mkdir()
+                    break
+                except FileExistsError:
+                    number += 1
+        except OSError as error:
+            raise UserError(f"{parent}: cannot be written to ({error.strerror}); give another folder with --out") from error
+        return cls(folder)
+
+    @classmethod
+    def open(cls, path):
+        """An existing run folder; a `UserError` when `path` is not one."""
+        folder = cls(path)
+        if not folder.path.is_dir():
+            raise UserError(f"{path}: no such run folder")
+        if not folder.settings_file.is_file():
+            raise UserError(f"{path}: is not a run folder (it has no settings.yml)")
+        return folder
+
+    def write_settings(self, settings):
+        """Write settings.yml from a dictionary of plain values."""
+        import yaml
+
+        atomic_files.write_text(self.settings_file, yaml.safe_dump(settings, sort_keys=False, width=120))
+
+    def settings(self):
+        """What settings.yml holds: dict."""
+        import yaml
+
+        try:
+            settings = yaml.safe_load(self.settings_file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UserError(f"{self.settings_file}: cannot be read ({' '.join(str(error).split())})") from error
+        if not isinstance(settings, dict) or not {"dataset", "data_options"} <= set(settings):
+            raise UserError(f"{self.settings_file}: is not the settings file of a run")
+        return settings
+
+    def data_options(self, dataset):
+        """Options of the data set of this run when `dataset` (a path) is that data set's file, else ``{}``."""
+        settings = self.settings()
+        same = resolve_dataset(settings["dataset"]).resolve() == pathlib.Path(dataset).resolve()
+        return dict(settings["data_options"]) if same else {}
+
+
+def run_folder_of(model_path):
+    """The run folder that holds a saved network (best_performing.hdf5 or one of epochs/), or None."""
+    model_path = pathlib.Path(model_path).resolve()
+    for folder in (model_path.parent, model_path.parent.parent):
+        if (folder / "settings.yml").is_file():
+            return RunFolder(folder)
+    return None
+
+
+def portable_dataset(path):
+    """A data set file's path as settings.yml stores it: relative to the project when inside it."""
+    path = pathlib.Path(path).resolve()
+    return path.relative_to(PROJECT).as_posix() if path.is_relative_to(PROJECT) else str(path)
+
+
+def resolve_dataset(stored):
+    """The path of a data set file stored by `portable_dataset`."""
+    return PROJECT / stored
+
+
+def provenance():
+    """Versions of what computes, the command and the git commit: dict of plain values."""
+    import importlib.metadata
+    import platform
+
+    packages = ("tensorflow", "keras", "numpy", "astropy", "sunpy", "aiapy", "pandas", "scikit-learn", "h5py")
+    return {
+        "started": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "command": " ".join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "versions": {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}},
+        "git_commit": _git_commit(),
+    }
+
+
+def _git_commit():
+    def git(*arguments):
+        return subprocess.run(
+            ["git", "-C", str(PROJECT), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + (" (with uncommitted changes)" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

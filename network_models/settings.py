@@ -1,0 +1,158 @@
+"""Settings of a training run: one definition for flags, dataclasses and settings.yml."""
+
+import dataclasses
+import pathlib
+import typing
+
+from dataset_models.solar_data import SolarData, load_solar_data
+from network_models.run_folder import RunFolder, portable_dataset, resolve_dataset
+from tools import command_line, options
+from tools.errors import UserError
+from tools.options import option
+
+DEFAULT_DATASET = "dataset_models/simulated/sun.py"
+
+
+@dataclasses.dataclass(kw_only=True)
+class TrainingOptions:
+    """How a network is trained, whatever it is."""
+
+    epochs: int = option(10, "passes over the training split", least=1)
+    batch_size: int = option(16, "samples per step, over all devices together", least=1)
+    optimizer: str = option("adam", "optimizer", choices=("adam", "sgd"))
+    learning_rate: float = option(1e-3, "learning rate", least=0.0)
+    weight_decay: float = option(0.0, "decoupled weight decay of kernels", least=0.0)
+    patience: int = option(0, "stop after this many epochs without a lower validation loss; 0: never", least=0)
+    seed: int = option(0, "seed of weights, dropout and the order of samples", least=0)
+    devices: int = option(0, "devices; 0: all visible GPUs, else the CPU", least=0)
+    mixed_precision: bool = option(False, "compute in float16 where it is safe")
+    xla: bool = option(False, "compile with XLA (on CPU slower for most networks)")
+    allow_large: bool = option(False, "allow networks with more than 150 million parameters")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """Everything that determines a run.
+
+    Attributes
+    ----------
+    data : SolarData
+    dataset : pathlib.Path
+        The file that defines the data set.
+    network : object
+        The options dataclass of the network.
+    training : TrainingOptions
+        Or a subclass with further options.
+    network_folder : pathlib.Path
+        Where ``trained_models`` is made.
+    resume : RunFolder or None
+    """
+
+    data: SolarData
+    dataset: pathlib.Path
+    network: typing.Any
+    training: TrainingOptions
+    network_folder: pathlib.Path
+    resume: RunFolder | None = None
+
+    def as_dictionary(self):
+        """The stored form: dict of plain values."""
+        return {
+            "dataset": portable_dataset(self.dataset),
+            "data_options": options.as_dictionary(self.data),
+            "network_options": options.as_dictionary(self.network),
+            "training_options": options.as_dictionary(self.training),
+        }
+
+
+def parse(
+    arguments, description, *, network_folder, network=None, choose_network=None, training=TrainingOptions, data_defaults=None
+):
+    """Read a training script's flags.
+
+    Every option of the data set, of the network and of the training is a flag. ``--dataset`` is read first, so that
+    ``--help`` lists the options of the chosen data set.
+
+    Parameters
+    ----------
+    arguments : list of str or None
+    description : str
+    network_folder : pathlib.Path
+        Where ``trained_models`` is made, unless ``--out`` says otherwise.
+    network : type
+        The options dataclass of the network.
+    choose_network : tuple, optional
+        Instead of `network`: (flag, default, dict of value to options dataclass). The chosen value is returned too.
+    training : type
+        `TrainingOptions` or a subclass.
+    data_defaults : dict, optional
+        Data set options that this script sets unless the user does; names that the data set lacks are ignored.
+
+    Returns
+    -------
+    RunSettings, or (RunSettings, str) with `choose_network`
+
+    Raises
+    ------
+    UserError
+        Unknown or wrong values, conflicting flags, a resumed folder that is not a run of this network.
+    """
+    first = command_line.parser("", add_help=False)
+    first.add_argument("--dataset")
+    first.add_argument("--resume")
+    if choose_network:
+        flag, default_choice, table = choose_network
+        first.add_argument(flag, dest="choice", choices=tuple(table))
+    known, _ = first.parse_known_args(arguments)
+    folder = RunFolder.open(known.resume) if known.resume else None
+    stored = folder.settings() if folder else {}
+    dataset = pathlib.Path(known.dataset) if known.dataset else resolve_dataset(stored.get("dataset", DEFAULT_DATASET))
+    data_class = load_solar_data(dataset)
+    choice = None
+    if choose_network:
+        choice = known.choice or stored.get("architecture", default_choice)
+        if choice not in table:
+            raise UserError(f"{folder}: has the architecture {choice!r}; this script has {', '.join(table)}")
+        network = table[choice]
+
+    parser = command_line.parser(description)
+    parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {DEFAULT_DATASET})")
+    parser.add_argument(
+        "--resume", metavar="RUN_FOLDER", help="continue an interrupted run; only --epochs may be given as well"
+    )
+    parser.add_argument("--out", metavar="FOLDER", help="make trained_models here (default: beside the script)")
+    if choose_network:
+        parser.add_argument(flag, dest="choice", choices=tuple(table), help=f"architecture (default: {default_choice})")
+    taken = {}
+    for owner, title in ((training, "training"), (network, "network"), (data_class, f"data set: {data_class.title}")):
+        clash = set(options.fields(owner)) & set(taken)
+        if clash:
+            name = min(clash)
+            raise UserError(f"{dataset}: option {name} is also an option of {taken[name]}; rename it in the data set")
+        taken |= dict.fromkeys(options.fields(owner), owner.__name__)
+        options.add_flags(parser, owner, title=title)
+    chosen = parser.parse_args(arguments)
+
+    given = {owner: options.take(owner, chosen) for owner in (training, network, data_class)}
+    if folder:
+        changed = [*given[network], *given[data_class], *(name for name in given[training] if name != "epochs")]
+        if changed or chosen.out or chosen.dataset:
+            raise UserError(
+                f"--resume continues the run as it is; remove {', '.join('--' + n for n in changed) or '--dataset, --out'}"
+            )
+        for owner, key in ((training, "training_options"), (network, "network_options"), (data_class, "data_options")):
+            given[owner] = {**stored.get(key, {}), **given[owner]}
+        origin = str(folder.settings_file)
+    else:
+        defaults = {name: value for name, value in (data_defaults or {}).items() if name in options.fields(data_class)}
+        given[data_class] = {**defaults, **given[data_class]}
+        origin = "command line"
+    settings = RunSettings(
+        data=options.build(data_class, given[data_class], origin=origin),
+        dataset=dataset,
+        network=options.build(network, given[network], origin=origin),
+        training=options.build(training, given[training], origin=origin),
+        network_folder=pathlib.Path(chosen.out) if chosen.out else pathlib.Path(network_folder),
+        resume=folder,
+    )
+    return (settings, choice) if choose_network else settings

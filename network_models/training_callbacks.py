@@ -1,0 +1,207 @@
+"""What is written while a network trains. Epochs are numbered from 1 in every file."""
+
+import csv
+import json
+import os
+
+import keras
+import numpy
+
+from network_models.trained_network import save_network
+from tools import atomic_files
+from tools.errors import UserError
+
+
+class MeanOverSamples(keras.callbacks.Callback):
+    """Report as ``loss`` and ``val_loss`` the mean over samples, whatever the number of devices and the last batch.
+
+    Keras averages its own loss over batches and devices, weighting an uneven last batch wrongly when there are
+    several devices; the metric named here sums over samples.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the metric that repeats the loss.
+    """
+
+    def __init__(self, metric):
+        super().__init__()
+        self.metric = metric
+
+    def on_epoch_end(self, epoch, logs=None):
+        for prefix in ("", "val_"):
+            if logs and prefix + self.metric in logs:
+                logs[prefix + "loss"] = logs.pop(prefix + self.metric)
+
+
+class StopOnInvalidLoss(keras.callbacks.Callback):
+    """End training in one line when the loss is no longer a number."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name in ("loss", "val_loss"):
+            if not numpy.isfinite((logs or {}).get(name, 0.0)):
+                raise UserError(f"{name} is {logs[name]} in epoch {epoch + 1}; lower --learning_rate or check the images")
+
+
+class SaveNetworks(keras.callbacks.Callback):
+    """Save the network after each epoch, and the one with the lowest validation loss as best_performing.hdf5.
+
+    Parameters
+    ----------
+    folder : network_models.run_folder.RunFolder
+    best : float
+        The lowest validation loss so far, when a run is resumed.
+    """
+
+    def __init__(self, folder, best=float("inf")):
+        super().__init__()
+        self.folder = folder
+        self.best = best
+
+    def on_epoch_end(self, epoch, logs=None):
+        path = self.folder.epochs / f"weights.{epoch + 1:02d}-{logs['val_loss']:.2f}.hdf5"
+        save_network(self.model, path)
+        if logs["val_loss"] < self.best:
+            self.best = logs["val_loss"]
+            with atomic_files.replacing(self.folder.best) as temporary:
+                temporary.unlink()
+                try:
+                    os.link(path, temporary)
+                except OSError:  # a file system without hard links
+                    temporary.write_bytes(path.read_bytes())
+
+
+class PerformanceTable(keras.callbacks.Callback):
+    """Append a row per epoch, with its scores and every setting, to performance/loss_and_architecture.csv.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    settings : dict
+        Columns that are the same in every row.
+    first_epoch : int
+        When a run is resumed, rows of this epoch and later ones (written after the state that it continues from) go.
+    """
+
+    def __init__(self, folder, settings, first_epoch=0):
+        super().__init__()
+        self.path = folder.performance / "loss_and_architecture.csv"
+        self.settings = settings
+        self.first_epoch = first_epoch
+        self.rows = []
+
+    def on_train_begin(self, logs=None):
+        if self.first_epoch and self.path.is_file():
+            with open(self.path, newline="", encoding="utf-8") as file:
+                self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= self.first_epoch]
+            self._rewrite()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = logs or {}
+        self.rows.append({"epoch": epoch + 1, **{name: f"{value:.9g}" for name, value in logs.items()}, **self.settings})
+        if len(self.rows) == 1:
+            self._rewrite()
+            return
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, self.rows[0], lineterminator="\n", extrasaction="ignore").writerow(self.rows[-1])
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _rewrite(self):
+        with atomic_files.replacing(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.rows[0], lineterminator="\n", extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+class LossCurve(keras.callbacks.Callback):
+    """Redraw performance/loss_curve.png after each epoch.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    table : PerformanceTable
+        Whose rows are drawn; it must come before this one among the callbacks.
+    label : str
+        What the loss is, with its unit.
+    title : str
+    """
+
+    def __init__(self, folder, table, *, label, title):
+        super().__init__()
+        self.path = folder.performance / "loss_curve.png"
+        self.table = table
+        self.label = label
+        self.title = title
+
+    def on_epoch_end(self, epoch, logs=None):
+        from tools import figures
+
+        epochs = [int(row["epoch"]) for row in self.table.rows]
+        with figures.style():
+            figure, axes = figures.new(figsize=(6, 4))
+            for name, label in (("loss", "training"), ("val_loss", "validation")):
+                axes.plot(epochs, [float(row[name]) for row in self.table.rows], marker="o", label=label)
+            axes.set(xlabel="epoch", ylabel=self.label, title=self.title)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.legend()
+            figures.save(figure, self.path)
+
+
+class TrainingState(keras.callbacks.Callback):
+    """Keep everything that a run needs to continue after the last complete epoch: training_state.npz.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    savers : SaveNetworks
+        Whose lowest loss is kept; it must come before this one among the callbacks.
+    patience : int
+        Stop after so many epochs without a lower validation loss; 0: never. Kept here because it must survive.
+    """
+
+    def __init__(self, folder, savers, *, patience=0):
+        super().__init__()
+        self.path = folder.state
+        self.savers = savers
+        self.patience = patience
+        self.best_epoch = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs["val_loss"] <= self.savers.best:
+            self.best_epoch = epoch
+        state = {"finished_epochs": epoch + 1, "best_loss": float(self.savers.best), "best_epoch": self.best_epoch}
+        # model.variables include the random state of dropout layers.
+        arrays = {f"model_{i}": numpy.asarray(v) for i, v in enumerate(self.model.variables)}
+        arrays |= {f"optimizer_{i}": numpy.asarray(v) for i, v in enumerate(self.model.optimizer.variables)}
+        atomic_files.write_arrays(self.path, state=numpy.array(json.dumps(state)), **arrays)
+        if self.patience and self.best_epoch is not None and epoch - self.best_epoch >= self.patience:
+            self.model.stop_training = True
+
+    def restore(self, model):
+        """Give `model` (built and compiled) the stored variables; returns the number of finished epochs.
+
+        Raises
+        ------
+        UserError
+            The file is missing, damaged or of another network.
+        """
+        try:
+            with numpy.load(self.path, allow_pickle=False) as stored:
+                state = json.loads(str(stored["state"]))
+                arrays = {name: stored[name] for name in stored.files if name != "state"}
+        except FileNotFoundError as error:
+            raise UserError(f"{self.path}: no such file; the run ended before its first epoch, start a new one") from error
+        except Exception as error:
+            raise UserError(f"{self.path}: cannot be read ({' '.join(str(error).split())})") from error
+        model.optimizer.build(model.trainable_variables)
+        for prefix, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
+            expected = {f"{prefix}_{i}": tuple(v.shape) for i, v in enumerate(variables)}
+            received = {name: array.shape for name, array in arrays.items() if name.startswith(prefix + "_")}
+            if expected != received:
+                raise UserError(f"{self.path}: holds the state of another network; --resume needs the settings of that run")
+            for i, variable in enumerate(variables):
+                variable.assign(arrays[f"{prefix}_{i}"])
+        self.best_epoch = state["best_epoch"]
+        self.savers.best = state["best_loss"]
+        return state["finished_epochs"]

@@ -1,0 +1,96 @@
+"""A deeper network to start from: copy this folder, change what you like."""
+
+import dataclasses
+
+from tools.errors import UserError
+from tools.options import option
+
+
+@dataclasses.dataclass(kw_only=True)
+class Options:
+    """Blocks of two convolutions and pooling, then dense layers that the side channel joins."""
+
+    block_channels: tuple[int, ...] = option((16, 32, 64, 64), "channels of the convolutions of each block", least=1)
+    kernel_size: int = option(3, "pixels", least=1)
+    dense_counts: tuple[int, ...] = option((64,), "units of the dense layers", least=1)
+    dropout_rate: float = option(0.3, "share of features dropped in training", least=0.0, most=0.95)
+    l2: float = option(0.0, "L2 penalty of kernels", least=0.0)
+
+
+def build(input_shapes, options, *, logarithmic=(), seed=0):
+    """Build the network.
+
+    Parameters
+    ----------
+    input_shapes : dict of str to tuple of int
+        As `SolarData.input_shapes`. Several images are stacked as channels; a side channel joins at the first dense
+        layer.
+    options : Options
+    logarithmic : sequence of bool
+        For each channel of an image, whether it is whitened by its logarithm. All linear when not given.
+    seed : int
+        Of the initial weights and of dropout.
+
+    Returns
+    -------
+    keras.Model
+        Output (n, 1), linear: the target, or the logit of the event.
+
+    Raises
+    ------
+    UserError
+        When the image is too small for the number of blocks.
+
+    Notes
+    -----
+    The image is whitened inside the network, with statistics of the training split in the same logarithm, so that a
+    saved network takes images as the data set hands them out. The last features are pooled over the disk by their
+    maximum and their mean: how strong the strongest place is, and how much there is of it.
+    """
+    import keras
+
+    from network_models.layers import Whiten
+
+    names = [name for name, shape in input_shapes.items() if len(shape) == 3]
+    height, width, depth = input_shapes[names[0]]
+    if min(height, width) < 2 ** len(options.block_channels):
+        raise UserError(f"--block_channels: {len(options.block_channels)} blocks halve {height} x {width} pixels to none")
+    inputs = {name: keras.Input(shape, name=name) for name, shape in input_shapes.items()}
+    mask = list(logarithmic) or [False] * depth
+    whitened = [Whiten(mask, name=f"whiten_{name}")(inputs[name]) for name in names]
+    x = keras.layers.Concatenate(name="images")(whitened) if len(whitened) > 1 else whitened[0]
+    seeds = iter(range(seed * 1000, seed * 1000 + 1000))
+    penalty = keras.regularizers.L2(options.l2) if options.l2 else None
+
+    def relu(x, layer):
+        return keras.layers.Activation("relu", name=f"{layer.name}_relu")(layer(x))
+
+    def he():
+        return keras.initializers.HeNormal(next(seeds))
+
+    for block, channels in enumerate(options.block_channels, 1):
+        for number in (1, 2):
+            x = relu(
+                x,
+                keras.layers.Conv2D(
+                    channels,
+                    options.kernel_size,
+                    padding="same",
+                    kernel_initializer=he(),
+                    kernel_regularizer=penalty,
+                    name=f"block_{block}_conv_{number}",
+                ),
+            )
+        x = keras.layers.MaxPooling2D(2, name=f"block_{block}_pool")(x)
+    strongest = keras.layers.GlobalMaxPooling2D(name="strongest")(x)
+    mean = keras.layers.GlobalAveragePooling2D(name="mean")(x)
+    features = [strongest, mean]
+    if "side_channel" in inputs:
+        features.append(Whiten([False] * input_shapes["side_channel"][0], name="whiten_side_channel")(inputs["side_channel"]))
+    x = keras.layers.Concatenate(name="features")(features)
+    for number, count in enumerate(options.dense_counts, 1):
+        x = keras.layers.Dropout(options.dropout_rate, seed=next(seeds), name=f"dropout_{number}")(x)
+        x = relu(x, keras.layers.Dense(count, kernel_initializer=he(), kernel_regularizer=penalty, name=f"dense_{number}"))
+    initializer = keras.initializers.GlorotUniform(next(seeds))
+    output = keras.layers.Dense(1, dtype="float32", kernel_initializer=initializer, name="output")(x)
+    return keras.Model(inputs, output, name="starting_point")

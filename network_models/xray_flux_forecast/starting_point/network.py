@@ -1,0 +1,26 @@
+"""Forecast X-ray flux or flares from any data set with a deeper network: the place to start from.
+
+    python network_models/xray_flux_forecast/starting_point/network.py [--dataset FILE.py] [--epochs 20 ...]
+
+Without --dataset it trains on the simulated Sun.
+"""
+
+import functools
+import pathlib
+
+from network_models import experiment, settings
+from network_models.xray_flux_forecast.starting_point import architecture
+from tools import command_line
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def main(arguments=None):
+    """Train with the given flags; the last line printed is the result as JSON."""
+    chosen = settings.parse(arguments, __doc__, network_folder=HERE, network=architecture.Options)
+    logarithmic = [channel.logarithmic for channel in chosen.data.channels]
+    return experiment.run(functools.partial(architecture.build, logarithmic=logarithmic), chosen)
+
+
+if __name__ == "__main__":
+    command_line.run(main)
