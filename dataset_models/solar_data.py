@@ -26,6 +26,7 @@ from tools import atomic_files, options
 from tools.errors import UserError
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
+ROOMS = ("tools", "dataset_models", "network_models", "science")
 SPLITS = ("training", "validation")
 EVALUATION_COLUMNS = ("time", "prediction", "true_delta", "true_value", "prior_value")
 
@@ -455,11 +456,9 @@ def load_solar_data(path):
 
 def _module(path, shown):
     try:
-        if path.is_relative_to(PROJECT):
-            parts = path.relative_to(PROJECT).with_suffix("").parts
-            dotted = ".".join(parts)
-            if all(part.isidentifier() for part in parts) and importlib.util.find_spec(dotted) is not None:
-                return importlib.import_module(dotted)
+        parts = path.relative_to(PROJECT).with_suffix("").parts if path.is_relative_to(PROJECT) else ("",)
+        if parts[0] in ROOMS and all(part.isidentifier() for part in parts):
+            return importlib.import_module(".".join(parts))
         name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
         if name in sys.modules:
             return sys.modules[name]

@@ -112,6 +112,7 @@ def run(build, settings, *, architecture=None, callbacks=()):
                 validation_steps=data.steps("validation", batch),
                 initial_epoch=first_epoch,
                 epochs=training.epochs,
+                shuffle=False,  # the pipeline has done it
                 callbacks=[writers[0], *callbacks, *writers[1:]],
                 verbose="auto" if _interactive() else 2,
             )

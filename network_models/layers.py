@@ -42,3 +42,116 @@ class Whiten(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "logarithmic": self.logarithmic}
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalisation over the last axis of images in one operation, several times faster than Keras's on a CPU.
+
+    Same weights and arguments as `keras.layers.BatchNormalization`. The moving variance takes the unbiased variance of
+    the batch, as PyTorch's BatchNorm2d does; Keras's takes the biased one. Statistics are float32 under every policy.
+    """
+
+    def __init__(self, **keywords):
+        super().__init__(**keywords)
+        if self.axis not in (-1, 3) or self.renorm or self.synchronized or not (self.center and self.scale):
+            raise ValueError("Expected the last axis, scale and offset, neither renormalised nor synchronised")
+
+    def call(self, inputs, training=None):
+        # The operation has no counterpart in keras.ops.
+        import tensorflow
+
+        training = bool(training and self.trainable)
+        unused = tensorflow.zeros((0,))
+        result = tensorflow.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=keras.ops.cast(self.gamma, "float32"),
+            offset=keras.ops.cast(self.beta, "float32"),
+            mean=unused if training else keras.ops.cast(self.moving_mean, "float32"),
+            variance=unused if training else keras.ops.cast(self.moving_variance, "float32"),
+            epsilon=self.epsilon,
+            is_training=training,
+        )
+        if training:
+            new = 1.0 - self.momentum
+            self.moving_mean.assign(self.moving_mean * self.momentum + result.batch_mean * new)
+            self.moving_variance.assign(self.moving_variance * self.momentum + result.batch_variance * new)
+        return result.y
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class LinearAttention(keras.layers.Layer):
+    """Attention to the positions of an image that agree with a global vector (Jetley et al. 2018, addition and 1x1 score).
+
+    With local vectors l, projected to the length of the global vector g where they differ, the score of a position is
+    w . (P l + g). Normalised over positions, scores are the weights a, and the layer returns the sum of a P l (softmax)
+    or its mean (sigmoid).
+
+    Parameters
+    ----------
+    projection : int or None
+        Length of the global vector when the local vectors have another one.
+    normalisation : str
+        ``"softmax"`` over all positions or ``"sigmoid"`` of each.
+    score_initializer, projector_initializer : str or keras.initializers.Initializer
+
+    Notes
+    -----
+    Takes [local (n, height, width, channel), global (n, length)] and returns the attended vector (n, length), the
+    scores (n, height, width, 1) and the weights (n, height, width, 1), the last two in float32. P is linear and has no
+    bias, so it is applied to the sum instead of to every position: the same numbers, without a projected image.
+    """
+
+    def __init__(
+        self,
+        projection=None,
+        normalisation="softmax",
+        score_initializer="he_uniform",
+        projector_initializer="he_uniform",
+        **keywords,
+    ):
+        super().__init__(**keywords)
+        if normalisation not in ("softmax", "sigmoid"):
+            raise ValueError(f"Expected normalisation 'softmax' or 'sigmoid'. Received: {normalisation!r}")
+        self.projection = projection
+        self.normalisation = normalisation
+        self.score_initializer = keras.initializers.get(score_initializer)
+        self.projector_initializer = keras.initializers.get(projector_initializer)
+
+    def build(self, shapes):
+        channels = shapes[0][-1]
+        self.projector = None
+        if self.projection is not None:
+            shape = (channels, self.projection)
+            self.projector = self.add_weight(name="projector", shape=shape, initializer=self.projector_initializer)
+        shape = (self.projection or channels, 1)
+        self.score = self.add_weight(name="score", shape=shape, initializer=self.score_initializer)
+
+    def call(self, inputs):
+        local, context = inputs
+        height, width, channels = local.shape[1:]
+        positions = keras.ops.reshape(local, (-1, height * width, channels))
+        local_score = self.score if self.projector is None else keras.ops.matmul(self.projector, self.score)
+        scores = keras.ops.matmul(positions, local_score) + keras.ops.matmul(context, self.score)[:, None]
+        scores = keras.ops.cast(scores, "float32")
+        if self.normalisation == "softmax":
+            weights = keras.ops.softmax(scores, axis=1)
+            share = weights
+        else:
+            weights = keras.ops.sigmoid(scores)
+            share = weights / (height * width)
+        share = keras.ops.cast(keras.ops.transpose(share, (0, 2, 1)), positions.dtype)
+        attended = keras.ops.matmul(share, positions)[:, 0]
+        if self.projector is not None:
+            attended = keras.ops.matmul(attended, self.projector)
+        shape = (-1, height, width, 1)
+        return attended, keras.ops.reshape(scores, shape), keras.ops.reshape(weights, shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "projection": self.projection,
+            "normalisation": self.normalisation,
+            "score_initializer": keras.initializers.serialize(self.score_initializer),
+            "projector_initializer": keras.initializers.serialize(self.projector_initializer),
+        }

@@ -117,9 +117,7 @@ def parse(
 
     parser = command_line.parser(description)
     parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {DEFAULT_DATASET})")
-    parser.add_argument(
-        "--resume", metavar="RUN_FOLDER", help="continue an interrupted run; only --epochs may be given as well"
-    )
+    parser.add_argument("--resume", metavar="RUN_FOLDER", help="continue an interrupted run; takes only --epochs besides")
     parser.add_argument("--out", metavar="FOLDER", help="make trained_models here (default: beside the script)")
     if choose_network:
         parser.add_argument(flag, dest="choice", choices=tuple(table), help=f"architecture (default: {default_choice})")

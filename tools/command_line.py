@@ -1,7 +1,10 @@
 """What every script shares: an argument parser whose errors are one line, and a main that ends cleanly."""
 
 import argparse
+import contextlib
 import errno
+import importlib.abc
+import importlib.machinery
 import os
 import sys
 import traceback
@@ -45,8 +48,9 @@ def run(main, arguments=None):
         Takes the list of arguments (or None for ``sys.argv[1:]``).
     arguments : list of str, optional
     """
-    # TensorFlow reads these when it is imported, which scripts do inside main.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+        sys.meta_path.insert(0, _QuietTensorFlow())
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("MPLBACKEND", "Agg")
     try:
@@ -65,6 +69,43 @@ def run(main, arguments=None):
         traceback.print_exc()
         sys.exit(1)
     sys.exit(0)
+
+
+class _QuietTensorFlow(importlib.abc.MetaPathFinder):
+    """Keeps what TensorFlow's C++ parts write to standard error while they start away from a script's own messages.
+
+    No setting of TensorFlow 2.21 silences them. Set TF_CPP_MIN_LOG_LEVEL to see them, for example to learn why a GPU
+    is not found.
+    """
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is not None:
+            execute = spec.loader.exec_module
+
+            def quietly(module):
+                with _standard_error_closed():
+                    execute(module)
+                    module.config.list_physical_devices()  # starts the GPU libraries
+
+            spec.loader.exec_module = quietly
+        return spec
+
+
+@contextlib.contextmanager
+def _standard_error_closed():
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _end(message, code):

@@ -1,0 +1,229 @@
+"""Full-disk HMI magnetograms and the flares that followed them.
+
+Images are a folder of magnetograms in one format: the published jpg tree (``2026/02/01/HMI.m2026.02.01_00.00.00.jpg``),
+Helioviewer JPEG 2000, or HMI FITS (see :mod:`dataset_models.SDO.HMI.magnetogram_images`). Targets come from any flare
+list that :mod:`dataset_models.flare_catalogue` reads.
+"""
+
+import dataclasses
+import functools
+
+import numpy
+
+from dataset_models import flare_catalogue, flare_history, flare_labels, leak_check
+from dataset_models.SDO.HMI import magnetogram_images
+from dataset_models.solar_data import Availability, Channel, SolarData
+from tools import goes_class
+from tools.errors import UserError
+from tools.options import option
+from tools.paths import data_path
+
+QUIET_FLUX = 1e-7  # W m^-2: what a window without a listed flare counts as; flare lists are not complete below C1
+
+
+@dataclasses.dataclass(kw_only=True)
+class FullDiskMagnetograms(SolarData):
+    """Hourly magnetograms; whether a flare of at least `threshold` starts within the hours after each, or how strong.
+
+    The window is (t, t + hours], as in the published studies: a flare that starts at the very time of the image does
+    not count.
+    """
+
+    title = "SDO/HMI full-disk magnetograms"
+
+    folder: str | None = option(None, "folder of magnetograms (default: hmi of config.yml)")
+    flares: tuple[str, ...] = option((), "flare lists (default: flares of config.yml)")
+    image_size: int = option(256, "pixels of the image that a network sees", least=8, most=4096)
+    clip: float = option(256.0, "gauss that map to 0 and 1 when images are FITS", least=1.0)
+    target_kind: str = option(
+        "flare", "'flare': is there one; 'log flux': log10 of the strongest", choices=("flare", "log flux")
+    )
+    threshold: str = option("M1.0", "GOES class that counts as a flare")
+    window_hours: float = option(24.0, "hours after the image", least=0.1, most=240.0)
+    history: bool = option(False, "what was known of past flares as a side channel")
+    split: str = option("time", "'time': validation is the later part; 'random': leaks", choices=("time", "random"))
+    allow_leaking_split: bool = option(False, "allow --split random: neighbouring hours are nearly the same image")
+    validation_start: str | None = option(None, "UTC time at which validation begins (default: the last quarter of the images)")
+    start: str | None = option(None, "use images from this UTC time on")
+    end: str | None = option(None, "use images before this UTC time")
+    gap_hours: float | None = option(None, "hours left out before validation (default: the window)", least=0.0)
+    split_seed: int = option(0, "seed of a random split", least=0)
+
+    # What goes in and what comes out
+
+    @property
+    def input_shapes(self):
+        shapes = {"image": (self.image_size, self.image_size, 1)}
+        return shapes | ({"side_channel": (len(flare_history.NAMES),)} if self.history else {})
+
+    @property
+    def channels(self):
+        return (Channel("magnetogram", "hmimag", "grey level (0 to 1)"),)
+
+    @property
+    def side_channel_names(self):
+        return flare_history.NAMES if self.history else ()
+
+    @property
+    def task(self):
+        return "classification" if self.target_kind == "flare" else "regression"
+
+    @property
+    def target_label(self):
+        window = f"in the next {self.window_hours:g} h"
+        if self.task == "classification":
+            return f"flare of {self.threshold} or more {window}"
+        return f"log10 of the strongest peak flux {window} (W m$^{{-2}}$)"
+
+    # Samples
+
+    def times(self, split):
+        return self._splits[split]
+
+    def inputs(self, time):
+        time = numpy.datetime64(time, "s")
+        if time not in self._files:
+            raise UserError(f"{self._folder}: no magnetogram of {time}")
+        return self._with_history(self._read(self._files[time]).image, time)
+
+    def target(self, time):
+        flux = self._strongest([time], self._window)[0]
+        return float(flux >= self._threshold_flux) if self.task == "classification" else float(numpy.log10(flux))
+
+    def targets(self, split):
+        flux = self._strongest(self.times(split), self._window)
+        return (flux >= self._threshold_flux if self.task == "classification" else numpy.log10(flux)).astype("float32")
+
+    def truth(self, time):
+        past = self._strongest([numpy.datetime64(time, "s") - self._window], self._window)[0]
+        coming = self._strongest([time], self._window)[0]
+        if self.task == "classification":
+            return float(coming >= self._threshold_flux), float(past >= self._threshold_flux)
+        return float(coming), float(past)
+
+    def value(self, prediction, prior):
+        return prediction if self.task == "classification" else 10.0**prediction
+
+    def metadata(self, time):
+        flux = self._strongest([time], self._window)[0]
+        return {"flux": float(flux), "class": goes_class.from_flux(flux), "flare": int(flux >= self._threshold_flux)}
+
+    def read_image(self, path):
+        image = self._read(path, any_size=True).image
+        if not self.history:
+            return {"image": image}
+        time = magnetogram_images.time_of(path)
+        if time is None:
+            raise UserError(f"{path}: its name does not tell the time, which the flare history needs")
+        return self._with_history(image, time)
+
+    def image_header(self, path):
+        return self._read(path, any_size=True).header
+
+    # Files
+
+    def is_downloaded(self):
+        looked_in = (str(self._folder), *map(str, self._flare_files))
+        missing = [f"flare list {path}" for path in self._flare_files if not path.is_file()]
+        if not self._folder.is_dir():
+            missing.insert(0, f"folder {self._folder}")
+            return Availability(looked_in, 0, tuple(missing))
+        if not self._files:
+            missing.insert(0, f"magnetograms in {self._folder} (HMI.m*.jpg, Helioviewer .jp2 or hmi.m_*.fits)")
+        return Availability(looked_in, len(self._files), tuple(missing))
+
+    # Parts
+
+    @functools.cached_property
+    def _folder(self):
+        return data_path("hmi", self.folder)
+
+    @functools.cached_property
+    def _flare_files(self):
+        return [data_path("flares", path) for path in self.flares] or [data_path("flares")]
+
+    @functools.cached_property
+    def _files(self):
+        return magnetogram_images.scan(self._folder)
+
+    @functools.cached_property
+    def _catalogue(self):
+        return flare_catalogue.read(self._flare_files)
+
+    @functools.cached_property
+    def _index(self):
+        return flare_labels.FlareIndex(self._catalogue.events)
+
+    @functools.cached_property
+    def _window(self):
+        return numpy.timedelta64(round(self.window_hours * 3600), "s")
+
+    @functools.cached_property
+    def _threshold_flux(self):
+        try:
+            return goes_class.to_flux(self.threshold)
+        except ValueError as error:
+            raise UserError(f"--threshold: {error}") from error
+
+    @functools.cached_property
+    def _splits(self):
+        times = numpy.array(list(self._files), "datetime64[s]")
+        if self.start:
+            times = times[times >= _time("--start", self.start)]
+        if self.end:
+            times = times[times < _time("--end", self.end)]
+        starts = self._catalogue.events["start"].to_numpy("datetime64[s]")
+        if len(starts):
+            # Beyond the list's last flare nobody knows whether there was one.
+            times = times[(times >= starts[0]) & (times + self._window <= starts[-1])]
+        if self.split == "random":
+            return self._random_split(times)
+        if not len(times):
+            return {"training": times, "validation": times}
+        first = times[0] + (times[-1] - times[0]) * 3 // 4
+        boundary = _time("--validation_start", self.validation_start) if self.validation_start else first
+        gap = self._window if self.gap_hours is None else numpy.timedelta64(round(self.gap_hours * 3600), "s")
+        splits = {"training": times[times + gap <= boundary], "validation": times[times >= boundary]}
+        leak_check.check_split(
+            splits["training"], splits["validation"], window=self._window, published_folds=gap < self._window
+        )
+        return splits
+
+    def _random_split(self, times):
+        if not self.allow_leaking_split:
+            raise UserError(
+                "--split random: neighbouring hours are nearly the same image, so scores would be worthless;"
+                " use --split time, or give --allow_leaking_split to do it all the same"
+            )
+        chosen = numpy.zeros(len(times), bool)
+        chosen[numpy.random.default_rng(self.split_seed).permutation(len(times))[: len(times) // 4]] = True
+        return {"training": times[~chosen], "validation": times[chosen]}
+
+    def _strongest(self, times, window):
+        """Strongest peak flux of flares that start in (t, t + window]: float64 (n,)."""
+        positions = self._index.strongest(numpy.asarray(times, "datetime64[s]"), window)
+        if not len(self._catalogue.events):
+            return numpy.full(len(positions), QUIET_FLUX)
+        flux = self._catalogue.events["flux"].to_numpy("float64")
+        return numpy.where(positions >= 0, numpy.maximum(flux[positions], QUIET_FLUX), QUIET_FLUX)
+
+    @functools.cached_property
+    def _source_size(self):
+        return magnetogram_images.source_size(next(iter(self._files.values())))
+
+    def _read(self, path, *, any_size=False):
+        source = None if any_size else self._source_size
+        return magnetogram_images.read(path, size=self.image_size, clip=self.clip, expected_source=source)
+
+    def _with_history(self, image, time):
+        inputs = {"image": image}
+        if self.history:
+            inputs["side_channel"] = flare_history.history(self._index, numpy.array([time], "datetime64[s]"))[0]
+        return inputs
+
+
+def _time(flag, text):
+    try:
+        return numpy.datetime64(text.removesuffix("Z"), "s")
+    except ValueError as error:
+        raise UserError(f"{flag} {text}: expected a UTC time like 2026-03-01 or 2026-03-01T12:00") from error

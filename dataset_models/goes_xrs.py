@@ -1,0 +1,402 @@
+"""GOES X-ray flux, 1-8 Angstrom: files of the archives -> a store of 1-minute means -> targets of a forecast.
+
+    python dataset_models/goes_xrs.py FILES... [--store xrs.sqlite]
+
+imports daily FITS files and science-quality netCDF files, each once however often it is offered.
+
+Two calibrations exist and are never mixed. *Operational* fluxes of GOES 8 to 15 carry a scaling that SWPC applied to
+match GOES 7; flare classes before 2020 are on that scale. *Science*-quality fluxes have it removed and are true
+irradiances. :func:`remove_operational_scaling` converts; nothing here does so unasked.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import pathlib
+import sqlite3
+
+import numpy
+
+from dataset_models import goes_files
+from tools import command_line, paths
+from tools.errors import UserError
+
+CALIBRATIONS = ("operational", "science")
+OPERATIONAL_SCALING = 0.7  # operational flux / true flux in 1-8 A (0.85 in 0.5-4 A): NOAA NCEI, GOES XRS user's guide
+
+_MINUTE = numpy.timedelta64(1, "m")
+_OLDEST_CURRENT = 10  # minutes
+
+
+class FluxSeries:
+    """Flux at every minute of a span, and what a forecast asks of it.
+
+    Parameters
+    ----------
+    start : datetime64
+        The first minute, UTC.
+    flux : array_like
+        float64 (n,), means over the minutes from `start` on, 1-8 Angstrom, W m^-2; NaN where missing.
+    calibration : str
+        ``"operational"``, ``"science"``, or what a simulation calls its own.
+    satellite : int, optional
+        GOES number; None for a mixture.
+    """
+
+    def __init__(self, start, flux, *, calibration, satellite=None):
+        self.start = numpy.datetime64(start, "m")
+        self.flux = numpy.array(flux, "float64")
+        if self.flux.ndim != 1:
+            raise ValueError(f"expected fluxes of shape (n,), received {self.flux.shape}")
+        self.flux.flags.writeable = False
+        self.calibration = calibration
+        self.satellite = satellite
+        self._valid = numpy.concatenate([[0], numpy.cumsum(~numpy.isnan(self.flux))])
+        self._maxima = {}
+
+    def __len__(self):
+        return len(self.flux)
+
+    def __repr__(self):
+        satellite = "" if self.satellite is None else f", GOES-{self.satellite}"
+        return (
+            f"FluxSeries({self.start} to {self.end}, {self.calibration}{satellite}, {self._valid[-1]} of {len(self)} minutes)"
+        )
+
+    @property
+    def end(self):
+        """The minute after the last one: datetime64[m]."""
+        return self.start + len(self) * _MINUTE
+
+    @property
+    def minutes(self):
+        """Start of every minute: datetime64[m] (n,)."""
+        return self.start + numpy.arange(len(self)) * _MINUTE
+
+    def maximum(self, times, *, lag, catch):
+        """Largest 1-minute mean among the minutes that begin in [t + lag, t + lag + catch).
+
+        Parameters
+        ----------
+        times : array_like of datetime64
+            Shape (n,), UTC.
+        lag : timedelta64
+            May be negative, to look back.
+        catch : timedelta64
+            Length of the window, at least a minute.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 (n,), W m^-2; NaN where less than half of the window's minutes have a flux.
+
+        Notes
+        -----
+        The first call with a new `catch` costs O(n log catch) over the whole series, every window after it O(1).
+        """
+        begin = numpy.asarray(times, "datetime64[s]") + numpy.timedelta64(lag, "s")
+        length = int(numpy.timedelta64(catch, "s") // _MINUTE)
+        if length < 1 or length * _MINUTE != catch:
+            raise ValueError(f"catch is a whole number of minutes, at least one; received {catch}")
+        first = -((self.start.astype("datetime64[s]") - begin) // _MINUTE)  # the first minute not before `begin`
+        inner_first = numpy.clip(first, 0, len(self))
+        inner_end = numpy.clip(first + length, 0, len(self))
+        covered = self._valid[inner_end] - self._valid[inner_first]
+        answered = 2 * covered >= length
+        largest = numpy.full(begin.shape, numpy.nan)
+        if answered.any():
+            span, maxima = self._maxima_of(length)
+            left = first[answered] + length
+            largest[answered] = numpy.maximum(maxima[left], maxima[left + length - span])
+        return largest
+
+    def _maxima_of(self, length):
+        """Maxima of runs of `span` minutes, the largest power of two within `length`: two of them cover a window.
+
+        Returns (span, maxima); ``maxima[length + i]`` belongs to the run that begins at minute i. The series is padded by
+        `length` on both sides, as far as a window that touches it can reach.
+        """
+        if length not in self._maxima:
+            edge = numpy.full(length, -numpy.inf)
+            maxima = numpy.concatenate([edge, numpy.nan_to_num(self.flux, nan=-numpy.inf), edge])
+            span = 1
+            while 2 * span <= length:
+                maxima = numpy.maximum(maxima[:-span], maxima[span:])
+                span *= 2
+            self._maxima[length] = span, maxima
+        return self._maxima[length]
+
+    @functools.cached_property
+    def _latest_valid(self):
+        """Index of the latest minute with a flux up to each minute, -1 where there is none: int64 (n,)."""
+        return numpy.maximum.accumulate(numpy.where(numpy.isnan(self.flux), -1, numpy.arange(len(self))))
+
+    def current(self, times):
+        """The latest 1-minute mean that was complete at a time.
+
+        Parameters
+        ----------
+        times : array_like of datetime64
+            Shape (n,), UTC.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 (n,), W m^-2; NaN where the latest minute with a flux ended more than 10 minutes before.
+        """
+        times = numpy.asarray(times, "datetime64[s]")
+        result = numpy.full(times.shape, numpy.nan)
+        if len(self) == 0:
+            return result
+        complete = (times - self.start) // _MINUTE - 1
+        inside = complete >= 0
+        latest = self._latest_valid[numpy.clip(complete[inside], 0, len(self) - 1)]
+        ended = self.start + (latest + 1) * _MINUTE
+        fresh = (latest >= 0) & (times[inside] - ended <= _OLDEST_CURRENT)
+        result[inside] = numpy.where(fresh, self.flux[latest], numpy.nan)
+        return result
+
+
+def remove_operational_scaling(series):
+    """True irradiance from an operational series: its fluxes divided by 0.7.
+
+    Parameters
+    ----------
+    series : FluxSeries
+        Of calibration ``"operational"``.
+
+    Returns
+    -------
+    FluxSeries
+        Of calibration ``"operational / 0.7"``: the scale of science-quality data, though not their processing.
+    """
+    if series.calibration != "operational":
+        raise ValueError(f"expected an operational series, received {series.calibration}")
+    return FluxSeries(
+        series.start, series.flux / OPERATIONAL_SCALING, calibration="operational / 0.7", satellite=series.satellite
+    )
+
+
+# The store
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS minutes (
+    time INTEGER NOT NULL,         -- start of the minute, seconds since 1970-01-01, UTC
+    satellite INTEGER NOT NULL,    -- GOES number
+    calibration TEXT NOT NULL,
+    flux REAL NOT NULL,            -- 1-8 Angstrom, W m^-2, as in the file
+    samples INTEGER NOT NULL,      -- that the mean was made of
+    quality INTEGER NOT NULL,      -- the file's flags of that minute, or-ed
+    PRIMARY KEY (time, satellite, calibration)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    sha256 TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    satellite INTEGER NOT NULL,
+    calibration TEXT NOT NULL,
+    minutes INTEGER NOT NULL,
+    imported TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+) WITHOUT ROWID;
+"""
+# Overlapping files: the mean made of more samples stands, whichever was imported first.
+_INSERT = """
+INSERT INTO minutes VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET flux = excluded.flux, samples = excluded.samples, quality = excluded.quality
+WHERE excluded.samples > samples OR (excluded.samples = samples AND excluded.flux > flux)
+"""
+
+
+def import_file(store, path):
+    """Put one archive file into the store.
+
+    Parameters
+    ----------
+    store : str or pathlib.Path
+        The SQLite file; made when it does not exist.
+    path : str or pathlib.Path
+        What :func:`dataset_models.goes_files.read_minutes` reads.
+
+    Returns
+    -------
+    bool
+        True when the file was imported, False when its content was there already.
+
+    Raises
+    ------
+    UserError
+        The file is unreadable or no GOES X-ray file; the store is not one, or busy for more than a minute.
+
+    Notes
+    -----
+    One transaction per file: after a crash a file is there with all its minutes or not at all. Several processes of one
+    machine may import at once (SQLite's write-ahead log does not work across network file systems).
+    """
+    digest = _sha256(path)
+    with _opened(store, writing=True) as connection:
+        if connection.execute("SELECT 1 FROM files WHERE sha256 = ?", [digest]).fetchone():
+            return False
+    found = goes_files.read_minutes(path)
+    rows = [
+        (int(time), found.satellite, found.calibration, float(flux), int(samples), int(quality))
+        for time, flux, samples, quality in zip(found.time, found.flux, found.samples, found.quality, strict=True)
+    ]
+    entry = (digest, pathlib.Path(path).name, found.satellite, found.calibration, len(rows))
+    with _opened(store, writing=True) as connection, _transaction(connection):
+        added = connection.execute(
+            "INSERT OR IGNORE INTO files (sha256, name, satellite, calibration, minutes) VALUES (?, ?, ?, ?, ?)", entry
+        ).rowcount
+        if added:  # else another process was faster
+            connection.executemany(_INSERT, rows)
+    return bool(added)
+
+
+def contents(store):
+    """What a store holds.
+
+    Returns
+    -------
+    list of tuple
+        (satellite, calibration, minutes, first, last), the last two datetime64[m], ordered by satellite.
+    """
+    query = "SELECT satellite, calibration, COUNT(*), MIN(time), MAX(time) FROM minutes GROUP BY 1, 2 ORDER BY 1, 2"
+    with _opened(store) as connection:
+        rows = connection.execute(query).fetchall()
+    return [(*row[:3], *(numpy.datetime64(time, "s").astype("datetime64[m]") for time in row[3:])) for row in rows]
+
+
+def series(store, *, calibration, satellite=None, start=None, end=None):
+    """Flux of one calibration at every minute.
+
+    Parameters
+    ----------
+    store : str or pathlib.Path
+    calibration : str
+        ``"operational"`` or ``"science"``.
+    satellite : int, optional
+        GOES number. Without it every minute comes from the newest satellite (the highest number) that has a flux then.
+    start, end : datetime64, optional
+        Span [start, end); from the first minute in the store to the last when not given.
+
+    Returns
+    -------
+    FluxSeries
+        With NaN where the store has nothing.
+
+    Raises
+    ------
+    UserError
+        No store, or nothing of this calibration (and satellite) in it.
+    """
+    condition, values = "calibration = ?", [calibration]
+    if satellite is not None:
+        condition, values = condition + " AND satellite = ?", [*values, satellite]
+    with _opened(store) as connection:
+        first, last = connection.execute(f"SELECT MIN(time), MAX(time) FROM minutes WHERE {condition}", values).fetchone()
+        if first is None:
+            wanted = f"{calibration} flux" if satellite is None else f"{calibration} flux of GOES-{satellite}"
+            present = sorted(
+                {f"GOES-{row[0]} {row[1]}" for row in connection.execute("SELECT satellite, calibration FROM files")}
+            )
+            raise UserError(f"{store}: has no {wanted}; it holds {', '.join(present) or 'nothing yet'}")
+        first = _seconds(start) if start is not None else first
+        last = _seconds(end) if end is not None else last + 60
+        query = f"SELECT time, flux FROM minutes WHERE {condition} AND time >= ? AND time < ? ORDER BY time, satellite"
+        rows = numpy.fromiter(connection.execute(query, [*values, first, last]), [("time", "i8"), ("flux", "f8")])
+    flux = numpy.full(max(0, (last - first) // 60), numpy.nan)
+    flux[(rows["time"] - first) // 60] = rows["flux"]  # of several rows the last one stands: the newest satellite
+    return FluxSeries(numpy.datetime64(first, "s"), flux, calibration=calibration, satellite=satellite)
+
+
+def _seconds(time):
+    return int(numpy.datetime64(time, "m").astype("datetime64[s]").astype("int64"))
+
+
+def _sha256(path):
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise goes_files.NotGoes(f"{path}: cannot be read ({error.strerror}); give a GOES XRS file") from error
+
+
+@contextlib.contextmanager
+def _opened(store, *, writing=False):
+    store = pathlib.Path(store)
+    if not writing and not store.is_file():
+        raise UserError(
+            f"{store}: no such flux store; fill one with python dataset_models/goes_xrs.py FILES... --store {store}"
+        )
+    try:
+        if writing:
+            store.parent.mkdir(parents=True, exist_ok=True)
+            address = f"{store.absolute().as_uri()}?mode=rwc"
+        elif os.access(store.parent, os.W_OK):
+            address = f"{store.absolute().as_uri()}?mode=ro"
+        else:  # readers of a write-ahead log need its side files, which a read-only folder cannot have
+            address = f"{store.absolute().as_uri()}?mode=ro&immutable=1"
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=60, isolation_level=None)) as connection:
+            if writing:
+                _prepare(connection)
+            if connection.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA_VERSION:
+                raise UserError(f"{store}: is not a flux store of this version; choose another --store")
+            yield connection
+    except sqlite3.Error as error:
+        raise UserError(f"{store}: cannot be used as a flux store ({error}); check it or choose another --store") from error
+    except OSError as error:
+        raise UserError(f"{store}: cannot be used as a flux store ({error.strerror}); choose another --store") from error
+
+
+def _prepare(connection):
+    if connection.execute("PRAGMA user_version").fetchone()[0] == _SCHEMA_VERSION:
+        return
+    tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+    if tables:
+        return  # someone else's database, refused by the version check
+    connection.execute("PRAGMA journal_mode = WAL")
+    with _transaction(connection):
+        for statement in _SCHEMA.split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+
+@contextlib.contextmanager
+def _transaction(connection):
+    connection.execute("BEGIN IMMEDIATE")  # takes the write lock now: a transaction that waits later can fail
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def main(arguments=None):
+    parser = command_line.parser(__doc__)
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="daily GOES FITS, or science-quality netCDF (1 or 2 s, or 1-minute)"
+    )
+    parser.add_argument("--store", help="SQLite file (default: 'goes' of config.yml)")
+    flags = parser.parse_args(arguments)
+    from tqdm import tqdm
+
+    store = paths.data_path("goes", flags.store)
+    counts = {True: 0, False: 0}
+    rejected = []
+    for path in tqdm(flags.files, desc="import", unit="file", disable=None):
+        try:
+            counts[import_file(store, path)] += 1
+        except goes_files.NotGoes as error:
+            rejected.append(error)
+    print(f"{store}: {counts[True]} imported, {counts[False]} already there, {len(rejected)} rejected")
+    for satellite, calibration, minutes, first, last in contents(store):
+        print(f"GOES-{satellite} {calibration}: {minutes} minutes, {first}Z to {last}Z")
+    for error in rejected:
+        print(f"rejected {error}")
+    if rejected and not counts[True] and not counts[False]:
+        raise rejected[0]
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,384 @@
+"""What data sets share whose target is X-ray flux: windows, splits, side channels; subclasses bring images and fluxes.
+
+The original FlareNet options keep their names: the lag until the window opens, the catch (its length), the dependent
+variable, the number of images composited, the side channels.
+"""
+
+import abc
+import dataclasses
+import functools
+import pathlib
+
+import numpy
+
+from dataset_models.solar_data import SPLITS, SolarData
+from tools import goes_class
+from tools.errors import UserError
+from tools.options import option
+
+DURATIONS = {
+    "00min": numpy.timedelta64(0, "m"),
+    "12min": numpy.timedelta64(12, "m"),
+    "24min": numpy.timedelta64(24, "m"),
+    "36min": numpy.timedelta64(36, "m"),
+    "01hr": numpy.timedelta64(60, "m"),
+    "24hr": numpy.timedelta64(1440, "m"),
+}
+LAGS = tuple(DURATIONS)
+CATCHES = LAGS[1:]
+DEPENDENT_VARIABLES = ("forecast", "flux delta", "log flux", "flare")
+SIDE_CHANNELS = ("current flux", "true value", "hmi features")
+HMI_FEATURE_COUNT = 25
+MICRO = 1e-6  # W m^-2 in one network unit of "forecast" and "flux delta": losses are then of order 1
+
+
+@dataclasses.dataclass(kw_only=True)
+class XRayFluxData(SolarData):
+    """Images with X-ray flux as the target.
+
+    The target looks at [time + lag, time + lag + catch): the largest 1-minute mean there, 1-8 Angstrom. Samples are the
+    image times whose window is at least half covered, whose prior value is known, whose earlier images exist and whose
+    side channels are there; `refused` counts the others.
+
+    Subclasses implement `flux_series`, `image_times`, `image`, `image_shape`, `channels`, `read_image` and
+    `is_downloaded`; one that defines ``__post_init__`` calls this one's.
+    """
+
+    lag: str = option("00min", "time until the window opens", choices=LAGS)
+    catch: str = option("24hr", "length of the window whose maximum is forecast", choices=CATCHES)
+    dependent_variable: str = option(
+        "log flux",
+        "what is forecast: log10 of the maximum, the maximum, its change from now, or whether it reaches the threshold",
+        choices=DEPENDENT_VARIABLES,
+    )
+    threshold: str = option("M1.0", "GOES class that makes a flare, on the flux's own calibration (for 'flare')")
+    images: int = option(1, "images composited: the current one and earlier ones", least=1)
+    image_interval: int = option(12, "minutes between composited images", least=1)
+    side_channels: tuple[str, ...] = option(
+        (), "side channels; 'true value' is the answer itself, a sanity check", choices=SIDE_CHANNELS
+    )
+    hmi_features: str | None = option(None, f"CSV of a time and {HMI_FEATURE_COUNT} features (for 'hmi features')")
+    validation_fraction: float = option(0.2, "last part of the time span that validates", least=0.0, most=1.0)
+    validation_start: str | None = option(None, "first time of the validation split, UTC, instead of a fraction")
+
+    def __post_init__(self):
+        if len(set(self.side_channels)) < len(self.side_channels):
+            raise UserError(f"--side_channels: repeats an entry ({', '.join(self.side_channels)})")
+        if ("hmi features" in self.side_channels) != (self.hmi_features is not None):
+            raise UserError("--hmi_features and the side channel 'hmi features' are given together; received only one of them")
+        try:
+            goes_class.to_flux(self.threshold)
+        except ValueError as error:
+            raise UserError(f"--threshold: {error}") from error
+        if self.validation_start is not None:
+            _time(self.validation_start)
+
+    # What a subclass brings
+
+    @property
+    @abc.abstractmethod
+    def flux_series(self):
+        """The flux that targets are made of: `dataset_models.goes_xrs.FluxSeries`. Cache it."""
+
+    @abc.abstractmethod
+    def image_times(self):
+        """Times of all images: ``datetime64[s]`` (n,), in any order."""
+
+    @abc.abstractmethod
+    def image(self, time):
+        """The image at one of `image_times`: float32 (height, width, channel)."""
+
+    @property
+    @abc.abstractmethod
+    def image_shape(self):
+        """(height, width) of every image."""
+
+    # What goes in and what comes out
+
+    @property
+    def image_inputs(self):
+        return ("image", *(f"image_prior_{step}" for step in range(1, self.images)))
+
+    @property
+    def input_shapes(self):
+        shapes = dict.fromkeys(self.image_inputs, (*self.image_shape, len(self.channels)))
+        if self.side_channels:
+            shapes["side_channel"] = (len(self.side_channel_names),)
+        return shapes
+
+    @property
+    def side_channel_names(self):
+        names = []
+        for channel in self.side_channels:
+            names += self._features.names if channel == "hmi features" else [channel]
+        return tuple(names)
+
+    @property
+    def task(self):
+        return "classification" if self.dependent_variable == "flare" else "regression"
+
+    @property
+    def target_label(self):
+        window = f"in {self.catch} from {self.lag} on"
+        return {
+            "log flux": f"log10 of maximum 1-8 Å flux {window} [W m⁻²]",
+            "forecast": f"maximum 1-8 Å flux {window} [10⁻⁶ W m⁻²]",
+            "flux delta": f"maximum 1-8 Å flux {window}, minus current flux [10⁻⁶ W m⁻²]",
+            "flare": f"flux of {self.threshold} or more {window} [logit]",
+        }[self.dependent_variable]
+
+    # Targets
+
+    def _maximum(self, times):
+        return self.flux_series.maximum(times, lag=DURATIONS[self.lag], catch=DURATIONS[self.catch])
+
+    def truths(self, times):
+        """True values and priors, as `truth`, of many times: float64 (n,) each, NaN where unknown."""
+        true = self._maximum(times)
+        if self.task == "regression":
+            return true, self.flux_series.current(times)
+        catch = DURATIONS[self.catch]
+        limit = goes_class.to_flux(self.threshold)
+        past = self.flux_series.maximum(times, lag=-catch, catch=catch)
+        return tuple(numpy.where(numpy.isnan(flux), numpy.nan, flux >= limit) for flux in (true, past))
+
+    def truth(self, time):
+        true, prior = self.truths(numpy.atleast_1d(time))
+        return float(true[0]), float(prior[0])
+
+    def target(self, time):
+        return float(self._in_network_units(*self.truths(numpy.atleast_1d(time)))[0])
+
+    def targets(self, split):
+        return self._in_network_units(*self.truths(self.times(split))).astype("float32")
+
+    def _in_network_units(self, true, prior):
+        if self.dependent_variable == "log flux":
+            return numpy.log10(true)
+        if self.dependent_variable == "forecast":
+            return true / MICRO
+        if self.dependent_variable == "flux delta":
+            return (true - prior) / MICRO
+        return true
+
+    def value(self, prediction, prior):
+        if self.dependent_variable == "log flux":
+            return 10.0 ** numpy.asarray(prediction, "float64")
+        if self.dependent_variable == "forecast":
+            return numpy.asarray(prediction, "float64") * MICRO
+        if self.dependent_variable == "flux delta":
+            return numpy.asarray(prior, "float64") + numpy.asarray(prediction, "float64") * MICRO
+        return prediction
+
+    def metadata(self, time):
+        flux = float(self._maximum(numpy.atleast_1d(time))[0])
+        return {"flux": flux, "class": goes_class.from_flux(flux) if flux > 0 else "unknown"}
+
+    # Samples
+
+    def times(self, split):
+        return self._samples.times[split]
+
+    @property
+    def refused(self):
+        """Why images are not samples: dict of reason to count. An image is counted for its first reason."""
+        return dict(self._samples.refused)
+
+    @functools.cached_property
+    def _samples(self):
+        times = numpy.unique(numpy.asarray(self.image_times(), "datetime64[s]"))
+        true, prior = self.truths(times)
+        reasons = [
+            ("an earlier image is missing", ~self._has_earlier_images(times)),
+            ("less than half of the target window has flux", numpy.isnan(true)),
+            ("no flux is known at the time itself", numpy.isnan(prior)),
+        ]
+        if "current flux" in self.side_channels and self.task == "classification":
+            reasons.append(("no current flux", numpy.isnan(self.flux_series.current(times))))
+        if "hmi features" in self.side_channels:
+            reasons.append(("no HMI features in the last 24 h", self._features.rows(times) < 0))
+        refused, accepted = {}, numpy.ones(len(times), bool)
+        for reason, hit in reasons:
+            refused[reason] = int((hit & accepted).sum())
+            accepted &= ~hit
+        start = self._validation_start(times)
+        validation = times >= start
+        straddling = accepted & ~validation & (times + self._reach > start)
+        refused["too close before the validation split"] = int(straddling.sum())
+        training = accepted & ~validation & ~straddling
+        return _Samples({"training": times[training], "validation": times[validation & accepted]}, refused)
+
+    def _has_earlier_images(self, times):
+        present = numpy.ones(len(times), bool)
+        for step in range(1, self.images):
+            present &= numpy.isin(times - step * numpy.timedelta64(self.image_interval, "m"), times)
+        return present
+
+    @property
+    def _reach(self):
+        """How far apart samples must be so that neither their windows nor their images are shared."""
+        window = DURATIONS[self.lag] + DURATIONS[self.catch]
+        return max(window, (self.images - 1) * numpy.timedelta64(self.image_interval, "m") + numpy.timedelta64(1, "s"))
+
+    def _validation_start(self, times):
+        if self.validation_start is not None:
+            return _time(self.validation_start)
+        if len(times) == 0 or self.validation_fraction == 0:
+            return numpy.datetime64("9999-01-01", "s")
+        span = (times[-1] - times[0]).astype("int64")
+        return times[-1] - numpy.timedelta64(round(self.validation_fraction * span), "s")
+
+    def inputs(self, time):
+        return self._around(self.image(time), time)
+
+    def inputs_around(self, image, time, *, origin):
+        """Inputs of an image that a file brought: earlier images and side channel of the data set at its time.
+
+        Parameters
+        ----------
+        image : numpy.ndarray
+            float32 (height, width, channel).
+        time : datetime64[s]
+            Of the image.
+        origin : str or pathlib.Path
+            The file, named in errors.
+
+        Raises
+        ------
+        UserError
+            When the data set lacks something at that time; names it.
+        """
+        time = numpy.datetime64(time, "s")
+        if self.images > 1:
+            known = numpy.asarray(self.image_times(), "datetime64[s]")
+            for step in range(1, self.images):
+                earlier = time - step * numpy.timedelta64(self.image_interval, "m")
+                if earlier not in known:
+                    raise UserError(
+                        f"{origin}: the network also needs the image of {earlier}Z, which the data set does not have"
+                    )
+        inputs = self._around(image, time)
+        if self.side_channels:
+            for name, value in zip(self.side_channel_names, inputs["side_channel"], strict=True):
+                if numpy.isnan(value):
+                    raise UserError(f"{origin}: the network also needs {name!r} at {time}Z, which the data set does not have")
+        return inputs
+
+    def _around(self, image, time):
+        inputs = {"image": image}
+        for step in range(1, self.images):
+            inputs[f"image_prior_{step}"] = self.image(time - step * numpy.timedelta64(self.image_interval, "m"))
+        if self.side_channels:
+            inputs["side_channel"] = self._side_channel(time)
+        return inputs
+
+    def _side_channel(self, time):
+        times = numpy.atleast_1d(time)
+        values = []
+        for channel in self.side_channels:
+            if channel == "current flux":
+                values += [numpy.log10(self.flux_series.current(times)[0])]
+            elif channel == "true value":
+                values += [self.target(time)]
+            else:
+                values += list(self._features.at(times)[0])
+        return numpy.array(values, "float32")
+
+    @functools.cached_property
+    def _features(self):
+        # Standardised with what training may know: rows from before the validation split.
+        return HmiFeatures(self.hmi_features, before=self._validation_start(numpy.sort(self.image_times())))
+
+    def describe(self):
+        about = super().describe()
+        about["refused_images"] = self.refused
+        about["flux_calibration"] = self.flux_series.calibration
+        about["split_spans"] = {split: _span(self.times(split)) for split in SPLITS}
+        return about
+
+
+@dataclasses.dataclass(frozen=True)
+class _Samples:
+    times: dict
+    refused: dict
+
+
+class HmiFeatures:
+    """A table of hand-tailored magnetogram features, standardised.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        CSV whose first column ``time`` is UTC and whose other 25 columns are numbers; not finite counts as missing.
+    before : datetime64
+        Mean and standard deviation are taken over rows before this time (over all when there are none).
+
+    Raises
+    ------
+    UserError
+        The file is missing or no such table.
+
+    Notes
+    -----
+    FlareNet used 25 SHARP-like parameters with fixed means and deviations; a missing value became the mean, as here.
+    """
+
+    def __init__(self, path, *, before):
+        import pandas
+
+        path = pathlib.Path(path)
+        try:
+            table = pandas.read_csv(path)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror}); give a CSV of HMI features") from error
+        except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
+            raise UserError(f"{path}: is not a CSV ({' '.join(str(error).split())[:100]})") from error
+        columns = list(table.columns)
+        if columns[:1] != ["time"] or len(columns) != 1 + HMI_FEATURE_COUNT:
+            shown = f"{len(columns)} columns ({', '.join(map(str, columns[:3]))}, ...)"
+            raise UserError(f"{path}: expected the column time and {HMI_FEATURE_COUNT} features, received {shown}")
+        self.names = tuple(map(str, columns[1:]))
+        try:
+            times = pandas.to_datetime(table["time"], utc=True, format="ISO8601").dt.tz_localize(None)
+            values = table[columns[1:]].to_numpy("float64")
+        except ValueError as error:
+            raise UserError(
+                f"{path}: holds something that is no time or number ({' '.join(str(error).split())[:100]})"
+            ) from error
+        if times.isna().any():
+            raise UserError(f"{path}: line {int(times.isna().argmax()) + 2} has no time")
+        times = times.to_numpy("datetime64[s]")
+        order = numpy.argsort(times, kind="stable")
+        self.times, values = times[order], values[order]
+        values[~numpy.isfinite(values)] = numpy.nan
+        known = values[self.times < before] if (self.times < before).any() else values
+        present = (~numpy.isnan(known)).sum(axis=0)
+        mean = numpy.nansum(known, axis=0) / numpy.maximum(present, 1)
+        deviation = numpy.sqrt(numpy.nansum((known - mean) ** 2, axis=0) / numpy.maximum(present, 1))
+        self.values = numpy.nan_to_num((values - mean) / numpy.where(deviation > 0, deviation, 1.0))
+
+    def rows(self, times):
+        """Index of the latest row up to each time and not older than 24 h: int64 (n,), -1 where there is none."""
+        times = numpy.asarray(times, "datetime64[s]")
+        row = numpy.searchsorted(self.times, times, side="right") - 1
+        if len(self.times) == 0:
+            return row
+        return numpy.where((row >= 0) & (times - self.times[row] <= numpy.timedelta64(24, "h")), row, -1)
+
+    def at(self, times):
+        """Standardised features: float64 (n, 25), NaN where there is no row."""
+        row = self.rows(times)
+        features = numpy.full((len(row), len(self.names)), numpy.nan)
+        features[row >= 0] = self.values[row[row >= 0]]
+        return features
+
+
+def _time(text):
+    try:
+        return numpy.datetime64(text.removesuffix("Z"), "s")
+    except ValueError as error:
+        raise UserError(f"--validation_start: {text!r} is not a time; write it like 2014-06-01T00:00:00Z") from error
+
+
+def _span(times):
+    return [] if len(times) == 0 else [f"{times[0]}Z", f"{times[-1]}Z"]

@@ -1,0 +1,75 @@
+"""AlexNet behind one added convolution, for full-disk magnetograms.
+
+The network of Pandey et al. (2022, 2023): a 3x3 convolution makes three channels of the image, then follows
+torchvision's AlexNet (Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks").
+"""
+
+import dataclasses
+
+from network_models.full_disk_flare_forecast.building_blocks import INITIALISERS, InitialWeights, logits, network_inputs
+from tools.options import option
+
+LEAST = 63  # pixels: smaller images vanish in the third pooling
+
+
+@dataclasses.dataclass(kw_only=True)
+class Options:
+    """Settings of AlexNet."""
+
+    dropout: float = option(0.5, "share of features dropped before each of the two hidden dense layers", least=0.0, most=0.95)
+    initialiser: str = option("he_normal", "distribution of the initial kernels", choices=INITIALISERS)
+
+
+def build(input_shapes, options, *, seed=0):
+    """AlexNet as a function of the input sizes.
+
+    Parameters
+    ----------
+    input_shapes : dict of str to tuple of int
+        As `SolarData.input_shapes`. Several images are stacked as channels; a side channel joins before the last layer.
+    options : Options
+    seed : int
+        Of the initial weights and of dropout.
+
+    Returns
+    -------
+    keras.Model
+        Named inputs; the output ``logits``, shape (n, 2): no event, event.
+
+    Raises
+    ------
+    UserError
+        Inputs that the network cannot take.
+
+    Notes
+    -----
+    The studies start from ImageNet weights and draw the dense kernels from N(0, 0.01); here every kernel starts from
+    He et al. (2015). Features are flattened as (height, width, channel).
+    """
+    import keras
+    from keras import layers
+
+    weights = InitialWeights(options.initialiser, seed)
+    inputs, x, side_channel = network_inputs(input_shapes, least=LEAST)
+
+    def convolution(x, channels, width, name, *, stride=1, padding="same"):
+        return layers.Conv2D(
+            channels, width, stride, padding, activation="relu", kernel_initializer=weights.kernel(), name=name
+        )(x)
+
+    x = convolution(x, 3, 3, "first_conv")
+    x = layers.ZeroPadding2D(2, name="conv_1_padding")(x)
+    x = convolution(x, 64, 11, "conv_1", stride=4, padding="valid")
+    x = layers.MaxPooling2D(3, 2, name="pool_1")(x)
+    x = convolution(x, 192, 5, "conv_2")
+    x = layers.MaxPooling2D(3, 2, name="pool_2")(x)
+    x = convolution(x, 384, 3, "conv_3")
+    x = convolution(x, 256, 3, "conv_4")
+    x = convolution(x, 256, 3, "conv_5")
+    x = layers.MaxPooling2D(3, 2, name="pool_5")(x)
+    x = layers.AdaptiveAveragePooling2D((6, 6), name="adaptive_pool")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for name in ("dense_1", "dense_2"):
+        x = layers.Dropout(options.dropout, seed=weights.next_seed(), name=f"{name}_dropout")(x)
+        x = layers.Dense(4096, activation="relu", kernel_initializer=weights.kernel(), name=name)(x)
+    return keras.Model(inputs, logits(x, side_channel, weights), name="alexnet")

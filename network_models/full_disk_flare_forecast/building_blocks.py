@@ -1,0 +1,110 @@
+"""What the full-disk networks share: inputs, seeded initial weights, the end that returns logits."""
+
+from tools.errors import UserError
+
+INITIALISERS = ("he_uniform", "he_normal")
+BATCH_NORM = {"epsilon": 1e-5, "momentum": 0.9}  # PyTorch's defaults; its momentum 0.1 is the share of the new batch
+
+
+class InitialWeights:
+    """Initialisers and dropout seeds, a different one at every call, all determined by one seed.
+
+    The fan-in is that of PyTorch's ``kaiming_uniform_`` and ``kaiming_normal_`` (the normal one is not truncated).
+
+    Parameters
+    ----------
+    name : str
+        One of `INITIALISERS`.
+    seed : int
+    """
+
+    def __init__(self, name, seed):
+        import numpy
+
+        self.name = name
+        self._seeds = numpy.random.default_rng(seed)
+
+    def next_seed(self):
+        return int(self._seeds.integers(2**31))
+
+    def kernel(self):
+        """Initialiser of a convolution or dense kernel (He et al. 2015, fan in)."""
+        import keras
+
+        distribution = "uniform" if self.name == "he_uniform" else "untruncated_normal"
+        return keras.initializers.VarianceScaling(2.0, "fan_in", distribution, seed=self.next_seed())
+
+    def batch_norm_scale(self):
+        """Initialiser of the scale of a BatchNorm as the attention study sets it: U(0, 1) or N(0, 0.01)."""
+        import keras
+
+        if self.name == "he_uniform":
+            return keras.initializers.RandomUniform(0.0, 1.0, seed=self.next_seed())
+        return keras.initializers.RandomNormal(0.0, 0.01, seed=self.next_seed())
+
+
+def network_inputs(input_shapes, *, least):
+    """Input layers, and the image tensor that enters the first convolution.
+
+    Parameters
+    ----------
+    input_shapes : dict of str to tuple of int
+        Images (height, width, channel) and at most one vector (n,), in the order of `SolarData.input_shapes`. Several
+        images (earlier ones beside the current one) become channels of one.
+    least : int
+        The smallest height and width that the network can take, in pixels.
+
+    Returns
+    -------
+    inputs : dict of str to keras.KerasTensor
+    image : keras.KerasTensor
+        Shape (n, height, width, channels of all images together).
+    side_channel : keras.KerasTensor or None
+
+    Raises
+    ------
+    UserError
+        No image, images of different or too small sizes, more than one vector.
+    """
+    import keras
+
+    images = {name: shape for name, shape in input_shapes.items() if len(shape) == 3}
+    vectors = [name for name, shape in input_shapes.items() if len(shape) == 1]
+    sizes = sorted({tuple(shape[:2]) for shape in images.values()})
+    if len(images) + len(vectors) != len(input_shapes) or not images or len(vectors) > 1:
+        raise UserError(f"the network takes images and at most one side channel; the data set has {_described(input_shapes)}")
+    if len(sizes) > 1:
+        raise UserError(f"the network takes images of one size; the data set has {_described(images)}")
+    if min(sizes[0]) < least:
+        raise UserError(f"the network takes images of at least {least}x{least} pixels; the data set has {_described(images)}")
+    inputs = {name: keras.Input(tuple(shape), name=name) for name, shape in input_shapes.items()}
+    stack = [inputs[name] for name in images]
+    image = keras.layers.Concatenate(name="image_stack")(stack) if len(stack) > 1 else stack[0]
+    return inputs, image, inputs[vectors[0]] if vectors else None
+
+
+def logits(features, side_channel, weights):
+    """The last layer: two logits, no event and event, float32 whatever the policy.
+
+    Parameters
+    ----------
+    features : keras.KerasTensor
+        Shape (n, features).
+    side_channel : keras.KerasTensor or None
+        Joined to the features.
+    weights : InitialWeights
+
+    Returns
+    -------
+    keras.KerasTensor
+        Shape (n, 2).
+    """
+    import keras
+
+    if side_channel is not None:
+        features = keras.layers.Concatenate(name="with_side_channel")([features, side_channel])
+    return keras.layers.Dense(2, kernel_initializer=weights.kernel(), dtype="float32", name="logits")(features)
+
+
+def _described(shapes):
+    return ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items()) or "none"

@@ -1,0 +1,46 @@
+"""The attention network's twin without attention: the same convolutions, the global vector alone is classified.
+
+The baseline of Pandey et al. (2023, "Interpretable solar flare prediction with attention-based deep neural networks").
+"""
+
+import dataclasses
+
+from network_models.full_disk_flare_forecast.attention import LEAST, trunk
+from network_models.full_disk_flare_forecast.building_blocks import INITIALISERS, InitialWeights, logits, network_inputs
+from tools.options import option
+
+
+@dataclasses.dataclass(kw_only=True)
+class Options:
+    """Settings of the standard network."""
+
+    initialiser: str = option("he_uniform", "distribution of the initial kernels", choices=INITIALISERS)
+
+
+def build(input_shapes, options, *, seed=0):
+    """The standard network as a function of the input sizes.
+
+    Parameters
+    ----------
+    input_shapes : dict of str to tuple of int
+        As `SolarData.input_shapes`. Several images are stacked as channels; a side channel joins before the last layer.
+    options : Options
+    seed : int
+        Of the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        Named inputs; the output ``logits``, shape (n, 2): no event, event.
+
+    Raises
+    ------
+    UserError
+        Inputs that the network cannot take.
+    """
+    import keras
+
+    weights = InitialWeights(options.initialiser, seed)
+    inputs, image, side_channel = network_inputs(input_shapes, least=LEAST)
+    _, global_vector = trunk(image, weights)
+    return keras.Model(inputs, logits(global_vector, side_channel, weights), name="standard_cnn")

@@ -1,0 +1,269 @@
+"""Published PyTorch weights (.pth, .pt) -> the same network as .hdf5.
+
+    python network_models/pytorch_weights.py WEIGHTS.pth ARCHITECTURE OUT.hdf5
+
+Files are read in PyTorch's weights-only mode, so that nothing in them is executed. A state dict is taken plain, under
+'model_state_dict', and with or without the prefix 'module.' that DataParallel adds.
+"""
+
+import importlib
+import pathlib
+import typing
+
+from tools import command_line
+from tools.errors import UserError
+
+FULL_DISK = "network_models.full_disk_flare_forecast"
+
+
+class Architecture(typing.NamedTuple):
+    """How the tensors of a PyTorch network correspond to a Keras network.
+
+    Attributes
+    ----------
+    module : str
+        Dotted name of the file with ``Options`` and ``build``.
+    image_size : int
+        Height and width that the published weights were trained at, in pixels.
+    layers : dict of str to str
+        PyTorch module name -> Keras layer name, or ``layer.weight`` where one layer holds several.
+    flattened : dict of str to tuple of int, optional
+        Keras dense layers behind a flattened image, and its shape (height, width, channel): PyTorch flattens as
+        (channel, height, width).
+    """
+
+    module: str
+    image_size: int
+    layers: dict[str, str]
+    flattened: dict[str, tuple[int, int, int]] | None = None
+
+
+def _vgg16():
+    table = {"first_conv_layer.0": "first_conv", "classifier.0": "dense_1", "classifier.3": "dense_2", "classifier.6": "logits"}
+    place = 0
+    for block, count in enumerate((2, 2, 3, 3, 3), 1):
+        for number in range(1, count + 1):
+            table[f"features.{place}"] = f"conv_{block}_{number}"
+            place += 2  # the convolution and its ReLU
+        place += 1  # the pooling
+    return table
+
+
+def _resnet34():
+    table = {"first_conv_layer.0": "first_conv", "conv1": "conv1", "bn1": "bn1", "fc.0": "logits"}
+    for stage, count in enumerate((3, 4, 6, 3), 1):
+        for block in range(count):
+            for part in ("conv1", "bn1", "conv2", "bn2"):
+                table[f"layer{stage}.{block}.{part}"] = f"stage{stage}_block{block}_{part}"
+        if stage > 1:
+            table[f"layer{stage}.0.downsample.0"] = f"stage{stage}_block0_shortcut"
+            table[f"layer{stage}.0.downsample.1"] = f"stage{stage}_block0_shortcut_bn"
+    return table
+
+
+def _standard_cnn():
+    table = {"dense": "global_conv", "classify": "logits"}
+    for number in range(1, 7):
+        table |= {f"conv_block{number}.0": f"block_{number}_conv", f"conv_block{number}.1": f"block_{number}_bn"}
+    return table
+
+
+def _attention():
+    estimators = {f"attn{number}.op": f"attention_{number}.score" for number in (1, 2, 3)}
+    return {**_standard_cnn(), "projector1.op": "attention_1.projector", **estimators}
+
+
+ARCHITECTURES = {
+    "alexnet": Architecture(
+        module=f"{FULL_DISK}.alexnet",
+        image_size=512,
+        layers={
+            "first_conv_layer.0": "first_conv",
+            "features.0": "conv_1",
+            "features.3": "conv_2",
+            "features.6": "conv_3",
+            "features.8": "conv_4",
+            "features.10": "conv_5",
+            "classifier.1": "dense_1",
+            "classifier.4": "dense_2",
+            "classifier.6": "logits",
+        },
+        flattened={"dense_1": (6, 6, 256)},
+    ),
+    "vgg16": Architecture(f"{FULL_DISK}.vgg16", 512, _vgg16(), {"dense_1": (7, 7, 512)}),
+    "resnet34": Architecture(f"{FULL_DISK}.resnet34", 512, _resnet34()),
+    "attention": Architecture(f"{FULL_DISK}.attention", 256, _attention()),
+    "standard_cnn": Architecture(f"{FULL_DISK}.standard_cnn", 256, _standard_cnn()),
+}
+
+# Keras weight -> PyTorch tensor of the same module.
+TENSORS = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+IGNORED = "num_batches_tracked"  # counts batches; the average itself does not need it
+
+
+def import_state_dict(path, architecture, *, image_size=None, options=None):
+    """Build a network and fill it from a file of PyTorch weights.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A ``.pth`` or ``.pt`` file.
+    architecture : str
+        A key of `ARCHITECTURES`.
+    image_size : int, optional
+        Height and width in pixels; the published ones by default.
+    options : object, optional
+        An ``Options`` of the network; its defaults are the published ones.
+
+    Returns
+    -------
+    keras.Model
+        One input ``image``, (n, image_size, image_size, 1).
+
+    Raises
+    ------
+    UserError
+        PyTorch is absent, the file cannot be read in weights-only mode, tensors are missing, left over or misshapen.
+    """
+    tensors = read_state_dict(path)
+    known = _known(architecture)
+    network = importlib.import_module(known.module)
+    size = image_size or known.image_size
+    model = network.build({"image": (size, size, 1)}, options or network.Options())
+    assign_state_dict(model, tensors, architecture, origin=path)
+    return model
+
+
+def read_state_dict(path):
+    """The tensors of a PyTorch file.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        Without the prefix ``module.``.
+
+    Raises
+    ------
+    UserError
+        PyTorch is absent, or the file is missing, is not one of weights only, or holds no state dict.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file of weights")
+    try:
+        import torch
+    except ImportError as error:
+        raise UserError(f"{path}: reading it needs PyTorch; install it with: pip install -e .[pytorch]") from error
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch raises UnpicklingError, RuntimeError, EOFError, KeyError and more for files that are not plain tensors.
+        reason = str(error).strip().partition("\n")[0][:120] or type(error).__name__
+        raise UserError(f"{path}: refused, not a PyTorch file of weights only ({reason})") from error
+    if isinstance(content, dict) and "model_state_dict" in content:
+        content = content["model_state_dict"]
+    if not isinstance(content, dict) or not content or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise UserError(f"{path}: holds no state dict (names and tensors, plain or under 'model_state_dict')")
+    return {str(name).removeprefix("module."): tensor.detach().float().numpy() for name, tensor in content.items()}
+
+
+def assign_state_dict(model, tensors, architecture, *, origin="state dict"):
+    """Fill a Keras network from PyTorch tensors; all of them fit, or nothing changes.
+
+    Parameters
+    ----------
+    model : keras.Model
+        As the architecture's ``build`` returns it.
+    tensors : dict of str to numpy.ndarray
+        Names and shapes as in PyTorch's state dict.
+    architecture : str
+        A key of `ARCHITECTURES`.
+    origin : str or pathlib.Path
+        Named in errors.
+
+    Raises
+    ------
+    UserError
+        Tensors are missing, left over or misshapen.
+    """
+    known = _known(architecture)
+    left = {name for name in tensors if not name.endswith(IGNORED)}
+    missing, misshapen, assignments = [], [], []
+    for module, target in known.layers.items():
+        layer_name, _, single = target.partition(".")
+        for variable in model.get_layer(layer_name).weights:
+            if single and variable.name != single:
+                continue
+            name = f"{module}.{TENSORS.get(variable.name, 'weight')}"
+            if name not in tensors:
+                missing.append(name)
+                continue
+            left.discard(name)
+            value = _from_pytorch(tensors[name], (known.flattened or {}).get(layer_name), matrix=len(variable.shape) == 2)
+            if value is None or value.shape != tuple(variable.shape):
+                misshapen.append(f"{name} {tuple(tensors[name].shape)}")
+                continue
+            assignments.append((variable, value))
+    problems = {"lacks": missing, "has unknown": sorted(left), "has misshapen": misshapen}
+    problems = [f"{kind} {_few(names)}" for kind, names in problems.items() if names]
+    if problems:
+        raise UserError(f"{origin}: not weights of {architecture} ({model.count_params():,} parameters): {'; '.join(problems)}")
+    for variable, value in assignments:
+        variable.assign(value)
+
+
+def _from_pytorch(tensor, flattened, *, matrix):
+    """A tensor in Keras's order of axes, or None when it cannot be brought into it."""
+    if tensor.ndim == 4:
+        kernel = tensor.transpose(2, 3, 1, 0)
+        if not matrix:
+            return kernel
+        return kernel[0, 0] if kernel.shape[:2] == (1, 1) else None
+    if tensor.ndim == 2 and flattened:
+        height, width, channels = flattened
+        if tensor.shape[1] != height * width * channels:
+            return None
+        by_position = tensor.reshape(-1, channels, height, width).transpose(2, 3, 1, 0)
+        return by_position.reshape(height * width * channels, -1)
+    return tensor.T
+
+
+def _known(architecture):
+    if architecture not in ARCHITECTURES:
+        raise UserError(f"architecture {architecture!r} is unknown; known are {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[architecture]
+
+
+def _few(names):
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def main(arguments=None):
+    parser = command_line.parser(__doc__)
+    parser.add_argument("weights", metavar="WEIGHTS", help="a .pth or .pt file")
+    parser.add_argument("architecture", metavar="ARCHITECTURE", choices=ARCHITECTURES, help=", ".join(ARCHITECTURES))
+    parser.add_argument("out", metavar="OUT.hdf5", help="the network to write")
+    parser.add_argument("--size", type=int, help="height and width of the images, in pixels (default: as published)")
+    chosen = parser.parse_args(arguments)
+    if pathlib.Path(chosen.out).suffix not in (".hdf5", ".keras"):
+        parser.error(f"{chosen.out}: name the network .hdf5")
+    from network_models.trained_network import save_network
+
+    model = import_state_dict(chosen.weights, chosen.architecture, image_size=chosen.size)
+    save_network(model, chosen.out)
+    print(f"{chosen.out}: {model.name}, {model.count_params():,} parameters")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,530 @@
+"""Gradients of what a network says with respect to what it sees, and of what a layer says.
+
+Every method that explains a network stands on this engine. It explains the logit (or the regression output), in
+float32, at inference; it takes networks with several inputs, nested and shared parts, and any mixture of ways to
+write a ReLU. Rules that change the backward pass of ReLU are applied to the operations of the traced graph, not to
+Keras layers, because an activation can hide in a layer, in a nested network or in a custom ``call``.
+"""
+
+import collections
+import contextlib
+import functools
+
+import numpy
+
+from tools.errors import UserError
+
+RULES = ("plain", "deconvolution", "guided")
+
+# Operations whose backward pass is not the one of a rectifier: the ReLU rules say nothing about them.
+_UNRULED = ("Elu", "LeakyRelu", "Selu", "Softplus", "Softsign", "Erf")
+_SATURATING = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
+
+
+class GradientEngine:
+    """Gradients of one output of a network.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential, with one output, or a dict of outputs of which ``"logits"`` is explained. It is
+        not changed.
+    target : int, optional
+        Which output to explain. By default the only one, or of two the second (the event).
+
+    Attributes
+    ----------
+    model : keras.Model
+        The network that is explained: float32, its final softmax or sigmoid taken off, inputs as a list.
+    input_names : tuple of str
+        In the order of ``model.inputs``.
+    target : int
+
+    Raises
+    ------
+    UserError
+        The target is out of range, must be chosen, or the network cannot be rebuilt.
+    """
+
+    def __init__(self, model, *, target=None):
+        self.model = explainable(model)
+        self.input_names = tuple(tensor.name for tensor in self.model.inputs)
+        self.target = _target(self.model, target)
+        self._functions = {}
+
+    def outputs(self, inputs, *, batch_size=16):
+        """The explained output: float32 (n,), for a dict of arrays (n, ...) by input name."""
+        return self._batched("outputs", self._outputs, inputs, batch_size)[0]
+
+    def gradients(self, inputs, *, rule="plain", batch_size=16):
+        """Gradient of the explained output with respect to every input.
+
+        Parameters
+        ----------
+        inputs : dict of str to numpy.ndarray
+            Arrays (n, ...) by input name; sample i of the result depends on sample i alone.
+        rule : str
+            ``"plain"``; ``"deconvolution"``: a ReLU passes the positive part of the gradient (Zeiler & Fergus 2013);
+            ``"guided"``: the positive part where its input was positive (Springenberg et al. 2014).
+        batch_size : int
+            Samples at once; bounds memory.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            float32, of the shapes of `inputs`; zero for an input that the output does not depend on.
+
+        Raises
+        ------
+        UserError
+            The rule does not apply to this network's activations, or cannot reach all of them.
+        """
+        results = self._batched(f"gradients {rule}", functools.partial(self._gradients, rule), inputs, batch_size)
+        return dict(zip(self.input_names, results, strict=True))
+
+    def relu_count(self, inputs, *, rule="deconvolution"):
+        """How many ReLU operations a rule overrides in this network: int."""
+        import tensorflow
+
+        def count(*tensors):
+            with _overriding(rule) as check:
+                self.model(list(tensors), training=False)
+            return tensorflow.constant(check())
+
+        # The graph is built and asked; nothing is computed but a constant.
+        return int(tensorflow.function(count)(*self._tensors(inputs, slice(0, 1))))
+
+    def calls(self, kinds):
+        """Layers of the given classes that the network calls, nested ones included: dict of layer to number of calls.
+
+        In the order of their first calls; a shared layer has several.
+        """
+        found = [layer for layer in _flatten(self.model) if isinstance(layer, kinds)]
+        with _recording(found, "output") as recorded:
+            self._symbolic()
+        return collections.Counter(layer for layer, _ in recorded)
+
+    def layer(self, name):
+        """A layer by name, those of nested networks included; a `UserError` that lists the names when there is none."""
+        layers = {layer.name: layer for layer in _flatten(self.model)}
+        if name not in layers:
+            raise UserError(f"--layer {name}: the network has no such layer; it has {', '.join(layers)}")
+        return layers[name]
+
+    def activations(self, inputs, layer, *, which="output", batch_size=16):
+        """What a layer puts out or takes in, and the explained output.
+
+        Parameters
+        ----------
+        inputs : dict of str to numpy.ndarray
+            Arrays (n, ...).
+        layer : keras.layers.Layer
+            One of `model`'s.
+        which : str
+            ``"output"`` or ``"input"`` (the first one).
+
+        Returns
+        -------
+        list of numpy.ndarray, numpy.ndarray
+            float32 (n, ...) for each call of the layer (a shared layer has several), and the network's whole output
+            (n, k).
+        """
+        *values, outputs = self._batched(
+            ("activations", which, layer), functools.partial(self._activations, layer, which), inputs, batch_size
+        )
+        return values, outputs
+
+    def projections(self, inputs, layer, channels, *, call=0, rule="deconvolution", keep="maximum", batch_size=4):
+        """Carry single feature maps of a convolution back to the inputs.
+
+        The backward pass starts at the convolution's own output with its rectified activation: rectifying there or
+        in the ReLU that follows is the same, so inline activations and separate ReLU layers agree.
+
+        Parameters
+        ----------
+        inputs : dict of str to numpy.ndarray
+            One sample: arrays (1, ...).
+        layer : keras.layers.Layer
+            One of `model`'s, with output (n, height, width, channel).
+        channels : sequence of int
+            Feature maps, each carried back by itself.
+        call : int
+            Which call of a shared layer.
+        rule : str
+            One of `RULES`, applied to the ReLUs below.
+        keep : str
+            ``"maximum"``: the feature map's strongest activation; ``"map"``: all of its activations.
+        batch_size : int
+            Feature maps at once.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            float32 (len(channels), ...) by input name.
+        """
+        import tensorflow
+
+        key = ("projections", layer, call, rule, keep)
+        if key not in self._functions:
+            self._functions[key] = tensorflow.function(functools.partial(self._projections, layer, call, rule, keep))
+        parts = []
+        for start in range(0, len(channels), batch_size):
+            some = numpy.asarray(channels[start : start + batch_size], "int32")
+            tensors = [tensorflow.repeat(tensor, len(some), axis=0) for tensor in self._tensors(inputs, slice(0, 1))]
+            parts.append(self._functions[key](tensorflow.constant(some), *tensors))
+        return {
+            name: numpy.concatenate([part[index].numpy() for part in parts]) for index, name in enumerate(self.input_names)
+        }
+
+    def feature_layer(self):
+        """The layer whose input is the network's last hidden representation: the last one with weights before the output.
+
+        Raises
+        ------
+        UserError
+            When several branches join behind the last weights, so that there is no single such layer.
+        """
+        return _last_with_weights(self.model)
+
+    # What is traced
+
+    def _forward(self, tensors):
+        return _logits(self.model(list(tensors), training=False))
+
+    def _outputs(self, *tensors):
+        return (self._forward(tensors)[:, self.target],)
+
+    def _gradients(self, rule, *tensors):
+        import tensorflow
+
+        with _overriding(rule) as check:
+            explained = self._forward(tensors)[:, self.target]
+        check()
+        return _filled(tensorflow.gradients(explained, list(tensors)), tensors)
+
+    def _activations(self, layer, which, *tensors):
+        import tensorflow
+
+        with _recording([layer], which) as recorded:
+            outputs = self._forward(tensors)
+        return *(tensorflow.identity(value) for _, value in recorded), outputs
+
+    def _projections(self, layer, call, rule, keep, channels, *tensors):
+        import tensorflow
+
+        with _overriding(rule) as check, _recording([layer], "output", before_activation=True) as recorded:
+            self._forward(tensors)
+        check()
+        response = recorded[call][1]
+        chosen = tensorflow.one_hot(channels, response.shape[-1], dtype=response.dtype)
+        response = tensorflow.einsum("nhwc,nc->nhw", response, chosen)
+        start = tensorflow.nn.relu(response)
+        if keep == "maximum":
+            flat = tensorflow.reshape(start, [tensorflow.shape(start)[0], -1])
+            strongest = tensorflow.one_hot(tensorflow.argmax(flat, axis=1), tensorflow.shape(flat)[1], dtype=start.dtype)
+            start *= tensorflow.reshape(strongest, tensorflow.shape(start))
+        return _filled(tensorflow.gradients(response, list(tensors), grad_ys=start), tensors)
+
+    def _symbolic(self):
+        """Call the network on shapes alone."""
+        import keras
+
+        keras.backend.compute_output_spec(
+            lambda tensors: self.model(tensors, training=False),
+            [keras.KerasTensor((1, *tensor.shape[1:]), tensor.dtype) for tensor in self.model.inputs],
+        )
+
+    # How it is run
+
+    def _tensors(self, inputs, part):
+        import tensorflow
+
+        missing = [name for name in self.input_names if name not in inputs]
+        if missing:
+            raise ValueError(f"no input {', '.join(missing)}; received {', '.join(inputs)}")
+        return [
+            tensorflow.convert_to_tensor(numpy.asarray(inputs[tensor.name][part]), dtype=tensor.dtype)
+            for tensor in self.model.inputs
+        ]
+
+    def _batched(self, key, function, inputs, batch_size):
+        import tensorflow
+
+        if key not in self._functions:
+            signature = [
+                tensorflow.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=f"input_{i}")
+                for i, tensor in enumerate(self.model.inputs)
+            ]
+            # A fixed signature: the last, smaller batch does not trace anew.
+            self._functions[key] = tensorflow.function(function, input_signature=signature)
+        count = len(next(iter(inputs.values())))
+        parts = [
+            self._functions[key](*self._tensors(inputs, slice(start, start + batch_size)))
+            for start in range(0, count, batch_size)
+        ]
+        return [numpy.concatenate([part[index].numpy() for part in parts]) for index in range(len(parts[0]))]
+
+
+def explainable(model):
+    """A copy of a network that computes in float32 and returns logits.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential. Layers in float16, bfloat16 or a mixed policy become float32, nested ones too; a
+        softmax or sigmoid at the very end (as a layer or as the activation of one) is taken off, because a saturated
+        one has no gradient.
+
+    Returns
+    -------
+    keras.Model
+        With inputs as a list and the same weights; it shares `model`'s layers when nothing had to change.
+
+    Raises
+    ------
+    UserError
+        When it has to change and cannot be rebuilt from its configuration.
+    """
+    import keras
+
+    if isinstance(model, keras.Sequential):
+        model = keras.Model(model.inputs, model.outputs[0])
+    low = any(_is_low(layer.compute_dtype) or _is_low(layer.variable_dtype) for layer in _flatten(model))
+    path = _saturating_path(model)
+    if low or path:
+        known = {type(layer).__name__: type(layer) for layer in _flatten(model)}
+        try:
+            config = model.get_config()
+            if path:
+                _make_linear(config, path)
+            copy = type(model).from_config(_in_float32(config) if low else config, custom_objects=known)
+            copy.set_weights(model.get_weights())
+        except (NotImplementedError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{model.name}: cannot be rebuilt in float32 to be explained ({reason})") from error
+        model = copy
+    return keras.Model(model.inputs, model.output, name=model.name)
+
+
+def _target(model, target):
+    width = _logits(model.output).shape[-1]
+    if len(_logits(model.output).shape) != 2:
+        raise UserError(f"{model.name}: puts out {_logits(model.output).shape}; expected one row of numbers for an image")
+    if target is None:
+        if width > 2:
+            raise UserError(f"{model.name}: has {width} outputs; choose one with --target 0 to {width - 1}")
+        return width - 1
+    if not 0 <= target < width:
+        raise UserError(f"--target {target}: the network has {width} outputs, 0 to {width - 1}")
+    return target
+
+
+def _logits(outputs):
+    if isinstance(outputs, dict):
+        if "logits" not in outputs:
+            raise UserError(f"the network's outputs are {', '.join(outputs)}; expected one named logits")
+        return outputs["logits"]
+    if isinstance(outputs, (list, tuple)):
+        if len(outputs) != 1:
+            raise UserError(f"the network has {len(outputs)} unnamed outputs; expected one, or a dict with logits")
+        return outputs[0]
+    return outputs
+
+
+def _filled(gradients, tensors):
+    """Gradients of each input, zeros for an input that the network ignores."""
+    import tensorflow
+
+    return [
+        tensorflow.zeros_like(tensor) if gradient is None else gradient
+        for gradient, tensor in zip(gradients, tensors, strict=True)
+    ]
+
+
+# ReLU rules, at the level of operations
+
+
+@functools.cache
+def _register_rules():
+    """Register the backward passes under the names that `_overriding` uses; TensorFlow allows it once per process."""
+    import tensorflow
+
+    def deconvolution(op, gradient):
+        return tensorflow.nn.relu(gradient)
+
+    def guided(op, gradient):
+        above = tensorflow.cast(op.inputs[0] > 0, gradient.dtype)
+        if op.type == "Relu6":
+            above *= tensorflow.cast(op.inputs[0] < 6, gradient.dtype)
+        return tensorflow.nn.relu(gradient) * above
+
+    for rule in (deconvolution, guided):
+        tensorflow.RegisterGradient(f"Solar_{rule.__name__}")(rule)
+
+
+@contextlib.contextmanager
+def _overriding(rule):
+    """Give every ReLU that is added to the graph in this block the backward pass of `rule`.
+
+    Yields a function to call after the block: it checks that no ReLU escaped and returns how many were overridden.
+    """
+    import tensorflow
+
+    if rule not in RULES:
+        raise ValueError(f"rule is one of {', '.join(RULES)}; received {rule!r}")
+    if rule == "plain":
+        yield lambda: 0
+        return
+    _register_rules()
+    graph = tensorflow.compat.v1.get_default_graph()
+    first = len(graph.get_operations())
+    name = f"Solar_{rule}"
+    end = []
+
+    def check():
+        operations = graph.get_operations()[first : end[0]]
+        kinds = {operation.type for operation in operations}
+        unruled = sorted(kinds & set(_UNRULED))
+        if unruled:
+            raise UserError(f"the {rule} rule is defined for ReLU; this network also has {', '.join(unruled)} activations")
+        rectifiers = [operation for operation in operations if operation.type in ("Relu", "Relu6")]
+        plain = [operation.name for operation in rectifiers if operation.get_attr("_gradient_op_type") != name.encode()]
+        inner = [
+            node.name
+            for function in graph.as_graph_def().library.function
+            for node in function.node_def
+            if node.op in ("Relu", "Relu6")
+        ]
+        if plain or inner:
+            raise UserError(
+                f"the {rule} rule does not reach the ReLU {(plain + inner)[0]}: it lies inside a compiled function;"
+                " build the network without tf.function, jit_compile or loops around its activations"
+            )
+        if not rectifiers:
+            raise UserError(f"the {rule} rule changes the backward pass of ReLU; this network has none")
+        return len(rectifiers)
+
+    with graph.gradient_override_map({"Relu": name, "Relu6": name}):
+        yield check
+    end.append(len(graph.get_operations()))
+
+
+# Looking into Keras models
+
+
+def _flatten(model):
+    """All layers, those of nested networks included, the networks themselves left out."""
+    import keras
+
+    return [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if not isinstance(layer, (keras.Model, keras.layers.InputLayer))
+    ]
+
+
+@contextlib.contextmanager
+def _recording(layers, which, *, before_activation=False):
+    """Collect (layer, tensor) at each call of some layers, in the order of the calls.
+
+    `which` is ``"output"`` or ``"input"``. With `before_activation` the output is recorded before the layer's own
+    activation (which still acts).
+    """
+    recorded = []
+
+    def recording_call(layer, call):
+        def recorder(*arguments, **keywords):
+            value = call(*arguments, **keywords)
+            recorded.append((layer, value if which == "output" else (*arguments, *keywords.values())[0]))
+            return value
+
+        return recorder
+
+    def recording_activation(layer, activation):
+        def recorder(value):
+            recorded.append((layer, value))
+            return activation(value)
+
+        return recorder
+
+    # An entry in the instance hides the method of its class; set past Keras, which tracks and locks attributes.
+    hidden = []
+    try:
+        for layer in layers:
+            if before_activation and callable(layer.__dict__.get("activation")):
+                hidden.append((layer.__dict__, "activation", layer.__dict__["activation"]))
+                layer.__dict__["activation"] = recording_activation(layer, layer.__dict__["activation"])
+            else:
+                hidden.append((layer.__dict__, "call", layer.__dict__.get("call")))
+                layer.__dict__["call"] = recording_call(layer, layer.call)
+        yield recorded
+    finally:
+        for entries, name, original in hidden:
+            if original is None:
+                del entries[name]
+            else:
+                entries[name] = original
+
+
+def _last_with_weights(model):
+    """Walk from the logits back to the last layer with weights, into nested networks."""
+    import keras
+
+    operation, parents = _origin(_logits(model.output))
+    while True:
+        if isinstance(operation, keras.Model):
+            return _last_with_weights(operation)
+        if getattr(operation, "weights", None):
+            return operation
+        if len(parents) != 1:
+            raise UserError(
+                f"{model.name}: ends in {operation.name}, which has no single layer with weights before it;"
+                " choose a layer with --layer"
+            )
+        operation, parents = _origin(parents[0])
+
+
+def _origin(tensor):
+    """The operation that made a symbolic tensor, and the tensors it made it from."""
+    operation, node, _ = tensor._keras_history
+    return operation, operation._inbound_nodes[node].input_tensors
+
+
+def _saturating_path(model):
+    """Names from `model` down to the layer that ends it with a softmax or sigmoid; None when none does."""
+    import keras
+
+    operation, _ = _origin(_logits(model.output))
+    if isinstance(operation, keras.Model):
+        inner = _saturating_path(operation)
+        return inner and (operation.name, *inner)
+    activation = getattr(operation, "activation", None)
+    saturating = getattr(activation, "__name__", "") in _SATURATING.values() or type(operation).__name__ in _SATURATING
+    return (operation.name,) if saturating else None
+
+
+def _make_linear(config, path):
+    """Take the activation off the layer at `path` in a model's configuration, in place."""
+    entry = next(entry for entry in config["layers"] if entry["config"].get("name", entry.get("name")) == path[0])
+    if len(path) > 1:
+        _make_linear(entry["config"], path[1:])
+    elif "activation" in entry["config"]:
+        entry["config"]["activation"] = "linear"
+    else:
+        linear = {"name": path[0], "activation": "linear"}
+        entry |= {"module": "keras.layers", "class_name": "Activation", "config": linear, "registered_name": None}
+        for node in entry.get("inbound_nodes", []):
+            node["kwargs"] = {}  # softmax's mask and axis
+
+
+def _is_low(dtype):
+    return dtype in ("float16", "bfloat16")
+
+
+def _in_float32(config):
+    """A model's configuration with every 16-bit type and mixed policy replaced by float32."""
+    if isinstance(config, dict):
+        return {key: _in_float32(value) for key, value in config.items()}
+    if isinstance(config, (list, tuple)):
+        return type(config)(_in_float32(value) for value in config)
+    return "float32" if config in ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16") else config

@@ -1,0 +1,152 @@
+"""Magnetogram readers: jpg, JPEG 2000 and FITS give one geometry, and damaged files are refused."""
+
+import astropy.units as u
+import numpy
+import pytest
+import sunpy.map
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from PIL import Image
+
+from dataset_models.SDO.HMI import magnetogram_images
+from tools.errors import UserError
+
+SPOT = (310.0, -455.0)  # arcsec, west and north of disk centre
+
+
+def write_fits(path, *, angle, rice, size=400, centre=(203.2, 197.9)):
+    """A magnetogram of 5.2 arcsec per pixel with one spot of 200 G at SPOT, rotated by `angle` degrees, NaN off the disk."""
+    header = fits.Header()
+    header["CTYPE1"], header["CTYPE2"] = "HPLN-TAN", "HPLT-TAN"
+    header["CUNIT1"] = header["CUNIT2"] = "arcsec"
+    header["CDELT1"] = header["CDELT2"] = 5.2
+    header["CRPIX1"], header["CRPIX2"] = centre
+    header["CRVAL1"], header["CRVAL2"] = 3.5, -2.5
+    header["CROTA2"] = angle
+    header["RSUN_OBS"] = 960.0
+    header["DATE-OBS"] = "2014-03-01T00:00:27"
+    header["BUNIT"] = "Gauss"
+    header["DSUN_OBS"], header["HGLN_OBS"], header["HGLT_OBS"] = 1.485e11, 0.0, -7.2
+    row, column = numpy.mgrid[:size, :size].astype(float)
+    turn = numpy.deg2rad(angle)
+    dx, dy = 5.2 * (column + 1 - centre[0]), 5.2 * (row + 1 - centre[1])
+    x = 3.5 + numpy.cos(turn) * dx - numpy.sin(turn) * dy
+    y = -2.5 + numpy.sin(turn) * dx + numpy.cos(turn) * dy
+    gauss = 200 * numpy.exp(-((x - SPOT[0]) ** 2 + (y - SPOT[1]) ** 2) / (2 * 40.0**2))
+    gauss[x**2 + y**2 > 960**2] = numpy.nan
+    hdu = fits.CompImageHDU if rice else fits.ImageHDU
+    keywords = {"compression_type": "RICE_1", "quantize_level": -0.01} if rice else {}
+    fits.HDUList([fits.PrimaryHDU(), hdu(gauss.astype("float32"), header, **keywords)]).writeto(path)
+    return path
+
+
+@pytest.mark.parametrize("angle", [0.0, 179.93, 31.0])
+@pytest.mark.parametrize("rice", [False, True])
+def test_fits_is_turned_north_up(tmp_path, angle, rice):
+    path = write_fits(tmp_path / "hmi.m_720s.20140301_000125_TAI.magnetogram.fits", angle=angle, rice=rice)
+    image, header = magnetogram_images.read(path, size=128)
+    assert image.shape == (128, 128, 1)
+    assert image.dtype == numpy.float32
+    excess = numpy.where(image[..., 0] > 0, image[..., 0] - 0.5, 0)
+    excess[excess < 0.05] = 0
+    rows, columns = numpy.mgrid[:128, :128]
+    row, column = (excess * rows).sum() / excess.sum(), (excess * columns).sum() / excess.sum()
+    step = magnetogram_images.FRAME / 128
+    assert (column - 63.5) * step == pytest.approx(SPOT[0], abs=2)
+    assert (63.5 - row) * step == pytest.approx(SPOT[1], abs=2)
+    assert image.max() == pytest.approx(0.5 + 200 / 512, abs=0.02)
+    here = sunpy.map.Map(image[::-1, :, 0], header)
+    x, y = here.world_to_pixel(SkyCoord(SPOT[0] * u.arcsec, SPOT[1] * u.arcsec, frame=here.coordinate_frame))
+    assert (127 - y.value, x.value) == pytest.approx((row, column), abs=0.2)
+
+
+def test_off_the_disk_is_zero_as_in_the_published_pictures(tmp_path):
+    path = write_fits(tmp_path / "disk.fits", angle=0.0, rice=False)
+    image = magnetogram_images.read(path, size=128).image
+    assert image[:5].max() == 0
+    assert image[64, 64, 0] == pytest.approx(0.5, abs=0.01)
+
+
+def test_real_jpeg_2000(shared):
+    path = shared / "jp2" / "2022_08_02__10_47_53_000__SDO_HMI_HMI_magnetogram.jp2"
+    image, header = magnetogram_images.read(path, size=512)
+    full = numpy.asarray(Image.open(path), "float32")
+    assert image[100, 200, 0] == pytest.approx(full[800:808, 1600:1608].mean() / 255)
+    assert header["CDELT1"] == pytest.approx(4.8)
+    assert header["CRPIX1"] == 256.5
+    here = sunpy.map.Map(image[::-1, :, 0], header)
+    assert here.observatory == "SDO"
+    # The limb, found in the picture, lies where the header says.
+    bright = numpy.flatnonzero(image[256, :, 0] > 0.2)
+    assert (bright[-1] - bright[0] + 1) / 2 * 4.8 == pytest.approx(here.rsun_obs.value, abs=8)
+
+
+def test_real_jpg_has_the_same_geometry(shared):
+    paths = magnetogram_images.scan(shared / "hmi_2026")
+    assert len(paths) == 1177
+    time, path = next(iter(paths.items()))
+    assert time == numpy.datetime64("2026-02-01T00:00:00")
+    image, header = magnetogram_images.read(path, size=256)
+    bright = numpy.flatnonzero(image[128, :, 0] > 0.2)
+    assert (bright[-1] - bright[0] + 1) / 2 * header["CDELT1"] == pytest.approx(header["RSUN_OBS"], abs=12)
+
+
+def test_file_names_tell_the_time_and_tai_is_not_utc():
+    time_of = magnetogram_images.time_of
+    assert time_of("HMI.m2026.02.01_07.00.00.jpg") == numpy.datetime64("2026-02-01T07:00:00")
+    assert time_of("2022_08_02__10_47_53_000__SDO_HMI_HMI_magnetogram.jp2") == numpy.datetime64("2022-08-02T10:47:53")
+    assert time_of("hmi.M_720s.20140301_000000_TAI.1.magnetogram.fits") == numpy.datetime64("2014-02-28T23:59:25")
+    assert time_of("hmi.m_45s.2011.06.07_06_33_00_TAI.magnetogram.fits") == numpy.datetime64("2011-06-07T06:32:26")
+    assert time_of("HMI.m2026.02.31_07.00.00.jpg") is None
+    assert time_of("notes.txt") is None
+
+
+def test_refusals(tmp_path, shared):
+    jp2 = (shared / "jp2" / "2022_08_02__10_47_53_000__SDO_HMI_HMI_magnetogram.jp2").read_bytes()
+    names = {
+        "cut.jp2": (jp2[:-2], "truncated"),
+        "page.jp2": (b"<html>not found</html>", "not a JPEG 2000"),
+        "page.jpg": (b"<html>not found</html>", "cannot be read"),
+        "text.txt": (b"", "not a magnetogram file"),
+    }
+    for name, (content, message) in names.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match=message) as raised:
+            magnetogram_images.read(tmp_path / name, size=64)
+        assert name in str(raised.value)
+        assert "\n" not in str(raised.value)
+    with pytest.raises(UserError, match="no such image"):
+        magnetogram_images.read(tmp_path / "none.jpg", size=64)
+    Image.new("L", (64, 64), 9).save(tmp_path / "flat.jpg")
+    with pytest.raises(UserError, match="same value"):
+        magnetogram_images.read(tmp_path / "flat.jpg", size=64)
+    with pytest.raises(UserError, match="never enlarged"):
+        magnetogram_images.read(tmp_path / "flat.jpg", size=128)
+    Image.new("L", (64, 32), 9).save(tmp_path / "wide.jpg")
+    with pytest.raises(UserError, match="square"):
+        magnetogram_images.read(tmp_path / "wide.jpg", size=32)
+    sharp = shared / "fits" / "hmi.sharp_cea_720s.377.20110215_020000_TAI.magnetogram.fits"
+    with pytest.raises(UserError, match="expected a full-disk image"):
+        magnetogram_images.read(sharp, size=64)
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.999])
+def test_truncated_fits_is_refused(tmp_path, kept):
+    path = write_fits(tmp_path / "cut.fits", angle=0.0, rice=True)
+    content = path.read_bytes()
+    data = content.rstrip(b"\x00")
+    path.write_bytes(data[: int(len(data) * kept)])
+    with pytest.raises(UserError, match=r"cut\.fits"):
+        magnetogram_images.read(path, size=64)
+
+
+def test_two_files_of_one_time_and_mixed_formats_are_refused(tmp_path):
+    name = "HMI.m2026.02.01_07.00.00.jpg"
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).touch()
+    with pytest.raises(UserError, match="same time"):
+        magnetogram_images.scan(tmp_path)
+    (tmp_path / "b" / name).rename(tmp_path / "b" / "2022_08_02__10_47_53_000__SDO_HMI_HMI_magnetogram.jp2")
+    with pytest.raises(UserError, match="several formats"):
+        magnetogram_images.scan(tmp_path)

@@ -1,0 +1,199 @@
+"""Published PyTorch weights give in Keras what they give in PyTorch."""
+
+import importlib
+import json
+import pickle
+import subprocess
+import sys
+
+import numpy
+import pytest
+
+from network_models import pytorch_weights
+from network_models.pytorch_weights import ARCHITECTURES, assign_state_dict, import_state_dict
+from tools.errors import UserError
+
+# h5py copies Keras variables through numpy's older protocol.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
+
+STUDY_NAMES = {"standard_cnn": "no_attention"}  # the parity file's
+
+
+def recipe(shapes):
+    """The reproducible weights of the parity file: dict of name to shape -> dict of arrays."""
+    tensors = {}
+    for number, (name, shape) in enumerate(shapes.items()):
+        spread = numpy.random.default_rng(number).random(int(numpy.prod(shape))).reshape(shape)
+        spread *= 2
+        spread -= 1
+        if name.endswith("num_batches_tracked"):
+            spread = numpy.zeros(shape)
+        elif name.endswith("running_mean"):
+            spread = 0.05 * spread
+        elif name.endswith("running_var"):
+            spread = 1 + 0.2 * spread**2
+        elif len(shape) == 1:
+            spread = 0.5 + 0.1 * spread if name.endswith(".weight") else 0.05 * spread
+        else:
+            spread *= numpy.sqrt(6 / numpy.prod(shape[1:]))
+        tensors[name] = spread.astype("float32")
+    return tensors
+
+
+def built(architecture, size=None, **options):
+    known = ARCHITECTURES[architecture]
+    network = importlib.import_module(known.module)
+    size = size or known.image_size
+    return network.build({"image": (size, size, 1)}, network.Options(**options))
+
+
+@pytest.fixture(scope="module")
+def description(shared):
+    return json.loads((shared / "pytorch_parity" / "state_dict_keys.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def standard_tensors(description):
+    return recipe(description["state_dict"]["no_attention"])
+
+
+def magnetograms(shared, names, size):
+    from PIL import Image
+
+    images = numpy.stack([numpy.asarray(Image.open(shared / "hmi_2026" / name).convert("L"), "float32") for name in names])
+    images /= 255
+    if size == 256:
+        images = images.reshape(len(images), 256, 2, 256, 2).mean((2, 4))
+    return images[..., None]
+
+
+@pytest.mark.parametrize("architecture", ["alexnet", "resnet34", "attention", "standard_cnn", "vgg16"])
+def test_outputs_are_those_of_pytorch(architecture, shared, description):
+    study_name = STUDY_NAMES.get(architecture, architecture)
+    model = built(architecture)
+    assign_state_dict(model, recipe(description["state_dict"][study_name]), architecture)
+    images = magnetograms(shared, description["images"], ARCHITECTURES[architecture].image_size)
+    outputs = model({"image": images}, training=False)
+    outputs = outputs if isinstance(outputs, dict) else {"logits": outputs}
+    golden = numpy.load(shared / "pytorch_parity" / "outputs.npz", allow_pickle=False)
+    expected = {name.removeprefix(f"{study_name}/"): golden[name] for name in golden if name.startswith(f"{study_name}/")}
+    assert set(outputs) == set(expected)
+    for name, value in expected.items():
+        assert numpy.abs(outputs[name] - value).max() <= 1e-4 * numpy.abs(value).max(), name
+
+
+def test_every_weight_is_imported(description):
+    """The tables leave no weight of any network at its random start (shapes only, nothing is computed)."""
+    for architecture, known in ARCHITECTURES.items():
+        shapes = description["state_dict"][STUDY_NAMES.get(architecture, architecture)]
+        ends = ("num_batches_tracked",)
+        expected = sum(int(numpy.prod(shape)) for name, shape in shapes.items() if not name.endswith(ends))
+        assert {name.rpartition(".")[0] for name in shapes} == set(known.layers), architecture
+        if architecture not in ("vgg16", "alexnet"):  # the parity test builds the two large ones
+            assert built(architecture).count_params() == expected
+
+
+def test_weights_of_another_network_are_refused_and_change_nothing(description):
+    model = built("standard_cnn")
+    before = model.get_weights()
+    with pytest.raises(UserError) as caught:
+        assign_state_dict(model, recipe(description["state_dict"]["resnet34"]), "standard_cnn", origin="res.pth")
+    message = str(caught.value)
+    assert message.startswith("res.pth: not weights of standard_cnn")
+    assert "lacks dense.weight" in message
+    assert "has unknown bn1.bias" in message
+    assert "\n" not in message
+    assert all(numpy.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda tensors: tensors.pop("classify.bias"), "lacks classify.bias"),
+        (lambda tensors: tensors.update(extra=numpy.zeros(1)), "has unknown extra"),
+        (
+            lambda tensors: tensors.update({"classify.weight": numpy.zeros((3, 512))}),
+            r"has misshapen classify.weight \(3, 512\)",
+        ),
+        (lambda tensors: tensors.update({"dense.bias": numpy.zeros(())}), r"has misshapen dense.bias \(\)"),
+    ],
+)
+def test_missing_extra_and_misshapen_tensors_are_named(change, complaint, standard_tensors):
+    tensors = dict(standard_tensors)
+    change(tensors)
+    with pytest.raises(UserError, match=complaint):
+        assign_state_dict(built("standard_cnn"), tensors, "standard_cnn")
+
+
+def test_weights_of_the_attention_network_are_not_those_of_its_twin(description):
+    tensors = recipe(description["state_dict"]["attention"])
+    with pytest.raises(UserError, match=r"has unknown attn1.op.weight.*has misshapen classify.weight"):
+        assign_state_dict(built("standard_cnn"), tensors, "standard_cnn")
+
+
+@pytest.mark.parametrize("form", ["plain", "model_state_dict", "module prefix"])
+def test_file_of_each_form(form, tmp_path, standard_tensors):
+    torch = pytest.importorskip("torch", reason="reads PyTorch files")
+    content = {name: torch.from_numpy(value) for name, value in standard_tensors.items()}
+    if form == "module prefix":
+        content = {f"module.{name}": value for name, value in content.items()}
+    if form == "model_state_dict":
+        content = {"epoch": 3, "model_state_dict": content, "optimizer_state_dict": {"state": {}, "param_groups": []}}
+    torch.save(content, tmp_path / "weights.pth")
+    model = import_state_dict(tmp_path / "weights.pth", "standard_cnn", image_size=224)
+    numpy.testing.assert_array_equal(model.get_layer("logits").kernel, standard_tensors["classify.weight"].T)
+    numpy.testing.assert_array_equal(
+        model.get_layer("block_2_bn").moving_variance, standard_tensors["conv_block2.1.running_var"]
+    )
+
+
+class Dangerous:
+    def __reduce__(self):
+        return (print, ("executed",))
+
+
+def test_files_that_are_not_weights_only_are_refused(tmp_path, capsys):
+    torch = pytest.importorskip("torch", reason="reads PyTorch files")
+    pickled, whole, text, other = (tmp_path / name for name in ("pickle.pth", "whole.pt", "text.pth", "list.pth"))
+    pickled.write_bytes(pickle.dumps(Dangerous()))
+    torch.save(torch.nn.Linear(2, 2), whole)
+    text.write_text("<html>not found</html>")
+    torch.save([1, 2], other)
+    for path in (pickled, whole, text):
+        with pytest.raises(UserError, match=f"{path.name}: refused, not a PyTorch file of weights only"):
+            pytorch_weights.read_state_dict(path)
+    with pytest.raises(UserError, match=r"list.pth: holds no state dict"):
+        pytorch_weights.read_state_dict(other)
+    with pytest.raises(UserError, match=r"absent.pth: no such file"):
+        pytorch_weights.read_state_dict(tmp_path / "absent.pth")
+    assert "executed" not in capsys.readouterr().out
+
+
+def test_absent_pytorch_is_said_in_one_line(tmp_path, monkeypatch):
+    (tmp_path / "weights.pth").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(UserError, match=r"pip install -e \.\[pytorch\]"):
+        pytorch_weights.read_state_dict(tmp_path / "weights.pth")
+
+
+def test_script_writes_a_network_that_loads(tmp_path, standard_tensors):
+    torch = pytest.importorskip("torch", reason="reads PyTorch files")
+    from network_models.trained_network import load_network
+
+    torch.save({name: torch.from_numpy(value) for name, value in standard_tensors.items()}, tmp_path / "weights.pth")
+    out = tmp_path / "new" / "network.hdf5"
+    pytorch_weights.main([str(tmp_path / "weights.pth"), "standard_cnn", str(out), "--size", "224"])
+    model = load_network(out)
+    assert model.input["image"].shape == (None, 224, 224, 1)
+    numpy.testing.assert_array_equal(model.get_layer("global_conv").bias, standard_tensors["dense.bias"])
+
+
+def test_script_refuses_in_one_line_and_writes_nothing(tmp_path):
+    (tmp_path / "text.pth").write_text("not weights")
+    out = tmp_path / "network.hdf5"
+    command = [sys.executable, pytorch_weights.__file__, str(tmp_path / "text.pth"), "alexnet", str(out)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 2
+    assert len(finished.stderr.splitlines()) == 1
+    assert "text.pth" in finished.stderr
+    assert not out.exists()
