@@ -72,14 +72,14 @@ def run(build, settings, *, architecture=None, callbacks=()):
 
     with _precision(training.mixed_precision):
         keras.utils.set_random_seed(training.seed)
-        _refuse_large(build, settings)
-        with distribution.scope(strategy):
+        limit = math.inf if training.allow_large else LARGEST
+        with distribution.scope(strategy), _parameter_limit(limit):
             model = build(data.input_shapes, settings.network, seed=training.seed)
-            loss_name = _compile(model, data, training, replicas)
+            _compile(model, data, training, replicas)
         stored = {"architecture": architecture} if architecture else {}
         stored |= settings.as_dictionary()
         folder = settings.resume or RunFolder.create(settings.network_folder)
-        writers = _writers(folder, stored, data, loss_name, training)
+        writers = _writers(folder, stored, data, training)
         state = writers[-1]
         first_epoch = 0
         if settings.resume:
@@ -101,9 +101,9 @@ def run(build, settings, *, architecture=None, callbacks=()):
         batch = training.batch_size
         training_batches = data.pipeline("training", batch_size=batch, seed=training.seed, first_epoch=first_epoch)
         validation_batches = data.pipeline("validation", batch_size=batch)
-        if replicas > 1:
-            training_batches = training_batches.map(_weights(replicas))
-            validation_batches = validation_batches.map(_weights(replicas))
+        training_batches, validation_batches = (
+            batches.map(_for_fit(replicas)) for batches in (training_batches, validation_batches)
+        )
         with data.reporting_reads():
             model.fit(
                 training_batches,
@@ -203,30 +203,29 @@ def _finish(folder, data, batch_size):
 
 
 def _compile(model, data, training, replicas):
-    """Compile with the loss of the data set's task; returns the name of the metric that repeats the loss."""
+    """Compile with the loss of the data set's task, and a metric that repeats it as a mean over samples."""
     import keras
 
-    from network_models.metrics import HeidkeSkillScore, TrueSkillStatistic
+    from network_models.metrics import HeidkeSkillScore, MeanLoss, TrueSkillStatistic
 
     width = (model.output["logits"] if isinstance(model.output, dict) else model.output).shape[-1]
+    if data.task == "regression" and width != 1:
+        raise UserError(f"{model.name} has {width} outputs and {data.title} asks for one number; choose another target")
     # On several devices samples carry weights that make a plain sum the mean over the global batch.
     reduction = "sum" if replicas > 1 else "sum_over_batch_size"
     if data.task == "regression":
-        if width != 1:
-            raise UserError(f"{model.name} has {width} outputs and {data.title} asks for one number; choose another target")
-        loss, metrics = keras.losses.MeanSquaredError(reduction=reduction), [keras.metrics.MeanSquaredError(name="mean_loss")]
+        kind, keywords = keras.losses.MeanSquaredError, {}
     elif width == 1:
-        loss = keras.losses.BinaryCrossentropy(from_logits=True, reduction=reduction)
-        metrics = [keras.metrics.BinaryCrossentropy(from_logits=True, name="mean_loss")]
+        kind, keywords = keras.losses.BinaryCrossentropy, {"from_logits": True}
     else:
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
-        metrics = [keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="mean_loss")]
+        kind, keywords = keras.losses.SparseCategoricalCrossentropy, {"from_logits": True}
+    loss = kind(reduction=reduction, **keywords)
+    metrics = [MeanLoss(kind(reduction="none", **keywords))]
     if data.task == "classification":
         metrics += [TrueSkillStatistic(), HeidkeSkillScore()]
     if isinstance(model.output, dict):
         loss, metrics = {"logits": loss}, {"logits": metrics}
-    model.compile(optimizer=_optimizer(training), loss=loss, metrics=metrics, jit_compile=training.xla)
-    return "mean_loss"
+    model.compile(optimizer=_optimizer(training), loss=loss, weighted_metrics=metrics, jit_compile=training.xla)
 
 
 def _optimizer(training):
@@ -238,19 +237,33 @@ def _optimizer(training):
     return keras.optimizers.Adam(training.learning_rate, weight_decay=decay)
 
 
-def _weights(replicas):
-    """Weights with which the sum over devices of Keras's scaled losses is the mean over the global batch."""
+def _for_fit(replicas):
+    """Batches as Keras's losses want them: targets (n, 1), and weights where there are several devices.
 
-    def add(inputs, target):
+    With these weights the sum over devices is the mean over the global batch. A last batch
+    with fewer samples than devices is filled up with samples of weight 0, for convolutions fail on an empty part.
+    """
+
+    def convert(inputs, target):
+        target = target[:, None]
+        if replicas == 1:
+            return inputs, target
         import tensorflow
 
-        count = tensorflow.cast(tensorflow.shape(target)[0], "float32")
-        return inputs, target, tensorflow.ones_like(target) * (replicas / count)
+        count = tensorflow.shape(target)[0]
+        fill = tensorflow.maximum(replicas - count, 0)
+        weight = tensorflow.ones_like(target) / tensorflow.cast(count, "float32")
 
-    return add
+        def filled(tensor):
+            return tensorflow.concat([tensor, tensorflow.repeat(tensor[-1:], fill, axis=0)], 0)
+
+        inputs = {name: filled(tensor) for name, tensor in inputs.items()}
+        return inputs, filled(target), tensorflow.concat([weight, tensorflow.zeros((fill, 1))], 0)
+
+    return convert
 
 
-def _writers(folder, stored, data, loss_name, training):
+def _writers(folder, stored, data, training):
     import keras
 
     from network_models import training_callbacks
@@ -263,7 +276,7 @@ def _writers(folder, stored, data, loss_name, training):
     label = "cross-entropy" if data.task == "classification" else "mean squared error"
     curve = training_callbacks.LossCurve(folder, table, label=label, title=f"{data.target_label}\n{data.title}")
     return [
-        training_callbacks.MeanOverSamples(loss_name),
+        training_callbacks.MeanOverSamples(),
         training_callbacks.StopOnInvalidLoss(),
         table,
         curve,
@@ -273,18 +286,28 @@ def _writers(folder, stored, data, loss_name, training):
     ]
 
 
-def _refuse_large(build, settings):
-    """Count parameters before any is allocated."""
-    if settings.training.allow_large:
-        return
+@contextlib.contextmanager
+def _parameter_limit(limit):
+    """Inside this block a network is refused before the layer that makes it too large takes its memory."""
     import keras
 
-    with keras.StatelessScope():
-        model = build(settings.data.input_shapes, settings.network, seed=0)
-        count = sum(math.prod(variable.shape) for variable in model.weights)
-    keras.backend.clear_session()
-    if count > LARGEST:
-        raise UserError(f"the network has {count:,} parameters, more than {LARGEST:,}; make it smaller or give --allow_large")
+    add_weight, count = keras.layers.Layer.add_weight, 0
+
+    def counted(layer, shape=None, *arguments, **keywords):
+        nonlocal count
+        count += math.prod(shape or ())
+        if count > limit:
+            raise UserError(
+                f"the network has more than {limit:,} parameters (layer {layer.name} brings them to {count:,}); make it"
+                " smaller or give --allow_large"
+            )
+        return add_weight(layer, shape, *arguments, **keywords)
+
+    keras.layers.Layer.add_weight = counted
+    try:
+        yield
+    finally:
+        keras.layers.Layer.add_weight = add_weight
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ class Whiten(keras.layers.Layer):
     """
 
     def __init__(self, logarithmic, **keywords):
-        super().__init__(trainable=False, **keywords)
+        super().__init__(**keywords)
         self.logarithmic = [bool(entry) for entry in logarithmic]
 
     def build(self, shape):
@@ -140,8 +140,9 @@ class LinearAttention(keras.layers.Layer):
         else:
             weights = keras.ops.sigmoid(scores)
             share = weights / (height * width)
-        share = keras.ops.cast(keras.ops.transpose(share, (0, 2, 1)), positions.dtype)
-        attended = keras.ops.matmul(share, positions)[:, 0]
+        # float16 hardly holds a share of one in 65,536 positions.
+        attended = keras.ops.matmul(keras.ops.transpose(share, (0, 2, 1)), keras.ops.cast(positions, "float32"))[:, 0]
+        attended = keras.ops.cast(attended, self.compute_dtype)
         if self.projector is not None:
             attended = keras.ops.matmul(attended, self.projector)
         shape = (-1, height, width, 1)

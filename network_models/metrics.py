@@ -1,6 +1,40 @@
-"""Streaming verification scores of a yes-or-no forecast, as Keras metrics."""
+"""What is measured while a network trains, as Keras metrics that hold on any number of devices.
+
+Sample weights here only say which samples count: those with a weight above 0, all alike. (On several devices weights
+scale the loss; see :mod:`network_models.experiment`.)
+"""
 
 import keras
+
+
+def _counting(sample_weight, like):
+    if sample_weight is None:
+        return keras.ops.ones_like(like)
+    return keras.ops.cast(keras.ops.reshape(sample_weight, (-1,)) > 0, like.dtype)
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class MeanLoss(keras.metrics.Mean):
+    """A loss averaged over samples.
+
+    Keras averages its own loss over batches and devices, weighting an uneven last batch wrongly on several devices.
+
+    Parameters
+    ----------
+    loss : keras.losses.Loss
+        With ``reduction="none"``.
+    """
+
+    def __init__(self, loss, name="mean_loss", **keywords):
+        super().__init__(name=name, **keywords)
+        self.loss = keras.losses.get(loss)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        values = keras.ops.reshape(self.loss(y_true, y_pred), (-1,))
+        super().update_state(values, sample_weight=_counting(sample_weight, values))
+
+    def get_config(self):
+        return {**super().get_config(), "loss": keras.losses.serialize(self.loss)}
 
 
 class _ContingencyTable(keras.metrics.Metric):
@@ -24,7 +58,8 @@ class _ContingencyTable(keras.metrics.Metric):
         yes = keras.ops.cast(keras.ops.sigmoid(logit) >= self.threshold, "float64")
         event = keras.ops.cast(keras.ops.reshape(y_true, (-1,)) > 0.5, "float64")
         cells = [yes * event, yes * (1 - event), (1 - yes) * event, (1 - yes) * (1 - event)]
-        self.counts.assign_add(keras.ops.stack([keras.ops.sum(cell) for cell in cells]))
+        counting = _counting(sample_weight, yes)
+        self.counts.assign_add(keras.ops.stack([keras.ops.sum(counting * cell) for cell in cells]))
 
     def get_config(self):
         return {**super().get_config(), "threshold": self.threshold}

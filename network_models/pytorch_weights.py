@@ -135,7 +135,7 @@ def import_state_dict(path, architecture, *, image_size=None, options=None):
     tensors = read_state_dict(path)
     known = _known(architecture)
     network = importlib.import_module(known.module)
-    size = image_size or known.image_size
+    size = known.image_size if image_size is None else image_size
     model = network.build({"image": (size, size, 1)}, options or network.Options())
     assign_state_dict(model, tensors, architecture, origin=path)
     return model

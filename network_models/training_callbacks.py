@@ -13,25 +13,13 @@ from tools.errors import UserError
 
 
 class MeanOverSamples(keras.callbacks.Callback):
-    """Report as ``loss`` and ``val_loss`` the mean over samples, whatever the number of devices and the last batch.
-
-    Keras averages its own loss over batches and devices, weighting an uneven last batch wrongly when there are
-    several devices; the metric named here sums over samples.
-
-    Parameters
-    ----------
-    metric : str
-        Name of the metric that repeats the loss.
-    """
-
-    def __init__(self, metric):
-        super().__init__()
-        self.metric = metric
+    """Report as ``loss`` and ``val_loss`` what `network_models.metrics.MeanLoss` measured: the mean over samples."""
 
     def on_epoch_end(self, epoch, logs=None):
         for prefix in ("", "val_"):
-            if logs and prefix + self.metric in logs:
-                logs[prefix + "loss"] = logs.pop(prefix + self.metric)
+            measured = [name for name in logs or {} if name in (f"{prefix}mean_loss", f"{prefix}logits_mean_loss")]
+            for name in measured:
+                logs[prefix + "loss"] = logs.pop(name)
 
 
 class StopOnInvalidLoss(keras.callbacks.Callback):
@@ -187,7 +175,7 @@ class TrainingState(keras.callbacks.Callback):
             The file is missing, damaged or of another network.
         """
         try:
-            with numpy.load(self.path, allow_pickle=False) as stored:
+            with open(self.path, "rb") as file, numpy.load(file, allow_pickle=False) as stored:
                 state = json.loads(str(stored["state"]))
                 arrays = {name: stored[name] for name in stored.files if name != "state"}
         except FileNotFoundError as error:

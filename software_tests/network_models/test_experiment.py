@@ -1,0 +1,293 @@
+"""A training run: what it leaves behind, resuming it, several devices, and bad input."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy
+import pandas
+import pytest
+
+from dataset_models.solar_data import load_solar_data
+from network_models import experiment
+from network_models import settings as settings_module
+from network_models.run_folder import RunFolder, run_folder_of
+from network_models.trained_network import load_network
+from network_models.xray_flux_forecast.fdl1 import aia_only
+from network_models.xray_flux_forecast.fdl1 import architecture as fdl1
+from network_models.xray_flux_forecast.starting_point import architecture as starting_point
+from network_models.xray_flux_forecast.starting_point import network
+from tools.errors import UserError
+
+TINY = pathlib.Path(__file__).with_name("tiny_data.py")
+SMALL = [
+    "--pool_1_height",
+    "2",
+    "--pool_1_width",
+    "2",
+    "--pool_1_stride",
+    "2",
+    "--conv_1_stride",
+    "1",
+    "--conv_1_channels",
+    "4",
+]
+SMALL += ["--pool_2_width", "1", "--pool_2_height", "1", "--pool_2_stride", "1", "--dense_1_count", "8", "--batch_size", "8"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of fdl1 with a side channel and dropout over four epochs."""
+    out = tmp_path_factory.mktemp("run")
+    return aia_only.main(["--dataset", str(TINY), "--out", str(out), "--epochs", "4", "--side", *SMALL])
+
+
+def test_run_folder_is_complete(finished):
+    folder = finished.folder
+    assert folder.path.parent.name == "trained_models"
+    assert folder.path.name[:12].isdigit()
+    epochs = sorted(p.name for p in folder.epochs.iterdir())
+    table = pandas.read_csv(folder.performance / "loss_and_architecture.csv")
+    assert epochs == [f"weights.{row.epoch:02d}-{row.val_loss:.2f}.hdf5" for row in table.itertuples()]
+    assert list(table["epoch"]) == [1, 2, 3, 4]
+    assert {"loss", "val_loss", "conv_1_channels", "learning_rate", "seed", "count"} <= set(table)
+    assert "conv_1" in folder.summary.read_text()
+    stored = folder.settings()
+    assert stored["data_options"]["side"] is True
+    assert stored["network_options"]["dense_1_count"] == 8
+    assert stored["samples"] == {"training": 40, "validation": 13}
+    assert stored["file_count"] == 53
+    assert set(stored["versions"]) >= {"python", "tensorflow", "keras"}
+    assert len(stored["git_commit"]) >= 7
+    assert list(folder.logs.rglob("events.out.tfevents.*"))
+    assert (folder.performance / "loss_curve.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(folder.path.rglob(".*"))
+
+
+def test_best_network_is_the_one_of_lowest_validation_loss(finished):
+    folder = finished.folder
+    table = pandas.read_csv(folder.performance / "loss_and_architecture.csv")
+    best = int(table["epoch"][table["val_loss"].idxmin()])
+    path = next(folder.epochs.glob(f"weights.{best:02d}-*.hdf5"))
+    assert folder.best.read_bytes() == path.read_bytes()
+    forecasts = pandas.read_csv(folder.performance / "validation_forecasts.csv")
+    assert list(forecasts) == ["time", "prediction", "true_delta", "true_value", "prior_value"]
+    assert forecasts["time"][0] == "2016-01-01T00:00:00Z"
+    error = ((forecasts["prediction"] - forecasts["true_value"]) ** 2).mean()
+    assert error == pytest.approx(finished.val_loss, rel=1e-5)
+    assert finished.scores["rmse"] ** 2 == pytest.approx(error, rel=0.3) or (forecasts["prediction"] > 0).all()
+
+
+def test_network_loads_in_a_process_that_knows_only_our_layers(finished):
+    code = (
+        "import sys, keras, network_models.layers\n"
+        "model = keras.models.load_model(sys.argv[1], compile=False)\n"
+        "assert not any(name.startswith(('dataset_models', 'network_models.experiment')) for name in sys.modules)\n"
+        "print(sorted(model.input) if isinstance(model.input, dict) else [i.name for i in model.inputs])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(finished.folder.best)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "side_channel" in done.stdout
+
+
+def test_the_network_whitens_with_statistics_of_the_training_split(finished):
+    data = load_solar_data(TINY)(side=True)
+    layer = load_network(finished.folder.best).get_layer("whiten_image")
+    images = numpy.stack([data.inputs(time)["image"] for time in data.times("training")]).astype("float64")
+    logarithm = numpy.log10(1 + numpy.maximum(images[..., 0], 0))
+    assert layer.logarithmic == [True, False]
+    assert numpy.asarray(layer.mean) == pytest.approx([logarithm.mean(), images[..., 1].mean()], rel=1e-5)
+    assert numpy.asarray(layer.deviation) == pytest.approx([logarithm.std(), images[..., 1].std()], rel=1e-4)
+
+
+def test_the_last_line_is_for_machines(tmp_path, capsys):
+    result = aia_only.main(
+        ["--dataset", str(TINY), "--out", str(tmp_path), "--epochs", "1", "--kind", "classification", *SMALL]
+    )
+    line = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert line["run_folder"] == str(result.folder)
+    assert line["val_loss"] == pytest.approx(result.val_loss)
+    assert {"tss", "hss", "auc", "brier_skill", "persistence_tss"} <= set(line)
+
+
+def test_an_interrupted_run_continues_to_the_same_network(finished, tmp_path):
+    arguments = ["--dataset", str(TINY), "--out", str(tmp_path), "--epochs", "2", "--side", *SMALL]
+    first = aia_only.main(arguments)
+    (first.folder.epochs / "weights.03-9.99.hdf5").write_bytes(b"left by a run that was killed")
+    with open(first.folder.performance / "loss_and_architecture.csv", "a") as file:
+        file.write("3,9,9.99\n")
+    second = aia_only.main(["--resume", str(first.folder), "--epochs", "4"])
+    table = pandas.read_csv(second.folder.performance / "loss_and_architecture.csv")
+    whole = pandas.read_csv(finished.folder.performance / "loss_and_architecture.csv")
+    assert list(table["epoch"]) == [1, 2, 3, 4]
+    numpy.testing.assert_allclose(table[["loss", "val_loss"]], whole[["loss", "val_loss"]], rtol=1e-6)
+    ours, theirs = (load_network(f.folder.best).get_weights() for f in (second, finished))
+    for a, b in zip(ours, theirs, strict=True):
+        numpy.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_two_devices_give_the_losses_of_one(tmp_path):
+    """13 validation and 40 training samples in batches of 8 and of 6: the last batch is uneven."""
+    code = "import sys\nfrom network_models.xray_flux_forecast.fdl1 import aia_only\naia_only.main(sys.argv[1:])\n"
+    tables = []
+    for devices in ("1", "2"):
+        out = tmp_path / devices
+        arguments = [
+            "--dataset",
+            str(TINY),
+            "--out",
+            str(out),
+            "--epochs",
+            "3",
+            "--dropout_rate",
+            "0",
+            "--count",
+            "39",
+            "--optimizer",
+            "sgd",
+        ]
+        arguments += [*SMALL[:-1], "6", "--devices", devices]
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr[-2000:]
+        tables.append(pandas.read_csv(next(out.rglob("loss_and_architecture.csv"))))
+    one, two = tables
+    numpy.testing.assert_allclose(two[["loss", "val_loss"]], one[["loss", "val_loss"]], rtol=1e-5)
+
+
+def test_classification_with_side_channel_in_the_starting_point(tmp_path):
+    arguments = ["--dataset", str(TINY), "--out", str(tmp_path), "--epochs", "12", "--kind", "classification", "--side"]
+    result = network.main(
+        [*arguments, "--block_channels", "8", "16", "--dropout_rate", "0", "--learning_rate", "0.01", "--count", "120"]
+    )
+    assert result.scores["tss"] > 0.6
+    table = pandas.read_csv(result.folder.performance / "loss_and_architecture.csv")
+    assert {"tss", "hss", "val_tss", "val_hss"} <= set(table)
+
+
+def test_all_layers_can_be_left_out():
+    options = fdl1.Options(
+        conv_1_channels=0,
+        conv_2_channels=0,
+        dense_1_count=0,
+        **dict.fromkeys([f"pool_{i}_{part}" for i in (1, 2) for part in ("width", "height", "stride")], 1),
+    )
+    model = fdl1.build({"image": (16, 16, 2)}, options)
+    names = [layer.name for layer in model.layers]
+    assert names == ["image", "whiten_image", "flatten", "dropout", "output"]
+    assert model.count_params() == 16 * 16 * 2 + 1 + 4
+
+
+def test_several_images_are_stacked():
+    shapes = {"image": (64, 64, 2), "image_prior_1": (64, 64, 2), "side_channel": (4,)}
+    for architecture in (fdl1, starting_point):
+        model = architecture.build(shapes, architecture.Options(), logarithmic=[True, False])
+        assert {tensor.name for tensor in model.inputs} == set(shapes)
+        assert model.output_shape == (None, 1)
+
+
+def run(*arguments):
+    return aia_only.main(["--dataset", str(TINY), *SMALL, *map(str, arguments)])
+
+
+def test_bad_input_is_one_line(tmp_path, finished):
+    cases = {
+        "the training split is empty": ["--count", 0],
+        "larger than the": ["--conv_1_width", 17],
+        "more than 150,000,000 parameters": ["--dense_1_count", 10_000_000],
+        r"T03:00:00\.fits: is damaged": ["--broken", 3],
+    }
+    for number, (message, arguments) in enumerate(cases.items()):
+        out = tmp_path / str(number)
+        with pytest.raises(UserError, match=message) as raised:
+            run("--out", out, *arguments)
+        assert "\n" not in str(raised.value)
+        assert not list(out.rglob("*.hdf5"))
+    with pytest.raises(UserError, match="no such run folder"):
+        aia_only.main(["--resume", str(tmp_path / "none")])
+    with pytest.raises(UserError, match="is not a run folder"):
+        aia_only.main(["--resume", str(tmp_path)])
+    with pytest.raises(UserError, match="remove --seed"):
+        aia_only.main(["--resume", str(finished.folder), "--seed", "3"])
+    with pytest.raises(UserError, match="already has 4 epochs"):
+        aia_only.main(["--resume", str(finished.folder)])
+    with pytest.raises(UserError, match="has no option"):
+        network.main(["--resume", str(finished.folder), "--epochs", "9"])
+
+
+def test_a_damaged_state_is_named(finished, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.folder.path, copy)
+    state = copy / "training_state.npz"
+    state.write_bytes(state.read_bytes()[:500])
+    with pytest.raises(UserError, match=r"training_state\.npz: cannot be read"):
+        aia_only.main(["--resume", str(copy), "--epochs", "9"])
+    state.unlink()
+    with pytest.raises(UserError, match="start a new one"):
+        aia_only.main(["--resume", str(copy), "--epochs", "9"])
+
+
+def test_two_runs_in_one_minute_get_two_folders(tmp_path):
+    import datetime
+
+    now = datetime.datetime(2017, 7, 4, 12, 30)
+    names = [RunFolder.create(tmp_path, now=now).path.name for _ in range(3)]
+    assert names == ["201707041230", "201707041230_2", "201707041230_3"]
+
+
+def test_run_folder_of_a_network(finished, tmp_path):
+    assert run_folder_of(finished.folder.best).path == finished.folder.path.resolve()
+    assert run_folder_of(next(finished.folder.epochs.iterdir())).path == finished.folder.path.resolve()
+    assert run_folder_of(tmp_path / "x.hdf5") is None
+    assert finished.folder.data_options(TINY)["side"] is True
+    assert finished.folder.data_options(tmp_path / "other.py") == {}
+
+
+def test_networks_that_cannot_be_read(tmp_path):
+    with pytest.raises(UserError, match="no such network file"):
+        load_network(tmp_path / "none.hdf5")
+    (tmp_path / "text.hdf5").write_text("not a network")
+    with pytest.raises(UserError, match=r"text.hdf5: cannot be read as a saved network"):
+        load_network(tmp_path / "text.hdf5")
+
+
+def test_networks_that_carry_code_are_refused(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x * 2)])
+    import logging
+
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    model.save(tmp_path / "code.hdf5")
+    with pytest.raises(UserError, match="cannot be read as a saved network"):
+        load_network(tmp_path / "code.hdf5")
+
+
+def test_help_lists_the_options_of_the_data_set(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        settings_module.parse(["--dataset", str(TINY), "--help"], "words", network_folder=".", network=fdl1.Options)
+    assert stopped.value.code == 0
+    text = capsys.readouterr().out
+    assert "--conv_1_channels" in text
+    assert "--kind" in text
+
+
+def test_options_must_not_clash(tmp_path):
+    copy = tmp_path / "clash.py"
+    copy.write_text(TINY.read_text().replace("broken", "seed"))
+    with pytest.raises(UserError, match="option seed is also an option of TrainingOptions"):
+        settings_module.parse(["--dataset", str(copy)], "words", network_folder=".", network=fdl1.Options)
+
+
+def test_statistics_of_a_constant_channel_do_not_divide_by_zero():
+    import keras
+
+    from network_models.layers import Whiten
+
+    layer = Whiten([False])
+    model = keras.Sequential([keras.Input((4, 4, 1)), layer])
+    layer.set_statistics([3.0], [0.0])
+    assert numpy.asarray(model(numpy.full((1, 4, 4, 1), 3.0, "float32"))) == pytest.approx(numpy.zeros((1, 4, 4, 1)))
+    assert experiment.LARGEST == 150_000_000
