@@ -25,8 +25,8 @@ QUIET_FLUX = 1e-7  # W m^-2: what a window without a listed flare counts as; fla
 class FullDiskMagnetograms(SolarData):
     """Hourly magnetograms; whether a flare of at least `threshold` starts within the hours after each, or how strong.
 
-    The window is (t, t + hours], as in the published studies: a flare that starts at the very time of the image does
-    not count.
+    The window is (t, t + hours), open at both ends as in the published studies: a flare that starts at the very time
+    of the image does not count.
     """
 
     title = "SDO/HMI full-disk magnetograms"
@@ -160,10 +160,7 @@ class FullDiskMagnetograms(SolarData):
 
     @functools.cached_property
     def _threshold_flux(self):
-        try:
-            return goes_class.to_flux(self.threshold)
-        except ValueError as error:
-            raise UserError(f"--threshold: {error}") from error
+        return flare_labels.threshold_flux(self.threshold)
 
     @functools.cached_property
     def _splits(self):
@@ -172,10 +169,7 @@ class FullDiskMagnetograms(SolarData):
             times = times[times >= _time("--start", self.start)]
         if self.end:
             times = times[times < _time("--end", self.end)]
-        starts = self._catalogue.events["start"].to_numpy("datetime64[s]")
-        if len(starts):
-            # Beyond the list's last flare nobody knows whether there was one.
-            times = times[(times >= starts[0]) & (times + self._window <= starts[-1])]
+        times = times[flare_labels.covered(self._catalogue.events, times, self._window)]
         if self.split == "random":
             return self._random_split(times)
         if not len(times):
@@ -200,12 +194,8 @@ class FullDiskMagnetograms(SolarData):
         return {"training": times[~chosen], "validation": times[chosen]}
 
     def _strongest(self, times, window):
-        """Strongest peak flux of flares that start in (t, t + window]: float64 (n,)."""
-        positions = self._index.strongest(numpy.asarray(times, "datetime64[s]"), window)
-        if not len(self._catalogue.events):
-            return numpy.full(len(positions), QUIET_FLUX)
-        flux = self._catalogue.events["flux"].to_numpy("float64")
-        return numpy.where(positions >= 0, numpy.maximum(flux[positions], QUIET_FLUX), QUIET_FLUX)
+        """Strongest peak flux of flares that start in (t, t + window), at least `QUIET_FLUX`: float64 (n,)."""
+        return numpy.maximum(self._index.peak_flux(numpy.asarray(times, "datetime64[s]"), window), QUIET_FLUX)
 
     @functools.cached_property
     def _source_size(self):

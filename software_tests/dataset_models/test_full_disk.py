@@ -1,0 +1,137 @@
+"""Full-disk magnetograms with targets from a flare list."""
+
+import numpy
+import pytest
+from PIL import Image
+
+from dataset_models import flare_history
+from dataset_models.SDO.HMI.full_disk import QUIET_FLUX, FullDiskMagnetograms
+from tools.errors import UserError
+
+DAY = numpy.timedelta64(24, "h")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Ten days of pictures, one every three hours, and a list of four flares."""
+    folder = tmp_path_factory.mktemp("hmi")
+    random = numpy.random.default_rng(1)
+    for hour in range(0, 240, 3):
+        time = numpy.datetime64("2020-05-01T00:00:00") + numpy.timedelta64(hour, "h")
+        date = str(time).replace("-", ".").replace("T", "_").replace(":", ".")
+        path = folder / date[:10].replace(".", "/") / f"HMI.m{date}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 255, (64, 64), dtype="uint8")).save(path)
+    flares = "2020-04-30 00:10:00,C1.0\n2020-05-03 12:00:00,M1.0\n2020-05-08 07:30:00,X1.5\n2020-05-20 00:00:00,C2.0\n"
+    (folder / "flares.csv").write_text("start_time,goes_class\n" + flares)
+    return folder
+
+
+def data(folder, **options):
+    return FullDiskMagnetograms(folder=str(folder), flares=(str(folder / "flares.csv"),), image_size=32, **options)
+
+
+def test_split_is_ordered_in_time_with_a_gap_of_one_window(folder):
+    sun = data(folder)
+    training, validation = sun.times("training"), sun.times("validation")
+    assert validation[0] - training[-1] >= DAY
+    assert (numpy.diff(training) > numpy.timedelta64(0)).all()
+    assert len(training) + len(validation) == 52 + 20
+    later = data(folder, validation_start="2020-05-09T12:00Z", gap_hours=0.0)
+    assert later.times("validation")[0] == numpy.datetime64("2020-05-09T12:00:00")
+    assert later.times("training")[-1] == numpy.datetime64("2020-05-09T09:00:00")
+
+
+def test_a_flare_at_the_time_of_the_image_does_not_count(folder):
+    sun = data(folder)
+    flare = numpy.datetime64("2020-05-03T12:00:00")
+    hours = numpy.timedelta64(3, "h")
+    assert sun.target(flare) == 0
+    assert sun.target(flare - hours) == 1
+    assert sun.target(flare - DAY + hours) == 1
+    assert sun.target(flare - DAY) == 0
+    assert sun.truth(flare + hours) == (0, 1)  # persistence: one in the day before
+    assert sun.truth(flare + DAY) == (0, 0)
+    assert sun.metadata(flare - hours) == {"flux": 1e-5, "class": "M1.0", "flare": 1}
+
+
+def test_targets_of_a_split_are_those_of_its_times(folder):
+    for options in ({}, {"target_kind": "log flux"}, {"threshold": "C1.0", "window_hours": 6.0}):
+        sun = data(folder, **options)
+        for split in ("training", "validation"):
+            assert list(sun.targets(split)) == pytest.approx([sun.target(time) for time in sun.times(split)])
+    sun = data(folder, target_kind="log flux")
+    assert sun.task == "regression"
+    assert sun.target(numpy.datetime64("2020-05-08T06:00:00")) == pytest.approx(numpy.log10(1.5e-4))
+    assert sun.target(numpy.datetime64("2020-05-05T00:00:00")) == pytest.approx(numpy.log10(QUIET_FLUX))
+    assert sun.value(numpy.array([-4.0]), 0.0) == pytest.approx([1e-4])
+
+
+def test_history_is_a_side_channel(folder):
+    sun = data(folder, history=True)
+    assert sun.side_channel_names == flare_history.NAMES
+    time = sun.times("validation")[0]
+    assert sun.inputs(time)["side_channel"].shape == sun.input_shapes["side_channel"] == (len(flare_history.NAMES),)
+    path = next(folder.rglob("HMI.m2020.05.09_00.00.00.jpg"))
+    from_file = sun.read_image(path)
+    for name, array in sun.inputs(numpy.datetime64("2020-05-09T00:00:00")).items():
+        numpy.testing.assert_array_equal(array, from_file[name])
+
+
+def test_a_random_split_needs_an_explicit_flag(folder):
+    with pytest.raises(UserError, match="--allow_leaking_split"):
+        data(folder, split="random").times("training")
+    sun = data(folder, split="random", allow_leaking_split=True)
+    both = numpy.concatenate([sun.times("training"), sun.times("validation")])
+    assert len(numpy.unique(both)) == len(both) == 80
+
+
+def test_what_is_missing_is_said(tmp_path, folder):
+    here = FullDiskMagnetograms(folder=str(tmp_path / "none"), flares=(str(tmp_path / "none.csv"),))
+    availability = here.is_downloaded()
+    assert not availability
+    assert str(tmp_path / "none") in str(availability)
+    assert "none.csv" in str(availability)
+    with pytest.raises(UserError, match=r"missing folder .*none"):
+        here.require_downloaded()
+    with pytest.raises(UserError, match="nothing to download"):
+        here.download()
+    (tmp_path / "empty").mkdir()
+    empty = FullDiskMagnetograms(folder=str(tmp_path / "empty"), flares=(str(folder / "flares.csv"),))
+    assert "magnetograms in" in str(empty.is_downloaded())
+    with pytest.raises(UserError, match="training split is empty"):
+        data(folder, start="2021-01-01").require_samples("training")
+    with pytest.raises(UserError, match="no magnetogram of 2021"):
+        data(folder).inputs(numpy.datetime64("2021-01-01T00:00:00"))
+
+
+def test_bad_options_and_images_of_another_size(folder, tmp_path):
+    for options, message in (
+        ({"threshold": "Z1"}, "GOES class"),
+        ({"validation_start": "May"}, "--validation_start May: expected a UTC time"),
+        ({"start": "2020-13-01"}, "--start 2020-13-01"),
+    ):
+        with pytest.raises(UserError, match=message):
+            data(folder, **options).targets("training")
+    other = folder / "2020/05/02/HMI.m2020.05.02_00.00.00.jpg"
+    kept = other.read_bytes()
+    try:
+        Image.fromarray(numpy.random.default_rng(0).integers(0, 255, (96, 96), dtype="uint8")).save(other)
+        with pytest.raises(UserError, match="96 pixels wide, the data set's other images are 64"):
+            data(folder).inputs(numpy.datetime64("2020-05-02T00:00:00"))
+    finally:
+        other.write_bytes(kept)
+
+
+def test_real_february_and_march_2026(shared):
+    sun = FullDiskMagnetograms(
+        folder=str(shared / "hmi_2026"), flares=(str(shared / "flares_2026.csv"),), validation_start="2026-03-01"
+    )
+    assert sun.is_downloaded().found == 1177
+    training, validation = sun.times("training"), sun.times("validation")
+    assert (len(training), len(validation)) == (649, 479)
+    assert training[-1] + DAY <= validation[0]
+    assert int(sun.targets("validation").sum()) == 111
+    image = sun.inputs(training[0])["image"]
+    assert image.shape == (256, 256, 1)
+    assert 0 <= image.min() < image.max() <= 1

@@ -1,0 +1,171 @@
+"""The SolarData contract: pipelines, evaluation, loading a class from a file."""
+
+import pathlib
+
+import numpy
+import pandas
+import pytest
+
+from dataset_models.solar_data import SolarData, load_solar_data
+from tools.errors import UserError
+
+TINY = pathlib.Path(__file__).parents[1] / "network_models" / "tiny_data.py"
+
+
+@pytest.fixture
+def tiny():
+    return load_solar_data(TINY)
+
+
+def collected(batches, steps=None):
+    inputs, targets = zip(*list(batches if steps is None else batches.take(steps)), strict=True)
+    return numpy.concatenate([i["image"] for i in inputs]), numpy.concatenate(targets)
+
+
+def test_one_pass_is_in_the_order_of_time(tiny):
+    data = tiny()
+    images, targets = collected(data.pipeline("validation", batch_size=5))
+    times = data.times("validation")
+    assert len(images) == len(times) == 13
+    assert data.steps("validation", 5) == 3
+    numpy.testing.assert_array_equal(images, [data.inputs(time)["image"] for time in times])
+    assert targets == pytest.approx([data.target(time) for time in times])
+
+
+def test_order_depends_on_seed_and_epoch_alone(tiny):
+    def targets(seed, readers, first_epoch=0, epochs=2):
+        data = tiny()
+        batches = data.pipeline("training", batch_size=7, seed=seed, readers=readers, first_epoch=first_epoch)
+        return collected(batches, data.steps("training", 7) * epochs)[1].reshape(epochs, -1)
+
+    first = targets(3, readers=1)
+    numpy.testing.assert_array_equal(first, targets(3, readers=8))
+    numpy.testing.assert_array_equal(first[1:], targets(3, readers=2, first_epoch=1, epochs=1))
+    assert not numpy.array_equal(first[0], first[1])
+    assert not numpy.array_equal(first, targets(4, readers=1))
+    numpy.testing.assert_array_equal(numpy.sort(first[0]), numpy.sort(first[1]))
+
+
+def test_shards_share_an_epoch_without_overlap(tiny):
+    data = tiny()
+    parts = [collected(data.pipeline("training", batch_size=4, seed=1, shard=(i, 3)), 4)[1] for i in range(3)]
+    whole = collected(data.pipeline("training", batch_size=40, seed=1), 1)[1]
+    counts = [14, 13, 13]
+    ours = numpy.concatenate([part[:count] for part, count in zip(parts, counts, strict=True)])
+    numpy.testing.assert_array_equal(numpy.sort(ours), numpy.sort(whole))
+
+
+def test_samples_are_read_once_while_they_fit_in_memory(tiny, monkeypatch):
+    reads = []
+    original = tiny.inputs
+    monkeypatch.setattr(tiny, "inputs", lambda self, time: reads.append(time) or original(self, time))
+    data = tiny()
+    for _ in range(2):
+        collected(data.pipeline("validation", batch_size=4))
+    assert len(reads) == 13
+    reads.clear()
+    data = tiny()
+    data.memory_budget = 5 * 16 * 16 * 2 * 4
+    for _ in range(2):
+        collected(data.pipeline("validation", batch_size=4))
+    assert len(reads) == 13 + 8
+
+
+def test_an_error_while_reading_comes_out_as_itself(tiny):
+    data = tiny(broken=3)
+    with pytest.raises(UserError, match="is damaged"), data.reporting_reads():
+        collected(data.pipeline("training", batch_size=4))
+
+
+def test_an_empty_split_is_an_error(tiny):
+    with pytest.raises(UserError, match="training split is empty"):
+        tiny(count=0).pipeline("training", batch_size=4)
+
+
+class Constant:
+    """Stands for a network: the same outputs for every sample."""
+
+    def __init__(self, outputs):
+        self.outputs = outputs
+
+    def predict_on_batch(self, inputs):
+        return numpy.tile(self.outputs, (len(inputs["image"]), 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs", "expected"),
+    [
+        ("regression", [1.25], 1.25),
+        ("classification", [0.0], 0.5),
+        ("classification", [1.0, 3.0], 1 / (1 + numpy.exp(-2.0))),
+        ("classification", [-2000.0], 0.0),
+    ],
+)
+def test_evaluate_writes_forecast_truth_and_prior(tiny, tmp_path, kind, outputs, expected):
+    data = tiny(kind=kind)
+    path = tmp_path / "new" / "forecasts.csv"
+    assert data.evaluate(Constant(outputs), path, batch_size=4) == 13
+    table = pandas.read_csv(path)
+    assert list(table) == ["time", "prediction", "true_delta", "true_value", "prior_value"]
+    assert list(table["time"]) == [f"{time}Z" for time in data.times("validation")]
+    assert list(table["prediction"]) == pytest.approx([expected] * 13)
+    assert list(table["true_value"]) == pytest.approx([data.target(time) for time in data.times("validation")])
+    numpy.testing.assert_allclose(table["true_delta"], table["true_value"] - table["prior_value"], atol=1e-7)
+
+
+def test_an_evaluation_that_fails_writes_nothing(tiny, tmp_path):
+    class Failing:
+        def predict_on_batch(self, inputs):
+            raise RuntimeError("device lost")
+
+    with pytest.raises(RuntimeError, match="device lost"):
+        tiny().evaluate(Failing(), tmp_path / "forecasts.csv")
+    assert list(tmp_path.glob("*.csv")) == []
+
+
+def test_a_file_of_the_project_is_not_loaded_twice(monkeypatch, tmp_path):
+    from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
+
+    monkeypatch.chdir(tmp_path)
+    path = pathlib.Path(__file__).parents[2] / "dataset_models" / "SDO" / "HMI" / "full_disk.py"
+    assert load_solar_data(path) is FullDiskMagnetograms
+    assert load_solar_data(TINY) is load_solar_data(str(TINY))
+
+
+HEADER = "from dataset_models.solar_data import SolarData\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "defines no SolarData class"),
+        ("import nonexistent_package\n", r"cannot be imported \(ModuleNotFoundError"),
+        ("def broken(:\n", r"cannot be imported \(SyntaxError"),
+        ("1 / 0\n", r"cannot be imported \(ZeroDivisionError"),
+        (HEADER, "defines no SolarData class"),
+        (HEADER + "class Half(SolarData):\n    pass\n", "defines no SolarData class; Half lacks channels, input_shapes"),
+        ("class One(Base):\n    pass\nclass Two(Base):\n    pass\n", r"several SolarData classes \(One, Two\)"),
+    ],
+)
+def test_files_without_exactly_one_data_set(tmp_path, content, message):
+    path = tmp_path / "mine.py"
+    if "Base" in content:
+        # Imported classes do not count, only those that the file defines.
+        tiny = f"from dataset_models.solar_data import load_solar_data\nBase = load_solar_data({str(TINY)!r})\n"
+        content = tiny + content
+    path.write_text(content)
+    with pytest.raises(UserError, match=message) as raised:
+        load_solar_data(path)
+    assert str(raised.value).startswith(str(path))
+    assert "\n" not in str(raised.value)
+
+
+def test_missing_data_set_file(tmp_path):
+    for path in (tmp_path / "none.py", tmp_path, tmp_path / "data.txt"):
+        with pytest.raises(UserError, match="no such data set file"):
+            load_solar_data(path)
+
+
+def test_solar_data_is_abstract():
+    with pytest.raises(TypeError, match="abstract"):
+        SolarData()
