@@ -177,7 +177,8 @@ class FullDiskMagnetograms(SolarData):
         first = times[0] + (times[-1] - times[0]) * 3 // 4
         boundary = _time("--validation_start", self.validation_start) if self.validation_start else first
         gap = self._window if self.gap_hours is None else numpy.timedelta64(round(self.gap_hours * 3600), "s")
-        splits = {"training": times[times + gap <= boundary], "validation": times[times >= boundary]}
+        training = times[(times < boundary) & (times + gap <= boundary)]
+        splits = {"training": training, "validation": times[times >= boundary]}
         leak_check.check_split(
             splits["training"], splits["validation"], window=self._window, published_folds=gap < self._window
         )
