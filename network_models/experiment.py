@@ -89,6 +89,7 @@ def run(build, settings, *, architecture=None, callbacks=()):
             writers[2].first_epoch = first_epoch
         else:
             fit_statistics(model, data)
+            start_at_climatology(model, data)
             folder.write_settings({**stored, **data.describe(), "parameters": model.count_params(), **provenance()})
             lines = []
             model.summary(print_fn=lambda line, **_: lines.append(line))
@@ -149,6 +150,22 @@ def fit_statistics(model, data, *, most=512):
         count, total, squares = totals[name]
         mean = total / count
         layer.set_statistics(mean, numpy.sqrt(numpy.maximum(squares / count - mean**2, 0)))
+
+
+def start_at_climatology(model, data):
+    """Set the bias of the last layer so that an untrained network forecasts the mean of the training split.
+
+    Applies to networks whose last layer is named ``output`` and has one unit: it gets the mean target, or for
+    classification the logit of the event rate (kept within 0.1 % and 99.9 %).
+    """
+    layer = next((layer for layer in model.layers if layer.name == "output"), None)
+    if layer is None or layer.bias is None or layer.bias.shape != (1,):
+        return
+    mean = float(data.targets("training").mean())
+    if data.task == "classification":
+        rate = min(max(mean, 0.001), 0.999)
+        mean = math.log(rate / (1 - rate))
+    layer.bias.assign([mean])
 
 
 def scores_of(path, data):

@@ -17,7 +17,7 @@ DEFAULT_DATASET = "dataset_models/simulated/sun.py"
 class TrainingOptions:
     """How a network is trained, whatever it is."""
 
-    epochs: int = option(10, "passes over the training split", least=1)
+    epochs: int = option(20, "passes over the training split", least=1)
     batch_size: int = option(16, "samples per step, over all devices together", least=1)
     optimizer: str = option("adam", "optimizer", choices=("adam", "sgd"))
     learning_rate: float = option(1e-3, "learning rate", least=0.0)

@@ -48,8 +48,7 @@ def run(main, arguments=None):
         Takes the list of arguments (or None for ``sys.argv[1:]``).
     arguments : list of str, optional
     """
-    if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") > "1":
         sys.meta_path.insert(0, _QuietTensorFlow())
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("MPLBACKEND", "Agg")
@@ -74,8 +73,8 @@ def run(main, arguments=None):
 class _QuietTensorFlow(importlib.abc.MetaPathFinder):
     """Keeps what TensorFlow's C++ parts write to standard error while they start away from a script's own messages.
 
-    No setting of TensorFlow 2.21 silences them. Set TF_CPP_MIN_LOG_LEVEL to see them, for example to learn why a GPU
-    is not found.
+    No setting of TensorFlow 2.21 silences them. Set TF_CPP_MIN_LOG_LEVEL=0 to see them, for example to learn why a
+    GPU is not found.
     """
 
     def find_spec(self, name, path=None, target=None):

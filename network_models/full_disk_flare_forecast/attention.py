@@ -53,8 +53,8 @@ def build(input_shapes, options, *, seed=0):
 
     Notes
     -----
-    The original takes images up to about 380 pixels, for which its global vector is a single one. For larger images the
-    global vector is the mean of the several ones.
+    The original takes images smaller than 384 pixels, for which there is one global vector. Larger images have several,
+    and their mean is taken.
     """
     import keras
     from keras import layers

@@ -54,7 +54,8 @@ def build(input_shapes, options, *, logarithmic=(), seed=0):
     Notes
     -----
     The original fed images in DN; here INPUT includes whitening per channel (`network_models.layers.Whiten`), because
-    channels whose counts differ by orders of magnitude hardly train otherwise.
+    channels whose counts differ by orders of magnitude hardly train otherwise. Borders are padded, so that strides that
+    do not divide the image leave no limb out.
     """
     import keras
 
@@ -74,12 +75,19 @@ def build(input_shapes, options, *, logarithmic=(), seed=0):
             initializer = keras.initializers.HeNormal(next(kernel))
             size = (take["height"], take["width"])
             x = keras.layers.Conv2D(
-                take["channels"], size, take["stride"], activation="relu", kernel_initializer=initializer, name=f"conv_{i}"
+                take["channels"],
+                size,
+                take["stride"],
+                padding="same",
+                activation="relu",
+                kernel_initializer=initializer,
+                name=f"conv_{i}",
             )(x)
         pool = {part: getattr(options, f"pool_{i}_{part}") for part in ("height", "width", "stride")}
         if set(pool.values()) != {1}:
             _refuse_smaller(x, pool, f"pool_{i}")
-            x = keras.layers.MaxPooling2D((pool["height"], pool["width"]), pool["stride"], name=f"pool_{i}")(x)
+            window = (pool["height"], pool["width"])
+            x = keras.layers.MaxPooling2D(window, pool["stride"], padding="same", name=f"pool_{i}")(x)
     x = keras.layers.Flatten(name="flatten")(x)
     if "side_channel" in inputs:
         side = Whiten([False] * input_shapes["side_channel"][0], name="whiten_side_channel")(inputs["side_channel"])

@@ -1,0 +1,217 @@
+"""Flare events from any list, or several, as one table.
+
+    python dataset_models/flare_catalogue.py LIST [LIST ...] [--out CATALOGUE.csv]
+
+prints what was read and every row that gave trouble; the formats are those of :mod:`dataset_models.flare_lists`.
+"""
+
+import dataclasses
+import pathlib
+
+import numpy
+import pandas
+
+from dataset_models import flare_lists
+from tools import atomic_files, command_line, goes_class
+from tools.paths import data_path
+
+COLUMNS = ("start", "peak", "end", "goes_class", "flux", "longitude", "latitude", "noaa_region", "source")
+SAME_TIME = numpy.timedelta64(2, "m")  # starts, and peaks, of one flare in two lists
+SAME_FLUX = 2.0  # ratio of two peak fluxes that may be of one flare when a list has no peak times
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalogue:
+    """Flares of one or several lists.
+
+    Attributes
+    ----------
+    events : pandas.DataFrame
+        One row per flare, sorted by start, with the columns `COLUMNS`: start, peak, end (``datetime64[s]``, UTC; peak
+        and end may be NaT), goes_class (str, one decimal), flux (float64, peak in 1-8 Angstrom, W m^-2), longitude and
+        latitude (float64, Stonyhurst degrees, west and north positive, NaN where unknown), noaa_region (Int64, may be
+        missing), source (str: the lists that have the flare, as "HEK+GOES").
+    records : pandas.DataFrame
+        One row per well-formed row of the files, as read: the columns of `events`, file, line, and event, the
+        position in `events` of the flare it belongs to. Nothing of either list is lost in merging.
+    counts : dict of str to int
+        rows (read), malformed (left out), incomplete (kept, a field unknown), repaired (an end or peak moved across
+        midnight), repeated (the same flare again in one list), merged (the same flare in another list).
+    lists : tuple of flare_lists.FlareList
+        The files, with their own counts.
+    problems : tuple of str
+        "file:line: why" of every malformed or incomplete row.
+    """
+
+    events: pandas.DataFrame
+    records: pandas.DataFrame
+    counts: dict
+    lists: tuple
+    problems: tuple
+
+
+def read(paths, *, merge=True):
+    """Read flare lists into one table.
+
+    Parameters
+    ----------
+    paths : str, pathlib.Path or sequence of them
+        The order is the order of preference: where several lists have a flare, the first of them gives its start,
+        class and flux; what that one does not know (peak, end, position, region) comes from the next.
+    merge : bool
+        Whether rows about the same flare become one event.
+
+    Returns
+    -------
+    Catalogue
+
+    Raises
+    ------
+    UserError
+        As :func:`dataset_models.flare_lists.read_list`.
+
+    Notes
+    -----
+    Two lists have the same flare when they put its start, and its peak where both give one, within `SAME_TIME`; with
+    no two peaks to compare, their fluxes must agree within a factor `SAME_FLUX`. Within one list only rows with
+    identical start are the same flare: lists hold revisions of a flare as further rows (HEK has nine such pairs in
+    2011 to 2018), and the largest flux among them counts, so that merging changes no maximum over a window.
+    """
+    paths = [paths] if isinstance(paths, str | pathlib.Path) else list(paths)
+    lists = tuple(flare_lists.read_list(path) for path in paths)
+    records = _records(lists)
+    records["event"] = _groups(records) if merge else numpy.arange(len(records))
+    events = _events(records)
+    counts = {name: sum(getattr(one, name) for one in lists) for name in ("rows", "malformed", "incomplete", "repaired")}
+    flares_per_source = len(records.drop_duplicates(["event", "source"]))
+    counts["repeated"] = len(records) - flares_per_source
+    counts["merged"] = flares_per_source - len(events)
+    problems = tuple(problem for one in lists for problem in one.problems)
+    return Catalogue(events, records.drop(columns="order"), counts, lists, problems)
+
+
+def table(flares):
+    """Flares as a data frame with the columns `COLUMNS`, in the order given.
+
+    Parameters
+    ----------
+    flares : sequence of flare_lists.Flare
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `Catalogue.events`.
+    """
+    moments = {name: numpy.array([getattr(flare, name) for flare in flares], "datetime64[s]") for name in COLUMNS[:3]}
+    return pandas.DataFrame(
+        moments
+        | {
+            "goes_class": pandas.array([goes_class.from_flux(flare.flux) for flare in flares], dtype="str"),
+            "flux": numpy.array([flare.flux for flare in flares], "float64"),
+            "longitude": numpy.array([flare.longitude for flare in flares], "float64"),
+            "latitude": numpy.array([flare.latitude for flare in flares], "float64"),
+            "noaa_region": pandas.array([flare.region for flare in flares], dtype="Int64"),
+            "source": pandas.array([flare.source for flare in flares], dtype="str"),
+        }
+    )
+
+
+def _records(lists):
+    records = table([flare for one in lists for flare in one.flares])
+    records["file"] = pandas.array([str(one.path) for one in lists for _ in one.flares], dtype="str")
+    records["line"] = numpy.array([flare.line for one in lists for flare in one.flares], "int64")
+    records["order"] = numpy.repeat(numpy.arange(len(lists)), [len(one.flares) for one in lists])
+    return records.sort_values(["start", "order", "line"], kind="stable", ignore_index=True)
+
+
+def _groups(records):
+    """Number of the flare that each record, in order of start, belongs to: int64 (n,)."""
+    starts, peaks = (records[name].to_numpy("datetime64[s]") for name in ("start", "peak"))
+    flux, sources, orders = (records[name].to_numpy() for name in ("flux", "source", "order"))
+    groups = numpy.empty(len(records), "int64")
+    flares = []  # positions of each flare's records; the last ones may still grow
+
+    def same(one, other):
+        in_one_list = sources[one] == sources[other] or orders[one] == orders[other]
+        if in_one_list and starts[one] != starts[other]:
+            return False
+        if numpy.isnat(peaks[one]) or numpy.isnat(peaks[other]):
+            return max(flux[one], flux[other]) <= SAME_FLUX * min(flux[one], flux[other])
+        return abs(peaks[one] - peaks[other]) <= SAME_TIME
+
+    oldest = 0
+    for record in range(len(records)):
+        while oldest < len(flares) and starts[flares[oldest][0]] < starts[record] - SAME_TIME:
+            oldest += 1
+        candidates = [number for number in range(oldest, len(flares)) if all(same(member, record) for member in flares[number])]
+        if candidates:
+            # The nearest in time; of those the nearest in flux.
+            number = min(
+                candidates,
+                key=lambda number: (
+                    starts[record] - starts[flares[number][0]],
+                    abs(numpy.log(flux[record] / flux[flares[number][0]])),
+                ),
+            )
+            flares[number].append(record)
+        else:
+            number = len(flares)
+            flares.append([record])
+        groups[record] = number
+    return groups
+
+
+def _events(records):
+    """One event per group of records; renumbers the records' groups by the events' start."""
+    best_first = records.sort_values(["event", "order", "flux"], ascending=[True, True, False], kind="stable")
+    groups = best_first.groupby("event", sort=True)
+    events = best_first.drop_duplicates("event").set_index("event")
+    for name in ("peak", "end", "noaa_region"):
+        events[name] = events[name].where(events[name].notna(), groups[name].first())
+    located = best_first[best_first["latitude"].notna()].drop_duplicates("event").set_index("event")
+    for name in ("longitude", "latitude"):  # the pair of one list, never a mixture
+        events[name] = located[name].reindex(events.index)
+    pairs = best_first.drop_duplicates(["event", "source"])
+    events["source"] = pairs.groupby("event")["source"].agg("+".join)
+    events = events.sort_values("start", kind="stable")
+    number = pandas.Series(numpy.arange(len(events)), index=events.index)
+    records["event"] = number.reindex(records["event"]).to_numpy("int64")
+    return events.reset_index(drop=True)[list(COLUMNS)]
+
+
+def summary(catalogue):
+    """What was read, as the lines that the script prints: one per file, the totals, and flares by class."""
+    lines = [f"{'list':10} {'rows':>7} {'flares':>7} {'malformed':>9} {'incomplete':>10} {'repaired':>8}  file"]
+    for one in catalogue.lists:
+        numbers = f"{one.rows:7} {len(one.flares):7} {one.malformed:9} {one.incomplete:10} {one.repaired:8}"
+        lines.append(f"{one.source:10} {numbers}  {one.path}")
+    events, counts = catalogue.events, catalogue.counts
+    lines.append(
+        f"{len(events)} flares after joining {counts['merged']} found in several lists and {counts['repeated']} repeated in one"
+    )
+    if len(events):
+        lines.append(f"from {events['start'].iloc[0]} to {events['start'].iloc[-1]} UTC")
+        by_class = events["goes_class"].str[0].value_counts()
+        lines.append(", ".join(f"{letter} {by_class.get(letter, 0)}" for letter in goes_class.DECADES))
+        lines.append(
+            f"{int(events['latitude'].notna().sum())} with a position, {int(events['peak'].notna().sum())} with a peak"
+        )
+    return lines
+
+
+def main(arguments=None):
+    parser = command_line.parser(__doc__)
+    parser.add_argument(
+        "lists", nargs="*", metavar="LIST", help="flare lists, the preferred first (default: flares of config.yml)"
+    )
+    parser.add_argument("--out", metavar="CSV", help="write the joined catalogue")
+    options = parser.parse_args(arguments)
+    catalogue = read(options.lists or [data_path("flares")])
+    print("\n".join([*summary(catalogue), *catalogue.problems]))
+    if options.out:
+        atomic_files.write_table(options.out, catalogue.events)
+        print(f"wrote {options.out}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

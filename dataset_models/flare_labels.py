@@ -1,0 +1,459 @@
+"""Flare events to labels for observation times, and time-ordered folds for cross-validation.
+
+    python dataset_models/flare_labels.py --flares LIST [LIST ...] --images FOLDER --out FOLDER
+
+labels every image with what the Sun did in the 24 hours after it, and writes all labels (``all.csv``) and training and
+validation tables of four folds (``Fold1_train.csv``, ``Fold1_val.csv``, ...): under ``full`` with the strongest and all
+other flares of each window, under ``simplified`` with the target alone.
+
+The window is that of the published full-disk studies (Pandey et al. 2022, 2023): (t, t + 24 h), that is from one
+second after the observation to t + 23:59:59. A flare belongs to it when it starts in it.
+"""
+
+import argparse
+import dataclasses
+import functools
+import pathlib
+import typing
+
+import numpy
+import pandas
+
+from dataset_models import flare_catalogue, leak_check, observation_times
+from tools import atomic_files, command_line, goes_class
+from tools.errors import UserError
+from tools.paths import data_path
+
+DAY = numpy.timedelta64(24, "h")
+FOLDS = 4
+QUARTERS = ("January to March", "April to June", "July to September", "October to December")
+COLUMNS = ("label", "target", "goes_class", "fl_lon", "fl_lat", "rest_fl", "rest_lon", "rest_lat")
+SIMPLIFIED = COLUMNS[:2]
+NO_FLARE, UNKNOWN = "NF", "unk"  # as the published labels write them
+
+
+class FlareIndex:
+    """Flares arranged so that the strongest in any window is found without walking through the window.
+
+    Parameters
+    ----------
+    events : pandas.DataFrame
+        Columns start (``datetime64``, UTC) and flux (W m^-2), in any order; :func:`label_table` also wants goes_class,
+        longitude and latitude.
+
+    Attributes
+    ----------
+    events : pandas.DataFrame
+        As given.
+
+    Notes
+    -----
+    Sorted starts, and a sparse table of the positions of maxima over runs of 1, 2, 4, ... flares: building it takes
+    O(n log n), a window two binary searches and one comparison.
+    """
+
+    def __init__(self, events):
+        missing = [name for name in ("start", "flux") if name not in events.columns]
+        if missing:
+            raise UserError(f"flare events without {', '.join(missing)}; give a table with start and flux")
+        self.events = events
+        starts = observation_times.utc(events["start"], origin="flare starts").astype("int64")
+        self._order = numpy.argsort(starts, kind="stable")
+        self._starts = starts[self._order]
+        self._flux = events["flux"].to_numpy("float64")[self._order]
+        if not (self._flux > 0).all():
+            raise UserError("flare events: a flux is missing or not positive")
+        self._levels = [numpy.arange(len(starts))]
+        while 2 ** len(self._levels) <= len(starts):
+            half = 2 ** (len(self._levels) - 1)
+            self._levels.append(self._stronger(self._levels[-1][:-half], self._levels[-1][half:]))
+
+    def __len__(self):
+        return len(self._starts)
+
+    def _stronger(self, left, right):
+        # Of equally strong flares the earlier one, as in the published labels.
+        return numpy.where(self._flux[right] > self._flux[left], right, left)
+
+    def span(self, times, window):
+        """First and one past last flare, in order of start, that starts in (t, t + window): two int64 arrays (n,)."""
+        seconds = numpy.asarray(times, "datetime64[s]").astype("int64")
+        width = _seconds(window)
+        if width <= 0:
+            raise UserError(f"a window of {window}: give a time span above zero")
+        first = numpy.searchsorted(self._starts, seconds, "right")
+        return first, numpy.maximum(numpy.searchsorted(self._starts, seconds + width, "left"), first)
+
+    def strongest(self, times, window=DAY):
+        """Position in `events` of the strongest flare that starts in (t, t + window), the earlier of equal ones.
+
+        Parameters
+        ----------
+        times : array_like
+            ``datetime64`` (n,), in any order.
+        window : numpy.timedelta64
+            Whole seconds. Both ends are open: a flare at t, or at t + window, does not count.
+
+        Returns
+        -------
+        numpy.ndarray
+            int64 (n,); -1 where no flare starts.
+        """
+        first, last = self.span(times, window)
+        found = numpy.full(first.shape, -1, "int64")
+        count = last - first
+        level = numpy.frexp(count)[1] - 1  # of the longest run that fits
+        for size in numpy.unique(level[count > 0]):
+            here = numpy.flatnonzero((level == size) & (count > 0))
+            runs = self._levels[size]
+            found[here] = self._order[self._stronger(runs[first[here]], runs[last[here] - 2**size])]
+        return found
+
+    def peak_flux(self, times, window=DAY):
+        """Peak flux of the strongest flare that starts in (t, t + window), W m^-2: float64 (n,), 0 without any."""
+        found = self.strongest(times, window)
+        flux = numpy.append(self.events["flux"].to_numpy("float64"), 0.0)  # the last one answers for -1
+        return flux[found]
+
+    def label(self, times, *, window=DAY, threshold="M1.0"):
+        """Whether a flare of at least `threshold` starts in (t, t + window).
+
+        Parameters
+        ----------
+        times : array_like
+            ``datetime64`` (n,).
+        window : numpy.timedelta64
+        threshold : str or float
+            A GOES class, or a peak flux in W m^-2.
+
+        Returns
+        -------
+        numpy.ndarray
+            bool (n,).
+
+        Raises
+        ------
+        UserError
+            The threshold is neither; the window is not positive.
+        """
+        return self.peak_flux(times, window) >= threshold_flux(threshold)
+
+    @functools.cached_property
+    def _words(self):
+        """Class, longitude and latitude of each flare, strongest first, then earliest; and each flare's place in there."""
+        by_rank = numpy.argsort(-self._flux, kind="stable")
+        rank = numpy.empty(len(self), "int64")
+        rank[by_rank] = numpy.arange(len(self))
+        ranked = self.events.iloc[self._order[by_rank]]
+        places = [
+            [UNKNOWN if numpy.isnan(value) else value for value in ranked[name].to_numpy("float64").tolist()]
+            for name in ("longitude", "latitude")
+        ]
+        values = (ranked["goes_class"].astype(str).tolist(), *places)
+        return rank, values, [[repr(value) for value in column] for column in values]
+
+    def describe(self, first, last):
+        """The published columns after the target for the flares number first to last - 1 in order of start."""
+        rank, values, texts = self._words
+        if first >= last:
+            return NO_FLARE, UNKNOWN, UNKNOWN, "0", "0", "0"
+        strongest, *rest = sorted(rank[first:last].tolist())
+        described = [column[strongest] for column in values]
+        if not rest:
+            return *described, "0", "0", "0"
+        return *described, *(f"[{', '.join([column[number] for number in rest])}]" for column in texts)
+
+
+def _seconds(span):
+    try:
+        return int(numpy.timedelta64(span).astype("timedelta64[s]").astype("int64"))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"not a time span: {span!r}; give numpy.timedelta64") from error
+
+
+def threshold_flux(threshold):
+    """Flux of a threshold given as GOES class or as flux, W m^-2.
+
+    Raises
+    ------
+    UserError
+        It is neither.
+    """
+    try:
+        flux = float(threshold)
+    except ValueError:
+        try:
+            return goes_class.to_flux(threshold)
+        except ValueError as error:
+            raise UserError(f"threshold: {error}") from error
+    if not 1e-9 <= flux <= 1:
+        raise UserError(f"threshold {threshold}: not a peak flux in W m^-2; give one like 1e-5, or a class like M1.0")
+    return flux
+
+
+def label_table(index, times, *, names=None, window=DAY, threshold="M1.0"):
+    """Labels of observation times in the published columns.
+
+    Parameters
+    ----------
+    index : FlareIndex
+    times : array_like
+        ``datetime64`` (n,), sorted and distinct.
+    names : sequence of str, optional
+        The label column, for example file names. Without them: the names of the published jpg tree.
+    window : numpy.timedelta64
+    threshold : str or float
+        A GOES class, or a peak flux in W m^-2.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `COLUMNS`: label, target (0 or 1); class, longitude and latitude (Stonyhurst degrees) of the strongest
+        flare that starts in the window, NF and unk where there is none; and of all others, strongest first, as texts
+        of Python lists, 0 where there are none. Positions that the flare list does not know are unk.
+
+    Raises
+    ------
+    UserError
+        Times are unsorted, repeated or carry a time zone; the threshold or window makes no sense.
+    """
+    times = observation_times.checked(times, origin="observation times")
+    first, last = index.span(times, window)
+    # Neighbouring windows hold the same flares: each run of flares is put into words once.
+    new = numpy.append(True, (numpy.diff(first) != 0) | (numpy.diff(last) != 0))[: len(times)]
+    which = numpy.cumsum(new) - 1
+    words = [index.describe(*run) for run in zip(first[new].tolist(), last[new].tolist(), strict=True)]
+    columns = {"label": image_names(times) if names is None else list(names)}
+    columns["target"] = index.label(times, window=window, threshold=threshold).astype("int64")
+    for number, name in enumerate(COLUMNS[2:]):
+        values = numpy.empty(len(words), object)
+        values[:] = [one[number] for one in words]
+        columns[name] = values[which]
+    return pandas.DataFrame(columns)
+
+
+def image_names(times):
+    """Names of the published jpg tree, ``2011/01/01/HMI.m2011.01.01_00.00.00.jpg``, for times: list of str."""
+    texts = numpy.datetime_as_string(numpy.asarray(times, "datetime64[s]"))
+    names = []
+    for text in texts:
+        day, clock = text.split("T")
+        names.append(f"{day.replace('-', '/')}/HMI.m{day.replace('-', '.')}_{clock.replace(':', '.')}.jpg")
+    return names
+
+
+class Fold(typing.NamedTuple):
+    """One fold of a cross-validation: its number from 1, and positions into the times, int64, both in order of time."""
+
+    number: int
+    training: numpy.ndarray
+    validation: numpy.ndarray
+
+
+def partition(times):
+    """Partition of each time, 1 to 4, by the quarter of its year: January to March is 1 (int64 (n,))."""
+    months = numpy.asarray(times, "datetime64[M]").astype("int64") % 12
+    return months // 3 + 1
+
+
+def split_folds(times, *, gap=None):
+    """Four folds of the studies: fold k validates on quarter k of every year and trains on the other three.
+
+    Parameters
+    ----------
+    times : array_like
+        ``datetime64`` (n,), sorted and distinct.
+    gap : numpy.timedelta64, optional
+        Training times closer than this to a validation time are left out. With the length of the window, no window of
+        one split overlaps one of the other. The published folds have no gap.
+
+    Returns
+    -------
+    list of Fold
+
+    Raises
+    ------
+    UserError
+        Times are unsorted, repeated or carry a time zone; a quarter has none; or the gap leaves none for training.
+    """
+    times = observation_times.checked(times, origin="observation times")
+    seconds, parts = times.astype("int64"), partition(times)
+    least = 0 if gap is None else _seconds(gap)
+    empty = [QUARTERS[number - 1] for number in range(1, FOLDS + 1) if not (parts == number).any()]
+    if empty:
+        raise UserError(f"no observations in {', '.join(empty)}: give times of all four quarters of the year, or make no folds")
+    folds = []
+    for number in range(1, FOLDS + 1):
+        validation, training = (numpy.flatnonzero(chosen) for chosen in (parts == number, parts != number))
+        training = training[leak_check.distance(seconds[training], seconds[validation]) >= least]
+        if not len(training):
+            raise UserError(f"fold {number}: a gap of {least / 3600:g} h leaves no training times; give a smaller gap")
+        folds.append(Fold(number, training, validation))
+    return folds
+
+
+def require_flares(target, folds):
+    """Raise a `UserError` that names a fold whose training or validation has no flare, or nothing but flares."""
+    target = numpy.asarray(target, bool)
+    for fold in folds:
+        for split in ("training", "validation"):
+            flaring = target[getattr(fold, split)]
+            if flaring.all() or not flaring.any():
+                kind = "only windows with" if flaring.all() else "no window with"
+                raise UserError(f"fold {fold.number}: {kind} a flare in {split}; check the flare list's dates or the threshold")
+
+
+def covered(events, times, window):
+    """Whether a flare list covers the window after each time: bool (n,).
+
+    A list is taken to be complete from its first flare to its last; outside of them nobody can tell a quiet Sun from
+    the end of the list.
+    """
+    times = numpy.asarray(times, "datetime64[s]")
+    starts = events["start"].to_numpy("datetime64[s]")
+    if not len(starts):
+        return numpy.zeros(times.shape, bool)
+    return (times >= starts.min()) & (times + numpy.timedelta64(_seconds(window), "s") <= starts.max())
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """Labels and folds (none when not asked for), how many images were left out, and the leak check of each fold."""
+
+    table: pandas.DataFrame
+    times: numpy.ndarray
+    folds: list
+    uncovered: int
+    off_cadence: int
+    overlaps: list
+
+
+def label_images(events, names, times, *, window=DAY, threshold="M1.0", cadence=None, gap=None, folds=True):
+    """Label images and split them into the studies' folds, checked for leaks.
+
+    Parameters
+    ----------
+    events : pandas.DataFrame
+        Of :class:`dataset_models.flare_catalogue.Catalogue`.
+    names, times
+        Of :func:`dataset_models.observation_times.images` or ``read_index``.
+    window, threshold
+        As for :func:`label_table`.
+    cadence : numpy.timedelta64, optional
+        Keep only times that are a multiple of this after midnight.
+    gap : numpy.timedelta64, optional
+        As for :func:`split_folds`; without one the overlap of training and validation windows is counted.
+    folds : bool
+        Whether to split; images of a part of the year cannot be split by its quarters.
+
+    Returns
+    -------
+    Labelled
+
+    Raises
+    ------
+    UserError
+        As the functions above; or the flare list covers none of the times, or a fold has no flare.
+    """
+    whole = numpy.ones(len(times), bool)
+    if cadence is not None:
+        if _seconds(cadence) <= 0:
+            raise UserError(f"a cadence of {cadence}: give a time span above zero")
+        whole = times.astype("int64") % 86400 % _seconds(cadence) == 0
+    kept = whole & covered(events, times, window)
+    if not kept.any():
+        raise UserError(f"the flare list covers none of the {len(times)} images; give a list of their dates")
+    times = times[kept]
+    index = FlareIndex(events)
+    labels = [name for name, keep in zip(names, kept, strict=True) if keep]
+    table = label_table(index, times, names=labels, window=window, threshold=threshold)
+    split = split_folds(times, gap=gap) if folds else []
+    require_flares(table["target"], split)
+    overlaps = [
+        leak_check.check_split(times[fold.training], times[fold.validation], window, published_folds=gap is None)
+        for fold in split
+    ]
+    return Labelled(table, times, split, int((whole & ~kept).sum()), int((~whole).sum()), overlaps)
+
+
+def write(labelled, folder):
+    """Write the table of all images and those of every fold, full and simplified, under `folder`; returns the paths."""
+    from tqdm import tqdm
+
+    parts = {"all.csv": slice(None)}
+    for fold in labelled.folds:
+        parts |= {f"Fold{fold.number}_train.csv": fold.training, f"Fold{fold.number}_val.csv": fold.validation}
+    written = []
+    for name, rows in tqdm(parts.items(), desc="write labels", unit="table", disable=None):
+        for kind, columns in (("full", COLUMNS), ("simplified", SIMPLIFIED)):
+            path = pathlib.Path(folder) / kind / name
+            atomic_files.write_table(path, labelled.table.iloc[rows][list(columns)])
+            written.append(path)
+    return written
+
+
+def summary(labelled):
+    """Sizes and class counts, as the lines that the script prints."""
+    table = labelled.table
+    lines = [
+        f"{len(table)} images from {labelled.times[0]} to {labelled.times[-1]} UTC, {int(table['target'].sum())} with a flare",
+        f"left out: {labelled.uncovered} outside the flare list's dates, {labelled.off_cadence} off the cadence",
+    ]
+    if labelled.folds:
+        lines.append(f"{'fold':>4} {'training':>9} {'flaring':>8} {'validation':>11} {'flaring':>8} {'overlapping':>12}")
+    target = table["target"].to_numpy()
+    for fold, overlap in zip(labelled.folds, labelled.overlaps, strict=True):
+        training, validation = target[fold.training], target[fold.validation]
+        sizes = f"{len(training):9} {training.sum():8} {len(validation):11} {validation.sum():8}"
+        lines.append(f"{fold.number:4} {sizes} {overlap.overlapping:12}")
+    letters = table["goes_class"].str[0].replace({"N": NO_FLARE}).value_counts()
+    lines.append("strongest of the window: " + ", ".join(f"{name} {count}" for name, count in letters.sort_index().items()))
+    return lines
+
+
+def main(arguments=None):
+    parser = command_line.parser(__doc__)
+    parser.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists, the preferred first (default: config.yml)")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--images", metavar="FOLDER", help="folder of magnetograms (default: hmi of config.yml)")
+    source.add_argument("--index", metavar="FILE", help="image names or times, one per line, or a CSV with label or time")
+    parser.add_argument("--window", type=float, default=24.0, metavar="HOURS", help="length of the window (default: 24)")
+    parser.add_argument("--threshold", default="M1.0", help="GOES class or flux in W m^-2 that counts (default: M1.0)")
+    parser.add_argument("--cadence", type=float, metavar="MINUTES", help="only images at multiples of this (default: all)")
+    text = "hours left out of training around validation; the window's length prevents overlap (default: none, as published)"
+    parser.add_argument("--gap", type=float, metavar="HOURS", help=text)
+    text = "write training and validation tables of four folds by quarter of the year"
+    parser.add_argument("--folds", action=argparse.BooleanOptionalAction, default=True, help=text)
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="where the tables go")
+    options = parser.parse_args(arguments)
+
+    def span(flag, value, hours):
+        if value is not None and not 0 < value < 1e6:
+            raise UserError(f"--{flag} {value}: give a number above zero")
+        return None if value is None else numpy.timedelta64(round(value * hours * 3600), "s")
+
+    window, gap = span("window", options.window, 1), span("gap", options.gap, 1)
+    cadence = span("cadence", options.cadence, 1 / 60)
+    catalogue = flare_catalogue.read(options.flares or [data_path("flares")])
+    print("\n".join([*flare_catalogue.summary(catalogue), *catalogue.problems]))
+    if options.index:
+        names, times = observation_times.read_index(options.index)
+    else:
+        names, times = observation_times.images(data_path("hmi", options.images))
+    labelled = label_images(
+        catalogue.events,
+        names,
+        times,
+        window=window,
+        threshold=options.threshold,
+        cadence=cadence,
+        gap=gap,
+        folds=options.folds,
+    )
+    print("\n".join(summary(labelled)))
+    paths = write(labelled, options.out)
+    print(f"wrote {len(paths)} tables to {options.out}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

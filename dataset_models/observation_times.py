@@ -1,0 +1,237 @@
+"""Observation times: from folders of images, lists of them and tables, checked."""
+
+import pathlib
+import re
+
+import numpy
+import pandas
+
+from tools.errors import UserError
+
+TIME_COLUMNS = ("label", "timestamp", "time")
+
+_NAME = re.compile(r"HMI\.m(\d{4})\.(\d\d)\.(\d\d)_(\d\d)\.(\d\d)\.(\d\d)\.[A-Za-z0-9]+\Z")
+_TREE = re.compile(r".*/(\d{4}/\d\d/\d\d/[^/]+)\Z")
+
+
+def from_names(names, *, origin="file names"):
+    """Times that file names like ``2011/01/01/HMI.m2011.01.01_00.00.00.jpg`` state.
+
+    Parameters
+    ----------
+    names : sequence of str
+    origin : str
+        Named in errors.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``datetime64[s]`` UTC (n,), in the order given.
+
+    Raises
+    ------
+    UserError
+        For the first name without a time.
+    """
+    texts = []
+    for name in names:
+        match = _NAME.search(str(name).strip())
+        if match is None:
+            raise UserError(f"{origin}: no time in {str(name).strip()!r}; expected a name like HMI.m2011.01.01_00.00.00.jpg")
+        texts.append("{}-{}-{}T{}:{}:{}".format(*match.groups()))
+    try:
+        return numpy.array(texts, "datetime64[s]")
+    except ValueError as error:
+        raise UserError(f"{origin}: a file name with an impossible time ({error})") from error
+
+
+def from_texts(texts, *, origin="times"):
+    """Times written as ISO 8601 in UTC, or file names that state them.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        ``2011-01-01 00:00:00``, with or without T, fraction and a final Z; or names as for :func:`from_names`.
+    origin : str
+        Named in errors.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``datetime64[s]`` (n,).
+
+    Raises
+    ------
+    UserError
+        A text is no time, or carries a time zone other than Z.
+    """
+    texts = [str(text).strip() for text in texts]
+    if texts and _NAME.search(texts[0]):
+        return from_names(texts, origin=origin)
+    times = []
+    for text in texts:
+        plain = text.removesuffix("Z").removesuffix("+00:00")
+        if re.search(r"\d:\d\d.*([+-]\d\d:?\d\d|[A-Za-z])$", plain):
+            raise UserError(f"{origin}: the time {text} carries a time zone; give times in UTC without one")
+        try:
+            times.append(numpy.datetime64(plain.replace("/", "-").replace(" ", "T"), "s"))
+        except ValueError:
+            raise UserError(f"{origin}: not a time: {text!r}; give UTC times like 2011-01-01T00:00:00") from None
+    times = numpy.array(times, "datetime64[s]")
+    if numpy.isnat(times).any():
+        raise UserError(f"{origin}: a time is missing")
+    return times
+
+
+def checked(times, *, origin="times"):
+    """The times as ``datetime64[s]``, once it is sure that they are sorted, distinct and in UTC.
+
+    Parameters
+    ----------
+    times : array_like
+        ``datetime64`` array, pandas datetimes, or `datetime.datetime` objects without a time zone.
+    origin : str
+        Named in errors.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``datetime64[s]`` (n,).
+
+    Raises
+    ------
+    UserError
+        A time carries a time zone, is missing, repeated, or earlier than the one before it.
+    """
+    times = utc(times, origin=origin)
+    steps = numpy.diff(times.astype("int64"))
+    if (steps < 0).any():
+        raise UserError(f"{origin}: not in order of time ({times[numpy.argmax(steps < 0) + 1]} after a later one); sort them")
+    if (steps == 0).any():
+        raise UserError(f"{origin}: {times[numpy.argmax(steps == 0)]} occurs twice; remove the copies")
+    return times
+
+
+def utc(times, *, origin="times"):
+    """The times as ``datetime64[s]`` in any order, refused when they carry a time zone or are missing.
+
+    Parameters, result and errors as for :func:`checked`.
+    """
+    if getattr(getattr(times, "dtype", None), "tz", None) is not None or getattr(times, "tz", None) is not None:
+        raise UserError(f"{origin}: they carry a time zone; convert them to UTC and drop it")
+    values = numpy.asarray(times)
+    if values.dtype == object and any(getattr(value, "tzinfo", None) is not None for value in values.flat):
+        raise UserError(f"{origin}: they carry a time zone; convert them to UTC and drop it")
+    if values.dtype.kind in "iuf" and values.size:
+        raise UserError(f"{origin}: numbers, not times; give datetime64")
+    try:
+        values = values.astype("datetime64[s]")
+    except ValueError as error:
+        raise UserError(f"{origin}: not times ({error})") from error
+    if numpy.isnat(values).any():
+        raise UserError(f"{origin}: a time is missing")
+    return values
+
+
+def images(folder):
+    """Images of a folder tree by name: (names relative to the folder, times), sorted by time.
+
+    Raises
+    ------
+    UserError
+        The folder is missing or holds no magnetogram with a time in its name; two images are of one time.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder of images")
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("HMI.m*") if path.is_file()]
+    if not names:
+        raise UserError(f"{folder}: no magnetograms named like HMI.m2011.01.01_00.00.00.jpg")
+    return _in_order(names, from_names(names, origin=str(folder)), str(folder))
+
+
+def read_index(path):
+    """Image names of an index file, one name per line or a CSV with a label, timestamp or time column.
+
+    Returns
+    -------
+    tuple
+        (names, times), sorted by time; of paths like ``/data/2011/01/01/HMI.m2011.01.01_00.00.00.jpg`` the names keep
+        the part from the year on. Lines that name another kind of file (.csv in the published index) are left out.
+
+    Raises
+    ------
+    UserError
+        The file is missing or not text, a time in it has a time zone or is repeated, or it holds no time.
+    """
+    path = pathlib.Path(path)
+    header, *lines = read_lines(path)
+    columns = [name.strip() for name in header.split(",")]
+    named = [name for name in TIME_COLUMNS if name in columns]
+    if named:
+        names = read_table(path)[named[0]].tolist()
+    else:
+        names = [line for line in (header, *lines) if not line.lower().endswith((".csv", ".txt"))]
+    times = from_texts(names, origin=str(path))
+    if not len(times):
+        raise UserError(f"{path}: no image names or times")
+    return _in_order([_TREE.sub(r"\1", str(name)) for name in names], times, str(path))
+
+
+def _in_order(names, times, origin):
+    order = numpy.argsort(times, kind="stable")
+    return [str(names[number]) for number in order], checked(times[order], origin=origin)
+
+
+def read_lines(path):
+    """Lines of a text file (UTF-8) that are not blank: list of str.
+
+    Raises
+    ------
+    UserError
+        The file is missing, unreadable, empty or not text.
+    """
+    try:
+        text = pathlib.Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a text file; give a CSV or a list of image names") from error
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise UserError(f"{path}: empty file; give a CSV or a list of image names")
+    return lines
+
+
+def read_table(path):
+    """A CSV as `pandas.DataFrame`, columns stripped, empty fields missing.
+
+    Raises
+    ------
+    UserError
+        The file is missing, unreadable, not CSV or without rows.
+    """
+    read_lines(path)
+    try:
+        table = pandas.read_csv(
+            path, skipinitialspace=True, keep_default_na=False, na_values=["", "nan", "NaN"], low_memory=False
+        )
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError) as error:
+        raise UserError(f"{path}: not readable as CSV ({error})") from error
+    if not len(table):
+        raise UserError(f"{path}: no rows below the header")
+    return table.rename(columns=lambda name: str(name).strip())
+
+
+def table_times(table, *, origin):
+    """Times of a table's rows, from its column label, timestamp or time: ``datetime64[s]`` (n,).
+
+    Raises
+    ------
+    UserError
+        It has none of these columns, or one holds something else than times or names that state them.
+    """
+    named = [name for name in TIME_COLUMNS if name in table.columns]
+    if not named:
+        raise UserError(f"{origin}: no column {', '.join(TIME_COLUMNS)}; it has {', '.join(map(str, table.columns))}")
+    return from_texts(table[named[0]], origin=origin)

@@ -1,0 +1,72 @@
+"""The main job from beginning to end on the simulated Sun: train, then look inside the network.
+
+    python examples/demo.py [--out FOLDER]
+
+Each step is a script that can be run by hand; the commands are printed as they run. About three minutes on two cores.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+from tools import command_line
+from tools.errors import UserError
+
+PROJECT = pathlib.Path(__file__).resolve().parents[1]
+DATASET = "dataset_models/simulated/sun.py"
+NETWORK = "network_models/xray_flux_forecast/fdl1"
+
+
+def demo(out=None):
+    """Train the FDL 2017 network, save one validation image, and explain and embed what was learned.
+
+    Parameters
+    ----------
+    out : str or pathlib.Path, optional
+        Where ``trained_models`` is made instead of beside the training script.
+
+    Returns
+    -------
+    pathlib.Path
+        The run folder.
+    """
+    begin = time.monotonic()
+    last_line = _run(f"{NETWORK}/aia_only.py", *(["--out", str(out)] if out else []))
+    folder = pathlib.Path(json.loads(last_line)["run_folder"])
+    image = _run("dataset_models/simulated/archive.py", "--image", "validation", "--out", str(folder / "images"))
+    network = str(folder / "best_performing.hdf5")
+    _run("science/saliency/saliency.py", network, DATASET, image)
+    _run("science/deconvolutional/deconvolutional.py", network, DATASET, image)
+    _run("science/embedding/tsne.py", network, DATASET)
+    print(f"\nEverything is in {folder} ({time.monotonic() - begin:.0f} s). Pictures:")
+    for picture in sorted(folder.rglob("*.png")):
+        print(f"  {picture.relative_to(folder)}")
+    print(f"To explore the embedding and the loss curves: .venv/bin/tensorboard --logdir {folder}")
+    return folder
+
+
+def _run(script, *arguments):
+    """Run a script of the project, show what it prints, and return its last line."""
+    print(f"\n$ python {' '.join([script, *arguments])}", flush=True)
+    command = [sys.executable, str(PROJECT / script), *arguments]
+    last = ""
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last = line.strip() or last
+    if process.returncode:
+        raise UserError(f"{script} ended with code {process.returncode}")
+    return last
+
+
+def main(arguments=None):
+    """Run the demonstration."""
+    parser = command_line.parser(__doc__)
+    parser.add_argument("--out", metavar="FOLDER", help="make trained_models here (default: beside the training script)")
+    demo(parser.parse_args(arguments).out)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,111 @@
+import numpy
+import pandas
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataset_models import flare_catalogue, flare_history, leak_check
+from dataset_models.flare_history import NAMES, history
+from dataset_models.flare_labels import FlareIndex
+from tools.goes_class import from_flux
+
+ORIGIN = numpy.datetime64("2014-01-10T00:00:00")
+
+
+def minutes(value):
+    return numpy.timedelta64("NaT", "s") if value is None else numpy.timedelta64(60 * value, "s")
+
+
+def events_of(*flares):
+    """Events from (start, peak, end in minutes after ORIGIN or None, flux)."""
+    columns = {
+        name: numpy.array([ORIGIN + minutes(flare[k]) for flare in flares], "datetime64[s]")
+        for k, name in enumerate(("start", "peak", "end"))
+    }
+    flux = numpy.array([flare[3] for flare in flares], "float64")
+    return pandas.DataFrame(columns | {"flux": flux, "goes_class": [from_flux(one) for one in flux]})
+
+
+def at(*offsets):
+    return ORIGIN + numpy.array([60 * offset for offset in offsets], "timedelta64[s]")
+
+
+def feature(values, name):
+    return values[:, NAMES.index(name)]
+
+
+def test_a_flare_counts_once_it_has_ended():
+    events = events_of((0, 10, 30, 2e-5))
+    values = history(events, at(10, 29, 30, 31, 30 + 60, 31 + 60))
+    assert values.dtype == numpy.float32
+    assert values.shape == (6, len(NAMES))
+    assert feature(values, "M_flares_1h").tolist() == [0, 0, 0, 1, 1, 0]
+    assert feature(values, "M_flares_6h").tolist() == [0, 0, 0, 1, 1, 1]
+    numpy.testing.assert_allclose(feature(values, "log10_peak_flux_1h")[3], numpy.log10(2e-5), rtol=1e-6)
+    assert feature(values, "log10_peak_flux_1h")[0] == flare_history.QUIET
+    numpy.testing.assert_allclose(feature(values, "hours_since_M"), [240, 240, 240, 1 / 60, 1, 61 / 60], rtol=1e-6)
+
+
+def test_without_end_or_peak_a_flare_counts_later():
+    for flare, known in (((0, 10, None, 2e-4), 100), ((0, None, None, 2e-4), 150), ((0, 40, 20, 2e-4), 40)):
+        values = history(events_of(flare), at(known, known + 1))
+        assert feature(values, "X_flares_24h").tolist() == [0, 1]
+
+
+def test_hours_since_the_last_m_flare_are_capped():
+    events = events_of((0, 1, 2, 1e-5), (0, 1, 2, 9.9e-6))
+    values = feature(history(events, at(2 + 60 * 239, 2 + 60 * 241, 60 * 24 * 365)), "hours_since_M")
+    assert values.tolist() == [239, 240, 240]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 6000),
+            st.integers(0, 90),
+            st.integers(0, 90),
+            st.sampled_from([5e-7, 1e-6, 9.9e-6, 1e-5, 1e-4, 1e-3]),
+        ),
+        min_size=1,
+        max_size=30,
+    ),
+    st.lists(st.integers(-10, 11000), min_size=1, max_size=10),
+)
+def test_features_are_what_looking_at_every_flare_gives(flares, offsets):
+    events = events_of(*((start, start + rise, start + rise + fall, flux) for start, rise, fall, flux in flares))
+    values = history(events, at(*offsets))
+    for row, offset in zip(values, offsets, strict=True):
+        expected = []
+        for hours in (1, 6, 24, 72):
+            inside = [flux for start, rise, fall, flux in flares if offset - 60 * hours <= start + rise + fall < offset]
+            expected.append(numpy.log10(max([*inside, 1e-8])))
+            expected += [sum(low <= flux < high for flux in inside) for low, high in ((1e-6, 1e-5), (1e-5, 1e-4), (1e-4, 1))]
+        since = [
+            offset - start - rise - fall for start, rise, fall, flux in flares if flux >= 1e-5 and start + rise + fall < offset
+        ]
+        expected.append(min([240, *(one / 60 for one in since)]))
+        numpy.testing.assert_allclose(row, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["hek_flares_2011_2018.csv", "goes_flares_2010_2017.csv", "flares_2026.csv"])
+def test_no_feature_knows_the_future(shared, name):
+    events = flare_catalogue.read(shared / name).events
+    times = events["start"].to_numpy()[50:-1:7] + numpy.timedelta64(5, "m")
+    assert leak_check.check_causality(history, events, times, names=NAMES, samples=40) == 40
+
+
+def test_an_index_gives_the_features_of_its_events(shared):
+    events = flare_catalogue.read(shared / "flares_2026.csv").events
+    index = FlareIndex(events)
+    times = numpy.datetime64("2026-02-01T00:00:00") + numpy.arange(100) * numpy.timedelta64(1, "h")
+    expected = history(events, times)
+    numpy.testing.assert_array_equal(history(index, times), expected)
+    numpy.testing.assert_array_equal(numpy.concatenate([history(index, times[k : k + 1]) for k in range(100)]), expected)
+    # The X8.1 of 23:44 on 1 February is the strongest of the days after.
+    numpy.testing.assert_allclose(feature(expected, "log10_peak_flux_72h")[30], numpy.log10(8.1e-4), rtol=1e-6)
+
+
+def test_an_empty_list_is_a_quiet_sun():
+    values = history(events_of().iloc[:0], at(0, 60))
+    assert set(numpy.unique(values)) == {-8, 0, 240}

@@ -1,0 +1,255 @@
+"""One look for every picture: style, UTC axes, the instruments' colour tables, signed maps.
+
+Pictures are drawn on `matplotlib.figure.Figure` objects, never through pyplot: there is no window, no global state and
+nothing to close.
+"""
+
+import contextlib
+
+import numpy
+
+from tools import atomic_files
+from tools.errors import UserError
+
+# Okabe & Ito (2008), told apart with every common colour vision; yellow is left out because it vanishes on white.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+SIGNED = "RdBu_r"  # blue below zero, red above
+
+
+@contextlib.contextmanager
+def style():
+    """Matplotlib's settings for all figures of the project, inside a ``with`` block."""
+    import cycler
+    import matplotlib
+
+    settings = {
+        "axes.prop_cycle": cycler.cycler(color=PALETTE),
+        "axes.titlesize": "medium",
+        "figure.titlesize": "large",
+        "figure.constrained_layout.use": True,
+        "font.size": 12,
+        "image.interpolation": "nearest",
+        "image.origin": "upper",
+        "legend.frameon": False,
+        "lines.linewidth": 1.8,
+        "savefig.dpi": 120,
+    }
+    with matplotlib.rc_context(settings):
+        yield
+
+
+def new(rows=1, columns=1, *, figsize=None, **keywords):
+    """A figure and its axes.
+
+    Parameters
+    ----------
+    rows, columns : int
+    figsize : tuple of float, optional
+        Width and height in inches.
+    **keywords
+        Passed on to `matplotlib.figure.Figure.subplots`, for example ``squeeze=False``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure, matplotlib.axes.Axes or numpy.ndarray of them
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=figsize, layout="constrained")
+    return figure, figure.subplots(rows, columns, **keywords)
+
+
+def save(figure, path):
+    """Write a figure, complete or not at all; the suffix of `path` gives the format."""
+    with atomic_files.replacing(path) as temporary:
+        figure.savefig(temporary, metadata={"Software": None} if temporary.suffix == ".png" else None)
+
+
+def title(text, *, simulated):
+    """A title that says so when what it stands over is simulated: str."""
+    return f"{text} (simulated)" if simulated and "simulated" not in text else text
+
+
+def utc_axis(axes, *, label="time (UTC)"):
+    """Give the x axis of `axes` short UTC dates."""
+    from matplotlib import dates
+
+    locator = dates.AutoDateLocator()
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    axes.set_xlabel(label)
+
+
+def colour_table(name):
+    """A colour map by name, sunpy's included (``"sdoaia171"``, ``"hmimag"``): `matplotlib.colors.Colormap`.
+
+    Raises
+    ------
+    UserError
+        There is no such colour map.
+    """
+    import matplotlib
+
+    if name not in matplotlib.colormaps:
+        import sunpy.visualization.colormaps  # noqa: F401 - registers sunpy's with matplotlib
+    if name not in matplotlib.colormaps:
+        raise UserError(f"colour table {name!r}: neither matplotlib nor sunpy has it; change the channel of the data set")
+    return matplotlib.colormaps[name]
+
+
+def image_norm(image, *, logarithmic=False):
+    """How the values of an image become brightness.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        NaN is allowed and stays blank.
+    logarithmic : bool
+        For intensities: log10(1 + x), which networks see as well.
+
+    Returns
+    -------
+    matplotlib.colors.Normalize
+        Symmetric about 0 when the image has both signs (a magnetogram); else from the lowest to the highest value. The
+        outermost 0.1 % are clipped.
+    """
+    from matplotlib import colors
+
+    values = image[numpy.isfinite(image)]
+    low, high = numpy.percentile(values, (0.1, 99.9)) if values.size else (0.0, 1.0)
+    if not logarithmic and low < 0 < high:
+        high = max(-low, high)
+        return colors.Normalize(-high, high, clip=True)
+    if not high > low:
+        low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
+        high = high if high > low else low + 1
+    if logarithmic:
+        functions = (lambda x: numpy.log10(1 + numpy.maximum(x, 0)), lambda y: 10.0**y - 1)
+        return colors.FuncNorm(functions, max(low, 0.0), max(high, 1e-6), clip=True)
+    return colors.Normalize(low, high, clip=True)
+
+
+def image_look(image, table, *, logarithmic=False):
+    """Colour map and scale of one channel: a `matplotlib.colors.Colormap` and a `matplotlib.colors.Normalize`.
+
+    The steps of ``"hmimag"`` stand for fixed field strengths, to 1500 gauss; magnetograms scaled to grey levels have
+    none and are drawn grey.
+    """
+    from matplotlib import colors
+
+    norm = image_norm(image, logarithmic=logarithmic)
+    if table != "hmimag":
+        return colour_table(table), norm
+    return (colour_table(table), colors.Normalize(-1500, 1500)) if norm.vmin < 0 else (colour_table("gray"), norm)
+
+
+def signed_norm(values, *, percentile=99.8):
+    """A scale symmetric about zero for signed maps, so that zero is white.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+    percentile : float
+        Of the absolute values, where the scale ends: single pixels do not hide the rest.
+
+    Returns
+    -------
+    matplotlib.colors.Normalize
+    """
+    from matplotlib import colors
+
+    size = numpy.abs(values[numpy.isfinite(values)])
+    limit = float(numpy.percentile(size, percentile)) if size.size else 0.0
+    limit = limit or float(size.max(initial=0.0)) or 1.0
+    return colors.Normalize(-limit, limit, clip=True)
+
+
+def show_image(axes, image, *, table="gray", unit="", logarithmic=False, extent=None, bar=True):
+    """Draw one channel of an image, row 0 at the top.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    image : numpy.ndarray
+        (height, width).
+    table : str
+        Colour table.
+    unit : str
+        For the colour bar.
+    logarithmic : bool
+        See `image_norm`.
+    extent : tuple of float, optional
+        West limits and south-north limits in arcsec (left, right, bottom, top); without it axes count pixels.
+    bar : bool
+        Draw a colour bar.
+    """
+    from matplotlib import ticker
+
+    colours, norm = image_look(image, table, logarithmic=logarithmic)
+    drawn = axes.imshow(image, cmap=colours, norm=norm, extent=extent)
+    label_sky(axes, extent)
+    if bar:
+        colour_bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.8, label=unit)
+        if logarithmic:
+            decades = numpy.array([0.0, *(10.0 ** numpy.arange(8))])
+            colour_bar.set_ticks(decades[(decades >= norm.vmin) & (decades <= norm.vmax)])
+            colour_bar.ax.minorticks_off()
+        else:
+            colour_bar.locator = ticker.MaxNLocator(5)
+            colour_bar.update_ticks()
+    return drawn
+
+
+def show_signed(axes, values, *, label="", extent=None, bar=True):
+    """Draw a signed map (height, width) on a scale symmetric about zero; arguments as of `show_image`."""
+    drawn = axes.imshow(values, cmap=SIGNED, norm=signed_norm(values), extent=extent)
+    label_sky(axes, extent)
+    if bar:
+        colour_bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.8, label=label, extend="both")
+        colour_bar.formatter.set_powerlimits((-2, 3))
+    return drawn
+
+
+def show_overlay(axes, image, values, *, table="gray", logarithmic=False, extent=None):
+    """Draw a signed map over the image it belongs to: the stronger, the more opaque. Arguments as of `show_image`."""
+    show_image(axes, image, table=table, logarithmic=logarithmic, extent=extent, bar=False)
+    norm = signed_norm(values)
+    strength = numpy.nan_to_num(numpy.abs(values) / norm.vmax)
+    axes.imshow(numpy.sign(values), cmap=SIGNED, vmin=-1.3, vmax=1.3, alpha=numpy.clip(strength, 0, 1), extent=extent)
+
+
+def label_sky(axes, extent):
+    """Label the axes of an image: arcsec when it has an extent, else pixels."""
+    if extent is None:
+        axes.set(xlabel="column (pixels, to the west)", ylabel="row (pixels, to the south)")
+    else:
+        axes.set(xlabel="solar x (arcsec)", ylabel="solar y (arcsec)")
+
+
+def extent_of(header, shape):
+    """Where an image lies on the sky.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header or None
+    shape : tuple of int
+        (height, width).
+
+    Returns
+    -------
+    tuple of float or None
+        (left, right, bottom, top) in arcsec; None without a header, or when the image is not in arcsec with north up.
+    """
+    if header is None or any(key not in header for key in ("CDELT1", "CDELT2", "CRPIX1", "CRPIX2")):
+        return None
+    if any(str(header.get(f"CUNIT{axis}", "")).strip() != "arcsec" for axis in (1, 2)):
+        return None
+    if abs(float(header.get("CROTA2", 0.0))) > 0.1 or abs(float(header.get("PC1_2", 0.0))) > 2e-3:
+        return None
+    limits = []
+    for axis, count in ((1, shape[1]), (2, shape[0])):
+        scale, reference = float(header[f"CDELT{axis}"]), float(header[f"CRPIX{axis}"])
+        start = float(header.get(f"CRVAL{axis}", 0.0)) + (0.5 - reference) * scale
+        limits += [start, start + count * scale]
+    return tuple(limits)
