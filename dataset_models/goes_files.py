@@ -137,7 +137,7 @@ def _reason(error, path):
 
 
 def _satellite(path, header):
-    for text in (header.get("id", ""), path.name, header.get("telescop", "")):
+    for text in (header.get("id", ""), header.get("telescop", ""), path.name):
         match = re.search(r"(?:_g|^go|goes[ _-]?)(\d{2})", text, re.IGNORECASE)
         if match:
             return int(match[1])
@@ -145,7 +145,7 @@ def _satellite(path, header):
 
 
 def _calibration(path, header):
-    if "telescop" in header:
+    if header.get("telescop", "").startswith("GOES"):
         return "operational"
     # Files of GOES 8 to 15 with this title were only ever made as science-quality; their id is often empty.
     identity = header.get("id", "").strip() or path.name

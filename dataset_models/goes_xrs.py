@@ -26,7 +26,7 @@ CALIBRATIONS = ("operational", "science")
 OPERATIONAL_SCALING = 0.7  # operational flux / true flux in 1-8 A (0.85 in 0.5-4 A): NOAA NCEI, GOES XRS user's guide
 
 _MINUTE = numpy.timedelta64(1, "m")
-_OLDEST_CURRENT = 10  # minutes
+_OLDEST_CURRENT = numpy.timedelta64(10, "m")
 
 
 class FluxSeries:

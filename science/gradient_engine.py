@@ -12,13 +12,13 @@ import functools
 
 import numpy
 
+from science.network_structure import explainable, last_with_weights, layers_of, logits_of
 from tools.errors import UserError
 
 RULES = ("plain", "deconvolution", "guided")
 
 # Operations whose backward pass is not the one of a rectifier: the ReLU rules say nothing about them.
 _UNRULED = ("Elu", "LeakyRelu", "Selu", "Softplus", "Softsign", "Erf")
-_SATURATING = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 
 
 class GradientEngine:
@@ -82,31 +82,36 @@ class GradientEngine:
         results = self._batched(f"gradients {rule}", functools.partial(self._gradients, rule), inputs, batch_size)
         return dict(zip(self.input_names, results, strict=True))
 
-    def relu_count(self, inputs, *, rule="deconvolution"):
+    def relu_count(self, *, rule="deconvolution"):
         """How many ReLU operations a rule overrides in this network: int."""
         import tensorflow
 
+        counts = []
+
         def count(*tensors):
             with _overriding(rule) as check:
-                self.model(list(tensors), training=False)
-            return tensorflow.constant(check())
+                outputs = self._forward(tensors)
+            counts.append(check())
+            return outputs
 
-        # The graph is built and asked; nothing is computed but a constant.
-        return int(tensorflow.function(count)(*self._tensors(inputs, slice(0, 1))))
+        tensorflow.function(count).get_concrete_function(*self._signature())
+        return counts[0]
 
     def calls(self, kinds):
         """Layers of the given classes that the network calls, nested ones included: dict of layer to number of calls.
 
         In the order of their first calls; a shared layer has several.
         """
-        found = [layer for layer in _flatten(self.model) if isinstance(layer, kinds)]
+        import tensorflow
+
+        found = [layer for layer in layers_of(self.model) if isinstance(layer, kinds)]
         with _recording(found, "output") as recorded:
-            self._symbolic()
+            tensorflow.function(lambda *tensors: self._forward(tensors)).get_concrete_function(*self._signature())
         return collections.Counter(layer for layer, _ in recorded)
 
     def layer(self, name):
         """A layer by name, those of nested networks included; a `UserError` that lists the names when there is none."""
-        layers = {layer.name: layer for layer in _flatten(self.model)}
+        layers = {layer.name: layer for layer in layers_of(self.model)}
         if name not in layers:
             raise UserError(f"--layer {name}: the network has no such layer; it has {', '.join(layers)}")
         return layers[name]
@@ -121,7 +126,7 @@ class GradientEngine:
         layer : keras.layers.Layer
             One of `model`'s.
         which : str
-            ``"output"`` or ``"input"`` (the first one).
+            ``"output"``, ``"response"`` (the output before the layer's own activation) or ``"input"`` (the first one).
 
         Returns
         -------
@@ -172,9 +177,7 @@ class GradientEngine:
             some = numpy.asarray(channels[start : start + batch_size], "int32")
             tensors = [tensorflow.repeat(tensor, len(some), axis=0) for tensor in self._tensors(inputs, slice(0, 1))]
             parts.append(self._functions[key](tensorflow.constant(some), *tensors))
-        return {
-            name: numpy.concatenate([part[index].numpy() for part in parts]) for index, name in enumerate(self.input_names)
-        }
+        return {name: numpy.concatenate([part[index].numpy() for part in parts]) for index, name in enumerate(self.input_names)}
 
     def feature_layer(self):
         """The layer whose input is the network's last hidden representation: the last one with weights before the output.
@@ -184,12 +187,12 @@ class GradientEngine:
         UserError
             When several branches join behind the last weights, so that there is no single such layer.
         """
-        return _last_with_weights(self.model)
+        return last_with_weights(self.model)
 
     # What is traced
 
     def _forward(self, tensors):
-        return _logits(self.model(list(tensors), training=False))
+        return logits_of(self.model(list(tensors), training=False))
 
     def _outputs(self, *tensors):
         return (self._forward(tensors)[:, self.target],)
@@ -212,7 +215,7 @@ class GradientEngine:
     def _projections(self, layer, call, rule, keep, channels, *tensors):
         import tensorflow
 
-        with _overriding(rule) as check, _recording([layer], "output", before_activation=True) as recorded:
+        with _overriding(rule) as check, _recording([layer], "response") as recorded:
             self._forward(tensors)
         check()
         response = recorded[call][1]
@@ -225,16 +228,15 @@ class GradientEngine:
             start *= tensorflow.reshape(strongest, tensorflow.shape(start))
         return _filled(tensorflow.gradients(response, list(tensors), grad_ys=start), tensors)
 
-    def _symbolic(self):
-        """Call the network on shapes alone."""
-        import keras
-
-        keras.backend.compute_output_spec(
-            lambda tensors: self.model(tensors, training=False),
-            [keras.KerasTensor((1, *tensor.shape[1:]), tensor.dtype) for tensor in self.model.inputs],
-        )
-
     # How it is run
+
+    def _signature(self):
+        import tensorflow
+
+        return [
+            tensorflow.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=f"input_{index}")
+            for index, tensor in enumerate(self.model.inputs)
+        ]
 
     def _tensors(self, inputs, part):
         import tensorflow
@@ -251,12 +253,8 @@ class GradientEngine:
         import tensorflow
 
         if key not in self._functions:
-            signature = [
-                tensorflow.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=f"input_{i}")
-                for i, tensor in enumerate(self.model.inputs)
-            ]
             # A fixed signature: the last, smaller batch does not trace anew.
-            self._functions[key] = tensorflow.function(function, input_signature=signature)
+            self._functions[key] = tensorflow.function(function, input_signature=self._signature())
         count = len(next(iter(inputs.values())))
         parts = [
             self._functions[key](*self._tensors(inputs, slice(start, start + batch_size)))
@@ -265,51 +263,10 @@ class GradientEngine:
         return [numpy.concatenate([part[index].numpy() for part in parts]) for index in range(len(parts[0]))]
 
 
-def explainable(model):
-    """A copy of a network that computes in float32 and returns logits.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Functional or Sequential. Layers in float16, bfloat16 or a mixed policy become float32, nested ones too; a
-        softmax or sigmoid at the very end (as a layer or as the activation of one) is taken off, because a saturated
-        one has no gradient.
-
-    Returns
-    -------
-    keras.Model
-        With inputs as a list and the same weights; it shares `model`'s layers when nothing had to change.
-
-    Raises
-    ------
-    UserError
-        When it has to change and cannot be rebuilt from its configuration.
-    """
-    import keras
-
-    if isinstance(model, keras.Sequential):
-        model = keras.Model(model.inputs, model.outputs[0])
-    low = any(_is_low(layer.compute_dtype) or _is_low(layer.variable_dtype) for layer in _flatten(model))
-    path = _saturating_path(model)
-    if low or path:
-        known = {type(layer).__name__: type(layer) for layer in _flatten(model)}
-        try:
-            config = model.get_config()
-            if path:
-                _make_linear(config, path)
-            copy = type(model).from_config(_in_float32(config) if low else config, custom_objects=known)
-            copy.set_weights(model.get_weights())
-        except (NotImplementedError, TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{model.name}: cannot be rebuilt in float32 to be explained ({reason})") from error
-        model = copy
-    return keras.Model(model.inputs, model.output, name=model.name)
-
-
 def _target(model, target):
-    width = _logits(model.output).shape[-1]
-    if len(_logits(model.output).shape) != 2:
-        raise UserError(f"{model.name}: puts out {_logits(model.output).shape}; expected one row of numbers for an image")
+    width = logits_of(model.output).shape[-1]
+    if len(logits_of(model.output).shape) != 2:
+        raise UserError(f"{model.name}: puts out {logits_of(model.output).shape}; expected one row of numbers for an image")
     if target is None:
         if width > 2:
             raise UserError(f"{model.name}: has {width} outputs; choose one with --target 0 to {width - 1}")
@@ -317,18 +274,6 @@ def _target(model, target):
     if not 0 <= target < width:
         raise UserError(f"--target {target}: the network has {width} outputs, 0 to {width - 1}")
     return target
-
-
-def _logits(outputs):
-    if isinstance(outputs, dict):
-        if "logits" not in outputs:
-            raise UserError(f"the network's outputs are {', '.join(outputs)}; expected one named logits")
-        return outputs["logits"]
-    if isinstance(outputs, (list, tuple)):
-        if len(outputs) != 1:
-            raise UserError(f"the network has {len(outputs)} unnamed outputs; expected one, or a dict with logits")
-        return outputs[0]
-    return outputs
 
 
 def _filled(gradients, tensors):
@@ -409,33 +354,15 @@ def _overriding(rule):
     end.append(len(graph.get_operations()))
 
 
-# Looking into Keras models
-
-
-def _flatten(model):
-    """All layers, those of nested networks included, the networks themselves left out."""
-    import keras
-
-    return [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if not isinstance(layer, (keras.Model, keras.layers.InputLayer))
-    ]
-
-
 @contextlib.contextmanager
-def _recording(layers, which, *, before_activation=False):
-    """Collect (layer, tensor) at each call of some layers, in the order of the calls.
-
-    `which` is ``"output"`` or ``"input"``. With `before_activation` the output is recorded before the layer's own
-    activation (which still acts).
-    """
+def _recording(layers, which):
+    """Collect (layer, tensor) at each call of some layers, in the order of the calls; see `GradientEngine.activations`."""
     recorded = []
 
     def recording_call(layer, call):
         def recorder(*arguments, **keywords):
             value = call(*arguments, **keywords)
-            recorded.append((layer, value if which == "output" else (*arguments, *keywords.values())[0]))
+            recorded.append((layer, (*arguments, *keywords.values())[0] if which == "input" else value))
             return value
 
         return recorder
@@ -451,7 +378,7 @@ def _recording(layers, which, *, before_activation=False):
     hidden = []
     try:
         for layer in layers:
-            if before_activation and callable(layer.__dict__.get("activation")):
+            if which == "response" and callable(layer.__dict__.get("activation")):
                 hidden.append((layer.__dict__, "activation", layer.__dict__["activation"]))
                 layer.__dict__["activation"] = recording_activation(layer, layer.__dict__["activation"])
             else:
@@ -464,67 +391,3 @@ def _recording(layers, which, *, before_activation=False):
                 del entries[name]
             else:
                 entries[name] = original
-
-
-def _last_with_weights(model):
-    """Walk from the logits back to the last layer with weights, into nested networks."""
-    import keras
-
-    operation, parents = _origin(_logits(model.output))
-    while True:
-        if isinstance(operation, keras.Model):
-            return _last_with_weights(operation)
-        if getattr(operation, "weights", None):
-            return operation
-        if len(parents) != 1:
-            raise UserError(
-                f"{model.name}: ends in {operation.name}, which has no single layer with weights before it;"
-                " choose a layer with --layer"
-            )
-        operation, parents = _origin(parents[0])
-
-
-def _origin(tensor):
-    """The operation that made a symbolic tensor, and the tensors it made it from."""
-    operation, node, _ = tensor._keras_history
-    return operation, operation._inbound_nodes[node].input_tensors
-
-
-def _saturating_path(model):
-    """Names from `model` down to the layer that ends it with a softmax or sigmoid; None when none does."""
-    import keras
-
-    operation, _ = _origin(_logits(model.output))
-    if isinstance(operation, keras.Model):
-        inner = _saturating_path(operation)
-        return inner and (operation.name, *inner)
-    activation = getattr(operation, "activation", None)
-    saturating = getattr(activation, "__name__", "") in _SATURATING.values() or type(operation).__name__ in _SATURATING
-    return (operation.name,) if saturating else None
-
-
-def _make_linear(config, path):
-    """Take the activation off the layer at `path` in a model's configuration, in place."""
-    entry = next(entry for entry in config["layers"] if entry["config"].get("name", entry.get("name")) == path[0])
-    if len(path) > 1:
-        _make_linear(entry["config"], path[1:])
-    elif "activation" in entry["config"]:
-        entry["config"]["activation"] = "linear"
-    else:
-        linear = {"name": path[0], "activation": "linear"}
-        entry |= {"module": "keras.layers", "class_name": "Activation", "config": linear, "registered_name": None}
-        for node in entry.get("inbound_nodes", []):
-            node["kwargs"] = {}  # softmax's mask and axis
-
-
-def _is_low(dtype):
-    return dtype in ("float16", "bfloat16")
-
-
-def _in_float32(config):
-    """A model's configuration with every 16-bit type and mixed policy replaced by float32."""
-    if isinstance(config, dict):
-        return {key: _in_float32(value) for key, value in config.items()}
-    if isinstance(config, (list, tuple)):
-        return type(config)(_in_float32(value) for value in config)
-    return "float32" if config in ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16") else config

@@ -1,9 +1,12 @@
 """Files that appear complete or not at all: written beside their place, flushed to disk, then renamed."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import tempfile
+
+from tools.errors import UserError
 
 
 @contextlib.contextmanager
@@ -22,15 +25,19 @@ def replacing(path):
 
     Raises
     ------
+    UserError
+        When the folder cannot be made or written to.
     OSError
-        When the folder cannot be written to; its ``filename`` is `path`.
+        When the disk is full; its ``filename`` is `path`.
     """
     path = pathlib.Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
     except OSError as error:
-        raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
     os.close(handle)
     temporary = pathlib.Path(name)
     try:

@@ -1,0 +1,309 @@
+"""AIA images, from what the archives hold to one common grid: calibrated, registered, downsampled.
+
+Two sources. *Synoptic* frames of JSOC (level 1.5, 1024 x 1024 at 2.4 arcsec per pixel, one FITS file per channel,
+Rice-compressed in HDU 1) become DN/s: divided by exposure time and by the degradation factor of their day. *Legacy*
+arrays of FlareNet are all channels in one ``.dat`` file, made from the same frames by the same two divisions.
+
+The common grid has the disk centre in the image centre, solar north up, west right, and 2458 arcsec on a side.
+"""
+
+import gzip
+import pathlib
+import re
+import warnings
+
+import numpy
+
+from dataset_models.SDO.AIA.aia_files import CHANNELS, parse_name
+from dataset_models.SDO.AIA.degradation import degradation
+from tools.errors import UserError
+
+FULL_SIZE = 1024
+PLATE_SCALE = 2.4  # arcsec per pixel at FULL_SIZE
+
+# Bits of QUALITY as level-1 processing at JSOC sets them (its source file quallev1.h).
+QUALITY_BITS = {
+    0: "no flat field",
+    1: "no orbit data",
+    2: "no ancillary science data",
+    3: "no master pointing",
+    4: "limb fit failed",
+    8: "pixels missing",
+    9: "more than 1% of pixels missing",
+    10: "more than 5% of pixels missing",
+    11: "more than 25% of pixels missing",
+    12: "spacecraft not in science mode",
+    13: "eclipse",
+    14: "no sun presence",
+    15: "spacecraft in safe mode",
+    16: "dark image",
+    17: "image stabilisation loop open",
+    18: "calibration image",
+    19: "calibration mode",
+    20: "out of focus",
+    21: "not registered",
+    30: "near real time",
+    31: "no image",
+}
+# Not damaging: missing orbit or ancillary records and the limb fit do not touch the pixels, less than 1% of pixels
+# missing is filled, and near-real-time frames differ from the final ones by calibration files alone.
+DAMAGING_BITS = frozenset(QUALITY_BITS) - {1, 2, 4, 8, 30}
+
+_MAXIMUM_MISSING = 0.01
+
+
+def read_frame(paths, *, size, correction_table=None):
+    """The image of a frame.
+
+    Parameters
+    ----------
+    paths : tuple of pathlib.Path
+        As in a complete `Frame`: one legacy array, or eight FITS files in the order of `CHANNELS`.
+    size : int
+        Of the image; divides 1024. Downsampling takes means over areas.
+    correction_table : str, optional
+        Response table for aiapy; see `degradation`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (size, size, 8), DN/s as at launch, row 0 northernmost.
+
+    Raises
+    ------
+    UserError
+        A file is damaged, of the wrong size or channel, flagged as damaged by its QUALITY, or has no contrast.
+    """
+    if paths[0].suffix.lower() == ".dat":
+        image = read_legacy(paths[0])
+    else:
+        time, _ = parse_name(paths[0])
+        image = numpy.stack(
+            [
+                read_channel(path, channel) / numpy.float32(degradation(channel, time, table=correction_table))
+                for channel, path in zip(CHANNELS, paths, strict=True)
+            ],
+            axis=-1,
+        )
+    return downsample(image, size)
+
+
+def read_legacy(path):
+    """A legacy array: float32 (1024, 1024, 8), DN/s, row 0 northernmost.
+
+    Notes
+    -----
+    FlareNet flattened each FITS image in its own row order, so row 0 of the file is the southernmost; it is turned here.
+    Its degradation factors drift away from aiapy's after 2014 and are left as they are, as they are not in the file.
+    """
+    path = pathlib.Path(path)
+    try:
+        with open(path, "rb") as file:
+            array = numpy.load(file, allow_pickle=False)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, EOFError) as error:  # numpy's for pickles, truncated data and foreign formats
+        reason = "holds pickled objects, which are refused" if "pickle" in str(error) else "is truncated or no numpy array"
+        raise UserError(f"{path}: {reason}") from error
+    count = array.shape[-1] if array.ndim else 0
+    if count != len(CHANNELS) and array.ndim in (2, 3):
+        raise UserError(f"{path}: expected {len(CHANNELS)} channels, received {count}")
+    accepted = [(FULL_SIZE**2, len(CHANNELS)), (FULL_SIZE, FULL_SIZE, len(CHANNELS))]
+    if array.shape not in accepted or array.dtype.kind not in "fiu":
+        shapes = " or ".join(map(str, accepted))
+        raise UserError(f"{path}: expected numbers of shape {shapes}, received {array.dtype} {array.shape}")
+    image = array.reshape(FULL_SIZE, FULL_SIZE, len(CHANNELS)).astype("float32", copy=False)
+    for index, channel in enumerate(CHANNELS):
+        _require_contrast(image[..., index], f"{path}: channel {channel}")
+    return numpy.nan_to_num(image[::-1], nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def read_channel(path, channel):
+    """One channel from FITS, divided by its exposure time and registered: float32 (1024, 1024), row 0 northernmost.
+
+    Raises
+    ------
+    UserError
+    """
+    pixels, header = read_fits(path)
+    if pixels.shape != (FULL_SIZE, FULL_SIZE):
+        raise UserError(f"{path}: expected {FULL_SIZE} x {FULL_SIZE} pixels, received {' x '.join(map(str, pixels.shape))}")
+    if header.get("WAVELNTH") != channel:
+        raise UserError(f"{path}: expected channel {channel}, but its header says WAVELNTH = {header.get('WAVELNTH')}")
+    exposure = header.get("EXPTIME")
+    if not isinstance(exposure, (int, float)) or not exposure > 0:
+        raise UserError(f"{path}: has no exposure time (EXPTIME = {exposure})")
+    damage = quality_damage(header.get("QUALITY", 0))
+    if damage:
+        raise UserError(f"{path}: rejected by its QUALITY: {', '.join(damage)}")
+    _require_contrast(pixels, path)
+    filled = numpy.where(numpy.isfinite(pixels), pixels, 0).astype("float32")
+    return register(filled / numpy.float32(exposure), header, path=path)
+
+
+def read_fits(path):
+    """Pixels and header of the first image in a FITS file, which must be whole.
+
+    Returns
+    -------
+    (numpy.ndarray, astropy.io.fits.Header)
+        Pixels float32 in FITS order, row 0 southernmost; pixels that FITS declares blank are NaN.
+
+    Raises
+    ------
+    UserError
+        Missing, truncated (astropy alone would only warn), with a wrong checksum, or without an image.
+    """
+    from astropy.io import fits
+
+    opener = gzip.open if str(path).lower().endswith(".gz") else open
+    try:
+        # Opened here: astropy leaves files open that it fails to read.
+        with (
+            warnings.catch_warnings(record=True, action="always") as caught,
+            opener(path, "rb") as raw,
+            fits.open(raw, checksum=True) as file,
+        ):
+            unit = next((unit for unit in file if unit.is_image and unit.header.get("NAXIS", 0) >= 2), None)
+            if unit is None:
+                raise UserError(f"{path}: holds no image")
+            # Synoptic headers carry a malformed card (OSCNMEAN = nan); repairing it in memory makes the others readable.
+            unit.verify("silentfix")
+            pixels, header = numpy.array(unit.data, "float32"), unit.header.copy()
+    except UserError:
+        raise
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
+    except Exception as error:  # astropy raises anything on damaged files
+        _refuse_warned(path, caught)
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:100]
+        raise UserError(f"{path}: cannot be read as FITS ({reason})") from error
+    _refuse_warned(path, caught)
+    return pixels, header
+
+
+def _refuse_warned(path, caught):
+    """Raise a `UserError` where astropy only warns, that pixels are not those that were written."""
+    messages = " ".join(str(warning.message) for warning in caught)
+    if "truncated" in messages:
+        raise UserError(f"{path}: is truncated; fetch it again")
+    if re.search(r"(Checksum|Datasum) verification failed", messages):
+        raise UserError(f"{path}: its checksum is wrong; fetch it again")
+
+
+def quality_damage(quality):
+    """Damaging conditions that a QUALITY word names: list of str."""
+    bits = int(quality) & 0xFFFFFFFF
+    return [QUALITY_BITS[bit] for bit in sorted(DAMAGING_BITS) if bits >> bit & 1]
+
+
+def _require_contrast(pixels, name):
+    finite = numpy.isfinite(pixels)
+    if not finite.any():
+        raise UserError(f"{name}: has no valid pixel")
+    if 1 - finite.mean() > _MAXIMUM_MISSING:
+        raise UserError(
+            f"{name}: {100 * (1 - finite.mean()):.1f}% of its pixels are missing (at most {100 * _MAXIMUM_MISSING:.0f}%)"
+        )
+    first = pixels[finite][0] if not finite.all() else pixels.flat[0]
+    if numpy.all(pixels[finite] == first):
+        raise UserError(f"{name}: is constant ({first:g} everywhere)")
+
+
+def register(pixels, header, *, path="image"):
+    """Put an image on the common grid: disk centre in the centre, north up, 2.4 arcsec per pixel, by its WCS.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        float32 (1024, 1024) in FITS order, row 0 southernmost.
+    header : mapping
+        CRPIXn, CDELTn, CRVALn, CUNITn and CROTA2 or PCi_j, helioprojective.
+    path : str, optional
+        Named in errors.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (1024, 1024), row 0 northernmost.
+
+    Notes
+    -----
+    Linear interpolation (`scipy.ndimage.affine_transform`, order 1), zero outside; it keeps intensities per pixel, not
+    their sum. Frames that are on the grid to 1/20 of a pixel everywhere, as level 1.5 is, are not interpolated.
+    """
+    from scipy import ndimage
+
+    try:
+        matrix, reference, value = _linear_wcs(header)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: its header does not say where it points ({error})") from error
+    centre = (FULL_SIZE - 1) / 2
+    inverse = numpy.linalg.inv(matrix)
+    step = PLATE_SCALE * inverse  # (x, y) of the file per pixel of the grid
+    offset = reference - inverse @ value - step @ (centre, centre)
+    corners = numpy.array([(0, 0), (0, FULL_SIZE - 1), (FULL_SIZE - 1, 0), (FULL_SIZE - 1, FULL_SIZE - 1)])
+    if numpy.abs(corners @ step.T + offset - corners).max() > 0.05:
+        # scipy counts (row, column), that is (y, x)
+        pixels = ndimage.affine_transform(pixels, step[::-1, ::-1], offset[::-1], order=1, output=numpy.float32)
+    return numpy.ascontiguousarray(pixels[::-1])
+
+
+def _linear_wcs(header):
+    """(matrix, reference pixel from 0, value there): arcsec = matrix @ (pixel - reference) + value, (x, y) order."""
+    arcsec = {"arcsec": 1.0, "deg": 3600.0}
+    units = [arcsec[str(header.get(f"CUNIT{axis}", "arcsec")).strip().lower()] for axis in (1, 2)]
+    scale = numpy.array([float(header[f"CDELT{axis}"]) * unit for axis, unit in zip((1, 2), units, strict=True)])
+    if not (numpy.isfinite(scale).all() and scale.all()):
+        raise ValueError(f"CDELT1, CDELT2 = {scale[0]:g}, {scale[1]:g}")
+    if "PC1_1" in header:
+        rotation = numpy.array([[float(header.get(f"PC{i}_{j}", i == j)) for j in (1, 2)] for i in (1, 2)])
+    else:
+        angle = numpy.radians(float(header.get("CROTA2", 0.0)))
+        ratio = scale[1] / scale[0]
+        rotation = numpy.array([[numpy.cos(angle), -numpy.sin(angle) * ratio], [numpy.sin(angle) / ratio, numpy.cos(angle)]])
+    reference = numpy.array([float(header[f"CRPIX{axis}"]) - 1 for axis in (1, 2)])
+    value = numpy.array([float(header.get(f"CRVAL{axis}", 0.0)) * unit for axis, unit in zip((1, 2), units, strict=True)])
+    matrix = scale[:, None] * rotation
+    if not numpy.isfinite(matrix).all() or numpy.linalg.det(matrix) == 0:
+        raise ValueError("PCi_j is not a rotation")
+    return matrix, reference, value
+
+
+def downsample(image, size):
+    """Means over areas: (n, n, channel) -> float32 (size, size, channel); size divides n."""
+    if size == image.shape[0]:
+        return numpy.ascontiguousarray(image, "float32")
+    block = image.shape[0] // size
+    return image.reshape(size, block, size, block, -1).mean(axis=(1, 3), dtype="float64").astype("float32")
+
+
+def grid_header(size, time, *, observer):
+    """FITS header of an image on the common grid.
+
+    Parameters
+    ----------
+    size : int
+    time : datetime64[s]
+    observer : mapping
+        Keywords that say where SDO was: DSUN_OBS (m), HGLN_OBS, HGLT_OBS (degrees).
+
+    Returns
+    -------
+    astropy.io.fits.Header
+        Of the array in FITS order, ``image[::-1]``.
+    """
+    from astropy.io import fits
+
+    scale = PLATE_SCALE * FULL_SIZE / size
+    header = fits.Header()
+    header["DATE-OBS"] = str(numpy.datetime64(time, "s"))
+    header["TELESCOP"] = "SDO/AIA"  # without INSTRUME, from which sunpy would conclude that it is one channel
+    header["BUNIT"] = "DN / s"
+    for axis, kind in ((1, "HPLN-TAN"), (2, "HPLT-TAN")):
+        header[f"CTYPE{axis}"], header[f"CUNIT{axis}"] = kind, "arcsec"
+        header[f"CRPIX{axis}"], header[f"CRVAL{axis}"], header[f"CDELT{axis}"] = (size + 1) / 2, 0.0, scale
+    header["RSUN_REF"] = 696_000_000.0
+    for keyword in ("DSUN_OBS", "HGLN_OBS", "HGLT_OBS"):
+        header[keyword] = float(observer[keyword])
+    return header

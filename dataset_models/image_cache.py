@@ -1,0 +1,172 @@
+"""Images converted once to what a network reads, and read back as fast as the disk gives them."""
+
+import concurrent.futures
+import hashlib
+import json
+import multiprocessing
+import os
+import pathlib
+
+import numpy
+
+from tools import atomic_files
+from tools.errors import UserError
+
+ALIGNMENT = 64  # bytes: TensorFlow takes an array in such memory as a tensor without copying it
+_MANY = 64  # conversions that are worth starting processes for
+
+
+class ImageCache:
+    """float32 images of one shape, each in a ``.npy`` file.
+
+    The folder's name holds a fingerprint of the recipe, a file's name one of its sources (path, size, modification
+    time): images made another way, or from files that changed since, are never taken for these.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Where caches live.
+    recipe : dict
+        Everything that decides what is made of the same sources; JSON-able. Written beside the images.
+    shape : tuple of int
+        (height, width, channel).
+    """
+
+    def __init__(self, folder, recipe, shape):
+        text = json.dumps(recipe, sort_keys=True)
+        self.folder = pathlib.Path(folder) / f"{recipe['name']}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        self.shape = tuple(shape)
+        self._recipe = text
+        self._files = {}
+
+    def convert(self, sources, converter, *, root, label, workers=None):
+        """Convert what is not there yet, with a progress bar.
+
+        Parameters
+        ----------
+        sources : dict of str to tuple of pathlib.Path
+            Per image its key (part of a file name) and the files it is made of.
+        converter : callable
+            Takes the tuple of paths, returns the image, raises `UserError` for one that cannot be used. Picklable.
+        root : pathlib.Path
+            Folder that source paths are taken relative to, so that an archive may move.
+        label : str
+            Shown at the progress bar.
+        workers : int, optional
+            Processes; by default one per processor (at most 8) for more than a few images.
+
+        Returns
+        -------
+        dict of str to str
+            Keys of the images that cannot be used, with the reason; they are remembered and not tried again.
+        """
+        from tqdm import tqdm
+
+        present = set(os.listdir(self.folder)) if self.folder.is_dir() else set()
+        if not present:
+            atomic_files.write_text(self.folder / "recipe.json", self._recipe)
+        jobs, rejected = [], {}
+        for key, paths in sources.items():
+            stem = f"{key}-{_fingerprint(paths, root)}"
+            self._files[key] = self.folder / f"{stem}.npy"
+            if f"{stem}.rejected" in present:
+                rejected[key] = (self.folder / f"{stem}.rejected").read_text(encoding="utf-8")
+            elif f"{stem}.npy" not in present:
+                jobs.append((key, paths, self._files[key], converter, self.shape))
+        workers = workers or (min(8, os.cpu_count() or 1) if len(jobs) >= _MANY else 1)
+        with tqdm(total=len(jobs), desc=label, unit="image", disable=None if jobs else True) as bar:
+            for key, reason in _results(jobs, workers):
+                if reason:
+                    rejected[key] = reason
+                bar.update()
+        for key in rejected:
+            del self._files[key]
+        return rejected
+
+    def read(self, key):
+        """The image of a key: float32, in memory aligned to 64 bytes.
+
+        Raises
+        ------
+        UserError
+            The file is damaged or gone; says how to make it again.
+        """
+        return read_aligned(self._files[key], self.shape)
+
+
+def read_aligned(path, shape):
+    """Read a C-ordered float32 ``.npy`` file of a known shape into memory aligned to 64 bytes.
+
+    Raises
+    ------
+    UserError
+        Missing, truncated, or something else.
+    """
+    count = int(numpy.prod(shape))
+    try:
+        with open(path, "rb", buffering=0) as file:
+            version = numpy.lib.format.read_magic(file)
+            found, fortran, dtype = (
+                numpy.lib.format.read_array_header_1_0(file)
+                if version == (1, 0)
+                else numpy.lib.format.read_array_header_2_0(file)
+            )
+            if found != tuple(shape) or fortran or dtype != numpy.dtype("<f4"):
+                raise UserError(
+                    f"{path}: expected float32 {tuple(shape)}, received {dtype} {found}; delete it to convert it again"
+                )
+            array = empty_aligned(count)
+            view = memoryview(array).cast("B")
+            done = 0
+            while done < len(view):
+                got = file.readinto(view[done:])
+                if not got:
+                    raise UserError(f"{path}: is truncated; delete it to convert it again")
+                done += got
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); run again to convert it again") from error
+    except ValueError as error:
+        raise UserError(f"{path}: is damaged; delete it to convert it again") from error
+    return array.reshape(shape)
+
+
+def empty_aligned(count):
+    """Uninitialised float32 (count,) whose memory starts at a multiple of 64 bytes."""
+    raw = numpy.empty(count * 4 + ALIGNMENT, "uint8")
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + count * 4].view("float32")
+
+
+def _fingerprint(paths, root):
+    digest = hashlib.sha256()
+    for path in paths:
+        about = os.stat(path)
+        digest.update(f"{os.path.relpath(path, root)}|{about.st_size}|{about.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def _results(jobs, workers):
+    if workers == 1:
+        yield from map(_convert, jobs)
+        return
+    # Processes that are not forked: TensorFlow may have threads by now, which do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            yield from pool.map(_convert, jobs, chunksize=4)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _convert(job):
+    key, paths, target, converter, shape = job
+    try:
+        image = numpy.ascontiguousarray(converter(paths), "<f4")
+    except UserError as error:
+        atomic_files.write_text(target.with_suffix(".rejected"), str(error))
+        return key, str(error)
+    if image.shape != shape:
+        raise ValueError(f"converter made {image.shape} of {paths[0]}, expected {shape}")
+    atomic_files.write_array(target, image)
+    return key, None

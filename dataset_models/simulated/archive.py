@@ -1,0 +1,376 @@
+"""The simulated Sun as files, in the names and formats of the real archives. None of them are observations.
+
+    python dataset_models/simulated/archive.py --out simulated_archive --start 2014-01-01 --days 2
+    python dataset_models/simulated/archive.py --out . --image validation
+
+The first command writes, from one and the same state,
+
+    aia/2014/01/01/H0000/AIA20140101_0000_0094.fits ...      JSOC synoptic, Rice-compressed, one file per channel
+    aia_legacy/20140101_0000_AIA_08_1024_1024.dat            FlareNet's arrays (with --products legacy)
+    hmi_jpg/2014/01/01/HMI.m2014.01.01_00.00.00.jpg          grey levels, -256 to 256 G
+    hmi_fits/hmi.m_720s.20140101_000035_TAI.1.magnetogram.fits
+    goes/go1520140101.fits                                   daily X-ray flux
+    flares.csv                                               start_time, goes_class, fl_lon, fl_lat, peak_time, end_time
+
+and the second one image that `SimulatedSun.read_image` reads. Every FITS file says SIMULATD = T.
+"""
+
+import argparse
+import pathlib
+
+import numpy
+
+from dataset_models.SDO.AIA.degradation import degradation
+from dataset_models.simulated.rendering import AIA_CHANNELS, Renderer
+from dataset_models.simulated.sun import SimulatedSun, image_header
+from tools import atomic_files, command_line, goes_class, options
+from tools.errors import UserError
+
+PRODUCTS = ("aia", "legacy", "hmi_jpg", "hmi_fits", "goes", "flares")
+JPG_CLIP = 256.0  # Gauss, as in the published jpg trees
+EXPOSURES = dict.fromkeys(AIA_CHANNELS, 2.9) | {"171": 2.0, "193": 2.0}  # seconds
+GOES_CADENCE = 2.048  # seconds
+_SATELLITE = 15
+_README = "Simulated data: none of these files is an observation. Made by dataset_models/simulated/archive.py.\n"
+
+
+def write_archive(
+    folder, sun, *, products=PRODUCTS, aia_size=1024, hmi_size=512, degraded=True, least_class="B1.0", progress=False
+):
+    """Write the images, the X-ray flux and the flares of a simulated Sun.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+    sun : dataset_models.simulated.sun.SimulatedSun
+        Its `image_times` are written; the sizes of its own images do not matter.
+    products : sequence of str
+        Of `PRODUCTS`.
+    aia_size, hmi_size : int
+        Pixels on a side; the archives have 1024 and the jpg tree 512.
+    degraded : bool
+        Lower AIA's counts by its degradation since launch, which readers take out again. False: as at launch.
+    least_class : str
+        The weakest flare listed.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    dict of str to int
+        Files written, by product.
+
+    Raises
+    ------
+    UserError
+        No degradation is known for a time.
+    """
+    from tqdm import tqdm
+
+    folder = pathlib.Path(folder)
+    times = sun.image_times()
+    written = dict.fromkeys(products, 0)
+    atomic_files.write_text(folder / "README.txt", _README)
+    aia = Renderer(aia_size, sun.sun_seed) if {"aia", "legacy"} & set(products) else None
+    hmi = Renderer(hmi_size, sun.sun_seed) if {"hmi_jpg", "hmi_fits"} & set(products) else None
+    for time in tqdm(times, desc="write images", unit="time", disable=not progress):
+        regions = sun.regions(time)
+        if aia is not None:
+            image = aia.aia(regions, time, flaring=sun.xrays.flaring(regions.number, time))
+            if "aia" in products:
+                write_aia_fits(folder / "aia", image, time, degraded=degraded)
+                written["aia"] += image.shape[-1]
+            if "legacy" in products:
+                write_legacy(folder / "aia_legacy", image, time)
+                written["legacy"] += 1
+        if hmi is not None:
+            field = hmi.magnetogram(regions, time)
+            if "hmi_jpg" in products:
+                write_hmi_jpg(folder / "hmi_jpg", field, time)
+                written["hmi_jpg"] += 1
+            if "hmi_fits" in products:
+                write_hmi_fits(folder / "hmi_fits", field, time)
+                written["hmi_fits"] += 1
+    # Forecast windows reach a day beyond the last image, and a persistence forecast looks back a day before the first.
+    first = times[0].astype("datetime64[D]") - 1
+    days = numpy.arange(first, times[-1].astype("datetime64[D]") + 2)
+    if "goes" in products:
+        for day in days:
+            write_goes_fits(folder / "goes", sun.flux_series, day)
+            written["goes"] += 1
+    if "flares" in products:
+        write_flare_list(folder / "flares.csv", sun, days[0], days[-1] + 1, least_class=least_class)
+        written["flares"] = 1
+    return written
+
+
+def write_image(folder, sun, time):
+    """Write one image of a simulated Sun as `SimulatedSun.read_image` reads it.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+    sun : dataset_models.simulated.sun.SimulatedSun
+    time : datetime64
+        A whole minute.
+
+    Returns
+    -------
+    pathlib.Path
+        An array (height * width, channel) float32 saved by numpy, row 0 southernmost as FlareNet saved its own.
+    """
+    path = pathlib.Path(folder) / sun.image_name(time)
+    return _write_flat(path, sun.image(time))
+
+
+def write_legacy(folder, image, time):
+    """Write an AIA image (size, size, 8), row 0 north, as FlareNet's flat array; returns its path."""
+    stamp = str(numpy.datetime64(time, "m")).replace("-", "").replace("T", "_").replace(":", "")
+    size = image.shape[0]
+    return _write_flat(pathlib.Path(folder) / f"{stamp}_AIA_08_{size}_{size}.dat", image)
+
+
+def _write_flat(path, image):
+    with atomic_files.replacing(path) as temporary, open(temporary, "wb") as file:
+        numpy.save(file, image[::-1].reshape(-1, image.shape[-1]), allow_pickle=False)
+    return path
+
+
+def write_aia_fits(folder, image, time, *, degraded=True):
+    """Write an AIA image as eight synoptic FITS files.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Gets ``YYYY/MM/DD/HHH00/AIAYYYYMMDD_HHMM_CCCC.fits``.
+    image : numpy.ndarray
+        float32 (size, size, 8), DN/s, row 0 north.
+    time : datetime64
+    degraded : bool
+        See `write_archive`.
+
+    Returns
+    -------
+    list of pathlib.Path
+
+    Notes
+    -----
+    Counts are rounded to whole numbers, as the real ones are.
+    """
+    from astropy.io import fits
+
+    time = numpy.datetime64(time, "s")
+    day, clock = str(time).split("T")
+    digits, clock = day.replace("-", ""), clock.replace(":", "")
+    written = []
+    for index, channel in enumerate(AIA_CHANNELS):
+        exposure = EXPOSURES[channel]
+        left = degradation(int(channel), time) if degraded else 1.0
+        counts = numpy.rint(image[::-1, :, index] * (exposure * left)).clip(0, 32767).astype("int16")
+        header = _instrument_header(image.shape[0], time, telescope="SDO/AIA", instrument=f"AIA_{_TELESCOPES[channel]}")
+        header["LVL_NUM"] = 1.5
+        header["WAVELNTH"] = int(channel)
+        header["WAVEUNIT"] = "angstrom"
+        header["WAVE_STR"] = f"{channel}_THIN" if channel != "1600" else channel
+        header["EXPTIME"] = (exposure, "s")
+        header["BUNIT"] = "DN"
+        name = pathlib.Path(day.replace("-", "/"), f"H{clock[:2]}00", f"AIA{digits}_{clock[:4]}_{int(channel):04d}.fits")
+        written.append(pathlib.Path(folder) / name)
+        compressed = fits.CompImageHDU(counts, header, compression_type="RICE_1")
+        _write_fits(written[-1], fits.HDUList([fits.PrimaryHDU(), compressed]))
+    return written
+
+
+_TELESCOPES = {"94": 4, "131": 1, "171": 3, "193": 2, "211": 2, "304": 4, "335": 1, "1600": 3}
+
+
+def write_hmi_fits(folder, field, time):
+    """Write a magnetogram (size, size), Gauss, row 0 north, NaN off the disk, as HMI does; returns its path.
+
+    Like HMI's own, the file is named by atomic time, turned by 180 degrees (CROTA2), and has NaN off the disk.
+    """
+    from astropy.io import fits
+
+    header = _instrument_header(field.shape[0], time, telescope="SDO/HMI", instrument="HMI_SIDE1")
+    header["CROTA2"] = 180.0
+    header["CONTENT"] = "MAGNETOGRAM"
+    header["WAVELNTH"] = 6173
+    header["BUNIT"] = "Gauss"
+    stamp = _atomic_time(time).strftime("%Y%m%d_%H%M%S")
+    path = pathlib.Path(folder) / f"hmi.m_720s.{stamp}_TAI.1.magnetogram.fits"
+    # Turned by 180 degrees and counted from the south: rows as they are, columns reversed.
+    pixels = numpy.ascontiguousarray(field[:, ::-1], "float32")
+    compressed = fits.CompImageHDU(pixels, header, compression_type="RICE_1", quantize_level=-0.1)  # steps of 0.1 G
+    _write_fits(path, fits.HDUList([fits.PrimaryHDU(), compressed]))
+    return path
+
+
+def write_hmi_jpg(folder, field, time):
+    """Write a magnetogram (size, size), Gauss, row 0 north, as an 8-bit jpg of the published tree; returns its path."""
+    from PIL import Image
+
+    time = numpy.datetime64(time, "s")
+    stamp = str(time).replace("-", ".").replace("T", "_").replace(":", ".")
+    path = pathlib.Path(folder, str(time)[:10].replace("-", "/"), f"HMI.m{stamp}.jpg")
+    grey = numpy.rint((numpy.clip(field, -JPG_CLIP, JPG_CLIP) + JPG_CLIP) * (255 / (2 * JPG_CLIP)))
+    picture = Image.fromarray(numpy.nan_to_num(grey, nan=0.0).astype("uint8"))
+    with atomic_files.replacing(path) as temporary:
+        picture.save(temporary, "JPEG", quality=95, comment=b"simulated, not observed")
+    return path
+
+
+def write_goes_fits(folder, series, day):
+    """Write one day of X-ray flux like the daily FITS files of GOES-15.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Gets ``go15YYYYMMDD.fits``.
+    series : dataset_models.goes_xrs.FluxSeries
+        Covers the day.
+    day : datetime64[D]
+
+    Returns
+    -------
+    pathlib.Path
+
+    Notes
+    -----
+    The flux is constant within each minute, so that means over minutes give back the series (in single precision). The
+    0.5-4 Angstrom channel is made up from the other one: it is harder the stronger the flux.
+    """
+    from astropy.io import fits
+
+    day = numpy.datetime64(day, "D")
+    seconds = numpy.arange(GOES_CADENCE / 2, 86400, GOES_CADENCE)
+    first = int((day.astype("datetime64[m]") - series.start) // numpy.timedelta64(1, "m"))
+    long = series.flux[first + (seconds // 60).astype("int64")]
+    short = numpy.maximum(1e-9, 0.05 * long * (long / 1e-6) ** 0.3)
+    fluxes = numpy.stack([long, short], -1).astype("float32")[None]
+    year, month, date = str(day).split("-")
+    primary = fits.PrimaryHDU()
+    primary.header["NUMEXT"] = 3
+    primary.header["TELESCOP"] = f"GOES {_SATELLITE}"
+    primary.header["INSTRUME"] = "X-ray Detector"
+    primary.header["OBJECT"] = "Sun"
+    primary.header["ORIGIN"] = "simulated Sun"
+    primary.header["SIMULATD"] = (True, "simulated, not observed")
+    for keyword, clock in (("OBS", seconds[0]), ("END", seconds[-1])):
+        primary.header[f"DATE-{keyword}"] = f"{date}/{month}/{year}"
+        primary.header[f"TIME-{keyword}"] = f"{int(clock) // 3600:02d}:{int(clock) // 60 % 60:02d}:{clock % 60:06.3f}"
+    primary.header.add_comment("Simulated data: not an observation of the Sun.")
+    count = len(seconds)
+    edges = fits.Column("EDGES", "4E", "angstrom", dim="(2,2)", array=numpy.array([[[1, 8], [0.5, 4]]], "float32"))
+    columns = [
+        fits.Column("TIME", f"{count}D", "s", array=seconds[None]),
+        fits.Column("FLUX", f"{2 * count}E", "W /m**2", dim=f"(2,{count})", array=fluxes),
+    ]
+    status = [fits.Column("TIME", "1E", "s", array=[seconds[0]]), fits.Column("STATUS", "2E", array=numpy.zeros((1, 2)))]
+    tables = [
+        fits.BinTableHDU.from_columns(content, name=name)
+        for name, content in (("EDGES", [edges]), ("FLUXES", columns), ("STATUS", status))
+    ]
+    tables[1].header["TIMEZERO"] = (int((day - numpy.datetime64("1979-01-01")).astype("int64")) + 43874, "MJD")
+    path = pathlib.Path(folder) / f"go{_SATELLITE}{year}{month}{date}.fits"
+    _write_fits(path, fits.HDUList([primary, *tables]))
+    return path
+
+
+def write_flare_list(path, sun, start, end, *, least_class="B1.0"):
+    """Write the flares that peak in [start, end) as the integrated list of the full-disk studies; returns their number.
+
+    Left out are flares weaker than `least_class` and those that drown in the decay of another or in the background: less
+    than half of the flux at their peak is their own.
+    """
+    table = sun.ground_truth.flares(start, end)
+    table = table[(table["flux"] >= goes_class.to_flux(least_class)) & (table["flare_flux"] >= 0.5 * table["flux"])]
+    table = table.sort_values("start", kind="stable")
+    listed = table[["start", "goes_class"]].rename(columns={"start": "start_time"})
+    listed["fl_lon"] = table["longitude"].round(1)
+    listed["fl_lat"] = table["latitude"].round(1)
+    listed["peak_time"] = table["peak"]
+    listed["end_time"] = table["end"]
+    atomic_files.write_table(path, listed)
+    return len(listed)
+
+
+def _instrument_header(size, time, *, telescope, instrument):
+    header = image_header(size, time)
+    atomic = _atomic_time(time)
+    header["TELESCOP"] = telescope
+    header["INSTRUME"] = instrument
+    header["T_REC"] = atomic.strftime("%Y.%m.%d_%H:%M:%S_TAI")
+    header["T_OBS"] = f"{numpy.datetime64(time, 's')}Z"
+    header["QUALITY"] = 0
+    return header
+
+
+def _atomic_time(time):
+    from astropy.time import Time
+
+    return Time(str(numpy.datetime64(time, "s")), scale="utc").tai
+
+
+def _write_fits(path, units):
+    with atomic_files.replacing(path) as temporary:
+        units.writeto(temporary, overwrite=True, checksum=True)
+
+
+def main(arguments=None):
+    parser = command_line.parser(__doc__)
+    parser.add_argument("--out", required=True, help="folder to write to")
+    parser.add_argument("--image", metavar="TIME", help="write only the image of a time, or of 'validation': a flaring one")
+    parser.add_argument("--products", nargs="+", choices=PRODUCTS, help="what to write (default: all but legacy)")
+    parser.add_argument("--aia_size", type=int, default=1024, help="pixels of AIA files (default: %(default)s)")
+    parser.add_argument("--hmi_size", type=int, default=512, help="pixels of HMI files (default: %(default)s)")
+    parser.add_argument(
+        "--degraded",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="lower AIA's counts as the real instrument's sensitivity fell (default: yes)",
+    )
+    options.add_flags(parser, SimulatedSun, title="the simulated Sun (in an archive by default 2 days, every 180 minutes)")
+    parsed = parser.parse_args(arguments)
+    given = options.take(SimulatedSun, parsed)
+    if parsed.image:
+        sun = options.build(SimulatedSun, given, origin="command line")
+        time = _chosen_time(sun, parsed.image)
+        sun.regions(time)  # refuses times outside the span
+        print(write_image(_made(parsed.out), sun, time))
+        return
+    for flag, size in (("--aia_size", parsed.aia_size), ("--hmi_size", parsed.hmi_size)):
+        if not 16 <= size <= 4096:
+            raise UserError(f"{flag}: {size} is not between 16 and 4096")
+    sun = options.build(SimulatedSun, {"days": 2, "cadence_minutes": 180} | given, origin="command line")
+    written = write_archive(
+        _made(parsed.out),
+        sun,
+        products=parsed.products or tuple(product for product in PRODUCTS if product != "legacy"),
+        aia_size=parsed.aia_size,
+        hmi_size=parsed.hmi_size,
+        degraded=parsed.degraded,
+        progress=True,
+    )
+    print(f"{parsed.out}: " + ", ".join(f"{count} {product}" for product, count in written.items()))
+
+
+def _made(folder):
+    try:
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out: {folder} cannot be made ({error.strerror}); choose another folder") from error
+    return folder
+
+
+def _chosen_time(sun, text):
+    if text == "validation":
+        times = sun.require_samples("validation")
+        return times[int(numpy.argmax(sun.truths(times)[0]))]
+    try:
+        return numpy.datetime64(text.removesuffix("Z"), "m")
+    except ValueError as error:
+        raise UserError(f"--image: {text!r} is not a time; write it like 2014-06-01T00:00Z, or 'validation'") from error
+
+
+if __name__ == "__main__":
+    command_line.run(main)

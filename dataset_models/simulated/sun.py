@@ -1,0 +1,250 @@
+"""A simulated Sun: no download, repeatable, and the region that flares is known. These are not observations.
+
+What it simulates, and where its numbers come from: `dataset_models.simulated.active_regions` (regions and their
+evolution), `.rendering` (images) and `.flares` (X-ray flux). ``sun.ground_truth`` answers what observations never tell.
+`dataset_models.simulated.archive` writes the same Sun as files in the formats of the real archives.
+"""
+
+import dataclasses
+import functools
+import pathlib
+import re
+
+import numpy
+
+from dataset_models.goes_xrs import FluxSeries
+from dataset_models.simulated.active_regions import ACTIVITIES, Population
+from dataset_models.simulated.flares import XRays
+from dataset_models.simulated.ground_truth import GroundTruth
+from dataset_models.simulated.rendering import AIA_CHANNELS, FIELD_OF_VIEW, SOLAR_RADIUS, Renderer
+from dataset_models.solar_data import Availability, Channel
+from dataset_models.xray_flux_data import XRayFluxData
+from tools.errors import UserError
+from tools.options import option
+
+CHANNEL_SETS = {"aia": "AIA_08", "hmi": "HMI_01", "both": "AIA_HMI_09"}
+MAGNETOGRAM = Channel("magnetogram", "hmimag", "G")
+
+_IMAGE_NAME = re.compile(r"(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)_(AIA_08|HMI_01|AIA_HMI_09)_(\d+)_(\d+)\.dat")
+_MARGIN = numpy.timedelta64(2, "D")  # of flux before the first image and after the last one
+
+
+@dataclasses.dataclass(kw_only=True)
+class SimulatedSun(XRayFluxData):
+    """X-ray flux of a simulated Sun from its images.
+
+    The default is a sample a day over four years around the maximum of a cycle.
+    """
+
+    title = "simulated Sun (not observations)"
+    simulated = True
+
+    sun_seed: int = option(0, "decides the regions, their flares, the quiet Sun and the noise", least=0)
+    image_size: int = option(128, "pixels on a side", least=16, most=4096)
+    channel_set: str = option("aia", "eight AIA channels, an HMI magnetogram, or both", choices=tuple(CHANNEL_SETS))
+    start: str = option("2011-01-01", "time of the first image, UTC")
+    days: int = option(1461, "days simulated", least=1, most=15000)
+    cadence_minutes: int = option(1440, "minutes between images", least=1)
+    activity: str = option(
+        "natural", "'clear cut' makes one region in view either flare many times a day or not at all", choices=ACTIVITIES
+    )
+    magnetogram_clip: float = option(256.0, "largest field in a magnetogram, Gauss", least=1.0)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not (numpy.datetime64("1975-01-01") <= self._start <= numpy.datetime64("2099-01-01")):
+            raise UserError(f"--start: {self.start} is not between 1975 and 2099")
+
+    @functools.cached_property
+    def _start(self):
+        try:
+            return numpy.datetime64(self.start.removesuffix("Z"), "m").astype("datetime64[s]")
+        except ValueError as error:
+            raise UserError(f"--start: {self.start!r} is not a time; write it like 2014-06-01T00:00:00Z") from error
+
+    # The Sun itself
+
+    @functools.cached_property
+    def population(self):
+        """Every region of the span: `dataset_models.simulated.active_regions.Population`."""
+        begin, end = self._span
+        return Population(self.sun_seed, begin, end, activity=self.activity)
+
+    @functools.cached_property
+    def xrays(self):
+        """Flares and X-ray flux of the span: `dataset_models.simulated.flares.XRays`."""
+        return XRays(self.population, self.sun_seed, *self._span)
+
+    @property
+    def _span(self):
+        return self._start - _MARGIN, self._start + numpy.timedelta64(self.days, "D") + _MARGIN
+
+    @functools.cached_property
+    def renderer(self):
+        """Draws the images: `dataset_models.simulated.rendering.Renderer`."""
+        return Renderer(self.image_size, self.sun_seed)
+
+    @functools.cached_property
+    def ground_truth(self):
+        """What is true behind the samples: `dataset_models.simulated.ground_truth.GroundTruth`."""
+        return GroundTruth(self)
+
+    def regions(self, time):
+        """All regions at a time, those behind the limb too: `dataset_models.simulated.active_regions.Regions`.
+
+        Raises
+        ------
+        UserError
+            The time lies outside the simulated span.
+        """
+        begin, end = self._span
+        if not (begin <= numpy.datetime64(time, "s") < end):
+            raise UserError(f"{self.title}: {time} is outside {begin} to {end}; set --start and --days to cover it")
+        return self.population.at(time)
+
+    def image_of(self, regions, time):
+        """The image that a Sun with the given regions would give at a time.
+
+        Parameters
+        ----------
+        regions : dataset_models.simulated.active_regions.Regions
+        time : datetime64
+            Decides the quiet Sun, the noise and the flares in progress.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 (height, width, channel): DN/s, and Gauss (0 off the disk) for a magnetogram.
+        """
+        parts = []
+        if self.channel_set != "hmi":
+            parts.append(self.renderer.aia(regions, time, flaring=self.xrays.flaring(regions.number, time)))
+        if self.channel_set != "aia":
+            field = numpy.nan_to_num(self.renderer.magnetogram(regions, time), nan=0.0)
+            parts.append(numpy.clip(field, -self.magnetogram_clip, self.magnetogram_clip)[..., None])
+        return parts[0] if len(parts) == 1 else numpy.concatenate(parts, axis=-1)
+
+    # What XRayFluxData asks for
+
+    @property
+    def channels(self):
+        aia = tuple(Channel(name, f"sdoaia{name}", "DN/s", True) for name in AIA_CHANNELS)
+        return {"aia": aia, "hmi": (MAGNETOGRAM,), "both": (*aia, MAGNETOGRAM)}[self.channel_set]
+
+    @property
+    def image_shape(self):
+        return (self.image_size, self.image_size)
+
+    @functools.cached_property
+    def flux_series(self):
+        return FluxSeries(self._span[0], self.xrays.flux, calibration="simulated")
+
+    def image_times(self):
+        count = self.days * 1440 // self.cadence_minutes
+        return self._start + numpy.arange(max(1, count)) * numpy.timedelta64(60 * self.cadence_minutes, "s")
+
+    def _has_earlier_images(self, times):
+        # Any time can be drawn; the earliest image of a composite must lie within the span.
+        reach = (self.images - 1) * numpy.timedelta64(self.image_interval, "m")
+        return times - reach >= self._span[0]
+
+    def image(self, time):
+        return self.image_of(self.regions(time), time)
+
+    def metadata(self, time):
+        return super().metadata(time) | {"simulated": "yes"}
+
+    def is_downloaded(self):
+        return Availability(looked_in=("memory: simulated on demand",), found=0)
+
+    # Images as files
+
+    def image_name(self, time):
+        """Name of the file that holds the image of a time, as `read_image` knows it."""
+        stamp = str(numpy.datetime64(time, "m")).replace("-", "").replace("T", "_").replace(":", "")
+        return f"{stamp}_{CHANNEL_SETS[self.channel_set]}_{self.image_size}_{self.image_size}.dat"
+
+    def read_image(self, path):
+        """Read an image that the simulated Sun wrote: see `dataset_models.simulated.archive.write_image`."""
+        path = pathlib.Path(path)
+        time = self._time_of(path)
+        try:
+            with open(path, "rb") as file:
+                image = numpy.load(file, allow_pickle=False)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror or 'truncated'})") from error
+        except (ValueError, EOFError) as error:
+            raise UserError(f"{path}: is no array saved by numpy, or is cut short or holds pickled objects") from error
+        expected = (*self.image_shape, len(self.channels))
+        if image.ndim == 2 and image.shape == (expected[0] * expected[1], expected[2]):
+            image = image.reshape(expected)
+        if image.shape[-1:] != expected[-1:]:
+            received = image.shape[-1] if image.ndim else 0
+            raise UserError(f"{path}: expected {expected[-1]} channels, received {received}; set --channel_set")
+        if image.shape != expected:
+            received = " x ".join(map(str, image.shape))
+            raise UserError(f"{path}: expected {' x '.join(map(str, expected))} values, received {received}; set --image_size")
+        if image.dtype.kind not in "fiu":
+            raise UserError(f"{path}: expected numbers, received {image.dtype}")
+        image = image.astype("float32")
+        if not numpy.isfinite(image).all():
+            raise UserError(f"{path}: has pixels that are no numbers")
+        if image.min() == image.max():
+            raise UserError(f"{path}: every pixel is {image.min():g}")
+        self.regions(time)  # refuses times outside the span
+        return self._around(image[::-1], time)
+
+    def _time_of(self, path):
+        match = _IMAGE_NAME.fullmatch(path.name)
+        if match is None:
+            raise UserError(
+                f"{path}: not an image of the simulated Sun; its name reads like {self.image_name(self._start)} "
+                "(python dataset_models/simulated/archive.py writes them)"
+            )
+        year, month, day, hour, minute = match.groups()[:5]
+        try:
+            return numpy.datetime64(f"{year}-{month}-{day}T{hour}:{minute}", "s")
+        except ValueError as error:
+            raise UserError(f"{path}: its name holds no time that exists") from error
+
+    def image_header(self, path):
+        return self.header(self._time_of(pathlib.Path(path)))
+
+    def header(self, time):
+        """FITS header of an image of a time, its WCS for the array in FITS order (row 0 southernmost): `astropy` Header."""
+        return image_header(self.image_size, time)
+
+
+def image_header(size, time):
+    """FITS header of a simulated image: helioprojective coordinates as seen from one astronomical unit, no B0 tilt.
+
+    Parameters
+    ----------
+    size : int
+        Pixels on a side.
+    time : datetime64
+
+    Returns
+    -------
+    astropy.io.fits.Header
+    """
+    from astropy.io import fits
+
+    header = fits.Header()
+    header["DATE-OBS"] = str(numpy.datetime64(time, "s"))
+    header["ORIGIN"] = "simulated Sun"
+    header["SIMULATD"] = (True, "simulated, not observed")
+    for axis, kind in ((1, "HPLN-TAN"), (2, "HPLT-TAN")):
+        header[f"CTYPE{axis}"] = kind
+        header[f"CUNIT{axis}"] = "arcsec"
+        header[f"CRPIX{axis}"] = (size + 1) / 2
+        header[f"CRVAL{axis}"] = 0.0
+        header[f"CDELT{axis}"] = (FIELD_OF_VIEW / size, "arcsec")
+    header["CROTA2"] = 0.0
+    header["RSUN_REF"] = 6.957e8
+    header["RSUN_OBS"] = (SOLAR_RADIUS, "arcsec")
+    header["DSUN_OBS"] = 149597870700.0
+    header["HGLN_OBS"] = 0.0
+    header["HGLT_OBS"] = 0.0
+    header.add_comment("Simulated data: not an observation of the Sun.")
+    return header

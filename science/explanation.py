@@ -1,0 +1,341 @@
+"""What all explanation scripts share: their arguments, what they explain, and where their results go."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+import unicodedata
+
+import numpy
+
+from dataset_models.solar_data import SolarData, load_solar_data
+from network_models.run_folder import RunFolder, run_folder_of
+from tools import command_line, options
+from tools.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A network and the data set whose images it sees.
+
+    Attributes
+    ----------
+    model : keras.Model
+    model_path : pathlib.Path
+    data : SolarData
+    run : RunFolder or None
+        The run that the network belongs to.
+    """
+
+    model: object
+    model_path: pathlib.Path
+    data: SolarData
+    run: RunFolder | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """What the network sees at one time.
+
+    Attributes
+    ----------
+    inputs : dict of str to numpy.ndarray
+        float32 with a batch axis of 1, by the names of the model's inputs.
+    names : dict of str to str
+        The data set's input name of each model input.
+    label : str
+        For titles and file names: the image file's stem, or the time.
+    header : astropy.io.fits.Header or None
+        Of the current image, in FITS order (``image[::-1]``).
+    """
+
+    inputs: dict[str, numpy.ndarray]
+    names: dict[str, str]
+    label: str
+    header: object
+
+
+def parse(arguments, description, *, add, image=True):
+    """Read the flags of an explanation script.
+
+    The options of the data set are flags too: ``DATASET.py`` is looked for first, so that ``--help`` lists them.
+
+    Parameters
+    ----------
+    arguments : list of str or None
+    description : str
+    add : callable
+        Adds the script's own flags to the parser it is given.
+    image : bool
+        Whether the script explains one image.
+
+    Returns
+    -------
+    argparse.Namespace, dict
+        The flags, and the data set options that the user gave.
+    """
+    import sys
+
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    parser = command_line.parser(description)
+    parser.add_argument("model", metavar="MODEL.hdf5", type=pathlib.Path, help="a trained network")
+    parser.add_argument("dataset", metavar="DATASET.py", type=pathlib.Path, help="file that defines a SolarData class")
+    if image:
+        parser.add_argument("image", metavar="IMAGE", help="image file of the data set, or the UTC time of one of its samples")
+        parser.add_argument("--target", type=int, help="which output to explain (default: the event, or the only one)")
+    parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="where results go (default: in the run folder)")
+    add(parser)
+    file = next((pathlib.Path(text) for text in arguments if text.endswith(".py") and pathlib.Path(text).is_file()), None)
+    if file is None:
+        return parser.parse_args(arguments), {}
+    data_class = load_solar_data(file)
+    # Where both have an option of one name the flag is the script's.
+    taken = {action.dest for action in parser._actions}
+    options.add_flags(parser, data_class, title=f"data set: {data_class.title} (default: as in the run)", skip=taken)
+    chosen = parser.parse_args(arguments)
+    return chosen, {name: value for name, value in options.take(data_class, chosen).items() if name not in taken}
+
+
+def load(model_path, dataset, given=None):
+    """Load a network and its data set, with the data options of the network's run where it used that data set.
+
+    Parameters
+    ----------
+    model_path, dataset : str or pathlib.Path
+    given : dict, optional
+        Data options that override those of the run.
+
+    Returns
+    -------
+    Subject
+
+    Raises
+    ------
+    UserError
+        A file is missing or unreadable, options are wrong, or the network's inputs are not the data set's.
+    """
+    from network_models.trained_network import load_network
+
+    model_path = pathlib.Path(model_path)
+    if not model_path.is_file():
+        raise UserError(f"{model_path}: no such network file")  # before the seconds that TensorFlow takes
+    data_class = load_solar_data(dataset)
+    run = run_folder_of(model_path)
+    stored = run.data_options(dataset) if run else {}
+    origin = "command line" if given or not run else str(run.settings_file)
+    data = options.build(data_class, {**stored, **(given or {})}, origin=origin)
+    subject = Subject(load_network(model_path), model_path, data, run)
+    model_inputs(subject)
+    return subject
+
+
+def model_inputs(subject):
+    """Which data set input feeds each model input: dict of model input name to data set input name.
+
+    By name where all names agree, else by order.
+
+    Raises
+    ------
+    UserError
+        Their numbers or shapes differ.
+    """
+    shapes = subject.data.input_shapes
+    tensors = {tensor.name: tuple(tensor.shape[1:]) for tensor in subject.model.inputs}
+    if len(shapes) != len(tensors):
+        raise UserError(
+            f"{subject.model_path}: takes {len(tensors)} inputs ({', '.join(tensors)}), the data set gives {len(shapes)}"
+            f" ({', '.join(shapes)}); choose the data options that it was trained with"
+        )
+    names = {name: name for name in tensors} if set(tensors) == set(shapes) else dict(zip(tensors, shapes, strict=True))
+    for name, source in names.items():
+        _require_shape(subject, name, tensors[name], shapes[source], f"the data set gives {source}")
+    return names
+
+
+def sample(subject, image):
+    """Read what the network sees, checked.
+
+    Parameters
+    ----------
+    subject : Subject
+    image : str
+        A file that the data set reads, or the UTC time of one of its samples (``2026-02-01T00:00``).
+
+    Returns
+    -------
+    Sample
+
+    Raises
+    ------
+    UserError
+        No such file or time; unreadable; of another shape than the network takes; not finite, or constant.
+    """
+    data = subject.data
+    path = pathlib.Path(image)
+    header = None
+    if path.exists():
+        arrays, label = data.read_image(path), path.name.split(".fits")[0] if ".fits" in path.name else path.stem
+        header = data.image_header(path)
+    else:
+        time = _time(image, data)
+        arrays, label = data.inputs(time), f"{time}".replace(":", "")
+    names = model_inputs(subject)
+    inputs = {}
+    for tensor in subject.model.inputs:
+        source = names[tensor.name]
+        if source not in arrays:
+            raise UserError(f"{image}: gives no {source}, which the network takes; it gives {', '.join(arrays)}")
+        array = numpy.asarray(arrays[source], "float32")
+        _require_shape(subject, tensor.name, tuple(tensor.shape[1:]), array.shape, f"{image} gives {source}")
+        if not numpy.isfinite(array).all():
+            count = int((~numpy.isfinite(array)).sum())
+            amount = "all values are" if count == array.size else f"{count} of {array.size} values are"
+            raise UserError(f"{image}: {source}: {amount} NaN or infinite; give a complete image")
+        if array.ndim == 3 and numpy.ptp(array) == 0:
+            raise UserError(f"{image}: {source}: every pixel is {array.flat[0]:g}; give an image with the Sun on it")
+        inputs[tensor.name] = array[None]
+    return Sample(inputs, names, label, header)
+
+
+def output_folder(subject, kind, out=None):
+    """Where results of one kind go; nothing is made yet.
+
+    Parameters
+    ----------
+    subject : Subject
+    kind : str
+        ``"maps"``, ``"features"`` or ``"embeddings"``.
+    out : pathlib.Path, optional
+        The user's choice. Without it the folder of this kind in the run folder, else beside the network.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    UserError
+        It cannot be written to.
+    """
+    folder = pathlib.Path(out) if out else (subject.run.path if subject.run else subject.model_path.parent) / kind
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"{folder}: cannot be written to; give another folder with --out")
+    return folder
+
+
+@contextlib.contextmanager
+def results(folder):
+    """Give a temporary folder whose files move to `folder` when the block ends without an exception.
+
+    Results that belong together appear together. On an exception none appears and no folder is left behind.
+    """
+    folder = pathlib.Path(folder)
+    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=folder))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written to ({error.strerror}); give another folder with --out") from error
+    try:
+        yield temporary
+        for file in sorted(temporary.iterdir()):
+            os.replace(file, folder / file.name)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        for parent in made:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        raise
+    temporary.rmdir()
+
+
+def per_meaning(gradient, image, channel):
+    """A gradient in the units in which a channel means something.
+
+    Parameters
+    ----------
+    gradient, image : numpy.ndarray
+        (height, width): with respect to the pixel values, and these.
+    channel : dataset_models.solar_data.Channel
+
+    Returns
+    -------
+    numpy.ndarray, str
+        For logarithmic channels the gradient with respect to log10(1 + x), which does not favour dark pixels as that
+        with respect to x does; otherwise `gradient`. And its unit.
+    """
+    if channel.logarithmic:
+        return gradient * (1 + numpy.maximum(image, 0)) * numpy.log(10), "per dex"
+    return gradient, f"per {channel.unit}" if channel.unit else "per unit"
+
+
+def write_fits(path, values, header, history):
+    """Write a map in the image's coordinates; sunpy opens it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    values : numpy.ndarray
+        (height, width), row 0 north.
+    header : astropy.io.fits.Header
+        Of the image, see `SolarData.image_header`.
+    history : sequence of str
+        What made the map.
+    """
+    from astropy.io import fits
+
+    kept = header.copy(strip=True)
+    # What described the values of the image, or the way they were stored.
+    for key in ("BUNIT", "BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM", "EXTNAME"):
+        kept.remove(key, ignore_missing=True, remove_all=True)
+    hdu = fits.PrimaryHDU(numpy.ascontiguousarray(values[::-1], "float32"), kept)
+    for line in history:
+        hdu.header.add_history(_ascii(line))
+    hdu.writeto(path, overwrite=True)
+
+
+def _ascii(text):
+    """FITS headers hold ASCII only: Å becomes A, a superscript its digit."""
+    decomposed = unicodedata.normalize("NFKD", text).replace("\N{MINUS SIGN}", "-")
+    return decomposed.encode("ascii", "ignore").decode("ascii")
+
+
+def safe_name(*parts):
+    """A file name stem from words: letters, digits, dot, dash and underscore."""
+    return "_".join(re.sub(r"[^A-Za-z0-9_.+-]+", "_", str(part)).strip("_") for part in parts if str(part))
+
+
+def _require_shape(subject, name, expected, received, who):
+    if len(expected) != len(received) or any(e not in (None, r) for e, r in zip(expected, received, strict=True)):
+        raise UserError(
+            f"{subject.model_path}: input {name} expects {_by(expected)}, {who} of {_by(received)};"
+            " choose the data options that it was trained with"
+        )
+
+
+def _by(shape):
+    return " x ".join("any" if size is None else str(size) for size in shape)
+
+
+def _time(text, data):
+    try:
+        time = numpy.datetime64(text.removesuffix("Z"), "s")
+    except ValueError as error:
+        raise UserError(f"{text}: no such image file, nor a UTC time like 2026-02-01T00:00") from error
+    times = numpy.union1d(data.times("training"), data.times("validation"))
+    if numpy.isnat(time) or time not in times:
+        near = f"; the nearest is {times[numpy.abs(times - time).argmin()]}" if len(times) and not numpy.isnat(time) else ""
+        raise UserError(f"{text}: {data.title} has no sample at this time{near}")
+    return time
+
+
+def finite_output(outputs, image):
+    """The explained output of one sample: float; a `UserError` when the network returns NaN or infinity for it."""
+    output = float(outputs[0])
+    if not numpy.isfinite(output):
+        raise UserError(f"{image}: the network returns {output} for this image; there is nothing to explain")
+    return output

@@ -1,0 +1,140 @@
+"""What a saved network is made of, and the copy of it that can be explained."""
+
+from tools.errors import UserError
+
+_SATURATING = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
+
+
+def explainable(model):
+    """A copy of a network that computes in float32 and returns logits.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or Sequential. Layers in float16, bfloat16 or a mixed policy become float32, nested ones too; a
+        softmax or sigmoid at the very end (as a layer or as the activation of one) is taken off, because a saturated
+        one has no gradient.
+
+    Returns
+    -------
+    keras.Model
+        With inputs as a list and the same weights; it shares `model`'s layers when nothing had to change.
+
+    Raises
+    ------
+    UserError
+        When it has to change and cannot be rebuilt from its configuration.
+    """
+    import keras
+
+    if isinstance(model, keras.Sequential):
+        model = keras.Model(model.inputs, model.outputs[0])
+    low = any(_is_low(layer.compute_dtype) or _is_low(layer.variable_dtype) for layer in layers_of(model))
+    path = _saturating_path(model)
+    if low or path:
+        known = {type(layer).__name__: type(layer) for layer in layers_of(model)}
+        try:
+            config = model.get_config()
+            if path:
+                _make_linear(config, path)
+            copy = type(model).from_config(_in_float32(config) if low else config, custom_objects=known)
+            copy.set_weights(model.get_weights())
+        except (NotImplementedError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{model.name}: cannot be rebuilt in float32 to be explained ({reason})") from error
+        model = copy
+    return keras.Model(model.inputs, model.output, name=model.name)
+
+
+def logits_of(outputs):
+    """The output to explain: the only one, or of a dict the one named ``"logits"``; a `UserError` otherwise."""
+    if isinstance(outputs, dict):
+        if "logits" not in outputs:
+            raise UserError(f"the network's outputs are {', '.join(outputs)}; expected one named logits")
+        return outputs["logits"]
+    if isinstance(outputs, (list, tuple)):
+        if len(outputs) != 1:
+            raise UserError(f"the network has {len(outputs)} unnamed outputs; expected one, or a dict with logits")
+        return outputs[0]
+    return outputs
+
+
+def layers_of(model):
+    """All layers of a network, those of nested networks included, the networks themselves left out: list."""
+    import keras
+
+    return [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if not isinstance(layer, (keras.Model, keras.layers.InputLayer))
+    ]
+
+
+def last_with_weights(model):
+    """The last layer with weights before the logits, nested networks included.
+
+    Raises
+    ------
+    UserError
+        Several branches join behind the last weights, so that there is no single such layer.
+    """
+    import keras
+
+    operation, parents = _origin(logits_of(model.output))
+    while True:
+        if isinstance(operation, keras.Model):
+            return last_with_weights(operation)
+        if getattr(operation, "weights", None):
+            return operation
+        if len(parents) != 1:
+            raise UserError(
+                f"{model.name}: ends in {operation.name}, which has no single layer with weights before it;"
+                " choose a layer with --layer"
+            )
+        operation, parents = _origin(parents[0])
+
+
+def _origin(tensor):
+    """The operation that made a symbolic tensor, and the tensors it made it from."""
+    operation, node, _ = tensor._keras_history
+    return operation, operation._inbound_nodes[node].input_tensors
+
+
+def _saturating_path(model):
+    """Names from `model` down to the layer that ends it with a softmax or sigmoid; None when none does."""
+    import keras
+
+    operation, _ = _origin(logits_of(model.output))
+    if isinstance(operation, keras.Model):
+        inner = _saturating_path(operation)
+        return inner and (operation.name, *inner)
+    activation = getattr(operation, "activation", None)
+    saturating = getattr(activation, "__name__", "") in _SATURATING.values() or type(operation).__name__ in _SATURATING
+    return (operation.name,) if saturating else None
+
+
+def _make_linear(config, path):
+    """Take the activation off the layer at `path` in a model's configuration, in place."""
+    entry = next(entry for entry in config["layers"] if entry["config"].get("name", entry.get("name")) == path[0])
+    if len(path) > 1:
+        _make_linear(entry["config"], path[1:])
+    elif "activation" in entry["config"]:
+        entry["config"]["activation"] = "linear"
+    else:
+        linear = {"name": path[0], "activation": "linear"}
+        entry |= {"module": "keras.layers", "class_name": "Activation", "config": linear, "registered_name": None}
+        for node in entry.get("inbound_nodes", []):
+            node["kwargs"] = {}  # softmax's mask and axis
+
+
+def _is_low(dtype):
+    return dtype in ("float16", "bfloat16")
+
+
+def _in_float32(config):
+    """A model's configuration with every 16-bit type and mixed policy replaced by float32."""
+    if isinstance(config, dict):
+        return {key: _in_float32(value) for key, value in config.items()}
+    if isinstance(config, (list, tuple)):
+        return type(config)(_in_float32(value) for value in config)
+    return "float32" if config in ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16") else config

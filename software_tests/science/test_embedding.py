@@ -1,0 +1,160 @@
+"""The embedding: what is collected, that groups stay together, and the projector's files."""
+
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from science import explanation
+from science.embedding import projector, tsne
+from tools.errors import UserError
+
+
+def test_groups_stay_together_and_the_seed_decides():
+    random = numpy.random.default_rng(0)
+    group = numpy.repeat(numpy.arange(3), 30)
+    vectors = random.normal(0, 1, (90, 40)) + 12 * numpy.eye(40)[group]
+    positions = tsne.embed(vectors, seed=1)
+    distances = numpy.linalg.norm(positions[:, None] - positions[None], axis=-1) + numpy.where(numpy.eye(90), numpy.inf, 0)
+    assert (group[distances.argmin(axis=1)] == group).all()
+    numpy.testing.assert_array_equal(positions, tsne.embed(vectors, seed=1))
+    assert numpy.abs(positions - tsne.embed(vectors[::-1], seed=2)).max() > 1e-3
+
+
+@pytest.mark.parametrize("shape", [(5, 1), (5, 3), (12, 300)])
+def test_few_samples_and_few_units(shape):
+    positions = tsne.embed(numpy.random.default_rng(0).normal(size=shape))
+    assert positions.shape == (shape[0], 2)
+    assert numpy.isfinite(positions).all()
+
+
+def test_a_network_that_says_the_same_of_everything():
+    with pytest.raises(UserError, match="the same for every image"):
+        tsne.embed(numpy.ones((10, 4)))
+
+
+def test_collected_activations_are_what_the_output_layer_reads(saved, dataset):
+    subject = explanation.load(saved(), dataset)
+    collected = tsne.collect(subject, batch_size=5)
+    weights, bias = subject.model.get_layer("output").get_weights()
+    outputs = collected.vectors @ weights + bias
+    numpy.testing.assert_allclose(numpy.log10(collected.predictions), outputs[:, 0], rtol=1e-5, atol=1e-5)
+    data = subject.data
+    times = [*data.times("training"), *data.times("validation")]
+    numpy.testing.assert_array_equal(collected.times, times)
+    numpy.testing.assert_array_equal(collected.splits, ["training"] * 12 + ["validation"] * 12)
+    images = numpy.stack([data.inputs(time)["image"] for time in times])
+    expected = subject.model.predict({"image": images}, verbose=0)[:, 0]
+    numpy.testing.assert_allclose(outputs[:, 0], expected, rtol=1e-4, atol=1e-5)
+    numpy.testing.assert_allclose(collected.truths, [data.truth(time)[0] for time in times])
+
+
+def test_feature_maps_of_a_named_layer_are_averaged(saved, dataset):
+    collected = tsne.collect(explanation.load(saved(), dataset), splits=["validation"], layer="first")
+    assert collected.vectors.shape == (12, 6)
+    assert set(collected.splits) == {"validation"}
+
+
+def test_the_representation_before_a_nested_head():
+    import keras
+
+    from science.gradient_engine import GradientEngine
+
+    image = keras.Input((8,), name="image")
+    x = keras.layers.Dense(6, activation="relu", name="body")(image)
+    inner = keras.Input((6,))
+    head = keras.Model(inner, keras.layers.Activation("relu")(keras.layers.Dense(1, name="read")(inner)), name="head")
+    engine = GradientEngine(keras.Model(image, head(x)))
+    assert engine.feature_layer().name == "read"
+    branches = keras.layers.Add()([keras.layers.Dense(1)(x), keras.layers.Dense(1)(x)])
+    with pytest.raises(UserError, match="choose a layer with --layer"):
+        GradientEngine(keras.Model(image, branches)).feature_layer()
+
+
+def _table(path):
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    return {name: [row[i] for row in rows[1:]] for i, name in enumerate(rows[0])}
+
+
+def test_a_run_gets_files_that_agree(saved, dataset):
+    from google.protobuf import text_format
+    from PIL import Image
+    from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+
+    model = saved()
+    run = model.parent
+    (run / "settings.yml").write_text(f"dataset: {dataset}\ndata_options: {{}}\n")
+    tsne.main([str(model), str(dataset), "--channel", "magnetogram"])
+    folder = run / "embeddings"
+    for base, prefix in ((folder, ""), (run, "embeddings/")):
+        config = text_format.Parse((base / "projector_config.pbtxt").read_text(), ProjectorConfig())
+        assert [entry.tensor_path for entry in config.embeddings] == [f"{prefix}activations.tsv", f"{prefix}tsne.tsv"]
+        for entry in config.embeddings:
+            for path in (entry.tensor_path, entry.metadata_path, entry.sprite.image_path):
+                assert (base / path).is_file()
+    with numpy.load(folder / "embedding.npz", allow_pickle=False) as arrays:
+        vectors, positions, truths = arrays["vectors"], arrays["positions"], arrays["truths"]
+    numpy.testing.assert_allclose(numpy.loadtxt(folder / "activations.tsv", delimiter="\t"), vectors, rtol=1e-5, atol=1e-6)
+    numpy.testing.assert_allclose(numpy.loadtxt(folder / "tsne.tsv", delimiter="\t"), positions, rtol=1e-5, atol=1e-5)
+    table = _table(folder / "metadata.tsv")
+    assert list(table) == ["time", "split", "flux", "class", "group", "prediction", "note"]
+    assert len(table["time"]) == len(vectors) == 24
+    assert table["time"][0] == "2026-02-01T00:00:00Z"
+    assert table["note"][0] == "a b", "a tab within an entry would shift its row"
+    numpy.testing.assert_allclose(numpy.array(table["flux"], float), truths, rtol=1e-3)
+    with Image.open(folder / "sprite.png") as image:
+        assert image.size == (5 * 64, 5 * 64)
+    assert (folder / "embedding.png").stat().st_size > 10_000
+
+
+def test_classification_is_grouped_by_event(saved, dataset):
+    subject = explanation.load(saved(), dataset, {"kind": "classification"})
+    collected = tsne.collect(subject)
+    table = tsne.labels(subject, collected)
+    assert set(table["group"]) == {"event", "no event"}
+    assert [group == "event" for group in table["group"]] == list(collected.truths == 1)
+    assert ((collected.predictions >= 0) & (collected.predictions <= 1)).all()
+
+
+@given(count=st.integers(1, 90_000))
+@settings(deadline=None, max_examples=30)
+def test_sprites_fit_into_a_texture(count):
+    size = projector.thumbnail_size(count)
+    assert 1 <= size <= 64
+    assert int(numpy.ceil(numpy.sqrt(count))) * size <= 8192
+
+
+def test_thumbnails_lie_row_by_row():
+    thumbnails = numpy.arange(5, dtype="uint8")[:, None, None, None] * numpy.ones((1, 2, 2, 3), "uint8")
+    sprite = projector.sprite(thumbnails)
+    assert sprite.shape == (6, 6, 3)
+    numpy.testing.assert_array_equal(sprite[::2, ::2, 0], [[0, 1, 2], [3, 4, 0], [0, 0, 0]])
+
+
+def test_thumbnails_keep_north_up():
+    from dataset_models.solar_data import Channel
+
+    image = numpy.zeros((1, 32, 32, 1), "float32")
+    image[0, :4] = 1
+    small = projector.Painter(Channel("x"), 0, size=8)(image)
+    assert small.shape == (1, 8, 8, 3)
+    assert small[0, 0].min() == 255
+    assert small[0, 4:].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--count", "2"], "4 samples in training, validation; an embedding needs at least 5"),
+        (["--count", "0"], "the training split is empty"),
+        (["--channel", "1700"], "--channel 1700: the data set has 171, magnetogram"),
+        (["--layer", "nothing"], "--layer nothing: the network has no such layer"),
+        (["--perplexity", "nan"], "--perplexity nan: must be at least 1"),
+        (["--batch", "0"], "--batch 0: must be at least 1"),
+    ],
+)
+def test_faults_write_nothing(saved, dataset, flags, words):
+    model = saved()
+    with pytest.raises(UserError, match=words):
+        tsne.main([str(model), str(dataset), *flags])
+    assert [file.name for file in model.parent.iterdir()] == [model.name]

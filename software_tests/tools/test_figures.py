@@ -1,0 +1,118 @@
+"""Figures: colour tables, scales, axes, and that nothing of the style leaks."""
+
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from tools import figures
+from tools.errors import UserError
+
+
+def test_style_ends_with_its_block():
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    with figures.style():
+        assert matplotlib.rcParams["font.size"] == 12
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_saving_is_repeatable_and_whole(tmp_path):
+    def draw(path):
+        with figures.style():
+            figure, axes = figures.new()
+            axes.plot([1, 3, 2])
+            figures.save(figure, path)
+        return path.read_bytes()
+
+    assert draw(tmp_path / "a.png") == draw(tmp_path / "b.png")
+    figure, axes = figures.new()
+    axes.set_title("$\\nonsense{$")
+    with pytest.raises(ValueError, match="nonsense"):
+        figures.save(figure, tmp_path / "c.png")
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["a.png", "b.png"]
+
+
+def test_colour_tables_of_the_instruments():
+    assert figures.colour_table("sdoaia171")(0.5) != figures.colour_table("sdoaia304")(0.5)
+    with pytest.raises(UserError, match="colour table 'sdoaia172'"):
+        figures.colour_table("sdoaia172")
+
+
+@given(values=arrays.arrays("float64", (4, 5), elements=st.floats(-1e6, 1e6)))
+@settings(deadline=None)
+def test_zero_of_a_signed_map_is_the_middle_of_its_scale(values):
+    norm = figures.signed_norm(values)
+    assert float(norm(0.0)) == 0.5
+    assert norm.vmax > 0
+
+
+@given(
+    values=arrays.arrays("float64", (6, 5), elements=st.floats(-1e5, 1e5) | st.just(float("nan"))), logarithmic=st.booleans()
+)
+@settings(deadline=None)
+def test_any_image_has_a_scale(values, logarithmic):
+    norm = figures.image_norm(values, logarithmic=logarithmic)
+    assert norm.vmax > norm.vmin
+    shown = numpy.ma.filled(norm(numpy.nan_to_num(values)), 0.0)
+    assert ((shown >= 0) & (shown <= 1)).all()
+
+
+def test_scales_of_magnetograms_and_intensities():
+    field = numpy.linspace(-50, 300, 1000)
+    assert figures.image_norm(field).vmin == -figures.image_norm(field).vmax
+    intensities = figures.image_norm(numpy.array([0.0, 9.0, 999.0]), logarithmic=True)
+    assert float(intensities(0.0)) == 0.0
+    assert float(intensities(9.0)) == pytest.approx(1 / 3, abs=2e-3)  # the outermost 0.1 % are clipped
+
+
+def test_fixed_colours_of_magnetograms_are_for_gauss_only():
+    assert figures.image_look(numpy.array([-3000.0, 100.0]), "hmimag")[1].vmax == 1500
+    assert figures.image_look(numpy.array([0.0, 1.0]), "hmimag")[0].name == "gray"
+
+
+def test_extent_puts_disc_centre_at_zero_and_west_to_the_right():
+    from astropy.io import fits
+
+    header = fits.Header()
+    for axis in "12":
+        header[f"CTYPE{axis}"], header[f"CUNIT{axis}"] = ("HPLN-TAN", "HPLT-TAN")[int(axis) - 1], "arcsec"
+        header[f"CDELT{axis}"], header[f"CRPIX{axis}"], header[f"CRVAL{axis}"] = 2.4, 512.5, 0.0
+    left, right, bottom, top = figures.extent_of(header, (1024, 1024))
+    assert (left, right, bottom, top) == pytest.approx((-1228.8, 1228.8, -1228.8, 1228.8))
+    header["CRPIX1"] = 500.5
+    assert figures.extent_of(header, (1024, 1024))[0] == pytest.approx(-1200.0)
+    for key, value in (("CROTA2", 180.0), ("CUNIT1", "deg"), ("PC1_2", 0.5)):
+        changed = header.copy()
+        changed[key] = value
+        assert figures.extent_of(changed, (1024, 1024)) is None
+    assert figures.extent_of(None, (4, 4)) is None
+
+
+def test_panels_are_labelled():
+    image = numpy.arange(12.0).reshape(3, 4)
+    with figures.style():
+        figure, axes = figures.new(1, 3)
+        figures.show_image(axes[0], image, table="sdoaia171", unit="DN/s", logarithmic=True)
+        figures.show_signed(axes[1], image - 5, label="per dex", extent=(-1, 1, -1, 1))
+        figures.show_overlay(axes[2], image, image - 5)
+        figure.canvas.draw()
+    assert "pixels" in axes[0].get_xlabel()
+    assert "arcsec" in axes[1].get_ylabel()
+    assert {"DN/s", "per dex"} <= {bar.get_ylabel() for bar in figure.axes}
+
+
+def test_utc_axis_and_title():
+    figure, axes = figures.new()
+    axes.plot(numpy.array(["2026-02-01", "2026-02-04"], "datetime64[s]"), [0, 1])
+    figures.utc_axis(axes)
+    figure.canvas.draw()
+    assert axes.get_xlabel() == "time (UTC)"
+    assert "Feb" in axes.xaxis.get_major_formatter().get_offset() or any(
+        "Feb" in tick.get_text() for tick in axes.get_xticklabels()
+    )
+    assert figures.title("171", simulated=True) == "171 (simulated)"
+    assert figures.title("simulated Sun", simulated=True) == "simulated Sun"
+    assert figures.title("171", simulated=False) == "171"
