@@ -91,10 +91,11 @@ def measure():
 
 
 def main(arguments=None):
+    """Measure and print."""
+    from benchmark_table import show
+
     command_line.parser(__doc__).parse_args(arguments)
-    for one in measure():
-        numbers = f"{one['baseline']:.3g} s {one['ours']:.3g} s {one['ratio']:.3g} {one['required']:g}"
-        print(f"{one['what']}: {numbers} {'pass' if one['passed'] else 'FAIL'}")
+    show(measure())
 
 
 if __name__ == "__main__":

@@ -79,12 +79,11 @@ def _data_set(folder):
 
 
 def main(arguments=None):
-    parser = command_line.parser(__doc__)
-    parser.parse_args(arguments)
-    for row in measure():
-        verdict = "passed" if row["passed"] else "FAILED"
-        times = f"{1000 * row['ours']:.2f} ms / {1000 * row['baseline']:.2f} ms = {row['ratio']:.2f}"
-        print(f"{row['what']}: {times} (at most {row['required']}) {verdict}")
+    """Measure and print."""
+    from benchmark_table import show
+
+    command_line.parser(__doc__).parse_args(arguments)
+    show(measure())
 
 
 if __name__ == "__main__":

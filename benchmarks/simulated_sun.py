@@ -48,13 +48,11 @@ def measure():
 
 
 def main(arguments=None):
+    """Measure and print."""
+    from benchmark_table import show
+
     command_line.parser(__doc__).parse_args(arguments)
-    for line in measure():
-        verdict = "pass" if line["passed"] else "FAIL"
-        print(
-            f"{line['what']}: required {line['baseline']:.0f}, ours {line['ours']:.0f},"
-            f" ratio {line['ratio']:.2f} (at least {line['required']:.1f}): {verdict}"
-        )
+    show(measure())
 
 
 if __name__ == "__main__":
