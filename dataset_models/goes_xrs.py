@@ -15,6 +15,7 @@ import hashlib
 import os
 import pathlib
 import sqlite3
+import time
 
 import numpy
 
@@ -25,6 +26,7 @@ from tools.errors import UserError
 CALIBRATIONS = ("operational", "science")
 OPERATIONAL_SCALING = 0.7  # operational flux / true flux in 1-8 A (0.85 in 0.5-4 A): NOAA NCEI, GOES XRS user's guide
 
+_PATIENCE = 60.0  # seconds to wait for another writer
 _MINUTE = numpy.timedelta64(1, "m")
 _OLDEST_CURRENT = numpy.timedelta64(10, "m")
 
@@ -336,7 +338,7 @@ def _opened(store, *, writing=False):
             address = f"{store.absolute().as_uri()}?mode=ro"
         else:  # readers of a write-ahead log need its side files, which a read-only folder cannot have
             address = f"{store.absolute().as_uri()}?mode=ro&immutable=1"
-        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=60, isolation_level=None)) as connection:
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None)) as connection:
             if writing:
                 _prepare(connection)
             if connection.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA_VERSION:
@@ -354,11 +356,23 @@ def _prepare(connection):
     tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
     if tables:
         return  # someone else's database, refused by the version check
-    connection.execute("PRAGMA journal_mode = WAL")
+    _begin_log(connection)
     with _transaction(connection):
         for statement in _SCHEMA.split(";\n"):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+
+def _begin_log(connection):
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:  # SQLite does not always wait by itself when several open a new store
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 @contextlib.contextmanager

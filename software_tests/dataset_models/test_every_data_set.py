@@ -1,0 +1,123 @@
+"""Every SolarData passes the same battery, whatever its archive."""
+
+import pathlib
+
+import numpy
+import pytest
+import yaml
+
+from dataset_models import goes_xrs
+from dataset_models.SDO.AIA.fdl_1 import AIA8
+from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
+from dataset_models.simulated import archive
+from dataset_models.simulated.sun import SimulatedSun
+from dataset_models.solar_data import load_solar_data
+
+TINY = pathlib.Path(__file__).parents[1] / "network_models" / "tiny_data.py"
+CASES = (
+    "tiny",
+    "tiny with side channel",
+    "simulated",
+    "simulated flares, three images",
+    "magnetograms",
+    "magnetogram fits",
+    "aia",
+)
+
+
+@pytest.fixture(scope="module")
+def simulated_archive(tmp_path_factory):
+    """Two days of a simulated Sun as the real archives would hold them, and its flux imported into a store."""
+    folder = tmp_path_factory.mktemp("archive")
+    sun = SimulatedSun(start="2012-03-01", days=2, cadence_minutes=480)
+    archive.write_archive(folder, sun, products=("aia", "hmi_jpg", "hmi_fits", "goes", "flares"), hmi_size=128)
+    for file in sorted((folder / "goes").iterdir()):
+        goes_xrs.import_file(folder / "xrs.sqlite", file)
+    # A list says nothing about times before its first flare and after its last.
+    (folder / "span.csv").write_text("start_time,goes_class\n2012-02-28 00:00:00,B1.0\n2012-03-05 00:00:00,B1.0\n")
+    return folder
+
+
+@pytest.fixture(params=CASES)
+def case(request, tmp_path):
+    """A data set and, where it has files, the file of one of its validation samples."""
+    name = request.param
+    if name.startswith("tiny"):
+        return load_solar_data(TINY)(side="side" in name), None
+    if name.startswith("simulated"):
+        options = {"days": 60, "image_size": 32}
+        if "three" in name:
+            options |= {"dependent_variable": "flare", "images": 3, "side_channels": ("current flux",), "threshold": "C1.0"}
+        sun = SimulatedSun(**options)
+        return sun, archive.write_image(tmp_path, sun, sun.times("validation")[0])
+    folder = request.getfixturevalue("simulated_archive")
+    if name == "aia":
+        options = {"lag": "00min", "catch": "36min", "calibration": "operational", "validation_fraction": 0.4}
+        data = AIA8(folder=str(folder / "aia"), goes=str(folder / "xrs.sqlite"), image_size=64, cache=str(tmp_path), **options)
+        return data, next(iter(_at(folder / "aia", data.times("validation")[0])))
+    kind, ending = ("hmi_jpg", "*.jpg") if name == "magnetograms" else ("hmi_fits", "*.fits")
+    lists = tuple(str(folder / name) for name in ("flares.csv", "span.csv"))
+    data = FullDiskMagnetograms(folder=str(folder / kind), flares=lists, image_size=32, window_hours=6.0, history=True)
+    return data, next(
+        path for path in sorted((folder / kind).rglob(ending)) if data._files[data.times("validation")[0]] == path
+    )
+
+
+def _at(folder, time):
+    stamp = str(time).replace("-", "").replace("T", "_").replace(":", "")[:13]
+    return sorted(folder.rglob(f"*{stamp}*.fits"))
+
+
+def test_battery(case):
+    data, file = case
+    assert data.is_downloaded(), str(data.is_downloaded())
+    training, validation = data.times("training"), data.times("validation")
+    for times in (training, validation):
+        assert times.dtype == "datetime64[s]"
+        assert len(times) > 0
+        assert (numpy.diff(times) > numpy.timedelta64(0, "s")).all()
+    assert training[-1] < validation[0]
+
+    shapes = data.input_shapes
+    assert data.image_inputs == tuple(name for name, shape in shapes.items() if len(shape) == 3)
+    assert data.image_inputs[0] == "image"
+    assert {shapes[name][-1] for name in data.image_inputs} == {len(data.channels)}
+    assert ("side_channel" in shapes) == bool(data.side_channel_names)
+    if "side_channel" in shapes:
+        assert shapes["side_channel"] == (len(data.side_channel_names),)
+
+    for split in ("training", "validation"):
+        time = data.times(split)[0]
+        inputs = data.inputs(time)
+        assert {name: array.shape for name, array in inputs.items()} == shapes
+        assert all(numpy.asarray(array).dtype == "float32" and numpy.isfinite(array).all() for array in inputs.values())
+        again = data.inputs(time)
+        assert all(numpy.array_equal(inputs[name], again[name]) for name in inputs)
+        targets = data.targets(split)
+        assert targets.dtype == "float32"
+        assert targets[0] == pytest.approx(data.target(time), rel=1e-6)
+        true, prior = data.truth(time)
+        assert data.value(data.target(time), prior) == pytest.approx(true, rel=1e-5)
+        if data.task == "classification":
+            assert set(numpy.unique(targets)) <= {0.0, 1.0}
+            assert {true, prior} <= {0.0, 1.0}
+        assert all(isinstance(value, (str, int, float)) for value in data.metadata(time).values())
+
+    (batch, target), *_ = data.pipeline("validation", batch_size=2).take(1)
+    expected = data.inputs(validation[0])
+    assert all(numpy.array_equal(batch[name][0], expected[name]) for name in shapes)
+    assert float(target[0]) == pytest.approx(data.target(validation[0]), rel=1e-6)
+
+    about = yaml.safe_load(yaml.safe_dump(data.describe()))
+    assert about["samples"] == {"training": len(training), "validation": len(validation)}
+    assert about["simulated"] is data.simulated
+    assert isinstance(data.target_label, str)
+    assert data.forecast(numpy.zeros((2, 1), "float32")).shape == (2,)
+
+    if file is not None:
+        from_file = data.read_image(file)
+        for name, array in data.inputs(validation[0]).items():
+            numpy.testing.assert_allclose(from_file[name], array, rtol=1e-6)
+        header = data.image_header(file)
+        assert header["CTYPE1"] == "HPLN-TAN"
+        assert header["CRPIX1"] == pytest.approx((shapes["image"][1] + 1) / 2)
