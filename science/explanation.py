@@ -339,3 +339,14 @@ def finite_output(outputs, image):
     if not numpy.isfinite(output):
         raise UserError(f"{image}: the network returns {output} for this image; there is nothing to explain")
     return output
+
+
+def output_words(subject, output):
+    """The explained output in words; for a single logit also the probability that it means."""
+    if subject.data.task == "regression":
+        return f"output {output:.3g}"
+    tensor = subject.model.output
+    tensor = tensor["logits"] if isinstance(tensor, dict) else tensor
+    if tensor.shape[-1] != 1:
+        return f"logit {output:.3g}"
+    return f"logit {output:.3g} (probability {50 * (1 + numpy.tanh(output / 2)):.0f} %)"

@@ -76,7 +76,7 @@ def write(folder, subject, sample, gradients, output):
             for index, channel in enumerate(data.channels):
                 arrays = image[..., index], values[..., index]
                 heading = figures.title(f"{sample.label}, {_words(source, channel)}", simulated=data.simulated)
-                heading += f"\n{data.target_label}; network's output {output:.3g}"
+                heading += f"\n{data.target_label}; {explanation.output_words(subject, output)}"
                 _draw(*arrays, channel, header, heading, path(source, channel.name, ".png"))
                 if header is not None:
                     history = (
@@ -135,7 +135,8 @@ def main(arguments=None):
     engine = GradientEngine(subject.model, target=flags.target)
     output = explanation.finite_output(engine.outputs(sample.inputs), flags.image)
     names = write(folder, subject, sample, engine.gradients(sample.inputs), output)
-    print(f"output {output:.4g} ({subject.data.target_label}); {len(names)} files in {folder}")
+    words = explanation.output_words(subject, output)
+    print(f"{words}: {subject.data.target_label}; {len(names)} files in {folder}")
     if sample.header is None:
         print("no FITS: only an image file whose coordinates are known gives one")
 
