@@ -13,7 +13,7 @@ import numpy
 
 from dataset_models.solar_data import SolarData, load_solar_data
 from network_models.run_folder import RunFolder, run_folder_of
-from tools import command_line, options
+from tools import atomic_files, command_line, options
 from tools.errors import UserError
 
 
@@ -244,11 +244,13 @@ def results(folder):
         yield temporary
         for file in sorted(temporary.iterdir()):
             os.replace(file, folder / file.name)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
         for parent in made:
             with contextlib.suppress(OSError):
                 parent.rmdir()
+        if atomic_files.disk_is_full(error):
+            raise atomic_files.full_disk(folder) from error
         raise
     temporary.rmdir()
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import pathlib
+import re
 import tempfile
 
 from tools.errors import UserError
@@ -35,8 +36,8 @@ def replacing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        if disk_is_full(error):
+            raise full_disk(path) from error
         raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
     os.close(handle)
     temporary = pathlib.Path(name)
@@ -50,9 +51,29 @@ def replacing(path):
         os.replace(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, str(temporary)):
-            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        if disk_is_full(error):
+            raise full_disk(path) from error
         raise
+
+
+def disk_is_full(error):
+    """Whether an exception, or one that it came from, says that the disk is full.
+
+    h5py, TensorFlow and astropy wrap the operating system's error in their own and keep only its text; numpy says how
+    much it could write.
+    """
+    while error is not None:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if re.search(r"No space left on device|Not enough space on disk|\d+ requested and \d+ written", str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def full_disk(path):
+    """The error that says so and names what was being written: `OSError`."""
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def write_text(path, text):

@@ -2,13 +2,13 @@
 
 import argparse
 import contextlib
-import errno
 import importlib.abc
 import importlib.machinery
 import os
 import sys
 import traceback
 
+from tools import atomic_files
 from tools.errors import UserError
 
 
@@ -63,7 +63,7 @@ def run(main, arguments=None):
     except KeyboardInterrupt:
         _end("interrupted", 130)
     except Exception as error:
-        if _disk_is_full(error):
+        if atomic_files.disk_is_full(error):
             _end(f"no space left on device while writing {_file_of(error)}: free some space and run again", 2)
         traceback.print_exc()
         sys.exit(1)
@@ -110,15 +110,6 @@ def _standard_error_closed():
 def _end(message, code):
     print(f"{os.path.basename(sys.argv[0])}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
-
-
-def _disk_is_full(error):
-    # h5py and TensorFlow wrap the operating system's error in their own types and keep only its text.
-    while error is not None:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _file_of(error):

@@ -35,11 +35,24 @@ def fields(owner):
     return {field.name: field for field in dataclasses.fields(owner) if "help" in field.metadata}
 
 
-def add_flags(parser, owner, *, title=None, skip=()):
+def add_flags(parser, owner, *, title=None, skip=(), aliases=None, defaults=None):
     """Give `parser` a flag ``--name`` for each option of the dataclass `owner`.
 
     Flags that the user does not give stay out of the parsed namespace (so a run's stored value is not overwritten).
     Booleans read ``--name`` and ``--no-name``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    owner : type
+    title : str, optional
+        Heading of these flags in ``--help``.
+    skip : sequence of str
+        Options that get no flag.
+    aliases : dict of str to str, optional
+        Second names: alias to option. Those of other owners' options are ignored.
+    defaults : dict, optional
+        Values that ``--help`` shows instead of the dataclass's own, where a script sets others.
     """
     group = parser.add_argument_group(title or owner.__name__)
     annotations = typing.get_type_hints(owner)
@@ -47,7 +60,8 @@ def add_flags(parser, owner, *, title=None, skip=()):
         if name in skip:
             continue
         kind, many, _ = _kind(annotations[name])
-        default = " ".join(map(str, field.default)) if many else field.default
+        default = (defaults or {}).get(name, field.default)
+        default = " ".join(map(str, default)) if many else default
         text = f"{field.metadata['help']} (default: {default})".replace("%", "%%")
         keywords = {"dest": name, "default": argparse.SUPPRESS, "help": text}
         if kind is bool:
@@ -60,7 +74,8 @@ def add_flags(parser, owner, *, title=None, skip=()):
                 keywords.pop("metavar")
             if many:
                 keywords["nargs"] = "*"
-        group.add_argument(f"--{name}", **keywords)
+        others = [f"--{alias}" for alias, target in (aliases or {}).items() if target == name]
+        group.add_argument(f"--{name}", *others, **keywords)
 
 
 def take(owner, namespace):
