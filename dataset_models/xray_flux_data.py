@@ -119,12 +119,12 @@ class XRayFluxData(SolarData):
 
     @property
     def target_label(self):
-        window = f"in {self.catch} from {self.lag} on"
+        window = f"lag {self.lag}, catch {self.catch}"
         return {
-            "log flux": f"log10 of maximum 1-8 Å flux {window} [W m⁻²]",
-            "forecast": f"maximum 1-8 Å flux {window} [10⁻⁶ W m⁻²]",
-            "flux delta": f"maximum 1-8 Å flux {window}, minus current flux [10⁻⁶ W m⁻²]",
-            "flare": f"flux of {self.threshold} or more {window} [logit]",
+            "log flux": f"log10 of maximum 1-8 Å flux (W m⁻²), {window}",
+            "forecast": f"maximum 1-8 Å flux (10⁻⁶ W m⁻²), {window}",
+            "flux delta": f"maximum 1-8 Å flux minus current flux (10⁻⁶ W m⁻²), {window}",
+            "flare": f"flux of {self.threshold} or more, {window}",
         }[self.dependent_variable]
 
     # Targets

@@ -1,0 +1,53 @@
+"""The examples work as the README says."""
+
+import importlib.util
+import json
+import pathlib
+import shutil
+
+import numpy
+import pytest
+import sunpy.map
+
+from dataset_models import goes_xrs
+from dataset_models.solar_data import load_solar_data
+from tools.errors import UserError
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
+
+
+def test_a_real_swap_image_through_the_example_data_set(shared, tmp_path):
+    file = shared / "fits" / "swap_lv1_20110607_063329.fits"
+    shutil.copy(file, tmp_path)
+    goes_xrs.import_file(tmp_path / "xrs.sqlite", shared / "xrs" / "go1520110607.fits")
+    data_class = load_solar_data(EXAMPLES / "swap_174.py")
+    data = data_class(folder=str(tmp_path), goes=str(tmp_path / "xrs.sqlite"), catch="36min", validation_fraction=0.0)
+    assert data.is_downloaded()
+    (time,) = data.times("training")
+    assert time == numpy.datetime64("2011-06-07T06:33:29")
+    # The M2.5 of that day peaks eight minutes after the image.
+    assert 10 ** data.target(time) == pytest.approx(2.54e-5, rel=0.01)
+    image = data.read_image(file)["image"]
+    assert image.shape == data.input_shapes["image"] == (256, 256, 1)
+    there = sunpy.map.Map(image[::-1, :, 0], data.image_header(file))
+    original = sunpy.map.Map(file)
+    corner = there.pixel_to_world(*(numpy.array([-0.5, -0.5]) * there.dimensions[0].unit))
+    assert corner.separation(original.bottom_left_coord).arcsec < 2 * original.scale.axis1.value
+    assert there.data.mean() == pytest.approx(original.data.mean(), rel=1e-5)
+    with pytest.raises(UserError, match="expected a SWAP image"):
+        other = tmp_path / "swap_lv1_20150101_000000.fits"
+        shutil.copy(shared / "fits" / "aia_171_cutout.fits", other)
+        data.read_image(other)
+
+
+@pytest.mark.slow
+def test_the_demonstration_leaves_a_picture_of_every_tool(tmp_path):
+    spec = importlib.util.spec_from_file_location("demo", EXAMPLES / "demo.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    folder = module.demo(tmp_path)
+    for pattern in ("performance/loss_curve.png", "maps/*.png", "maps/*.fits", "features/*.png", "embeddings/embedding.png"):
+        assert list(folder.glob(pattern)), pattern
+    scores = json.loads((folder / "performance" / "scores.json").read_text())
+    assert scores["skill_climatology"] > 0.5
+    assert scores["skill_persistence"] > 0.5
