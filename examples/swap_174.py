@@ -72,6 +72,8 @@ class Swap174(XRayFluxData):
         for axis in ("1", "2"):
             header["CRPIX" + axis] = (header["CRPIX" + axis] - 0.5) / factor + 0.5
             header["CDELT" + axis] *= factor
+            header[f"CD{axis}_1"] *= factor  # SWAP gives the scale twice
+            header[f"CD{axis}_2"] *= factor
         return header
 
     def is_downloaded(self):

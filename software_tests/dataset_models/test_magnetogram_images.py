@@ -14,7 +14,7 @@ from tools.errors import UserError
 SPOT = (310.0, -455.0)  # arcsec, west and north of disk centre
 
 
-def write_fits(path, *, angle, rice, size=400, centre=(203.2, 197.9)):
+def write_fits(path, *, angle, rice=False, matrix=False, size=400, centre=(203.2, 197.9)):
     """A magnetogram of 5.2 arcsec per pixel with one spot of 200 G at SPOT, rotated by `angle` degrees, NaN off the disk."""
     header = fits.Header()
     header["CTYPE1"], header["CTYPE2"] = "HPLN-TAN", "HPLT-TAN"
@@ -22,7 +22,11 @@ def write_fits(path, *, angle, rice, size=400, centre=(203.2, 197.9)):
     header["CDELT1"] = header["CDELT2"] = 5.2
     header["CRPIX1"], header["CRPIX2"] = centre
     header["CRVAL1"], header["CRVAL2"] = 3.5, -2.5
-    header["CROTA2"] = angle
+    if matrix:
+        cosine, sine = numpy.cos(numpy.deg2rad(angle)), numpy.sin(numpy.deg2rad(angle))
+        header["PC1_1"], header["PC1_2"], header["PC2_1"], header["PC2_2"] = cosine, -sine, sine, cosine
+    else:
+        header["CROTA2"] = angle
     header["RSUN_OBS"] = 960.0
     header["DATE-OBS"] = "2014-03-01T00:00:27"
     header["BUNIT"] = "Gauss"
@@ -41,9 +45,10 @@ def write_fits(path, *, angle, rice, size=400, centre=(203.2, 197.9)):
 
 
 @pytest.mark.parametrize("angle", [0.0, 179.93, 31.0])
-@pytest.mark.parametrize("rice", [False, True])
-def test_fits_is_turned_north_up(tmp_path, angle, rice):
-    path = write_fits(tmp_path / "hmi.m_720s.20140301_000125_TAI.magnetogram.fits", angle=angle, rice=rice)
+@pytest.mark.parametrize("kind", ["plain", "rice", "matrix"])
+def test_fits_is_turned_north_up(tmp_path, angle, kind):
+    path = tmp_path / "hmi.m_720s.20140301_000125_TAI.magnetogram.fits"
+    write_fits(path, angle=angle, rice=kind == "rice", matrix=kind == "matrix")
     image, header = magnetogram_images.read(path, size=128)
     assert image.shape == (128, 128, 1)
     assert image.dtype == numpy.float32

@@ -270,7 +270,7 @@ def _read_fits(path, size, clip):
         )
     if not numpy.isfinite(gauss).any():
         raise UserError(f"{path}: every pixel is NaN; the image is empty")
-    scale, angle = float(header["CDELT1"]), numpy.deg2rad(float(header.get("CROTA2", 0)))
+    scale, angle = float(header["CDELT1"]), _rotation(header)
     radius = float(header.get("RSUN_OBS") or header.get("R_SUN", 0) * scale)
     across = min(gauss.shape) * scale
     if not across > 2 * radius > 0:
@@ -300,6 +300,13 @@ def _read_fits(path, size, clip):
         if key in header:
             out[key] = header[key]
     return image.reshape(size, finer, size, finer).mean((1, 3)), out, gauss.shape[1]
+
+
+def _rotation(header):
+    """Angle in radians by which the image is turned, from CROTA2 (JSOC) or a PC matrix (files that sunpy wrote)."""
+    if "CROTA2" in header:
+        return numpy.deg2rad(float(header["CROTA2"]))
+    return numpy.arctan2(float(header.get("PC2_1", 0)), float(header.get("PC1_1", 1)))
 
 
 def _rotated(header, cosine, sine):
