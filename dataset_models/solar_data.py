@@ -6,6 +6,7 @@ command line flags). Copy one, change it, and give its path to any script. Every
 """
 
 import abc
+import concurrent.futures
 import contextlib
 import csv
 import dataclasses
@@ -22,6 +23,7 @@ import typing
 
 import numpy
 
+from dataset_models.image_cache import empty_aligned
 from tools import atomic_files, options
 from tools.errors import UserError
 
@@ -231,9 +233,9 @@ class SolarData(abc.ABC):
 
     # Pipelines
 
-    def steps(self, split, batch_size):
-        """Batches in one pass over a split, the last one possibly smaller."""
-        return math.ceil(len(self.times(split)) / batch_size)
+    def steps(self, split, batch_size, sampling=None):
+        """Batches in one epoch of a split, the last one possibly smaller; `sampling` as for `pipeline`."""
+        return math.ceil((sampling.count if sampling else len(self.times(split))) / batch_size)
 
     def targets(self, split):
         """Targets of a split, in the order of `times`: float32 (n,)."""
@@ -244,7 +246,7 @@ class SolarData(abc.ABC):
         """The order of samples in one epoch: a permutation that depends on seed and epoch alone."""
         return numpy.random.default_rng([seed, epoch]).permutation(count)
 
-    def pipeline(self, split, *, batch_size, seed=None, first_epoch=0, shard=(0, 1), readers=None):
+    def pipeline(self, split, *, batch_size, seed=None, first_epoch=0, shard=(0, 1), readers=None, sampling=None):
         """Batches of (inputs, target) as a `tf.data.Dataset`.
 
         Parameters
@@ -261,7 +263,12 @@ class SolarData(abc.ABC):
         shard : tuple of int
             (index, count): of each epoch's order take every count-th sample, for one worker of several.
         readers : int, optional
-            Samples read at once. The order of samples does not depend on it.
+            Samples of a batch that are read at once. The order of samples does not depend on it.
+        sampling : object, optional
+            What an epoch consists of, if not every sample once: it has ``count`` entries;
+            ``sampling.positions(epoch)``, int64 (count,), says which sample each one is; ``sampling.changed(arrays,
+            epoch, entry)`` returns its inputs, given those of the sample in the order of `input_shapes`. Entries are
+            shuffled as samples are. For example `dataset_models.augmentation.EqualClasses`.
 
         Returns
         -------
@@ -283,24 +290,41 @@ class SolarData(abc.ABC):
         index, count = shard
         names, shapes = list(self.input_shapes), list(self.input_shapes.values())
 
-        def epoch_order(epoch):
-            order = numpy.arange(len(times)) if seed is None else self.order(len(times), seed=seed, epoch=int(epoch))
-            return order[index::count].astype("int64")
+        entries = sampling.count if sampling else len(times)
 
-        def read(sample):
-            arrays = tensorflow.numpy_function(
-                lambda which: self._arrays(int(seconds[which])), [sample], [tensorflow.float32] * len(names)
-            )
-            for array, shape in zip(arrays, shapes, strict=True):
-                array.set_shape(shape)
-            return dict(zip(names, arrays, strict=True)), tensorflow.gather(targets, sample)
+        def epoch_order(epoch):
+            order = numpy.arange(entries) if seed is None else self.order(entries, seed=seed, epoch=int(epoch))
+            order = order[index::count].astype("int64")
+            return order, sampling.positions(int(epoch))[order] if sampling else order
+
+        buffers = _Buffers()
+        pool = concurrent.futures.ThreadPoolExecutor(readers or min(8, os.cpu_count() or 1))
+
+        def batch_arrays(epoch, entries, samples):
+            batch = [buffers.take((len(samples), *shape)) for shape in shapes]
+
+            def read(row):
+                arrays = self._arrays(int(seconds[samples[row]]))
+                if sampling:
+                    arrays = sampling.changed(arrays, int(epoch), int(entries[row]))
+                for places, array in zip(batch, arrays, strict=True):
+                    places[row] = array
+
+            list(pool.map(read, range(len(samples))))
+            return batch
 
         def epoch_batches(epoch):
-            order = tensorflow.numpy_function(epoch_order, [epoch], tensorflow.int64)
-            order.set_shape([None])
-            samples = tensorflow.data.Dataset.from_tensor_slices(order)
-            parallel = readers or min(8, max(2, os.cpu_count() or 1))
-            return samples.map(read, num_parallel_calls=parallel, deterministic=True).batch(batch_size)
+            def read(entries, samples):
+                arrays = tensorflow.numpy_function(batch_arrays, [epoch, entries, samples], [tensorflow.float32] * len(names))
+                for array, shape in zip(arrays, shapes, strict=True):
+                    array.set_shape((None, *shape))
+                return dict(zip(names, arrays, strict=True)), tensorflow.gather(targets, samples)
+
+            order = tensorflow.numpy_function(epoch_order, [epoch], [tensorflow.int64] * 2)
+            for positions in order:
+                positions.set_shape([None])
+            batches = tensorflow.data.Dataset.from_tensor_slices(tuple(order)).batch(batch_size)
+            return batches.map(read, num_parallel_calls=2, deterministic=True)
 
         if seed is None:
             batches = epoch_batches(tensorflow.constant(0, tensorflow.int64))
@@ -310,7 +334,7 @@ class SolarData(abc.ABC):
         plan = tensorflow.data.Options()
         # Samples are already sharded where that is wanted; TensorFlow must not do it a second time.
         plan.experimental_distribute.auto_shard_policy = tensorflow.data.experimental.AutoShardPolicy.OFF
-        return batches.with_options(plan).prefetch(2)
+        return batches.with_options(plan).prefetch(1)
 
     @contextlib.contextmanager
     def reporting_reads(self):
@@ -404,6 +428,30 @@ class SolarData(abc.ABC):
                         row += 1
                     bar.update(len(forecasts))
         return row
+
+
+class _Buffers:
+    """Memory for batches, used again once TensorFlow has let go of it.
+
+    TensorFlow takes an aligned array as it is and keeps a reference to it while a tensor needs it. Fresh memory for
+    every batch would cost more than filling it: the operating system clears it page by page.
+    """
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.kept = []
+
+    def take(self, shape):
+        """A float32 array of a shape, with arbitrary content, aligned to 64 bytes."""
+        size = math.prod(shape)
+        with self.lock:
+            for array, unused in self.kept:
+                # Views refer to the array's base; with no more references than at first there is none.
+                if array.size == size and sys.getrefcount(array.base) == unused:
+                    return array.reshape(shape)
+            array = empty_aligned(size)
+            self.kept.append((array, sys.getrefcount(array.base)))
+            return array.reshape(shape)
 
 
 class _Reads:

@@ -36,7 +36,7 @@ class Result:
     scores: dict[str, float]
 
 
-def run(build, settings, *, architecture=None, callbacks=()):
+def run(build, settings, *, architecture=None, callbacks=(), optimizer=None, sampling=None, class_weights=None):
     """Train, or continue training, a network.
 
     Parameters
@@ -49,7 +49,15 @@ def run(build, settings, *, architecture=None, callbacks=()):
     architecture : str, optional
         Stored in settings.yml for scripts that train several.
     callbacks : sequence of keras.callbacks.Callback
-        Further ones, called before those that write files.
+        Further ones, called before those that write files. What those with ``state()`` and ``restore(state)`` return
+        is kept for --resume.
+    optimizer : callable, optional
+        ``optimizer()`` returns the `keras.optimizers.Optimizer`; without it the settings decide.
+    sampling : object, optional
+        What a training epoch consists of, as for `SolarData.pipeline`.
+    class_weights : sequence of float, optional
+        For classification: weights of samples without and with an event. The loss of a batch, and the losses reported,
+        are then sum(w l) / sum(w), as of ``torch.nn.CrossEntropyLoss(weight)``.
 
     Returns
     -------
@@ -74,12 +82,13 @@ def run(build, settings, *, architecture=None, callbacks=()):
         keras.utils.set_random_seed(training.seed)
         limit = math.inf if training.allow_large else LARGEST
         with distribution.scope(strategy), _parameter_limit(limit):
-            model = build(data.input_shapes, settings.network, seed=training.seed)
-            _compile(model, data, training, replicas)
+            network = build(data.input_shapes, settings.network, seed=training.seed)
+            model = _trained_part(network)
+            _compile(model, data, training, replicas, optimizer, class_weights)
         stored = {"architecture": architecture} if architecture else {}
         stored |= settings.as_dictionary()
         folder = settings.resume or RunFolder.create(settings.network_folder)
-        writers = _writers(folder, stored, data, training)
+        writers = _writers(folder, network, stored, data, training, callbacks)
         state = writers[-1]
         first_epoch = 0
         if settings.resume:
@@ -88,28 +97,30 @@ def run(build, settings, *, architecture=None, callbacks=()):
                 raise UserError(f"{folder}: already has {first_epoch} epochs; ask for more with --epochs")
             writers[2].first_epoch = first_epoch
         else:
-            fit_statistics(model, data)
-            start_at_climatology(model, data)
-            folder.write_settings({**stored, **data.describe(), "parameters": model.count_params(), **provenance()})
+            fit_statistics(network, data)
+            start_at_climatology(network, data)
+            folder.write_settings({**stored, **data.describe(), "parameters": network.count_params(), **provenance()})
             lines = []
-            model.summary(print_fn=lambda line, **_: lines.append(line))
+            network.summary(print_fn=lambda line, **_: lines.append(line))
             atomic_files.write_text(folder.summary, "\n".join(lines) + "\n")
         print(
             f"{data.title}: {counts['training']} training and {counts['validation']} validation samples;"
-            f" {model.count_params():,} parameters; run folder {folder}"
+            f" {network.count_params():,} parameters; run folder {folder}"
         )
 
         batch = training.batch_size
-        training_batches = data.pipeline("training", batch_size=batch, seed=training.seed, first_epoch=first_epoch)
+        training_batches = data.pipeline(
+            "training", batch_size=batch, seed=training.seed, first_epoch=first_epoch, sampling=sampling
+        )
         validation_batches = data.pipeline("validation", batch_size=batch)
         training_batches, validation_batches = (
-            batches.map(_for_fit(replicas)) for batches in (training_batches, validation_batches)
+            batches.map(_for_fit(replicas, class_weights)) for batches in (training_batches, validation_batches)
         )
         with data.reporting_reads():
             model.fit(
                 training_batches,
                 validation_data=validation_batches,
-                steps_per_epoch=data.steps("training", batch),
+                steps_per_epoch=data.steps("training", batch, sampling),
                 validation_steps=data.steps("validation", batch),
                 initial_epoch=first_epoch,
                 epochs=training.epochs,
@@ -209,6 +220,8 @@ def _finish(folder, data, batch_size):
     predictions = folder.performance / "validation_forecasts.csv"
     data.evaluate(load_network(folder.best), predictions, batch_size=batch_size)
     scores = scores_of(predictions, data)
+    if data.task == "classification":
+        scores |= _most_skilful_forecasts(folder, data, batch_size)
     result = Result(folder, int(history["epoch"].iloc[-1]), float(history["val_loss"].min()), scores)
     atomic_files.write_text(folder.performance / "scores.json", json.dumps(scores, indent=2) + "\n")
     for name, value in scores.items():
@@ -219,17 +232,49 @@ def _finish(folder, data, batch_size):
     return result
 
 
-def _compile(model, data, training, replicas):
+def _most_skilful_forecasts(folder, data, batch_size):
+    """Write time, probability and target of the validation split as the most skilful network has it; returns its skill.
+
+    The skill is that of the epoch chosen on this very split, and so flatters a little.
+    """
+    import pandas
+
+    from network_models.trained_network import load_network
+
+    chosen = folder.most_skilful if folder.most_skilful.is_file() else folder.best
+    source = folder.performance / "validation_forecasts.csv"
+    path = folder.performance / "validation_predictions.csv"
+    if not chosen.samefile(folder.best):
+        data.evaluate(load_network(chosen), path, batch_size=batch_size)
+        source = path
+    columns = {"time": "time", "prediction": "probability", "true_value": "target"}
+    table = pandas.read_csv(source)[list(columns)].rename(columns=columns).astype({"target": int})
+    atomic_files.write_table(path, table)
+    found = skill_scores.contingency_table(table["probability"], table["target"])
+    return {
+        "most_skilful_tss": float(skill_scores.true_skill_statistic(found)),
+        "most_skilful_hss": float(skill_scores.heidke_skill_score(found)),
+    }
+
+
+def _trained_part(network):
+    """The network up to its target or logits: Keras pairs targets and metrics with the first of several outputs."""
+    import keras
+
+    return keras.Model(network.input, network.output["logits"]) if isinstance(network.output, dict) else network
+
+
+def _compile(model, data, training, replicas, optimizer, class_weights):
     """Compile with the loss of the data set's task, and a metric that repeats it as a mean over samples."""
     import keras
 
     from network_models.metrics import HeidkeSkillScore, MeanLoss, TrueSkillStatistic
 
-    width = (model.output["logits"] if isinstance(model.output, dict) else model.output).shape[-1]
+    width = model.output.shape[-1]
     if data.task == "regression" and width != 1:
         raise UserError(f"{model.name} has {width} outputs and {data.title} asks for one number; choose another target")
-    # On several devices samples carry weights that make a plain sum the mean over the global batch.
-    reduction = "sum" if replicas > 1 else "sum_over_batch_size"
+    # On several devices, and with class weights, samples carry weights that make a plain sum the mean over the global batch.
+    reduction = "sum" if replicas > 1 or class_weights is not None else "sum_over_batch_size"
     if data.task == "regression":
         kind, keywords = keras.losses.MeanSquaredError, {}
     elif width == 1:
@@ -237,12 +282,12 @@ def _compile(model, data, training, replicas):
     else:
         kind, keywords = keras.losses.SparseCategoricalCrossentropy, {"from_logits": True}
     loss = kind(reduction=reduction, **keywords)
-    metrics = [MeanLoss(kind(reduction="none", **keywords))]
+    metrics = [MeanLoss(kind(reduction="none", **keywords), class_weights)]
     if data.task == "classification":
         metrics += [TrueSkillStatistic(), HeidkeSkillScore()]
-    if isinstance(model.output, dict):
-        loss, metrics = {"logits": loss}, {"logits": metrics}
-    model.compile(optimizer=_optimizer(training), loss=loss, weighted_metrics=metrics, jit_compile=training.xla)
+    optimizer = optimizer() if optimizer else _optimizer(training)
+    model.compile(optimizer=optimizer, loss=loss, weighted_metrics=metrics, jit_compile=training.xla)
+    model.optimizer.build(model.trainable_variables)  # here, since its variables belong to the devices of this scope
 
 
 def _optimizer(training):
@@ -254,22 +299,24 @@ def _optimizer(training):
     return keras.optimizers.Adam(training.learning_rate, weight_decay=decay)
 
 
-def _for_fit(replicas):
-    """Batches as Keras's losses want them: targets (n, 1), and weights where there are several devices.
+def _for_fit(replicas, class_weights=None):
+    """Batches as Keras's losses want them: targets (n, 1), and weights where there are several devices or class weights.
 
-    With these weights the sum over devices is the mean over the global batch. A last batch
-    with fewer samples than devices is filled up with samples of weight 0, for convolutions fail on an empty part.
+    The weights of a batch add up to 1, so that the sum over devices of weighted losses is their mean over the global
+    batch. A last batch with fewer samples than devices is filled up with samples of weight 0, for convolutions fail on
+    an empty part.
     """
 
     def convert(inputs, target):
         target = target[:, None]
-        if replicas == 1:
+        if replicas == 1 and class_weights is None:
             return inputs, target
         import tensorflow
 
-        count = tensorflow.shape(target)[0]
-        fill = tensorflow.maximum(replicas - count, 0)
-        weight = tensorflow.ones_like(target) / tensorflow.cast(count, "float32")
+        none, event = (1.0, 1.0) if class_weights is None else class_weights
+        weight = tensorflow.where(target > 0.5, float(event), float(none))
+        weight = weight / tensorflow.reduce_sum(weight)
+        fill = tensorflow.maximum(replicas - tensorflow.shape(target)[0], 0)
 
         def filled(tensor):
             return tensorflow.concat([tensor, tensorflow.repeat(tensor[-1:], fill, axis=0)], 0)
@@ -280,7 +327,7 @@ def _for_fit(replicas):
     return convert
 
 
-def _writers(folder, stored, data, training):
+def _writers(folder, network, stored, data, training, callbacks):
     import keras
 
     from network_models import training_callbacks
@@ -288,7 +335,7 @@ def _writers(folder, stored, data, training):
     columns = {}
     for group in ("network_options", "training_options", "data_options"):
         columns |= {name: json.dumps(value) if isinstance(value, list) else value for name, value in stored[group].items()}
-    savers = training_callbacks.SaveNetworks(folder)
+    savers = training_callbacks.SaveNetworks(folder, network)
     table = training_callbacks.PerformanceTable(folder, columns)
     label = "cross-entropy" if data.task == "classification" else "mean squared error"
     curve = training_callbacks.LossCurve(folder, table, label=label, title=f"{data.target_label}\n{data.title}")
@@ -299,7 +346,7 @@ def _writers(folder, stored, data, training):
         curve,
         savers,
         keras.callbacks.TensorBoard(str(folder.logs), write_graph=False),
-        training_callbacks.TrainingState(folder, savers, patience=training.patience),
+        training_callbacks.TrainingState(folder, savers, patience=training.stop_after, others=callbacks),
     ]
 
 

@@ -23,18 +23,25 @@ class MeanLoss(keras.metrics.Mean):
     ----------
     loss : keras.losses.Loss
         With ``reduction="none"``.
+    class_weights : sequence of float, optional
+        Weights of samples without and with an event: the mean is then sum(w l) / sum(w) over all samples.
     """
 
-    def __init__(self, loss, name="mean_loss", **keywords):
+    def __init__(self, loss, class_weights=None, name="mean_loss", **keywords):
         super().__init__(name=name, **keywords)
         self.loss = keras.losses.get(loss)
+        self.class_weights = None if class_weights is None else [float(weight) for weight in class_weights]
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         values = keras.ops.reshape(self.loss(y_true, y_pred), (-1,))
-        super().update_state(values, sample_weight=_counting(sample_weight, values))
+        weights = _counting(sample_weight, values)
+        if self.class_weights is not None:
+            none, event = self.class_weights
+            weights = weights * keras.ops.where(keras.ops.reshape(y_true, (-1,)) > 0.5, event, none)
+        super().update_state(values, sample_weight=weights)
 
     def get_config(self):
-        return {**super().get_config(), "loss": keras.losses.serialize(self.loss)}
+        return {**super().get_config(), "loss": keras.losses.serialize(self.loss), "class_weights": self.class_weights}
 
 
 class _ContingencyTable(keras.metrics.Metric):

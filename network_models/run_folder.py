@@ -2,6 +2,7 @@
 
 <network>/trained_models/<YYYYMMDDHHMM>/
     best_performing.hdf5   the network of the epoch with the lowest validation loss
+    most_skilful.hdf5      classification: that of the highest TSS whose HSS is not lower by more than 0.02
     summary.txt            its layers
     settings.yml           every argument, seed, version, data set, git commit
     epochs/                the network after each epoch
@@ -32,6 +33,7 @@ class RunFolder:
     def __init__(self, path):
         self.path = pathlib.Path(path)
         self.best = self.path / "best_performing.hdf5"
+        self.most_skilful = self.path / "most_skilful.hdf5"
         self.summary = self.path / "summary.txt"
         self.settings_file = self.path / "settings.yml"
         self.epochs = self.path / "epochs"

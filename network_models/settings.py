@@ -29,6 +29,11 @@ class TrainingOptions:
     xla: bool = option(False, "compile with XLA (on CPU slower for most networks)")
     allow_large: bool = option(False, "allow networks with more than 150 million parameters")
 
+    @property
+    def stop_after(self):
+        """Training ends after this many epochs without a lower validation loss; 0: never."""
+        return self.patience
+
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
@@ -66,7 +71,16 @@ class RunSettings:
 
 
 def parse(
-    arguments, description, *, network_folder, network=None, choose_network=None, training=TrainingOptions, data_defaults=None
+    arguments,
+    description,
+    *,
+    network_folder,
+    network=None,
+    choose_network=None,
+    training=TrainingOptions,
+    dataset=DEFAULT_DATASET,
+    data_defaults=None,
+    aliases=None,
 ):
     """Read a training script's flags.
 
@@ -82,11 +96,17 @@ def parse(
     network : type
         The options dataclass of the network.
     choose_network : tuple, optional
-        Instead of `network`: (flag, default, dict of value to options dataclass). The chosen value is returned too.
+        Instead of `network`: (flag, default, dict of value to options dataclass), and as a fourth entry, if wanted,
+        flags that stand for a value (dict of flag to value). The chosen value is returned too.
     training : type
         `TrainingOptions` or a subclass.
-    data_defaults : dict, optional
-        Data set options that this script sets unless the user does; names that the data set lacks are ignored.
+    dataset : str
+        The data set file without ``--dataset``, relative to the project.
+    data_defaults : callable, optional
+        ``data_defaults(choice, given)`` returns data set options (dict) that this script sets unless the user does, when
+        the network is `choice` and the user has set those in `given`; names that the data set lacks are ignored.
+    aliases : dict of str to str, optional
+        Second names of flags: alias to option.
 
     Returns
     -------
@@ -101,12 +121,14 @@ def parse(
     first.add_argument("--dataset")
     first.add_argument("--resume")
     if choose_network:
-        flag, default_choice, table = choose_network
-        first.add_argument(flag, dest="choice", choices=tuple(table))
+        flag, default_choice, table, *shortcuts = choose_network
+        shortcuts = shortcuts[0] if shortcuts else {}
+        _add_choice(first, flag, table, shortcuts, default_choice)
     known, _ = first.parse_known_args(arguments)
     folder = RunFolder.open(known.resume) if known.resume else None
     stored = folder.settings() if folder else {}
-    dataset = pathlib.Path(known.dataset) if known.dataset else resolve_dataset(stored.get("dataset", DEFAULT_DATASET))
+    default_dataset = dataset
+    dataset = pathlib.Path(known.dataset) if known.dataset else resolve_dataset(stored.get("dataset", default_dataset))
     data_class = load_solar_data(dataset)
     choice = None
     if choose_network:
@@ -116,11 +138,13 @@ def parse(
         network = table[choice]
 
     parser = command_line.parser(description)
-    parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {DEFAULT_DATASET})")
+    parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {default_dataset})")
     parser.add_argument("--resume", metavar="RUN_FOLDER", help="continue an interrupted run; takes only --epochs besides")
     parser.add_argument("--out", metavar="FOLDER", help="make trained_models here (default: beside the script)")
     if choose_network:
-        parser.add_argument(flag, dest="choice", choices=tuple(table), help=f"architecture (default: {default_choice})")
+        _add_choice(parser, flag, table, shortcuts, default_choice)
+    data_defaults = data_defaults or (lambda choice, given: {})
+    shown = {data_class: data_defaults(choice, {})}
     taken = {}
     for owner, title in ((training, "training"), (network, "network"), (data_class, f"data set: {data_class.title}")):
         clash = set(options.fields(owner)) & set(taken)
@@ -128,12 +152,14 @@ def parse(
             name = min(clash)
             raise UserError(f"{dataset}: option {name} is also an option of {taken[name]}; rename it in the data set")
         taken |= dict.fromkeys(options.fields(owner), owner.__name__)
-        options.add_flags(parser, owner, title=title)
+        options.add_flags(parser, owner, title=title, aliases=aliases, defaults=shown.get(owner))
     chosen = parser.parse_args(arguments)
 
     given = {owner: options.take(owner, chosen) for owner in (training, network, data_class)}
     if folder:
         changed = [*given[network], *given[data_class], *(name for name in given[training] if name != "epochs")]
+        if choose_network and choice != stored.get("architecture"):
+            changed.append(flag.removeprefix("--"))
         if changed or chosen.out or chosen.dataset:
             raise UserError(
                 f"--resume continues the run as it is; remove {', '.join('--' + n for n in changed) or '--dataset, --out'}"
@@ -142,7 +168,8 @@ def parse(
             given[owner] = {**stored.get(key, {}), **given[owner]}
         origin = str(folder.settings_file)
     else:
-        defaults = {name: value for name, value in (data_defaults or {}).items() if name in options.fields(data_class)}
+        defaults = data_defaults(choice, given[data_class])
+        defaults = {name: value for name, value in defaults.items() if name in options.fields(data_class)}
         given[data_class] = {**defaults, **given[data_class]}
         origin = "command line"
     settings = RunSettings(
@@ -154,3 +181,9 @@ def parse(
         resume=folder,
     )
     return (settings, choice) if choose_network else settings
+
+
+def _add_choice(parser, flag, table, shortcuts, default):
+    parser.add_argument(flag, dest="choice", choices=tuple(table), help=f"architecture (default: {default})")
+    for shortcut, value in shortcuts.items():
+        parser.add_argument(shortcut, dest="choice", action="store_const", const=value, help=f"the same as {flag} {value}")

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import time
 
 import keras
 import numpy
@@ -17,9 +18,8 @@ class MeanOverSamples(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         for prefix in ("", "val_"):
-            measured = [name for name in logs or {} if name in (f"{prefix}mean_loss", f"{prefix}logits_mean_loss")]
-            for name in measured:
-                logs[prefix + "loss"] = logs.pop(name)
+            if f"{prefix}mean_loss" in (logs or {}):
+                logs[prefix + "loss"] = logs.pop(f"{prefix}mean_loss")
 
 
 class StopOnInvalidLoss(keras.callbacks.Callback):
@@ -32,35 +32,64 @@ class StopOnInvalidLoss(keras.callbacks.Callback):
 
 
 class SaveNetworks(keras.callbacks.Callback):
-    """Save the network after each epoch, and the one with the lowest validation loss as best_performing.hdf5.
+    """Save the network after each epoch; the one with the lowest validation loss is also best_performing.hdf5.
+
+    Where TSS and HSS are measured, most_skilful.hdf5 is the network that Pandey et al. (2023) keep: the one whose
+    validation TSS exceeds that of the one kept before, while its HSS is not lower by more than 0.02.
 
     Parameters
     ----------
     folder : network_models.run_folder.RunFolder
+    network : keras.Model
+        What is saved: the whole network, of which the model that is trained may be a part.
+
+    Attributes
+    ----------
     best : float
-        The lowest validation loss so far, when a run is resumed.
+        The lowest validation loss so far.
+    best_epoch : int or None
+        The epoch (from 0) that had it first.
+    skill : list of float or None
+        TSS and HSS of the most skilful network so far.
     """
 
-    def __init__(self, folder, best=float("inf")):
+    def __init__(self, folder, network):
         super().__init__()
         self.folder = folder
-        self.best = best
+        self.network = network
+        self.best = float("inf")
+        self.best_epoch = None
+        self.skill = None
 
     def on_epoch_end(self, epoch, logs=None):
         path = self.folder.epochs / f"weights.{epoch + 1:02d}-{logs['val_loss']:.2f}.hdf5"
-        save_network(self.model, path)
+        save_network(self.network, path)
         if logs["val_loss"] < self.best:
-            self.best = logs["val_loss"]
-            with atomic_files.replacing(self.folder.best) as temporary:
-                temporary.unlink()
-                try:
-                    os.link(path, temporary)
-                except OSError:  # a file system without hard links
-                    temporary.write_bytes(path.read_bytes())
+            self.best, self.best_epoch = logs["val_loss"], epoch
+            _link(path, self.folder.best)
+        skill = [float(logs.get(name, numpy.nan)) for name in ("val_tss", "val_hss")]
+        if numpy.isfinite(skill).all() and more_skilful(skill, self.skill):
+            self.skill = skill
+            _link(path, self.folder.most_skilful)
+
+
+def more_skilful(skill, before):
+    """Whether (TSS, HSS) replaces the pair kept before (or None): a higher TSS, and an HSS at most 0.02 lower."""
+    return before is None or (skill[0] > before[0] and skill[1] - before[1] >= -0.02)
+
+
+def _link(path, name):
+    """Give the file `path` a second name."""
+    with atomic_files.replacing(name) as temporary:
+        temporary.unlink()
+        try:
+            os.link(path, temporary)
+        except OSError:  # a file system without hard links
+            temporary.write_bytes(path.read_bytes())
 
 
 class PerformanceTable(keras.callbacks.Callback):
-    """Append a row per epoch, with its scores and every setting, to performance/loss_and_architecture.csv.
+    """Append a row per epoch, with its scores, seconds and every setting, to performance/loss_and_architecture.csv.
 
     Parameters
     ----------
@@ -84,9 +113,13 @@ class PerformanceTable(keras.callbacks.Callback):
                 self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= self.first_epoch]
             self._rewrite()
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began = time.perf_counter()
+
     def on_epoch_end(self, epoch, logs=None):
-        logs = logs or {}
-        self.rows.append({"epoch": epoch + 1, **{name: f"{value:.9g}" for name, value in logs.items()}, **self.settings})
+        scores = {name: f"{value:.9g}" for name, value in (logs or {}).items()}
+        seconds = f"{time.perf_counter() - self.began:.3f}"  # training and validation
+        self.rows.append({"epoch": epoch + 1, **scores, "seconds": seconds, **self.settings})
         if len(self.rows) == 1:
             self._rewrite()
             return
@@ -146,24 +179,26 @@ class TrainingState(keras.callbacks.Callback):
         Whose lowest loss is kept; it must come before this one among the callbacks.
     patience : int
         Stop after so many epochs without a lower validation loss; 0: never. Kept here because it must survive.
+    others : sequence of keras.callbacks.Callback
+        Those that have ``state()`` and ``restore(state)`` are kept too; they must come before this one.
     """
 
-    def __init__(self, folder, savers, *, patience=0):
+    def __init__(self, folder, savers, *, patience=0, others=()):
         super().__init__()
         self.path = folder.state
         self.savers = savers
         self.patience = patience
-        self.best_epoch = None
+        self.others = {type(other).__name__: other for other in others if hasattr(other, "state")}
 
     def on_epoch_end(self, epoch, logs=None):
-        if logs["val_loss"] <= self.savers.best:
-            self.best_epoch = epoch
-        state = {"finished_epochs": epoch + 1, "best_loss": float(self.savers.best), "best_epoch": self.best_epoch}
+        best_epoch = self.savers.best_epoch
+        state = {"finished_epochs": epoch + 1, "best_loss": float(self.savers.best), "best_epoch": best_epoch}
+        state |= {"skill": self.savers.skill, "callbacks": {name: other.state() for name, other in self.others.items()}}
         # model.variables include the random state of dropout layers.
         arrays = {f"model_{i}": numpy.asarray(v) for i, v in enumerate(self.model.variables)}
         arrays |= {f"optimizer_{i}": numpy.asarray(v) for i, v in enumerate(self.model.optimizer.variables)}
         atomic_files.write_arrays(self.path, state=numpy.array(json.dumps(state)), **arrays)
-        if self.patience and self.best_epoch is not None and epoch - self.best_epoch >= self.patience:
+        if self.patience and best_epoch is not None and epoch - best_epoch >= self.patience:
             self.model.stop_training = True
 
     def restore(self, model):
@@ -190,6 +225,8 @@ class TrainingState(keras.callbacks.Callback):
                 raise UserError(f"{self.path}: holds the state of another network; --resume needs the settings of that run")
             for i, variable in enumerate(variables):
                 variable.assign(arrays[f"{prefix}_{i}"])
-        self.best_epoch = state["best_epoch"]
-        self.savers.best = state["best_loss"]
+        self.savers.best, self.savers.best_epoch = state["best_loss"], state["best_epoch"]
+        self.savers.skill = state["skill"]
+        for name, other in self.others.items():
+            other.restore(state["callbacks"][name])
         return state["finished_epochs"]

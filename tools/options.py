@@ -62,8 +62,8 @@ def add_flags(parser, owner, *, title=None, skip=(), aliases=None, defaults=None
         kind, many, _ = _kind(annotations[name])
         default = (defaults or {}).get(name, field.default)
         default = " ".join(map(str, default)) if many else default
-        text = f"{field.metadata['help']} (default: {default})".replace("%", "%%")
-        keywords = {"dest": name, "default": argparse.SUPPRESS, "help": text}
+        text = field.metadata["help"] + ("" if default is None else f" (default: {default})")
+        keywords = {"dest": name, "default": argparse.SUPPRESS, "help": text.replace("%", "%%")}
         if kind is bool:
             keywords["action"] = argparse.BooleanOptionalAction
         else:

@@ -60,6 +60,8 @@ def network_inputs(input_shapes, *, least):
     image : keras.KerasTensor
         Shape (n, height, width, channels of all images together).
     side_channel : keras.KerasTensor or None
+        Whitened by the statistics of the training split (`network_models.experiment.fit_statistics`): its entries range
+        from counts to hours, and would otherwise drown the features that they join.
 
     Raises
     ------
@@ -67,6 +69,8 @@ def network_inputs(input_shapes, *, least):
         No image, images of different or too small sizes, more than one vector.
     """
     import keras
+
+    from network_models.layers import Whiten
 
     images = {name: shape for name, shape in input_shapes.items() if len(shape) == 3}
     vectors = [name for name, shape in input_shapes.items() if len(shape) == 1]
@@ -80,7 +84,10 @@ def network_inputs(input_shapes, *, least):
     inputs = {name: keras.Input(tuple(shape), name=name) for name, shape in input_shapes.items()}
     stack = [inputs[name] for name in images]
     image = keras.layers.Concatenate(name="image_stack")(stack) if len(stack) > 1 else stack[0]
-    return inputs, image, inputs[vectors[0]] if vectors else None
+    if not vectors:
+        return inputs, image, None
+    (vector,) = vectors
+    return inputs, image, Whiten([False] * input_shapes[vector][0], name=f"whiten_{vector}")(inputs[vector])
 
 
 def logits(features, side_channel, weights):

@@ -41,12 +41,17 @@ class FullDiskMagnetograms(SolarData):
     threshold: str = option("M1.0", "GOES class that counts as a flare")
     window_hours: float = option(24.0, "hours after the image", least=0.1, most=240.0)
     history: bool = option(False, "what was known of past flares as a side channel")
+    fold: int = option(
+        0, "1 to 4: validate on this quarter of each year, the published folds; 0: split once in time", least=0, most=4
+    )
     split: str = option("time", "'time': validation is the later part; 'random': leaks", choices=("time", "random"))
     allow_leaking_split: bool = option(False, "allow --split random: neighbouring hours are nearly the same image")
     validation_start: str | None = option(None, "UTC time at which validation begins (default: the last quarter of the images)")
     start: str | None = option(None, "use images from this UTC time on")
     end: str | None = option(None, "use images before this UTC time")
-    gap_hours: float | None = option(None, "hours left out before validation (default: the window)", least=0.0)
+    gap_hours: float | None = option(
+        None, "hours left out around validation (default: the window; for folds none, as published)", least=0.0
+    )
     split_seed: int = option(0, "seed of a random split", least=0)
 
     # What goes in and what comes out
@@ -120,6 +125,14 @@ class FullDiskMagnetograms(SolarData):
     def image_header(self, path):
         return self._read(path, any_size=True).header
 
+    @property
+    def split_report(self):
+        """Sizes of the splits and how many of their windows overlap: `dataset_models.leak_check.SplitReport`."""
+        return self._checked(self._splits)
+
+    def describe(self):
+        return super().describe() | {"overlapping_windows": self.split_report.overlapping}
+
     # Files
 
     def is_downloaded(self):
@@ -170,19 +183,40 @@ class FullDiskMagnetograms(SolarData):
         if self.end:
             times = times[times < _time("--end", self.end)]
         times = times[flare_labels.covered(self._catalogue.events, times, self._window)]
+        if self.fold and (self.validation_start or self.split == "random"):
+            other = "--validation_start" if self.validation_start else "--split random"
+            raise UserError(f"--fold {self.fold} and {other} both say how to split; give one of them (--fold 0: no fold)")
         if self.split == "random":
             return self._random_split(times)
         if not len(times):
             return {"training": times, "validation": times}
-        first = times[0] + (times[-1] - times[0]) * 3 // 4
-        boundary = _time("--validation_start", self.validation_start) if self.validation_start else first
-        gap = self._window if self.gap_hours is None else numpy.timedelta64(round(self.gap_hours * 3600), "s")
-        training = times[(times < boundary) & (times + gap <= boundary)]
-        splits = {"training": training, "validation": times[times >= boundary]}
-        leak_check.check_split(
-            splits["training"], splits["validation"], window=self._window, published_folds=gap < self._window
-        )
+        if self.fold:
+            splits = self._fold(times)
+        else:
+            first = times[0] + (times[-1] - times[0]) * 3 // 4
+            boundary = _time("--validation_start", self.validation_start) if self.validation_start else first
+            training = times[(times < boundary) & (times + self._gap <= boundary)]
+            splits = {"training": training, "validation": times[times >= boundary]}
+        self._checked(splits)
         return splits
+
+    @functools.cached_property
+    def _gap(self):
+        """What is left out around validation: the window, unless the options say otherwise."""
+        if self.gap_hours is not None:
+            return numpy.timedelta64(round(self.gap_hours * 3600), "s")
+        return numpy.timedelta64(0, "s") if self.fold or self.split == "random" else self._window
+
+    def _checked(self, splits):
+        return leak_check.check_split(
+            splits["training"], splits["validation"], window=self._window, published_folds=self._gap < self._window
+        )
+
+    def _fold(self, times):
+        fold = flare_labels.split_folds(times, gap=self._gap)[self.fold - 1]
+        if self.task == "classification":
+            flare_labels.require_flares(self._strongest(times, self._window) >= self._threshold_flux, [fold])
+        return {"training": times[fold.training], "validation": times[fold.validation]}
 
     def _random_split(self, times):
         if not self.allow_leaking_split:

@@ -1,0 +1,136 @@
+"""Forecast flares of M1.0 and above in the next 24 hours from full-disk magnetograms.
+
+    python network_models/full_disk_flare_forecast/train.py --models attention --fold 1 [--epochs 50 --max_lr 1e-3 ...]
+
+needs magnetograms and a flare list (config.yml, or --folder and --flares). See README.md beside this script for what
+the published studies set, what to expect, and training on a cluster.
+"""
+
+import dataclasses
+import pathlib
+
+from network_models import experiment, settings
+from network_models.full_disk_flare_forecast import alexnet, attention, resnet34, standard_cnn, vgg16
+from network_models.full_disk_flare_forecast.training_options import FullDiskTraining
+from tools import command_line
+from tools.errors import UserError
+
+HERE = pathlib.Path(__file__).resolve().parent
+NETWORKS = {"alex": alexnet, "vgg": vgg16, "resnet": resnet34, "attention": attention, "cnn": standard_cnn}
+SHORTCUTS = {"--attention": "attention", "--no-attention": "cnn"}
+ALIASES = {"lr": "learning_rate", "im_size": "image_size"}
+DATASET = "dataset_models/SDO/HMI/full_disk.py"
+
+
+def train(chosen, name):
+    """Train, or continue to train, one of the five networks.
+
+    Parameters
+    ----------
+    chosen : network_models.settings.RunSettings
+        Its training is a `FullDiskTraining`.
+    name : str
+        Key of `NETWORKS`.
+
+    Returns
+    -------
+    network_models.experiment.Result
+
+    Raises
+    ------
+    UserError
+        As `experiment.run`; or a split has windows of one kind only.
+    """
+    from dataset_models.augmentation import EqualClasses
+
+    data, training = chosen.data, chosen.training
+    data.require_downloaded()
+    if data.task != "classification":
+        raise UserError(f"{data.title}: these networks forecast whether there is a flare; choose a target of that kind")
+    rate = _event_rate(data, "training")
+    _event_rate(data, "validation")
+    report = getattr(data, "split_report", None)
+    if report is not None:
+        print(report)
+    if training.xla is None:
+        training = dataclasses.replace(training, xla=xla_is_faster(name, training.devices))
+        chosen = dataclasses.replace(chosen, training=training)
+    return experiment.run(
+        NETWORKS[name].build,
+        chosen,
+        architecture=name,
+        callbacks=schedule_of(training),
+        optimizer=lambda: optimizer_of(training),
+        sampling=EqualClasses(data.targets("training"), seed=training.seed) if training.balance == "augment" else None,
+        class_weights=(rate, 1 - rate) if training.balance == "weights" else None,
+    )
+
+
+def optimizer_of(training):
+    """The `keras.optimizers.Optimizer` that the options ask for."""
+    import keras
+
+    from network_models.sgd import CoupledSGD
+
+    if training.optimizer == "adam":
+        return keras.optimizers.Adam(training.learning_rate, weight_decay=training.weight_decay or None)
+    moving = training.momentum > 0 or training.schedule == "onecycle"
+    return CoupledSGD(training.learning_rate, training.momentum if moving else None, training.weight_decay)
+
+
+def schedule_of(training):
+    """The callbacks that move the learning rate: list, empty for a constant one."""
+    from network_models import schedules
+
+    if training.schedule == "onecycle":
+        return [schedules.OneCycle(training.max_lr)]
+    if training.schedule == "halving":
+        return [schedules.Halving(training.learning_rate, training.halve_every)]
+    if training.schedule == "plateau":
+        return [schedules.ReduceOnPlateau(training.factor, training.patience)]
+    return []
+
+
+def xla_is_faster(name, devices=0):
+    """Whether XLA makes training of a network faster, as measured by benchmarks/training_step.py on a CPU."""
+    import tensorflow
+
+    return name == "attention" and devices <= 1 and not tensorflow.config.list_physical_devices("GPU")
+
+
+def data_defaults(name, given):
+    """Data set options unless the user sets them: the studies' image sizes, and their first fold if no other split."""
+    defaults = {"image_size": 256 if name in ("attention", "cnn") else 512}
+    return defaults if {"validation_start", "split"} & set(given) else defaults | {"fold": 1}
+
+
+def _event_rate(data, split):
+    data.require_samples(split)
+    rate = float(data.targets(split).mean())
+    if not 0 < rate < 1:
+        kind = "only windows with" if rate else "no window with"
+        raise UserError(f"{data.title}: {kind} a flare in the {split} split; check the flare list, the threshold and the dates")
+    return rate
+
+
+def main(arguments=None):
+    """Train with the given flags; the last line printed is the result as JSON."""
+    chosen, name = settings.parse(
+        arguments,
+        __doc__,
+        network_folder=HERE,
+        choose_network=("--models", "alex", {name: module.Options for name, module in NETWORKS.items()}, SHORTCUTS),
+        training=FullDiskTraining,
+        dataset=DATASET,
+        data_defaults=data_defaults,
+        aliases=ALIASES,
+    )
+    if chosen.resume and chosen.training.schedule == "onecycle":
+        planned = chosen.resume.settings()["training_options"]["epochs"]
+        if chosen.training.epochs != planned:
+            raise UserError(f"--epochs {chosen.training.epochs}: the one-cycle schedule of this run ends at epoch {planned}")
+    return train(chosen, name)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,149 @@
+"""How the learning rate moves during training: one cycle, halving, or reduction on a plateau.
+
+Each schedule is a callback. The first two are functions of the step or epoch alone; the third has a memory, which
+`network_models.training_callbacks.TrainingState` keeps, so that an interrupted run continues as if it had not been.
+All write the rate of an epoch's last step as ``rate`` into its logs.
+"""
+
+import math
+
+import keras
+
+INITIAL_DIVISOR = 25.0
+FINAL_DIVISOR = 1e4
+RISING = 0.3  # share of the steps
+MOMENTA = (0.85, 0.95)  # at the highest learning rate, at the ends
+
+
+def one_cycle(step, steps, highest):
+    """Learning rate and momentum of the one-cycle policy with cosine annealing, as PyTorch's ``OneCycleLR``.
+
+    Parameters
+    ----------
+    step : int
+        From 0 to `steps` - 1.
+    steps : int
+        Of the whole training.
+    highest : float
+        The rate at the top; the cycle starts at `highest` / 25 and ends at `highest` / 250,000.
+
+    Returns
+    -------
+    tuple of float
+        Learning rate, and momentum: 0.95 at the ends, 0.85 at the top.
+
+    References
+    ----------
+    Smith & Topin 2019, "Super-convergence".
+    """
+    initial = highest / INITIAL_DIVISOR
+    top, end = RISING * steps - 1, steps - 1
+    low, high = MOMENTA
+    # As in PyTorch the top may lie between two steps; of a training of at most three steps it lies before the first.
+    if step <= top:
+        part = step / top if top else 1.0
+        return _cosine(initial, highest, part), _cosine(high, low, part)
+    part = (step - top) / (end - top)
+    return _cosine(highest, initial / FINAL_DIVISOR, part), _cosine(low, high, part)
+
+
+def halved(epoch, initial, every):
+    """The rate in an epoch (counted from 0) when it starts at `initial` and halves after each `every` epochs."""
+    return initial * 0.5 ** (epoch // every)
+
+
+def _cosine(start, end, part):
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * part))
+
+
+class _Schedule(keras.callbacks.Callback):
+    @property
+    def optimizer(self):
+        optimizer = self.model.optimizer
+        return getattr(optimizer, "inner_optimizer", optimizer)  # mixed precision wraps it
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["rate"] = float(self.optimizer.learning_rate)
+
+
+class OneCycle(_Schedule):
+    """Set learning rate and momentum before each step by `one_cycle`; an optimizer without momentum keeps none.
+
+    Parameters
+    ----------
+    highest : float
+    """
+
+    def __init__(self, highest):
+        super().__init__()
+        self.highest = highest
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.first_step = epoch * self.params["steps"]
+
+    def on_train_batch_begin(self, batch, logs=None):
+        rate, momentum = one_cycle(self.first_step + batch, self.params["epochs"] * self.params["steps"], self.highest)
+        self.optimizer.learning_rate = rate
+        if hasattr(self.optimizer, "set_momentum"):
+            self.optimizer.set_momentum(momentum)
+
+
+class Halving(_Schedule):
+    """Halve the learning rate after each `every` epochs.
+
+    Parameters
+    ----------
+    initial : float
+    every : int
+    """
+
+    def __init__(self, initial, every):
+        super().__init__()
+        self.initial = initial
+        self.every = every
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.optimizer.learning_rate = halved(epoch, self.initial, self.every)
+
+
+class ReduceOnPlateau(_Schedule):
+    """Multiply the learning rate by `factor` when the validation loss has not fallen for more than `patience` epochs.
+
+    Parameters
+    ----------
+    factor : float
+    patience : int
+
+    Notes
+    -----
+    As PyTorch's ``ReduceLROnPlateau``: a loss has fallen when it is below (1 - 1e-4) times the lowest before; after a
+    reduction the count starts again; a change of less than 1e-8 is not made. Keras's callback waits one epoch less.
+    """
+
+    def __init__(self, factor, patience):
+        super().__init__()
+        self.factor = factor
+        self.patience = patience
+        self.lowest = math.inf
+        self.waited = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        if logs["val_loss"] < self.lowest * (1 - 1e-4):
+            self.lowest, self.waited = logs["val_loss"], 0
+        else:
+            self.waited += 1
+        if self.waited > self.patience:
+            rate = float(self.optimizer.learning_rate)
+            if rate * (1 - self.factor) > 1e-8:
+                self.optimizer.learning_rate = rate * self.factor
+            self.waited = 0
+
+    def state(self):
+        """What must survive an interruption, beside the optimizer's variables: dict of numbers."""
+        return {"lowest": self.lowest, "waited": self.waited}
+
+    def restore(self, state):
+        """Take up a stored `state`."""
+        self.lowest, self.waited = state["lowest"], state["waited"]

@@ -1,0 +1,357 @@
+"""Training of the full-disk networks: flags, folds, balancing, schedules, resuming, what is written, bad input."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy
+import pandas
+import pytest
+from PIL import Image
+
+from dataset_models.flare_labels import image_names
+from network_models import experiment, schedules, settings
+from network_models.full_disk_flare_forecast import train
+from network_models.full_disk_flare_forecast.training_options import FullDiskTraining
+from network_models.trained_network import load_network
+from tools import skill_scores
+from tools.errors import UserError
+
+HERE = pathlib.Path(__file__).parent
+START = numpy.array(["2020-02-01", "2020-05-01", "2020-08-01", "2020-11-01"], "datetime64[s]")
+FLARES = START[:, None] + numpy.array([50, 150], "timedelta64[h]")  # of quarters: M2.0 each
+
+
+@pytest.fixture(scope="module")
+def sun(tmp_path_factory):
+    """Nine days of pictures in each quarter of 2020, every six hours; a bright spot in the 24 h before each flare."""
+    folder = tmp_path_factory.mktemp("hmi")
+    random = numpy.random.default_rng(1)
+    times = (START[:, None] + numpy.arange(0, 216, 6) * numpy.timedelta64(1, "h")).ravel()
+    for time, name in zip(times, image_names(times), strict=True):
+        picture = random.integers(90, 110, (32, 32), dtype="uint8")
+        ahead = FLARES.ravel() - time
+        if ((ahead > numpy.timedelta64(0)) & (ahead < numpy.timedelta64(24, "h"))).any():
+            row, column = random.integers(6, 22, 2)
+            picture[row : row + 6, column : column + 6] = 250
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(path, quality=95)
+    lines = [f"{time},M2.0" for time in FLARES.ravel()] + ["2020-01-01T00:00:00,C1.0", "2020-12-30T00:00:00,C1.0"]
+    (folder / "flares.csv").write_text("start_time,goes_class\n" + "\n".join(line.replace("T", " ") for line in lines) + "\n")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """--models cnn is a network small enough for a test."""
+    monkeypatch.syspath_prepend(str(HERE))
+    import small_full_disk
+
+    monkeypatch.setitem(train.NETWORKS, "cnn", small_full_disk)
+
+
+def arguments(sun, out, *more, models="cnn"):
+    data = ["--folder", sun, "--flares", sun / "flares.csv", "--im_size", 32]
+    return [str(part) for part in ["--models", models, *data, "--out", out, "--batch_size", 16, *more]]
+
+
+def table_of(result):
+    return pandas.read_csv(result.folder.performance / "loss_and_architecture.csv")
+
+
+def same_run(one, other):
+    names = ["loss", "val_loss", "tss", "hss", "val_tss", "val_hss", "rate"]
+    ours, theirs = table_of(one), table_of(other)
+    assert list(ours["epoch"]) == list(theirs["epoch"])
+    numpy.testing.assert_allclose(ours[names], theirs[names], rtol=1e-5, atol=1e-6)
+    for name in ("best", "most_skilful"):
+        pair = [load_network(getattr(run.folder, name)).get_weights() for run in (one, other)]
+        for a, b in zip(*pair, strict=True):
+            numpy.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def learned(sun, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(HERE))
+        import small_full_disk
+
+        patch.setitem(train.NETWORKS, "cnn", small_full_disk)
+        more = ["--fold", 2, "--epochs", 12, "--max_lr", 0.05, "--weight_decay", 1e-4]
+        return train.main(arguments(sun, tmp_path_factory.mktemp("learned"), *more))
+
+
+def test_a_run_of_a_published_fold(learned):
+    folder = learned.folder
+    table = table_of(learned)
+    assert {"loss", "tss", "hss", "val_loss", "val_tss", "val_hss", "rate", "seconds"} <= set(table)
+    assert (table["seconds"] > 0).all()
+    predictions = pandas.read_csv(folder.performance / "validation_predictions.csv")
+    assert list(predictions) == ["time", "probability", "target"]
+    assert predictions["time"].str[5:7].isin(["05"]).all()
+    assert predictions["target"].sum() == 4 + 3  # 2, 8, 14, 20 h before the first; 6, 12, 18 h before the second, not 0, 24 h
+    stored = folder.settings()
+    assert stored["architecture"] == "cnn"
+    assert stored["data_options"]["fold"] == 2
+    assert stored["overlapping_windows"] == 0
+    assert learned.scores["tss"] > 0.8
+
+
+def test_most_skilful_is_chosen_by_tss_while_hss_holds(learned):
+    table = table_of(learned)
+    chosen, tss, hss = None, None, None
+    for row in table.itertuples():
+        if chosen is None or (row.val_tss > tss and row.val_hss - hss >= -0.02):
+            chosen, tss, hss = row.epoch, row.val_tss, row.val_hss
+    expected = next(learned.folder.epochs.glob(f"weights.{chosen:02d}-*.hdf5"))
+    assert learned.folder.most_skilful.read_bytes() == expected.read_bytes()
+    predictions = pandas.read_csv(learned.folder.performance / "validation_predictions.csv")
+    found = skill_scores.contingency_table(predictions["probability"], predictions["target"])
+    assert skill_scores.true_skill_statistic(found) == pytest.approx(tss, abs=1e-6)
+    assert learned.scores["most_skilful_tss"] == pytest.approx(tss, abs=1e-6)
+    assert learned.scores["most_skilful_hss"] == pytest.approx(hss, abs=1e-6)
+
+
+def test_the_loss_is_the_weighted_mean_of_the_cross_entropy(learned):
+    """Weights of the training split: the share of flares for quiet windows, that of quiet windows for flares."""
+    data = settings_of(learned).data
+    rate = data.targets("training").mean(dtype="float64")
+    forecasts = pandas.read_csv(learned.folder.performance / "validation_forecasts.csv")
+    truth, probability = forecasts["true_value"], forecasts["prediction"]
+    loss = -numpy.log(numpy.where(truth == 1, probability, 1 - probability))
+    weight = numpy.where(truth == 1, 1 - rate, rate)
+    assert (weight * loss).sum() / weight.sum() == pytest.approx(learned.val_loss, rel=1e-3)
+    assert loss.mean() != pytest.approx(learned.val_loss, rel=1e-3)
+
+
+def settings_of(result):
+    chosen, _ = settings.parse(
+        ["--resume", str(result.folder)],
+        "",
+        network_folder=HERE,
+        choose_network=("--models", "alex", {name: module.Options for name, module in train.NETWORKS.items()}),
+        training=FullDiskTraining,
+    )
+    return chosen
+
+
+def test_the_rate_of_one_cycle_is_written(learned):
+    table = table_of(learned)
+    steps = -(-settings_of(learned).data.times("training").size // 16)
+    expected = [schedules.one_cycle(steps * epoch - 1, steps * 12, 0.05)[0] for epoch in table["epoch"]]
+    numpy.testing.assert_allclose(table["rate"], expected, rtol=1e-5)
+
+
+class Interruption(Exception):
+    """The machine is switched off."""
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["--schedule", "onecycle", "--max_lr", 0.05, "--balance", "augment"],
+        ["--schedule", "plateau", "--lr", 0.5, "--factor", 0.5, "--patience", 0, "--momentum", 0.9, "--history"],
+        pytest.param(
+            ["--schedule", "halving", "--lr", 0.05, "--halve_every", 2, "--balance", "none", "--optimizer", "adam"],
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["one cycle, augmented", "plateau, history", "halving, Adam"],
+)
+def test_an_interrupted_run_continues_as_if_it_had_not_been(sun, tmp_path, monkeypatch, more):
+    from network_models.training_callbacks import TrainingState
+
+    run = arguments(sun, tmp_path, "--epochs", 5, "--fold", 1, *more)
+    whole = train.main(run)
+    keep = TrainingState.on_epoch_end
+
+    def interrupted(self, epoch, logs=None):
+        keep(self, epoch, logs)
+        if epoch == 2:
+            raise Interruption
+
+    monkeypatch.setattr(TrainingState, "on_epoch_end", interrupted)
+    with pytest.raises(Interruption):
+        train.main(run)
+    monkeypatch.undo()
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.setitem(train.NETWORKS, "cnn", __import__("small_full_disk"))
+    (folder,) = [path for path in (tmp_path / "trained_models").iterdir() if path != whole.folder.path]
+    continued = train.main(["--resume", str(folder)])
+    assert continued.folder.path == folder
+    same_run(continued, whole)
+    assert table_of(whole)["rate"].nunique() > 1
+
+
+def test_one_cycle_has_a_planned_end(learned):
+    with pytest.raises(UserError, match="ends at epoch 12"):
+        train.main(["--resume", str(learned.folder), "--epochs", "20"])
+    with pytest.raises(UserError, match="remove --models"):
+        train.main(["--resume", str(learned.folder), "--models", "vgg"])
+
+
+def test_the_plateau_schedule_does_not_stop_training(sun, tmp_path):
+    """--patience is that of the schedule; --stop_after ends the training."""
+    more = ["--fold", 1, "--schedule", "plateau", "--patience", 0, "--lr", 0, "--balance", "none"]
+    assert train.main(arguments(sun, tmp_path, "--epochs", 3, *more)).epochs == 3
+    assert train.main(arguments(sun, tmp_path, "--epochs", 6, "--stop_after", 1, *more)).epochs == 2
+
+
+def test_weights_of_a_batch_make_a_sum_the_weighted_mean():
+    import tensorflow
+
+    target = numpy.array([1, 0, 0], "float32")
+    image = numpy.arange(3, dtype="float32")[:, None]
+    for replicas in (1, 2, 4):
+        inputs, targets, weights = experiment._for_fit(replicas, (0.2, 0.8))({"image": tensorflow.constant(image)}, target)
+        count = max(3, replicas)
+        assert inputs["image"].shape == (count, 1)
+        assert targets.shape == weights.shape == (count, 1)
+        assert list(weights[:3, 0].numpy()) == pytest.approx([0.8 / 1.2, 0.2 / 1.2, 0.2 / 1.2])
+        assert not weights[3:].numpy().any()
+    assert len(experiment._for_fit(1)({"image": image}, target)) == 2
+
+
+@pytest.mark.slow
+def test_two_devices_give_the_losses_of_one_with_class_weights(sun, tmp_path):
+    """With uneven last batches, several outputs, and weights that differ between the halves of a batch."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1))\n"
+        "import small_full_disk\n"
+        "from network_models.full_disk_flare_forecast import train\n"
+        "train.NETWORKS['cnn'] = small_full_disk\n"
+        "train.main(sys.argv[1:])\n"
+    )
+    tables = []
+    for devices in ("1", "2"):
+        out = tmp_path / devices
+        more = ["--fold", 3, "--epochs", 3, "--devices", devices, "--dropout", 0, "--schedule", "constant", "--lr", 0.05]
+        command = [sys.executable, "-c", code, str(HERE), *arguments(sun, out, *more)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert json.loads(done.stdout.splitlines()[-1])["epochs"] == 3
+        tables.append(pandas.read_csv(next(out.rglob("loss_and_architecture.csv"))))
+    one, two = (table[["loss", "val_loss", "tss", "val_tss"]] for table in tables)
+    numpy.testing.assert_allclose(two, one, rtol=1e-5)
+    assert one["loss"].iloc[-1] != one["loss"].iloc[0]
+
+
+def parsed(*given):
+    return settings.parse(
+        [str(part) for part in given],
+        "",
+        network_folder=HERE,
+        choose_network=(
+            "--models",
+            "alex",
+            {name: module.Options for name, module in train.NETWORKS.items()},
+            train.SHORTCUTS,
+        ),
+        training=FullDiskTraining,
+        dataset=train.DATASET,
+        data_defaults=train.data_defaults,
+        aliases=train.ALIASES,
+    )
+
+
+def test_flags_are_those_of_the_studies():
+    chosen, name = parsed()
+    training = chosen.training
+    assert name == "alex"
+    assert (training.epochs, training.batch_size, training.learning_rate, training.weight_decay) == (50, 64, 1e-4, 1e-3)
+    assert (training.max_lr, training.schedule, training.patience, training.factor) == (1e-5, "onecycle", 4, 0.03)
+    assert (chosen.data.fold, chosen.data.image_size) == (1, 512)
+    chosen, name = parsed("--models", "vgg", "--lr", 0.2, "--im_size", 300, "--validation_start", "2020-05-01")
+    assert (chosen.training.learning_rate, chosen.data.image_size, chosen.data.fold) == (0.2, 300, 0)
+    assert parsed("--attention")[1] == "attention"
+    assert parsed("--attention")[0].data.image_size == 256
+    assert parsed("--no-attention")[1] == "cnn"
+
+
+def test_the_optimizer_has_momentum_only_where_it_is_used():
+    plain = train.optimizer_of(FullDiskTraining(schedule="constant", learning_rate=0.3, weight_decay=0.2))
+    assert (float(plain.learning_rate), plain.momentum, plain.coupled_decay) == (pytest.approx(0.3), None, 0.2)
+    assert train.optimizer_of(FullDiskTraining()).momentum == 0.0
+    assert train.optimizer_of(FullDiskTraining(schedule="halving", momentum=0.9)).momentum == 0.9
+
+
+def test_overlap_of_the_published_folds_is_counted(sun, tmp_path, capsys):
+    """A picture six hours before the end of March shares its window with the first of April."""
+    import shutil
+
+    copy = tmp_path / "hmi"
+    shutil.copytree(sun, copy)
+    times = numpy.array(["2020-03-31T18:00:00", "2020-04-01T00:00:00"], "datetime64[s]")
+    for name in image_names(times):
+        path = copy / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(copy / image_names(START[:1])[0], path)
+    result = train.main(arguments(copy, tmp_path / "out", "--fold", 1, "--epochs", 1))
+    assert "1 of 37 validation windows (2.7 %) overlap" in capsys.readouterr().out
+    assert result.folder.settings()["overlapping_windows"] == 1
+    apart, _ = parsed("--folder", copy, "--flares", copy / "flares.csv", "--fold", 1, "--gap_hours", 24)
+    assert apart.data.split_report.overlapping == 0
+    assert numpy.datetime64("2020-04-01T00:00:00") not in apart.data.times("training")
+
+
+def test_bad_input_is_one_line(sun, tmp_path):
+    import shutil
+
+    quarter = tmp_path / "quarter"
+    shutil.copytree(sun / "2020/02", quarter / "2020/02")
+    mixed = tmp_path / "mixed"
+    shutil.copytree(sun, mixed)
+    odd = mixed / image_names(START[1:2] + numpy.timedelta64(30, "h"))[0]
+    Image.fromarray(numpy.random.default_rng(0).integers(0, 255, (48, 48), dtype="uint8")).save(odd)
+    late = tmp_path / "late.csv"
+    late.write_text("start_time,goes_class\n2024-01-01 00:00:00,M1.0\n2024-12-30 00:00:00,M1.0\n")
+    quiet = tmp_path / "quiet.csv"
+    lines = (sun / "flares.csv").read_text().splitlines()
+    quiet.write_text("\n".join(line for line in lines if not line.startswith("2020-08")) + "\n")
+    broken = tmp_path / "broken.csv"
+    broken.write_text("begin,size\n1,2\n")
+    cases = [
+        ("fold 3: no window with a flare in validation", ["--flares", quiet, "--fold", 3]),
+        (
+            "no window with a flare in the validation split",
+            ["--flares", quiet, "--validation_start", "2020-08-01", "--end", "2020-10-01"],
+        ),
+        (r"no observations in April to June", ["--folder", quarter]),
+        (r"HMI\.m2020\.05\.02_06\.00\.00\.jpg: is 48 pixels wide, the data set's other images are 32", ["--folder", mixed]),
+        ("the training split is empty", ["--flares", late]),
+        (r"broken\.csv", ["--flares", broken]),
+        ("--fold 2 and --validation_start", ["--fold", 2, "--validation_start", "2020-08-01"]),
+        ("fold is at most 4", ["--fold", 5]),
+        ("choose a target of that kind", ["--target_kind", "log flux"]),
+        ("fewer than the 64 asked for", ["--im_size", 64]),
+    ]
+    for number, (message, more) in enumerate(cases):
+        out = tmp_path / f"out{number}"
+        with pytest.raises(UserError, match=message) as raised:
+            train.main(arguments(sun, out, "--epochs", 1, *more))
+        assert "\n" not in str(raised.value)
+        assert not list(out.rglob("*.hdf5"))
+    script = [sys.executable, train.__file__, *arguments(sun, tmp_path / "out", "--fold", 5)]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == "train.py: command line: fold is at most 4; received 5\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["alex", "vgg", "resnet", "attention", "cnn"])
+def test_every_network_trains_with_history(shared, tmp_path, monkeypatch, name):
+    """Two days of real magnetograms with flare history, one network in mixed precision."""
+    from network_models.full_disk_flare_forecast import standard_cnn
+
+    monkeypatch.setitem(train.NETWORKS, "cnn", standard_cnn)
+    size = 192 if name in ("attention", "cnn") else 64
+    flags = ["--folder", shared / "hmi_2026", "--flares", shared / "flares_2026.csv", "--im_size", size, "--history"]
+    flags += ["--start", "2026-02-07", "--end", "2026-02-09T12:00", "--validation_start", "2026-02-09", "--gap_hours", 1]
+    flags += ["--epochs", 1, "--batch_size", 8, "--balance", "weights", "--no-xla", "--out", tmp_path]
+    flags += ["--mixed_precision"] if name == "alex" else []
+    result = train.main([str(flag) for flag in ["--models", name, *flags]])
+    assert numpy.isfinite(result.val_loss)
+    network = load_network(result.folder.most_skilful)
+    assert (numpy.asarray(network.get_layer("whiten_side_channel").deviation) > 0).all()
