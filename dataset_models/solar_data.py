@@ -6,7 +6,6 @@ command line flags). Copy one, change it, and give its path to any script. Every
 """
 
 import abc
-import concurrent.futures
 import contextlib
 import csv
 import dataclasses
@@ -23,7 +22,7 @@ import typing
 
 import numpy
 
-from dataset_models.image_cache import empty_aligned
+from dataset_models import batches
 from tools import atomic_files, options
 from tools.errors import UserError
 
@@ -241,11 +240,6 @@ class SolarData(abc.ABC):
         """Targets of a split, in the order of `times`: float32 (n,)."""
         return numpy.array([self.target(time) for time in self.times(split)], "float32")
 
-    @staticmethod
-    def order(count, *, seed, epoch):
-        """The order of samples in one epoch: a permutation that depends on seed and epoch alone."""
-        return numpy.random.default_rng([seed, epoch]).permutation(count)
-
     def pipeline(self, split, *, batch_size, seed=None, first_epoch=0, shard=(0, 1), readers=None, sampling=None):
         """Batches of (inputs, target) as a `tf.data.Dataset`.
 
@@ -280,61 +274,19 @@ class SolarData(abc.ABC):
         UserError
             When the split is empty.
         """
-        import os
-
-        import tensorflow
-
         times = self.require_samples(split)
-        targets = self.targets(split)
-        seconds = times.astype("datetime64[s]").astype("int64")
-        index, count = shard
-        names, shapes = list(self.input_shapes), list(self.input_shapes.values())
-
-        entries = sampling.count if sampling else len(times)
-
-        def epoch_order(epoch):
-            order = numpy.arange(entries) if seed is None else self.order(entries, seed=seed, epoch=int(epoch))
-            order = order[index::count].astype("int64")
-            return order, sampling.positions(int(epoch))[order] if sampling else order
-
-        buffers = _Buffers()
-        pool = concurrent.futures.ThreadPoolExecutor(readers or min(8, os.cpu_count() or 1))
-
-        def batch_arrays(epoch, entries, samples):
-            batch = [buffers.take((len(samples), *shape)) for shape in shapes]
-
-            def read(row):
-                arrays = self._arrays(int(seconds[samples[row]]))
-                if sampling:
-                    arrays = sampling.changed(arrays, int(epoch), int(entries[row]))
-                for places, array in zip(batch, arrays, strict=True):
-                    places[row] = array
-
-            list(pool.map(read, range(len(samples))))
-            return batch
-
-        def epoch_batches(epoch):
-            def read(entries, samples):
-                arrays = tensorflow.numpy_function(batch_arrays, [epoch, entries, samples], [tensorflow.float32] * len(names))
-                for array, shape in zip(arrays, shapes, strict=True):
-                    array.set_shape((None, *shape))
-                return dict(zip(names, arrays, strict=True)), tensorflow.gather(targets, samples)
-
-            order = tensorflow.numpy_function(epoch_order, [epoch], [tensorflow.int64] * 2)
-            for positions in order:
-                positions.set_shape([None])
-            batches = tensorflow.data.Dataset.from_tensor_slices(tuple(order)).batch(batch_size)
-            return batches.map(read, num_parallel_calls=2, deterministic=True)
-
-        if seed is None:
-            batches = epoch_batches(tensorflow.constant(0, tensorflow.int64))
-        else:
-            epochs = tensorflow.data.Dataset.counter(start=first_epoch)
-            batches = epochs.flat_map(epoch_batches)
-        plan = tensorflow.data.Options()
-        # Samples are already sharded where that is wanted; TensorFlow must not do it a second time.
-        plan.experimental_distribute.auto_shard_policy = tensorflow.data.experimental.AutoShardPolicy.OFF
-        return batches.with_options(plan).prefetch(1)
+        return batches.batches(
+            self._arrays,
+            times,
+            self.targets(split),
+            self.input_shapes,
+            batch_size=batch_size,
+            seed=seed,
+            first_epoch=first_epoch,
+            shard=shard,
+            readers=readers,
+            sampling=sampling,
+        )
 
     @contextlib.contextmanager
     def reporting_reads(self):
@@ -428,30 +380,6 @@ class SolarData(abc.ABC):
                         row += 1
                     bar.update(len(forecasts))
         return row
-
-
-class _Buffers:
-    """Memory for batches, used again once TensorFlow has let go of it.
-
-    TensorFlow takes an aligned array as it is and keeps a reference to it while a tensor needs it. Fresh memory for
-    every batch would cost more than filling it: the operating system clears it page by page.
-    """
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.kept = []
-
-    def take(self, shape):
-        """A float32 array of a shape, with arbitrary content, aligned to 64 bytes."""
-        size = math.prod(shape)
-        with self.lock:
-            for array, unused in self.kept:
-                # Views refer to the array's base; with no more references than at first there is none.
-                if array.size == size and sys.getrefcount(array.base) == unused:
-                    return array.reshape(shape)
-            array = empty_aligned(size)
-            self.kept.append((array, sys.getrefcount(array.base)))
-            return array.reshape(shape)
 
 
 class _Reads:

@@ -1,0 +1,112 @@
+"""Samples at times -> batches as a `tf.data.Dataset`: read ahead, in an order that seed and epoch alone determine."""
+
+import concurrent.futures
+import math
+import os
+import sys
+import threading
+
+import numpy
+
+from dataset_models.image_cache import empty_aligned
+
+
+def order(count, *, seed, epoch):
+    """The order of samples in one epoch: a permutation that depends on seed and epoch alone."""
+    return numpy.random.default_rng([seed, epoch]).permutation(count)
+
+
+def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, shard, readers, sampling):
+    """Batches of (inputs, target).
+
+    Parameters
+    ----------
+    read : callable
+        ``read(seconds)`` returns the inputs at a time (int, seconds since 1970): list of float32 arrays, in the order of
+        `shapes`. Called from several threads.
+    times : numpy.ndarray
+        ``datetime64[s]`` (n,).
+    targets : numpy.ndarray
+        float32 (n,).
+    shapes : dict of str to tuple of int
+        Of the inputs, without the batch axis.
+    batch_size, seed, first_epoch, shard, readers, sampling
+        As `SolarData.pipeline` has them.
+
+    Returns
+    -------
+    tf.data.Dataset
+        Of (dict of float32 (batch, ...), float32 (batch,)).
+    """
+    import tensorflow
+
+    seconds = times.astype("datetime64[s]").astype("int64")
+    index, count = shard
+    entries = sampling.count if sampling else len(times)
+    buffers = _Buffers()
+    pool = concurrent.futures.ThreadPoolExecutor(readers or min(8, os.cpu_count() or 1))
+
+    def epoch_order(epoch):
+        chosen = numpy.arange(entries) if seed is None else order(entries, seed=seed, epoch=int(epoch))
+        chosen = chosen[index::count].astype("int64")
+        return chosen, sampling.positions(int(epoch))[chosen] if sampling else chosen
+
+    def batch_arrays(epoch, chosen, samples):
+        batch = [buffers.take((len(samples), *shape)) for shape in shapes.values()]
+
+        def fill(row):
+            arrays = read(int(seconds[samples[row]]))
+            if sampling:
+                arrays = sampling.changed(arrays, int(epoch), int(chosen[row]))
+            for places, array in zip(batch, arrays, strict=True):
+                places[row] = array
+
+        list(pool.map(fill, range(len(samples))))
+        return batch
+
+    def epoch_batches(epoch):
+        def read_batch(chosen, samples):
+            arguments = [epoch, chosen, samples]
+            arrays = tensorflow.numpy_function(batch_arrays, arguments, [tensorflow.float32] * len(shapes))
+            for array, shape in zip(arrays, shapes.values(), strict=True):
+                array.set_shape((None, *shape))
+            return dict(zip(shapes, arrays, strict=True)), tensorflow.gather(targets, samples)
+
+        positions = tensorflow.numpy_function(epoch_order, [epoch], [tensorflow.int64] * 2)
+        for vector in positions:
+            vector.set_shape([None])
+        grouped = tensorflow.data.Dataset.from_tensor_slices(tuple(positions)).batch(batch_size)
+        return grouped.map(read_batch, num_parallel_calls=2, deterministic=True)
+
+    if seed is None:
+        result = epoch_batches(tensorflow.constant(0, tensorflow.int64))
+    else:
+        result = tensorflow.data.Dataset.counter(start=first_epoch).flat_map(epoch_batches)
+    plan = tensorflow.data.Options()
+    # Samples are already sharded where that is wanted; TensorFlow must not do it a second time.
+    plan.experimental_distribute.auto_shard_policy = tensorflow.data.experimental.AutoShardPolicy.OFF
+    return result.with_options(plan).prefetch(1)
+
+
+class _Buffers:
+    """Memory for batches, used again once TensorFlow has let go of it.
+
+    TensorFlow takes an aligned array as it is and keeps a reference to it while a tensor needs it. Fresh memory for
+    every batch would cost more than filling it: the operating system clears it page by page.
+    """
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.kept = []
+
+    def take(self, shape):
+        """A float32 array of a shape, with arbitrary content, aligned to 64 bytes."""
+        size = math.prod(shape)
+        with self.lock:
+            for array, unused in self.kept:
+                # Views refer to the array's base; with no more references than at first there is none.
+                if array.size == size and sys.getrefcount(array.base) == unused:
+                    return array.reshape(shape)
+            array = empty_aligned(size)
+            self.kept.append((array, sys.getrefcount(array.base)))
+            return array.reshape(shape)
