@@ -213,6 +213,28 @@ class SolarData(abc.ABC):
             raise UserError(f"{self.title}: the {split} split is empty; check its dates and {self.is_downloaded()}")
         return times
 
+    @property
+    def reach(self):
+        """How far a sample reaches in time: samples of two splits closer than this share what they see or forecast."""
+        return numpy.timedelta64(1, "s")
+
+    def check_leaks(self):
+        """Refuse splits between which something leaks; `network_models.experiment` calls this before training.
+
+        Returns
+        -------
+        str
+            What was checked and found, in a line.
+
+        Raises
+        ------
+        UserError
+            A time is in both splits, or samples of the two are closer than `reach`.
+        """
+        from dataset_models import leak_check
+
+        return str(leak_check.check_split(self.times("training"), self.times("validation"), self.reach))
+
     def describe(self):
         """Options, sizes and a fingerprint of the samples, for settings.yml: dict of plain values."""
         digest = hashlib.sha256()

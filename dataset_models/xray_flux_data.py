@@ -203,7 +203,7 @@ class XRayFluxData(SolarData):
             accepted &= ~hit
         start = self._validation_start(times)
         validation = times >= start
-        straddling = accepted & ~validation & (times + self._reach > start)
+        straddling = accepted & ~validation & (times + self.reach > start)
         refused["too close before the validation split"] = int(straddling.sum())
         training = accepted & ~validation & ~straddling
         return _Samples({"training": times[training], "validation": times[validation & accepted]}, refused)
@@ -215,7 +215,7 @@ class XRayFluxData(SolarData):
         return present
 
     @property
-    def _reach(self):
+    def reach(self):
         """How far apart samples must be so that neither their windows nor their images are shared."""
         window = DURATIONS[self.lag] + DURATIONS[self.catch]
         return max(window, (self.images - 1) * numpy.timedelta64(self.image_interval, "m") + numpy.timedelta64(1, "s"))

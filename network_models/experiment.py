@@ -66,13 +66,15 @@ def run(build, settings, *, architecture=None, callbacks=(), optimizer=None, sam
     Raises
     ------
     UserError
-        Data are missing, a split is empty, the network is too large, the loss is not finite.
+        Data are missing, a split is empty, something leaks between the splits, the network is too large, the loss is
+        not finite.
     """
     import keras
 
     data, training = settings.data, settings.training
     data.require_downloaded()
     counts = {split: len(data.require_samples(split)) for split in ("training", "validation")}
+    print(data.check_leaks())
     strategy = distribution.strategy(training.devices)
     replicas = strategy.num_replicas_in_sync if strategy else 1
     if training.batch_size < replicas:
@@ -303,8 +305,8 @@ def _for_fit(replicas, class_weights=None):
     """Batches as Keras's losses want them: targets (n, 1), and weights where there are several devices or class weights.
 
     The weights of a batch add up to 1, so that the sum over devices of weighted losses is their mean over the global
-    batch. A last batch with fewer samples than devices is filled up with samples of weight 0, for convolutions fail on
-    an empty part.
+    batch. Samples of weight 0 are added until every device gets equally many: Keras fails on a first batch of uneven parts,
+    convolutions on an empty one.
     """
 
     def convert(inputs, target):
@@ -316,7 +318,7 @@ def _for_fit(replicas, class_weights=None):
         none, event = (1.0, 1.0) if class_weights is None else class_weights
         weight = tensorflow.where(target > 0.5, float(event), float(none))
         weight = weight / tensorflow.reduce_sum(weight)
-        fill = tensorflow.maximum(replicas - tensorflow.shape(target)[0], 0)
+        fill = tensorflow.math.floormod(-tensorflow.shape(target)[0], replicas)
 
         def filled(tensor):
             return tensorflow.concat([tensor, tensorflow.repeat(tensor[-1:], fill, axis=0)], 0)

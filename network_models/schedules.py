@@ -62,9 +62,13 @@ class _Schedule(keras.callbacks.Callback):
         optimizer = self.model.optimizer
         return getattr(optimizer, "inner_optimizer", optimizer)  # mixed precision wraps it
 
+    def rate(self):
+        """The learning rate now, on one device or several: float."""
+        return float(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(self.optimizer.learning_rate)))
+
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:
-            logs["rate"] = float(self.optimizer.learning_rate)
+            logs["rate"] = self.rate()
 
 
 class OneCycle(_Schedule):
@@ -135,9 +139,8 @@ class ReduceOnPlateau(_Schedule):
         else:
             self.waited += 1
         if self.waited > self.patience:
-            rate = float(self.optimizer.learning_rate)
-            if rate * (1 - self.factor) > 1e-8:
-                self.optimizer.learning_rate = rate * self.factor
+            if self.rate() * (1 - self.factor) > 1e-8:
+                self.optimizer.learning_rate = self.rate() * self.factor
             self.waited = 0
 
     def state(self):

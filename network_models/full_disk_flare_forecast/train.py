@@ -49,9 +49,6 @@ def train(chosen, name):
         raise UserError(f"{data.title}: these networks forecast whether there is a flare; choose a target of that kind")
     rate = _event_rate(data, "training")
     _event_rate(data, "validation")
-    report = getattr(data, "split_report", None)
-    if report is not None:
-        print(report)
     if training.xla is None:
         training = dataclasses.replace(training, xla=xla_is_faster(name, training.devices))
         chosen = dataclasses.replace(chosen, training=training)

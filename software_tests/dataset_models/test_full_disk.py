@@ -135,3 +135,24 @@ def test_real_february_and_march_2026(shared):
     image = sun.inputs(training[0])["image"]
     assert image.shape == (256, 256, 1)
     assert 0 <= image.min() < image.max() <= 1
+
+
+def test_leaks_are_looked_for_before_training(folder):
+    sun = data(folder, history=True)
+    found = sun.check_leaks()
+    assert "0 of 20 validation windows (0.0 %) overlap" in found
+    assert "no image is in both splits" in found
+    assert "does not see the future" in found
+    published = data(folder, gap_hours=0.0).check_leaks()
+    assert "7 of 20 validation windows" in published  # those of the first day, every three hours from 180 h on
+
+
+def test_the_same_image_under_two_names_is_found(folder):
+    early, late = folder / "2020/05/01/HMI.m2020.05.01_00.00.00.jpg", folder / "2020/05/10/HMI.m2020.05.10_00.00.00.jpg"
+    kept = late.read_bytes()
+    try:
+        late.write_bytes(early.read_bytes())
+        with pytest.raises(UserError, match="1 images are in training and in validation"):
+            data(folder).check_leaks()
+    finally:
+        late.write_bytes(kept)

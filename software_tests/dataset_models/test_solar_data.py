@@ -169,3 +169,11 @@ def test_missing_data_set_file(tmp_path):
 def test_solar_data_is_abstract():
     with pytest.raises(TypeError, match="abstract"):
         SolarData()
+
+
+def test_a_sample_in_both_splits_is_refused(tiny, monkeypatch):
+    assert "0 of 13" in tiny().check_leaks()
+    same = tiny().times("validation")
+    monkeypatch.setattr(tiny, "times", lambda self, split: same)
+    with pytest.raises(UserError, match="in training and in validation"):
+        tiny().check_leaks()

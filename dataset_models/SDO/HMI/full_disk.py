@@ -133,6 +133,21 @@ class FullDiskMagnetograms(SolarData):
     def describe(self):
         return super().describe() | {"overlapping_windows": self.split_report.overlapping}
 
+    @property
+    def reach(self):
+        return self._window
+
+    def check_leaks(self):
+        splits = [self.times("training"), self.times("validation")]
+        compared = leak_check.check_duplicates(*([self._files[time] for time in times] for times in splits))
+        found = f"{self.split_report}; no image is in both splits ({compared} compared by content)"
+        if self.history and len(splits[0]):
+            tried = leak_check.check_causality(
+                flare_history.history, self._catalogue.events, splits[0], names=flare_history.NAMES
+            )
+            found += f"; the flare history does not see the future (tried at {tried} times)"
+        return found
+
     # Files
 
     def is_downloaded(self):
