@@ -301,6 +301,7 @@ def _one(name, kind, steps):
 
 
 def main(arguments=None):
+    """Measure and print; ``--one`` is what the script calls itself with."""
     parser = command_line.parser(__doc__)
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"of {', '.join(CASES)} (default: all)")
     parser.add_argument("--rounds", type=int, default=2, help="processes of each kind (default: 2)")

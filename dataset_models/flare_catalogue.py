@@ -200,6 +200,7 @@ def summary(catalogue):
 
 
 def main(arguments=None):
+    """Print what flare lists hold and what is wrong with them; write them merged when asked to."""
     parser = command_line.parser(__doc__)
     parser.add_argument(
         "lists", nargs="*", metavar="LIST", help="flare lists, the preferred first (default: flares of config.yml)"

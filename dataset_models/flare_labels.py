@@ -412,6 +412,7 @@ def summary(labelled):
 
 
 def main(arguments=None):
+    """Label images, write the tables and print a summary."""
     parser = command_line.parser(__doc__)
     parser.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists, the preferred first (default: config.yml)")
     source = parser.add_mutually_exclusive_group()

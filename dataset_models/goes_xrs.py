@@ -387,6 +387,7 @@ def _transaction(connection):
 
 
 def main(arguments=None):
+    """Import files into a store and print what it then holds."""
     parser = command_line.parser(__doc__)
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="daily GOES FITS, or science-quality netCDF (1 or 2 s, or 1-minute)"

@@ -376,6 +376,7 @@ def _best(scores):
 
 
 def main(arguments=None):
+    """Check a user's own tables and print what was found."""
     parser = command_line.parser(__doc__)
     parser.add_argument("--training", required=True, metavar="CSV", help="table of the training split")
     parser.add_argument("--validation", required=True, metavar="CSV", help="table of the validation split")

@@ -250,6 +250,7 @@ def _few(names):
 
 
 def main(arguments=None):
+    """Convert one file of published weights."""
     parser = command_line.parser(__doc__)
     parser.add_argument("weights", metavar="WEIGHTS", help="a .pth or .pt file")
     parser.add_argument("architecture", metavar="ARCHITECTURE", choices=ARCHITECTURES, help=", ".join(ARCHITECTURES))

@@ -317,6 +317,7 @@ def _write_fits(path, units):
 
 
 def main(arguments=None):
+    """Write an archive, or one image, of a simulated Sun."""
     parser = command_line.parser(__doc__)
     parser.add_argument("--out", required=True, help="folder to write to")
     parser.add_argument("--image", metavar="TIME", help="write only the image of a time, or of 'validation': a flaring one")

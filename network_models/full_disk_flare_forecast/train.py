@@ -6,7 +6,6 @@ needs magnetograms and a flare list (config.yml, or --folder and --flares). See 
 the published studies set, what to expect, and training on a cluster.
 """
 
-import dataclasses
 import pathlib
 
 from network_models import experiment, settings
@@ -49,9 +48,6 @@ def train(chosen, name):
         raise UserError(f"{data.title}: these networks forecast whether there is a flare; choose a target of that kind")
     rate = _event_rate(data, "training")
     _event_rate(data, "validation")
-    if training.xla is None:
-        training = dataclasses.replace(training, xla=xla_is_faster(name, training.devices))
-        chosen = dataclasses.replace(chosen, training=training)
     return experiment.run(
         NETWORKS[name].build,
         chosen,
@@ -86,13 +82,6 @@ def schedule_of(training):
     if training.schedule == "plateau":
         return [schedules.ReduceOnPlateau(training.factor, training.patience)]
     return []
-
-
-def xla_is_faster(name, devices=0):
-    """Whether XLA makes training of a network faster, as measured by benchmarks/training_step.py on a CPU."""
-    import tensorflow
-
-    return name == "attention" and devices <= 1 and not tensorflow.config.list_physical_devices("GPU")
 
 
 def data_defaults(name, given):

@@ -34,4 +34,3 @@ class FullDiskTraining(TrainingOptions):
     balance: str = option(
         "weights", "against rare flares: class weights in the loss, or augmented copies up to equal classes", choices=BALANCES
     )
-    xla: bool | None = option(None, "compile with XLA (default: where it is faster, the attention network on one CPU)")
