@@ -219,9 +219,10 @@ def test_output_folders_that_cannot_be(saved, dataset, tmp_path):
 
 def test_results_appear_together_or_not_at_all(tmp_path):
     folder = tmp_path / "a" / "b"
-    with pytest.raises(OSError, match="full"), explanation.results(folder) as unfinished:
+    with pytest.raises(OSError, match="No space left") as raised, explanation.results(folder) as unfinished:
         (unfinished / "one").write_text("1")
-        raise OSError(28, "full")
+        raise OSError(28, "full", str(unfinished / "one"))
+    assert raised.value.filename == str(folder)  # not a name that the user never saw
     assert not (tmp_path / "a").exists()
     with explanation.results(folder) as unfinished:
         (unfinished / "one").write_text("1")
