@@ -342,11 +342,11 @@ def test_bad_input_is_one_line(sun, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["alex", "vgg", "resnet", "attention", "cnn"])
 def test_every_network_trains_with_history(shared, tmp_path, monkeypatch, name):
-    """Two days of real magnetograms with flare history, one network in mixed precision."""
+    """Two days of real magnetograms of the least size, with flare history; one network in mixed precision."""
     from network_models.full_disk_flare_forecast import standard_cnn
 
     monkeypatch.setitem(train.NETWORKS, "cnn", standard_cnn)
-    size = 192 if name in ("attention", "cnn") else 64
+    size = train.NETWORKS[name].LEAST
     flags = ["--folder", shared / "hmi_2026", "--flares", shared / "flares_2026.csv", "--im_size", size, "--history"]
     flags += ["--start", "2026-02-07", "--end", "2026-02-09T12:00", "--validation_start", "2026-02-09", "--gap_hours", 1]
     flags += ["--epochs", 1, "--batch_size", 8, "--out", tmp_path]
