@@ -87,6 +87,9 @@ def run(build, settings, *, architecture=None, callbacks=(), optimizer=None, sam
             network = build(data.input_shapes, settings.network, seed=training.seed)
             model = _trained_part(network)
             _compile(model, data, training, replicas, optimizer, class_weights)
+        if not settings.resume:  # before the folder is made: this reads images, which may be damaged
+            fit_statistics(network, data)
+            start_at_climatology(network, data)
         stored = {"architecture": architecture} if architecture else {}
         stored |= settings.as_dictionary()
         folder = settings.resume or RunFolder.create(settings.network_folder)
@@ -99,8 +102,6 @@ def run(build, settings, *, architecture=None, callbacks=(), optimizer=None, sam
                 raise UserError(f"{folder}: already has {first_epoch} epochs; ask for more with --epochs")
             writers[2].first_epoch = first_epoch
         else:
-            fit_statistics(network, data)
-            start_at_climatology(network, data)
             folder.write_settings({**stored, **data.describe(), "parameters": network.count_params(), **provenance()})
             lines = []
             network.summary(print_fn=lambda line, **_: lines.append(line))
