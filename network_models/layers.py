@@ -1,5 +1,7 @@
 """Every Keras layer of the project, registered so that saved networks load in any process that imports this file."""
 
+import math
+
 import keras
 
 
@@ -42,6 +44,49 @@ class Whiten(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "logarithmic": self.logarithmic}
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class BlockConv2D(keras.layers.Conv2D):
+    """A strided convolution computed on blocks of pixels: the same numbers, several times faster backwards on a CPU.
+
+    Each stride x stride block of pixels becomes one position with stride^2 times the channels, and the kernel, which
+    keeps the shape and the weights of `keras.layers.Conv2D`, is rearranged likewise. The stride is then 1. Worth it for
+    the first strided convolution of a network, whose few channels make the gradient of its input slow.
+
+    Parameters
+    ----------
+    filters, kernel_size, strides, **keywords
+        As of `keras.layers.Conv2D`; padding is ``"valid"``, one stride greater than 1 for both directions.
+    """
+
+    def __init__(self, filters, kernel_size, strides=2, **keywords):
+        super().__init__(filters, kernel_size, strides, **keywords)
+        same = len(set(self.strides)) == 1 and self.strides[0] > 1
+        if not same or self.padding != "valid" or self.groups != 1 or set(self.dilation_rate) != {1}:
+            raise ValueError("Expected one stride above 1, padding 'valid', no groups and no dilation")
+
+    def convolution_op(self, inputs, kernel):
+        import tensorflow
+
+        stride = self.strides[0]
+        # Kernel and image grow, by zeros at their ends, to whole blocks; the output keeps its size.
+        blocks = [math.ceil(width / stride) for width in self.kernel_size]
+        grown = [[0, stride * count - width] for count, width in zip(blocks, self.kernel_size, strict=True)]
+        kernel = tensorflow.pad(kernel, [*grown, [0, 0], [0, 0]])
+        channels, filters = kernel.shape[2:]
+        kernel = tensorflow.reshape(kernel, (blocks[0], stride, blocks[1], stride, channels, filters))
+        kernel = tensorflow.transpose(kernel, (0, 2, 1, 3, 4, 5))
+        kernel = tensorflow.reshape(kernel, (*blocks, stride**2 * channels, filters))
+        size = [
+            stride * ((length - width) // stride + count)
+            for length, width, count in zip(inputs.shape[1:3], self.kernel_size, blocks, strict=True)
+        ]
+        added = [[0, max(0, needed - length)] for needed, length in zip(size, inputs.shape[1:3], strict=True)]
+        if any(end for _, end in added):
+            inputs = tensorflow.pad(inputs, [[0, 0], *added, [0, 0]])
+        inputs = inputs[:, : size[0], : size[1]]
+        return tensorflow.nn.conv2d(tensorflow.nn.space_to_depth(inputs, stride), kernel, 1, "VALID")
 
 
 @keras.saving.register_keras_serializable(package="solar")

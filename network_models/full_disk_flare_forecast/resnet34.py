@@ -55,7 +55,7 @@ def build(input_shapes, options, *, seed=0):
     import keras
     from keras import layers
 
-    from network_models.layers import FusedBatchNormalization
+    from network_models.layers import BlockConv2D, FusedBatchNormalization
 
     weights = InitialWeights(options.initialiser, seed)
     inputs, x, side_channel = network_inputs(input_shapes, least=LEAST)
@@ -73,7 +73,9 @@ def build(input_shapes, options, *, seed=0):
         return FusedBatchNormalization(**BATCH_NORM, name=name)(x)
 
     x = layers.Conv2D(3, 3, padding="same", activation="relu", kernel_initializer=weights.kernel(), name="first_conv")(x)
-    x = layers.ReLU(name="relu")(normalised(convolution(x, 64, 7, 2, "conv1"), "bn1"))
+    x = layers.ZeroPadding2D(3, name="conv1_padding")(x)
+    x = BlockConv2D(64, 7, 2, use_bias=False, kernel_initializer=weights.kernel(), name="conv1")(x)
+    x = layers.ReLU(name="relu")(normalised(x, "bn1"))
     x = layers.ZeroPadding2D(1, name="pool_padding")(x)  # zero is as good as -infinity after the ReLU
     x = layers.MaxPooling2D(3, 2, name="pool")(x)
     for stage, (channels, count) in enumerate(STAGES, 1):
