@@ -83,7 +83,7 @@ def run(build, settings, *, architecture=None, callbacks=(), optimizer=None, sam
     with _precision(training.mixed_precision):
         keras.utils.set_random_seed(training.seed)
         limit = math.inf if training.allow_large else LARGEST
-        with distribution.scope(strategy), _parameter_limit(limit):
+        with distribution.scope(strategy), parameter_limit(limit):
             network = build(data.input_shapes, settings.network, seed=training.seed)
             model = _trained_part(network)
             _compile(model, data, training, replicas, optimizer, class_weights)
@@ -354,8 +354,14 @@ def _writers(folder, network, stored, data, training, callbacks):
 
 
 @contextlib.contextmanager
-def _parameter_limit(limit):
-    """Inside this block a network is refused before the layer that makes it too large takes its memory."""
+def parameter_limit(limit):
+    """Inside this block a network is refused before the layer that makes it too large takes its memory.
+
+    Parameters
+    ----------
+    limit : int
+        Parameters; a network with more raises a `UserError`.
+    """
     import keras
 
     add_weight, count = keras.layers.Layer.add_weight, 0

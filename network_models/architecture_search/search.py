@@ -1,0 +1,221 @@
+"""Search for the best architecture of a network: keras-tuner over any network and any data set.
+
+    python network_models/architecture_search/search.py --network fdl1 --search FOLDER [--trials 30] [--method bayesian]
+
+Options that are given are fixed, the others of the network's space are varied (--show_space lists them). Every trial is
+a run folder like that of a training, in FOLDER/trials. The same command goes on with a search that was interrupted; more
+--trials extend it. --workers 2 tries two networks at a time; README.md beside this script has several machines. At the
+end FOLDER holds trials.csv, the pictures, the importance of each option, TensorBoard's HParams under hparams/, and the
+best network, trained anew, under best/.
+"""
+
+import contextlib
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+from dataset_models.solar_data import load_solar_data
+from network_models.architecture_search import trials
+from network_models.architecture_search.spaces import SPACES
+from network_models.settings import DEFAULT_DATASET
+from tools import command_line, options
+from tools.errors import UserError
+
+METHODS = ("bayesian", "hyperband", "random")
+RESTARTS = 10  # of workers that die, before the search gives up
+
+
+def search(chosen):
+    """Run a search, or the rest of one.
+
+    Where keras-tuner's environment (KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP, KERASTUNER_ORACLE_PORT) is set, this
+    process is the chief, who proposes, or one of the workers, who train.
+
+    Parameters
+    ----------
+    chosen : trials.Search
+
+    Returns
+    -------
+    bool
+        Whether this process has seen the end: False for a worker, whose chief reports.
+
+    Raises
+    ------
+    UserError
+        The folder holds another search; five trials in a row failed.
+    """
+    import keras_tuner
+    import tensorflow
+
+    from network_models.architecture_search.oracles import oracle
+
+    tensorflow.get_logger().setLevel("ERROR")  # warns of retracing: every trial is another network
+
+    class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
+        def run_trial(self, trial):
+            return {chosen.objective: trials.run(chosen, trial.trial_id, trial.hyperparameters.values)}
+
+        def on_trial_end(self, trial):
+            super().on_trial_end(trial)
+            outcome = (trial.message or "").strip().splitlines()[-1:] or ["done"]
+            print(f"trial {trial.trial_id}: {outcome[0]}", flush=True)
+
+    worker = os.environ.get("KERASTUNER_TUNER_ID", "chief")
+    if "chief" in worker:
+        chosen.claim()
+    elif not (chosen.folder / trials.STORED).is_file():
+        raise UserError(f"{chosen.folder}: no search here; start the chief first, with the same --search folder")
+    strategy = oracle(
+        chosen.method,
+        chosen.parameters,
+        objective=chosen.objective,
+        direction=chosen.direction,
+        trials=chosen.trials,
+        epochs=chosen.epochs,
+        seed=chosen.seed,
+        folder=chosen.folder,
+        problem=lambda values: trials.problem(chosen, values),
+    )
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # keras-tuner says that it reloads
+            tuner = Tuner(strategy, directory=str(chosen.folder), project_name="tuner")
+        tuner.search()
+    except RuntimeError as error:
+        if "consecutive failures" in str(error):
+            last = str(error).strip().splitlines()[-1]
+            raise UserError(f"{chosen.folder}: five trials in a row failed; the last: {last}") from error
+        raise
+    return "chief" in worker
+
+
+def search_in_parallel(workers, arguments, chosen):
+    """Start a chief and workers of this very command on this machine; a worker that dies is started again.
+
+    Parameters
+    ----------
+    workers : int
+    arguments : list of str
+        Flags of this script, without ``--workers``.
+    chosen : trials.Search
+        What the flags say.
+
+    Raises
+    ------
+    UserError
+        A part failed; the lines that it printed say why.
+    """
+    chosen.claim()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {**os.environ, "KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(port)}
+
+    def start(name):
+        return subprocess.Popen([sys.executable, __file__, *arguments], env={**shared, "KERASTUNER_TUNER_ID": name})
+
+    names = [f"worker_{number}" for number in range(workers)]
+    running = {name: start(name) for name in ("chief", *names)}
+    restarts = 0
+    try:
+        while running["chief"].poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                running["chief"].wait(1)
+            fallen = [name for name in names if running[name].poll() not in (None, 0)]
+            if restarts + len(fallen) > RESTARTS:
+                break
+            for name in fallen:
+                restarts += 1
+                running[name] = start(name)  # under the same name it is given the trial that it had
+    finally:
+        for process in running.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in running.values():
+            process.wait()
+    if running["chief"].returncode:
+        raise UserError(f"{chosen.folder}: the search stopped early, see the lines above; the same command goes on with it")
+
+
+def parse(arguments):
+    """Read the flags: (trials.Search, number of workers, whether only the space is shown)."""
+    first = command_line.parser("", add_help=False)
+    first.add_argument("--network", default="fdl1")
+    first.add_argument("--dataset", default=DEFAULT_DATASET)
+    known, _ = first.parse_known_args(arguments)
+
+    parser = command_line.parser(__doc__)
+    parser.add_argument("--network", choices=tuple(SPACES), default="fdl1", help="(default: %(default)s)")
+    parser.add_argument("--dataset", default=DEFAULT_DATASET, help="file of a SolarData class (default: %(default)s)")
+    parser.add_argument("--search", type=pathlib.Path, metavar="FOLDER", help="of the search, new or to go on with")
+    parser.add_argument("--method", choices=METHODS, default="bayesian", help="(default: %(default)s)")
+    parser.add_argument("--trials", type=int, default=30, help="networks tried at most (default: %(default)s)")
+    parser.add_argument("--objective", default="val_loss", help="val_loss, or a score of the run (default: %(default)s)")
+    parser.add_argument(
+        "--parameter_limit", type=int, default=5_000_000, help="larger networks are skipped (default: %(default)s)"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="trials at a time on this machine (default: %(default)s)")
+    parser.add_argument("--show_space", action="store_true", help="print what is varied, and stop")
+    if known.network not in SPACES:
+        parser.parse_args(arguments)
+    space, data_class = SPACES[known.network], load_solar_data(known.dataset)
+    owners = (space.training_options, space.network_options, data_class)
+    titles = ("training", f"network: {space.title} (fixed when given)", f"data set: {data_class.title}")
+    for owner, title in zip(owners, titles, strict=True):
+        options.add_flags(parser, owner, title=title, defaults=space.training)
+    flags = parser.parse_args(arguments)
+    for name in ("trials", "workers", "parameter_limit"):
+        if getattr(flags, name) < 1:
+            raise UserError(f"--{name} {getattr(flags, name)}: must be at least 1")
+    if flags.search is None and not flags.show_space:
+        parser.error("the following arguments are required: --search")
+    given = {owner: options.take(owner, flags) for owner in owners}
+    checked = {owner: options.build(owner, values, origin="command line") for owner, values in given.items()}
+    training, network = (
+        {name: value for name, value in options.as_dictionary(checked[owner]).items() if name in given[owner]}
+        for owner in owners[:2]
+    )
+    chosen = trials.Search(
+        folder=flags.search or pathlib.Path(),
+        network=flags.network,
+        space=space,
+        data=checked[data_class],
+        dataset=pathlib.Path(flags.dataset),
+        network_values=network,
+        training_values=training,
+        method=flags.method,
+        objective=flags.objective,
+        trials=flags.trials,
+        seed=training.get("seed", 0),
+        parameter_limit=flags.parameter_limit,
+    )
+    scores = trials.objectives(chosen.data)
+    if chosen.objective not in scores:
+        raise UserError(f"--objective {chosen.objective}: one of {', '.join(scores)}")
+    if not chosen.parameters:
+        raise UserError("every option of the space is given; leave one out to search for it (--show_space lists them)")
+    return chosen, flags.workers, flags.show_space
+
+
+def main(arguments=None):
+    """Search with the given flags; the last line printed is the best trial as JSON."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    chosen, workers, only_show = parse(arguments)
+    if only_show:
+        for parameter in chosen.parameters:
+            print(f"{parameter.name:20s} {parameter.described()}")
+        return
+    chosen.data.require_downloaded()
+    if workers > 1:
+        at = next(index for index, text in enumerate(arguments) if text.split("=")[0] == "--workers")
+        search_in_parallel(workers, arguments[:at] + arguments[at + 1 + ("=" not in arguments[at]) :], chosen)
+    elif search(chosen):
+        from network_models.architecture_search import report
+
+        report.write(chosen)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,242 @@
+"""One trial of an architecture search: a training run like any other, in a folder of its own."""
+
+import dataclasses
+import json
+import math
+import pathlib
+import shutil
+
+from network_models.architecture_search.spaces import Space
+from network_models.run_folder import RunFolder, portable_dataset
+from network_models.settings import RunSettings
+from tools import atomic_files, options, skill_scores
+from tools.errors import UserError
+
+DIRECTIONS = {"val_loss": "min", "rmse": "min", "mae": "min", "brier": "min", "log_loss": "min"}  # others: "max"
+STORED = "search.yml"
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """What determines a search.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        ``trials/<number>/trained_models/<time>``, search.yml, and what `report` writes.
+    network : str
+        Key of `spaces.SPACES`.
+    space : Space
+    data : SolarData
+    dataset : pathlib.Path
+        The file that defines it.
+    network_values, training_values : dict
+        Options that the user set; they are not varied.
+    method, objective : str
+    trials, seed : int
+    parameter_limit : int
+        Larger networks are not tried.
+    """
+
+    folder: pathlib.Path
+    network: str
+    space: Space
+    data: object
+    dataset: pathlib.Path
+    network_values: dict
+    training_values: dict
+    method: str
+    objective: str
+    trials: int
+    seed: int
+    parameter_limit: int
+
+    @property
+    def direction(self):
+        """``"min"`` or ``"max"``."""
+        return DIRECTIONS.get(self.objective, "max")
+
+    @property
+    def parameters(self):
+        """What is varied: tuple of `spaces.Parameter`."""
+        return self.space.free({*self.network_values, *self.training_values})
+
+    @property
+    def epochs(self):
+        """Of a full training: int."""
+        return self.training({}).epochs
+
+    def training(self, values):
+        """The training options of a trial with `values` (dict)."""
+        chosen = {"seed": self.seed, **self.space.training, **self.training_values, **values}
+        return options.build(self.space.training_options, chosen, origin="search")
+
+    def settings(self, folder, values, *, epochs=None, resume=None):
+        """Settings of the run of a trial, `network_models.settings.RunSettings`.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            In which ``trained_models`` is made.
+        values : dict
+            As keras-tuner proposes them.
+        epochs : int, optional
+            Fewer than a full training.
+        resume : RunFolder, optional
+        """
+        network, training = self.space.split(values)
+        network = options.build(self.space.network_options, {**self.network_values, **network}, origin="search")
+        training = self.training({**training, **({"epochs": epochs} if epochs else {})})
+        return RunSettings(self.data, self.dataset, network, training, pathlib.Path(folder), resume)
+
+    def stored(self):
+        """What search.yml holds; a folder with another content is another search."""
+        return {
+            "network": self.network,
+            "dataset": portable_dataset(self.dataset),
+            "method": self.method,
+            "objective": self.objective,
+            "seed": self.seed,
+            "parameter_limit": self.parameter_limit,
+            "trials": self.trials,
+            "network_options": self.network_values,
+            "training_options": self.training_values,
+            "data_options": options.as_dictionary(self.data),
+            "varied": {parameter.name: parameter.described() for parameter in self.parameters},
+        }
+
+    def claim(self):
+        """Write search.yml, or check the one that is there.
+
+        Raises
+        ------
+        UserError
+            The folder holds another search, or something else.
+        """
+        import yaml
+
+        file, mine = self.folder / STORED, self.stored()
+        if file.is_file():
+            theirs = yaml.safe_load(file.read_text(encoding="utf-8"))
+            theirs = theirs if isinstance(theirs, dict) else {}
+            # The number of trials may grow.
+            different = [key for key in mine if key != "trials" and theirs.get(key) != _plain(mine[key])]
+            if different:
+                raise UserError(f"{self.folder}: holds another search ({', '.join(different)} differ); give another --search")
+        elif self.folder.is_dir() and any(self.folder.iterdir()):
+            raise UserError(f"{self.folder}: is neither empty nor the folder of a search; give another --search")
+        atomic_files.write_text(file, yaml.safe_dump(_plain(mine), sort_keys=False, width=120))
+
+
+def _plain(value):
+    return json.loads(json.dumps(value))
+
+
+def problem(search, values):
+    """Why a network cannot be built or is too large, in a line; None when neither.
+
+    Parameters
+    ----------
+    search : Search
+    values : dict
+
+    Returns
+    -------
+    str or None
+    """
+    import keras
+
+    from network_models.experiment import parameter_limit
+
+    settings = search.settings(search.folder, values)
+    try:
+        with parameter_limit(search.parameter_limit):
+            search.space.builder(search.data)(search.data.input_shapes, settings.network, seed=0)
+    except (UserError, ValueError) as error:  # Keras raises ValueError when a window does not fit
+        return " ".join(str(error).split())
+    finally:
+        keras.backend.clear_session()
+    return None
+
+
+def run(search, name, values):
+    """Train the network of one trial, or go on with it, and return its score.
+
+    Parameters
+    ----------
+    search : Search
+    name : str
+        The trial's number.
+    values : dict
+        As keras-tuner proposes them; Hyperband's name the trial that it continues, and the epochs.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    UserError
+        The score is undefined, or as `experiment.run`.
+    """
+    import keras
+
+    keras.backend.clear_session()  # a week of trials in one process
+    folder = search.folder / "trials" / name
+    earlier = values.get("tuner/trial_id")
+    resume = existing_run(folder)
+    if resume is None and earlier:
+        resume = _continued(existing_run(search.folder / "trials" / earlier), folder)
+    settings = search.settings(folder, values, epochs=values.get("tuner/epochs"), resume=resume)
+    return score(search, train(search, settings))
+
+
+def train(search, settings):
+    """Train as the network's own script does: `experiment.Result`."""
+    from network_models import experiment
+
+    if search.space.full_disk:
+        from network_models.full_disk_flare_forecast.train import train as train_full_disk
+
+        return train_full_disk(settings, search.network)
+    return experiment.run(search.space.builder(search.data), settings, architecture=search.network)
+
+
+def score(search, result):
+    """The objective's value in an `experiment.Result`: float."""
+    found = {"val_loss": result.val_loss, **result.scores}[search.objective]
+    if not math.isfinite(found):
+        raise UserError(f"{result.folder}: {search.objective} is undefined")
+    return float(found)
+
+
+def objectives(data):
+    """What a search on a SolarData can optimise: names of scores, the validation loss first."""
+    if data.task == "classification":
+        return ("val_loss", *skill_scores.probability_scores([0.2, 0.8], [0, 1]))
+    return ("val_loss", *skill_scores.regression_scores([0.0, 1.0], [0.0, 1.0], {"climatology": 0.5, "persistence": 0.4}))
+
+
+def existing_run(folder):
+    """The run of a trial that can be gone on with, or None: `RunFolder`. One without a checkpoint is removed."""
+    found = None
+    for path in sorted(folder.glob("trained_models/*")):
+        run = RunFolder(path)
+        if run.state.is_file():
+            found = run
+        else:
+            shutil.rmtree(path)
+    return found
+
+
+def _continued(earlier, folder):
+    """A copy of the run that a trial continues, so that each trial has a whole run folder of its own."""
+    if earlier is None:
+        return None
+    target = folder / "trained_models" / earlier.path.name
+    temporary = folder / "copying"
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(earlier.path, temporary)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary.rename(target)
+    return RunFolder(target)
