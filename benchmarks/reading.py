@@ -34,7 +34,7 @@ def measure():
     """
     seconds = {"baseline": [], "ours": []}
     with tempfile.TemporaryDirectory() as folder:
-        data = _data_set(pathlib.Path(folder))
+        data = data_set(pathlib.Path(folder))
         samples = len(data.require_samples("training"))
         files = sorted((pathlib.Path(folder) / "cache").rglob("*.npy"))
         if samples != len(files):
@@ -62,7 +62,7 @@ class _Unkept(AIA8):
     memory_budget = 0
 
 
-def _data_set(folder):
+def data_set(folder):
     generator = numpy.random.default_rng(0)
     start = numpy.datetime64("2014-01-01T00:00", "m")
     (folder / "aia").mkdir()

@@ -48,10 +48,7 @@ def run(main, arguments=None):
         Takes the list of arguments (or None for ``sys.argv[1:]``).
     arguments : list of str, optional
     """
-    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") > "1":
-        sys.meta_path.insert(0, _QuietTensorFlow())
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("MPLBACKEND", "Agg")
+    set_up_libraries()
     try:
         main(arguments)
     except UserError as error:
@@ -68,6 +65,14 @@ def run(main, arguments=None):
         traceback.print_exc()
         sys.exit(1)
     sys.exit(0)
+
+
+def set_up_libraries():
+    """What every process of ours needs before TensorFlow and matplotlib are imported."""
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") > "1":
+        sys.meta_path.insert(0, _QuietTensorFlow())
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("MPLBACKEND", "Agg")
 
 
 class _QuietTensorFlow(importlib.abc.MetaPathFinder):

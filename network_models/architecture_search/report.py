@@ -151,7 +151,7 @@ def parallel_coordinates(path, search, table):
 
     with figures.style():
         figure, axes = figures.new(figsize=(max(7.0, 0.75 * len(parameters) + 2), 4.6))
-        colours = matplotlib.colormaps["viridis_r" if search.direction == "min" else "viridis"]
+        colours = matplotlib.colormaps["viridis" if search.direction == "min" else "viridis_r"]  # the best darkest
         norm = matplotlib.colors.Normalize(low, high if high > low else low + 1)
         offset = numpy.linspace(-0.012, 0.012, len(table))  # lines through the same choices stay apart
         for rank in reversed(range(len(table))):

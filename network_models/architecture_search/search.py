@@ -48,15 +48,14 @@ def search(chosen):
         The folder holds another search; five trials in a row failed.
     """
     import keras_tuner
-    import tensorflow
 
     from network_models.architecture_search.oracles import oracle
 
-    tensorflow.get_logger().setLevel("ERROR")  # warns of retracing: every trial is another network
+    processes = trials.Processes(chosen)
 
     class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         def run_trial(self, trial):
-            return {chosen.objective: trials.run(chosen, trial.trial_id, trial.hyperparameters.values)}
+            return {chosen.objective: processes.run(trial.trial_id, trial.hyperparameters.values)}
 
         def on_trial_end(self, trial):
             super().on_trial_end(trial)
@@ -88,6 +87,8 @@ def search(chosen):
             last = str(error).strip().splitlines()[-1]
             raise UserError(f"{chosen.folder}: five trials in a row failed; the last: {last}") from error
         raise
+    finally:
+        processes.close()
     return "chief" in worker
 
 

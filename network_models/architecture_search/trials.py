@@ -1,15 +1,21 @@
 """One trial of an architecture search: a training run like any other, in a folder of its own."""
 
+import concurrent.futures
 import dataclasses
 import json
 import math
+import multiprocessing
+import os
 import pathlib
 import shutil
+import threading
+import time
 
-from network_models.architecture_search.spaces import Space
-from network_models.run_folder import RunFolder, portable_dataset
+from dataset_models.solar_data import load_solar_data
+from network_models.architecture_search.spaces import SPACES, Space
+from network_models.run_folder import RunFolder, portable_dataset, resolve_dataset
 from network_models.settings import RunSettings
-from tools import atomic_files, options, skill_scores
+from tools import atomic_files, command_line, options, skill_scores
 from tools.errors import UserError
 
 DIRECTIONS = {"val_loss": "min", "rmse": "min", "mae": "min", "brier": "min", "log_loss": "min"}  # others: "max"
@@ -105,6 +111,20 @@ class Search:
             "varied": {parameter.name: parameter.described() for parameter in self.parameters},
         }
 
+    @classmethod
+    def from_stored(cls, folder, stored):
+        """The search in a folder, from what `stored` returned."""
+        space, dataset = SPACES[stored["network"]], resolve_dataset(stored["dataset"])
+        return cls(
+            folder=folder,
+            space=space,
+            data=options.build(load_solar_data(dataset), stored["data_options"], origin="search"),
+            dataset=dataset,
+            network_values=stored["network_options"],
+            training_values=stored["training_options"],
+            **{name: stored[name] for name in ("network", "method", "objective", "trials", "seed", "parameter_limit")},
+        )
+
     def claim(self):
         """Write search.yml, or check the one that is there.
 
@@ -189,6 +209,56 @@ def run(search, name, values):
         resume = _continued(existing_run(search.folder / "trials" / earlier), folder)
     settings = search.settings(folder, values, epochs=values.get("tuner/epochs"), resume=resume)
     return score(search, train(search, settings))
+
+
+class Processes:
+    """Runs trials in a process of their own, one at a time: a crash costs a trial, not the search.
+
+    Parameters
+    ----------
+    search : Search
+    """
+
+    def __init__(self, search):
+        self.search = search
+        self.pool = None
+
+    def run(self, name, values):
+        """As the function `run`; a `UserError` when the process died."""
+        if self.pool is None:
+            # Not forked: TensorFlow's threads would not survive it.
+            context = multiprocessing.get_context("spawn")
+            self.pool = concurrent.futures.ProcessPoolExecutor(1, context, _die_with, (os.getpid(),))
+        try:
+            return self.pool.submit(_run, self.search.folder, self.search.stored(), name, values).result()
+        except concurrent.futures.process.BrokenProcessPool as error:
+            self.close()
+            raise UserError(f"trial {name}: its process died (out of memory, or a crash inside TensorFlow)") from error
+
+    def close(self):
+        """End the process."""
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+            self.pool = None
+
+
+def _die_with(parent):
+    """End this process soon after its parent, which may have been killed: another may go on with the trial."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.3)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _run(folder, stored, name, values):
+    command_line.set_up_libraries()
+    import tensorflow
+
+    tensorflow.get_logger().setLevel("ERROR")  # warns of retracing: every trial is another network
+    return run(Search.from_stored(folder, stored), name, values)
 
 
 def train(search, settings):

@@ -178,15 +178,15 @@ def test_networks_that_cannot_be_built_are_named(tmp_path):
 def test_a_search_runs_is_interrupted_and_goes_on(tmp_path, monkeypatch, capsys):
     flags = ["--method", "random", "--trials", "3", "--count", "16", "--batch_size", "16"]
     arguments = ["--dataset", str(TINY), "--search", str(tmp_path / "s"), "--epochs", "1", *flags]
-    real, calls = trials.run, []
+    calls = []
 
-    def interrupted(search, name, values):
+    def interrupted(processes, name, values):
         calls.append(name)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return real(search, name, values)
+        return trials.run(processes.search, name, values)
 
-    monkeypatch.setattr(trials, "run", interrupted)
+    monkeypatch.setattr(trials.Processes, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         search_script.main(arguments)
     search_script.main(arguments)
@@ -221,6 +221,32 @@ def test_hyperband_goes_on_with_the_weights_of_the_earlier_trial(tmp_path):
     assert rows[0]["epoch"].tolist() == [1]
     assert rows[1]["epoch"].tolist() == [1, 2, 3]
     assert rows[1]["loss"][0] == rows[0]["loss"][0]
+
+
+@pytest.mark.slow
+def test_a_crash_costs_a_trial_and_not_the_search(tmp_path):
+    fragile = tmp_path / "fragile.py"
+    # The process dies when a network of this size is trained for the first time.
+    fragile.write_text(
+        "import os, dataclasses\nfrom network_models import experiment\n"
+        f"exec(compile(open({str(TINY)!r}).read(), {str(TINY)!r}, 'exec'))\n"
+        "real = experiment.run\n"
+        "def run(build, settings, **keywords):\n"
+        "    if settings.network.dropout_rate == 0.5:\n        os.abort()\n"
+        "    return real(build, settings, **keywords)\n"
+        "experiment.run = run\n"
+    )
+    script = PROJECT / "network_models" / "architecture_search" / "search.py"
+    given = {one.name: one.values[0] for one in SPACES["fdl1"].parameters if one.name != "dropout_rate"}
+    fixed = [text for name, value in (given | SMALL).items() for text in (f"--{name}", str(value))]
+    flags = ["--dataset", fragile, "--search", tmp_path / "s", "--epochs", "1", "--count", "16", "--method", "random", *fixed]
+    done = subprocess.run([sys.executable, script, *flags], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    table = pandas.read_csv(tmp_path / "s" / "trials.csv")
+    assert sorted(table["dropout_rate"]) == [0.0, 0.2, 0.5]
+    failed = table[table["status"] == "FAILED"]
+    assert failed["dropout_rate"].tolist() == [0.5]
+    assert "its process died" in failed["message"].iloc[0]
 
 
 def test_importance_finds_the_option_that_decides(tmp_path):

@@ -1,5 +1,6 @@
 """A training run: what it leaves behind, resuming it, several devices, and bad input."""
 
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -176,6 +177,20 @@ def test_all_layers_can_be_left_out():
     names = [layer.name for layer in model.layers]
     assert names == ["image", "whiten_image", "flatten", "dropout", "output"]
     assert model.count_params() == 16 * 16 * 2 + 1 + 4
+
+
+def test_a_strided_1x1_convolution_trains():
+    import keras
+
+    options = fdl1.Options(conv_1_width=1, conv_1_height=1, conv_1_stride=2, conv_1_channels=3, conv_2_channels=0)
+    model = fdl1.build({"image": (32, 32, 4)}, options)
+    whole = fdl1.build({"image": (32, 32, 4)}, dataclasses.replace(options, conv_1_stride=1))
+    images = numpy.random.default_rng(0).random((4, 32, 32, 4), "float32")
+    layers = [keras.Model(one.input, one.get_layer("conv_1").output) for one in (model, whole)]
+    layers[1].set_weights(layers[0].get_weights())
+    numpy.testing.assert_allclose(layers[0]({"image": images}), layers[1]({"image": images})[:, ::2, ::2], rtol=1e-5)
+    model.compile("sgd", "mse")
+    model.train_on_batch({"image": images}, numpy.ones((4, 1)))  # crashes the process where TensorFlow strides it itself
 
 
 def test_several_images_are_stacked():

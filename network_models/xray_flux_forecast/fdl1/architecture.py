@@ -73,11 +73,15 @@ def build(input_shapes, options, *, logarithmic=(), seed=0):
         if take["channels"]:
             _refuse_smaller(x, take, f"conv_{i}")
             initializer = keras.initializers.HeNormal(next(kernel))
-            size = (take["height"], take["width"])
+            size, stride = (take["height"], take["width"]), take["stride"]
+            if size == (1, 1) and stride > 1:
+                # The same numbers; TensorFlow 2.21 crashes in the gradient of a strided 1x1 convolution of few channels.
+                x = keras.layers.MaxPooling2D(1, stride, name=f"conv_{i}_stride")(x)
+                stride = 1
             x = keras.layers.Conv2D(
                 take["channels"],
                 size,
-                take["stride"],
+                stride,
                 padding="same",
                 activation="relu",
                 kernel_initializer=initializer,
