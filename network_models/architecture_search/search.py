@@ -19,6 +19,7 @@ import sys
 from dataset_models.solar_data import load_solar_data
 from network_models.architecture_search import trials
 from network_models.architecture_search.spaces import SPACES
+from network_models.run_folder import resolve_dataset
 from network_models.settings import DEFAULT_DATASET
 from tools import command_line, options
 from tools.errors import UserError
@@ -144,12 +145,12 @@ def parse(arguments):
     """Read the flags: (trials.Search, number of workers, whether only the space is shown)."""
     first = command_line.parser("", add_help=False)
     first.add_argument("--network", default="fdl1")
-    first.add_argument("--dataset", default=DEFAULT_DATASET)
+    first.add_argument("--dataset")
     known, _ = first.parse_known_args(arguments)
 
     parser = command_line.parser(__doc__)
     parser.add_argument("--network", choices=tuple(SPACES), default="fdl1", help="(default: %(default)s)")
-    parser.add_argument("--dataset", default=DEFAULT_DATASET, help="file of a SolarData class (default: %(default)s)")
+    parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {DEFAULT_DATASET})")
     parser.add_argument("--search", type=pathlib.Path, metavar="FOLDER", help="of the search, new or to go on with")
     parser.add_argument("--method", choices=METHODS, default="bayesian", help="(default: %(default)s)")
     parser.add_argument("--trials", type=int, default=30, help="networks tried at most (default: %(default)s)")
@@ -161,7 +162,8 @@ def parse(arguments):
     parser.add_argument("--show_space", action="store_true", help="print what is varied, and stop")
     if known.network not in SPACES:
         parser.parse_args(arguments)
-    space, data_class = SPACES[known.network], load_solar_data(known.dataset)
+    dataset = pathlib.Path(known.dataset) if known.dataset else resolve_dataset(DEFAULT_DATASET)
+    space, data_class = SPACES[known.network], load_solar_data(dataset)
     owners = (space.training_options, space.network_options, data_class)
     titles = ("training", f"network: {space.title} (fixed when given)", f"data set: {data_class.title}")
     for owner, title in zip(owners, titles, strict=True):
@@ -183,7 +185,7 @@ def parse(arguments):
         network=flags.network,
         space=space,
         data=checked[data_class],
-        dataset=pathlib.Path(flags.dataset),
+        dataset=dataset,
         network_values=network,
         training_values=training,
         method=flags.method,
