@@ -4,7 +4,8 @@ Scores that are undefined for a sample (one class only, a constant series) are N
 
 References
 ----------
-Leka et al. 2019, ApJS 243, 36 (comparison of operational flare forecasts); Bloomfield et al. 2012, ApJL 747, L41 (TSS).
+Leka et al. 2019, ApJS 243, 36 (comparison of operational flare forecasts); Bloomfield et al. 2012, ApJL 747, L41 (TSS);
+Wilks 2011, Statistical Methods in the Atmospheric Sciences, chapter 8 (all others).
 """
 
 import typing
@@ -60,6 +61,155 @@ def heidke_skill_score(table):
         return 2 * (hits * nulls - false_alarms * misses) / chance
 
 
+def _cells(table):
+    return tuple(numpy.asarray(cell, "float64") for cell in table)
+
+
+def _ratio(above, below):
+    """Their quotient, NaN instead of a division by zero."""
+    above, below = numpy.broadcast_arrays(numpy.asarray(above, "float64"), numpy.asarray(below, "float64"))
+    return numpy.divide(above, below, out=numpy.full(above.shape, numpy.nan), where=below != 0)[()]
+
+
+def probability_of_detection(table):
+    """POD, also recall: share of the events that were forecast."""
+    hits, _, misses, _ = _cells(table)
+    return _ratio(hits, hits + misses)
+
+
+def probability_of_false_detection(table):
+    """POFD: share of the non-events for which an event was forecast."""
+    _, false_alarms, _, nulls = _cells(table)
+    return _ratio(false_alarms, false_alarms + nulls)
+
+
+def false_alarm_ratio(table):
+    """FAR: share of the forecast events that did not happen."""
+    hits, false_alarms, _, _ = _cells(table)
+    return _ratio(false_alarms, hits + false_alarms)
+
+
+def critical_success_index(table):
+    """CSI: hits among all that was forecast or happened."""
+    hits, false_alarms, misses, _ = _cells(table)
+    return _ratio(hits, hits + false_alarms + misses)
+
+
+def gilbert_skill_score(table):
+    """GSS, also equitable threat score: CSI beyond the hits of a random forecast."""
+    hits, false_alarms, misses, nulls = _cells(table)
+    chance = _ratio((hits + misses) * (hits + false_alarms), hits + false_alarms + misses + nulls)
+    return _ratio(hits - chance, hits + false_alarms + misses - chance)
+
+
+def frequency_bias(table):
+    """Events forecast per event that happened; 1 is unbiased."""
+    hits, false_alarms, misses, _ = _cells(table)
+    return _ratio(hits + false_alarms, hits + misses)
+
+
+def accuracy(table):
+    """Share of the forecasts that were right."""
+    hits, false_alarms, misses, nulls = _cells(table)
+    return _ratio(hits + nulls, hits + false_alarms + misses + nulls)
+
+
+def appleman_skill_score(table):
+    """ApSS: accuracy relative to always forecasting the more frequent outcome."""
+    hits, false_alarms, misses, nulls = _cells(table)
+    rarer = numpy.minimum(hits + misses, false_alarms + nulls)
+    return _ratio(rarer - false_alarms - misses, rarer)
+
+
+TABLE_SCORES = {
+    "tss": true_skill_statistic,
+    "hss": heidke_skill_score,
+    "gss": gilbert_skill_score,
+    "pod": probability_of_detection,
+    "pofd": probability_of_false_detection,
+    "far": false_alarm_ratio,
+    "csi": critical_success_index,
+    "frequency_bias": frequency_bias,
+    "accuracy": accuracy,
+    "apss": appleman_skill_score,
+}
+
+
+def gandin_murphy_gerrity_score(counts):
+    """GMGS: skill of forecasts of ordered classes; rare classes and near misses earn more. 1 is perfect, 0 is chance.
+
+    Parameters
+    ----------
+    counts : array (..., k, k)
+        How often class i was forecast (rows) and class j happened (columns), weakest class first.
+
+    Returns
+    -------
+    float or array (...)
+        NaN when the weakest or the strongest class never happened.
+
+    References
+    ----------
+    Gerrity 1992, Mon. Weather Rev. 120, 2709. For two classes it is the TSS.
+    """
+    counts = numpy.asarray(counts, "float64")
+    size = counts.shape[-1]
+    share = counts / counts.sum((-2, -1), keepdims=True)
+    below = numpy.cumsum(share.sum(-2), axis=-1)[..., :-1]
+    odds = _ratio(1 - below, below)
+    inverse = _ratio(below, 1 - below)
+    nothing = numpy.zeros((*odds.shape[:-1], 1))
+    lower = numpy.concatenate([nothing, numpy.cumsum(inverse, axis=-1)], axis=-1)
+    upper = numpy.concatenate([numpy.cumsum(odds[..., ::-1], axis=-1)[..., ::-1], nothing], axis=-1)
+    first, second = numpy.indices((size, size))
+    low, high = numpy.minimum(first, second), numpy.maximum(first, second)
+    reward = (lower[..., low] - (high - low) + upper[..., high]) / (size - 1)
+    return (share * reward).sum((-2, -1))
+
+
+def log_loss(probability, event, *, least=1e-7):
+    """Mean negative logarithm of the probability given to what happened; probabilities are kept `least` from 0 and 1."""
+    probability, event = _pair(probability, event)
+    return float(numpy.mean(log_losses(probability, event, least=least)))
+
+
+def log_losses(probability, event, *, least=1e-7):
+    """The log-loss of each forecast: float64 (n,)."""
+    kept = numpy.clip(numpy.asarray(probability, "float64"), least, 1 - least)
+    return -numpy.log(numpy.where(event, kept, 1 - kept))
+
+
+def bin_of(probability, bins=10):
+    """The bin of equal width that each probability lies in: int64 (n,), 0 to bins - 1."""
+    return numpy.minimum((numpy.asarray(probability, "float64") * bins).astype("int64"), bins - 1)
+
+
+def brier_parts(count, total, events):
+    """Reliability, resolution and uncertainty: parts of the Brier score of forecasts replaced by their bin's mean.
+
+    Parameters
+    ----------
+    count, total, events : array (..., k)
+        For each bin the number of forecasts, the sum of their probabilities, and the number of events.
+
+    Returns
+    -------
+    tuple of float or array (...)
+        Brier score = reliability - resolution + uncertainty, but for the spread of probabilities within bins.
+
+    References
+    ----------
+    Murphy 1973, J. Appl. Meteorol. 12, 595.
+    """
+    count, total, events = (numpy.asarray(part, "float64") for part in (count, total, events))
+    number = count.sum(-1)
+    rate = _ratio(events.sum(-1), number)
+    mean, seen = (numpy.nan_to_num(_ratio(part, count)) for part in (total, events))
+    reliability = _ratio((count * (mean - seen) ** 2).sum(-1), number)
+    resolution = _ratio((count * (seen - numpy.asarray(rate)[..., None]) ** 2).sum(-1), number)
+    return reliability, resolution, rate * (1 - rate)
+
+
 def brier_score(probability, event):
     """Mean squared difference of probability and outcome; 0 is perfect."""
     probability, event = _pair(probability, event)
@@ -91,6 +241,54 @@ def roc_area(probability, event):
         return float("nan")
     ranks = scipy.stats.rankdata(probability)
     return float((ranks[event].sum() - events * (events + 1) / 2) / (events * others))
+
+
+def roc_curve(probability, event):
+    """POFD and POD at every distinct threshold, and the thresholds from the highest down: three float64 (k + 1,)."""
+    probability, event = _pair(probability, event)
+    thresholds = numpy.unique(probability)[::-1]
+    table = contingency_table(probability, event, thresholds)
+    start = numpy.zeros(1)
+    return (
+        numpy.concatenate([start, probability_of_false_detection(table)]),
+        numpy.concatenate([start, probability_of_detection(table)]),
+        numpy.concatenate([[numpy.inf], thresholds]),
+    )
+
+
+def average_precision(probability, event):
+    """Area under the precision-recall curve as steps, as scikit-learn has it; NaN without an event."""
+    probability, event = _pair(probability, event)
+    if not event.any():
+        return float("nan")
+    table = contingency_table(probability, event, numpy.unique(probability)[::-1])
+    recall, precision = probability_of_detection(table), 1 - false_alarm_ratio(table)
+    return float(numpy.sum(numpy.diff(recall, prepend=0.0) * precision))
+
+
+def best_threshold(probability, event, *, score=true_skill_statistic):
+    """The threshold of the highest score; choose it on other hours than those that are scored with it.
+
+    Parameters
+    ----------
+    probability, event : array (n,)
+    score : callable
+        Of a `ContingencyTable`.
+
+    Returns
+    -------
+    threshold, score : float
+        The threshold lies half-way to the next lower probability, so that equal forecasts of other hours fall on the
+        same side. NaN, NaN when the score is undefined.
+    """
+    probability, event = _pair(probability, event)
+    thresholds = numpy.unique(probability)
+    scores = score(contingency_table(probability, event, thresholds))
+    if numpy.isnan(scores).all():
+        return float("nan"), float("nan")
+    best = int(numpy.nanargmax(scores))
+    lower = thresholds[best - 1] if best else 0.0
+    return float((thresholds[best] + lower) / 2), float(scores[best])
 
 
 def probability_scores(probability, event, *, threshold=0.5, reference=None):

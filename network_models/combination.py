@@ -1,0 +1,386 @@
+"""One forecast from several: networks, the class table and the flare history, stacked and cross-fitted by fold.
+
+    python network_models/combination.py cross alex=F1.csv,F2.csv attention=F1.csv,F2.csv --flares LIST --out FOLDER
+    python network_models/combination.py fit alex=F1.csv,F2.csv attention=F1.csv,F2.csv --flares LIST --out COMBINATION.json
+    python network_models/combination.py apply COMBINATION.json alex=NEW.csv attention=NEW.csv --flares LIST --out NEW.csv
+
+Each forecast is named and has one file for each fold, in the same order. With cross every fold is forecast by a
+combination of the others and written to FOLDER/fold1.csv, fold2.csv, ...; fit takes all of them, for later forecasts.
+"""
+
+import dataclasses
+import pathlib
+
+import numpy
+
+from dataset_models import flare_catalogue, flare_history
+from dataset_models.flare_labels import covered
+from network_models import calibration, forecast_files, reference_forecasts
+from tools import atomic_files, command_line, skill_scores
+from tools.errors import UserError
+
+KINDS = ("logistic", "boosting")
+FORMAT = "combination 1"
+TABLE = "class_table"
+PENALTY = 0.1  # inverse strength of the L2 penalty on standardised features
+BOOSTING = {"n_estimators": 60, "learning_rate": 0.05, "max_depth": 3, "min_samples_leaf": 200, "subsample": 0.5}
+
+
+@dataclasses.dataclass(frozen=True)
+class Logistic:
+    """Log-odds of the event as a weighted sum of standardised features."""
+
+    mean: numpy.ndarray
+    deviation: numpy.ndarray
+    weights: numpy.ndarray
+    offset: float
+    kind: str = "logistic"
+
+    def forecast(self, features):
+        """Probabilities: float64 (n,) from features (n, k)."""
+        return calibration.probability_of((features - self.mean) / self.deviation @ self.weights + self.offset)
+
+
+@dataclasses.dataclass(frozen=True)
+class Boosting:
+    """Log-odds of the event as a sum of regression trees.
+
+    Attributes
+    ----------
+    start : float
+        Log-odds before the first tree.
+    trees : list of dict of str to list
+        left and right (child of each node, -1 at a leaf), feature, threshold (left when not above), value.
+    """
+
+    start: float
+    trees: list
+    kind: str = "boosting"
+
+    def forecast(self, features):
+        """Probabilities: float64 (n,) from features (n, k)."""
+        features = numpy.asarray(features, "float32")  # as the trees compared them when they grew
+        odds = numpy.full(len(features), self.start)
+        rows = numpy.arange(len(features))
+        for tree in self.trees:
+            left, right, feature, threshold, value = (
+                numpy.asarray(tree[name]) for name in ("left", "right", "feature", "threshold", "value")
+            )
+            node = numpy.zeros(len(features), "int64")
+            while True:
+                inner = left[node] >= 0
+                if not inner.any():
+                    break
+                here = node[inner]
+                below = features[rows[inner], feature[here]] <= threshold[here]
+                node[inner] = numpy.where(below, left[here], right[here])
+            odds += value[node]
+        return calibration.probability_of(odds)
+
+
+@dataclasses.dataclass(frozen=True)
+class Combination:
+    """A fitted combination.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The forecasts that it takes, in order.
+    model : Logistic or Boosting
+    table : reference_forecasts.ClassTable or None
+        Without a flare list neither table nor history is used.
+    periods : numpy.ndarray
+        ``datetime64[s]`` (k, 2): what it was fitted on.
+    """
+
+    names: tuple[str, ...]
+    model: Logistic | Boosting
+    table: reference_forecasts.ClassTable | None
+    periods: numpy.ndarray
+
+    def forecast(self, probabilities, events=None, times=None):
+        """Combined probabilities.
+
+        Parameters
+        ----------
+        probabilities : array_like (n, k)
+            Of the forecasts `names`.
+        events : pandas.DataFrame, optional
+            Flares; needed where there is a table.
+        times : array_like, optional
+            ``datetime64`` (n,).
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 (n,).
+        """
+        return self.model.forecast(features_of(probabilities, self.table, events, times))
+
+
+def features_of(probabilities, table, events, times):
+    """What is combined: log-odds of the forecasts and of the class table, and the flare history: float64 (n, k)."""
+    columns = [calibration.logit(probabilities)]
+    if table is not None:
+        columns.append(calibration.logit(table.forecast(events, times))[:, None])
+        columns.append(flare_history.history(events, times).astype("float64"))
+    return numpy.concatenate(columns, axis=1)
+
+
+def fit(names, probabilities, event, times, *, events=None, kind="logistic", seed=0):
+    """Fit a combination.
+
+    Parameters
+    ----------
+    names : sequence of str
+    probabilities : array_like (n, k)
+        Forecasts for hours that no network was trained on.
+    event : array_like of bool (n,)
+    times : array_like
+        ``datetime64`` (n,).
+    events : pandas.DataFrame, optional
+        Flares of `dataset_models.flare_catalogue`; with them the class table and the flare history take part.
+    kind : str
+        ``"logistic"`` (L2 penalty) or ``"boosting"`` (gradient boosting of shallow trees).
+    seed : int
+
+    Returns
+    -------
+    Combination
+
+    Raises
+    ------
+    UserError
+        An unknown kind; hours of one outcome only.
+    """
+    event = numpy.asarray(event, bool)
+    if event.all() or not event.any():
+        answer = "yes" if event.all() else "no"
+        raise UserError(f"combination: all {len(event)} outcomes are {answer}; give hours of both kinds")
+    table = None if events is None else reference_forecasts.fit_class_table(events, times, event)
+    features = features_of(probabilities, table, events, times)
+    if kind == "logistic":
+        model = _logistic(features, event)
+    elif kind == "boosting":
+        model = _boosting(features, event, seed)
+    else:
+        raise UserError(f"combination kind {kind!r}: choose one of {', '.join(KINDS)}")
+    return Combination(tuple(names), model, table, calibration.periods(times))
+
+
+def _logistic(features, event):
+    from sklearn.linear_model import LogisticRegression
+
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    deviation[deviation == 0] = 1.0
+    found = LogisticRegression(C=PENALTY, max_iter=5000, tol=1e-8).fit((features - mean) / deviation, event)
+    return Logistic(mean, deviation, found.coef_[0].copy(), float(found.intercept_[0]))
+
+
+def _boosting(features, event, seed):
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    found = GradientBoostingClassifier(**BOOSTING, random_state=seed).fit(features.astype("float32"), event)
+    trees = []
+    for (estimator,) in found.estimators_:
+        tree = estimator.tree_
+        trees.append(
+            {
+                "left": tree.children_left.tolist(),
+                "right": tree.children_right.tolist(),
+                "feature": tree.feature.tolist(),
+                "threshold": tree.threshold.tolist(),
+                "value": (found.learning_rate * tree.value[:, 0, 0]).tolist(),
+            }
+        )
+    rate = float(event.mean())
+    return Boosting(float(numpy.log(rate / (1 - rate))), trees)
+
+
+def cross_fitted(forecasts, *, events=None, kind="logistic", seed=0):
+    """Forecasts of several folds, each combined by what was fitted on the other folds.
+
+    Parameters
+    ----------
+    forecasts : sequence of network_models.forecast_files.Forecasts
+        On the same hours, with outcomes.
+    events, kind, seed
+        As of `fit`.
+
+    Returns
+    -------
+    probability, threshold : numpy.ndarray
+        float64 (n,). The threshold is that of the highest TSS on the folds that the combination was fitted on.
+    """
+    first = forecasts[0]
+    folds = numpy.unique(first.fold)
+    if len(folds) < 2:
+        raise UserError(f"{first.name}: one file is one fold; give two or more, each is combined by the others")
+    names = [one.name for one in forecasts]
+    probabilities = numpy.stack([one.probability for one in forecasts], axis=1)
+    result, threshold = numpy.empty(len(first)), numpy.empty(len(first))
+    for fold in folds:
+        mine = first.fold == fold
+        fitted = fit(names, probabilities[~mine], first.event[~mine], first.times[~mine], events=events, kind=kind, seed=seed)
+        result[mine] = fitted.forecast(probabilities[mine], events, first.times[mine])
+        known = fitted.forecast(probabilities[~mine], events, first.times[~mine])
+        threshold[mine] = skill_scores.best_threshold(known, first.event[~mine])[0]
+    return result, threshold
+
+
+def save(path, combination):
+    """Write a combination as JSON, complete or not at all."""
+    import json
+
+    model = {
+        name: value.tolist() if isinstance(value, numpy.ndarray) else value
+        for name, value in dataclasses.asdict(combination.model).items()
+    }
+    table = combination.table and {name: value.tolist() for name, value in dataclasses.asdict(combination.table).items()}
+    content = {
+        "format": FORMAT,
+        "names": list(combination.names),
+        "model": model,
+        "class_table": table,
+        "history": list(flare_history.NAMES) if table else [],
+        "fitted_on": [[f"{moment}Z" for moment in period] for period in combination.periods],
+    }
+    atomic_files.write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def load(path):
+    """Read a combination.
+
+    Raises
+    ------
+    UserError
+        The file is missing, not a combination, or of another version of the flare history.
+    """
+    content = calibration.read_json(path, FORMAT)
+    try:
+        model = dict(content["model"])
+        if model.pop("kind") == "logistic":
+            offset = float(model.pop("offset"))
+            model = Logistic(**{name: numpy.array(value, "float64") for name, value in model.items()}, offset=offset)
+        else:
+            model = Boosting(**model)
+        table = content["class_table"]
+        if table is not None:
+            hours, probability = numpy.array(table["hours"], "int64"), numpy.array(table["probability"], "float64")
+            table = reference_forecasts.ClassTable(probability, hours)
+            if len(probability) != len(reference_forecasts.CLASS_NAMES) or content["history"] != list(flare_history.NAMES):
+                raise UserError(f"{path}: was fitted with other classes or another flare history; fit it again")
+        texts = [moment.removesuffix("Z") for period in content["fitted_on"] for moment in period]
+        spans = numpy.array(texts, "datetime64[s]").reshape(-1, 2)
+        return Combination(tuple(content["names"]), model, table, spans)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path}: not a sound combination file ({type(error).__name__}: {error}); fit it again") from error
+
+
+def named(texts, *, target=True):
+    """Forecasts from words ``NAME=FILE[,FILE...]``: list of `forecast_files.Forecasts` on their common hours.
+
+    Raises
+    ------
+    UserError
+        A word without a name, two of one name, files that cannot be read or share no hour.
+    """
+    found = []
+    for text in texts:
+        name, equals, files = text.partition("=")
+        if not equals or not name or not files:
+            raise UserError(f"{text}: give forecasts as NAME=FILE[,FILE...], one file for each fold")
+        found.append(forecast_files.read(files.split(","), name=name, target=target))
+    if len({one.name for one in found}) < len(found):
+        raise UserError("two forecasts have one name; name them differently")
+    shared, left_out = forecast_files.common(found)
+    for one, count in zip(shared, left_out, strict=True):
+        if count:
+            print(f"{one.name}: {count} hours left out that the others lack")
+    return shared
+
+
+def flares(paths, times):
+    """Flares of lists that cover the history and, for the table, the windows of times: pandas.DataFrame or None."""
+    if not paths:
+        return None
+    events = flare_catalogue.read(paths).events
+    reach = numpy.timedelta64(72, "h")
+    inside = covered(events, times - reach, reach)
+    if not inside.all():
+        first = times[~inside][0]
+        raise UserError(
+            f"--flares: the lists do not cover {(~inside).sum()} of the hours, the first {first}; add a list that does"
+        )
+    return events
+
+
+def _write(path, one, probability, threshold=None):
+    import pandas
+
+    columns = {"time": [f"{time}Z" for time in one.times], "probability": probability}
+    if one.event is not None:
+        columns["target"] = one.event.astype(int)
+    if threshold is not None:
+        columns["threshold"] = threshold
+    atomic_files.write_table(path, pandas.DataFrame(columns))
+
+
+def main(arguments=None):
+    """Fit, cross-fit or apply a combination."""
+    parser = command_line.parser(__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="cross | fit | apply")
+    for command, text in (
+        ("cross", "forecast each fold by the others"),
+        ("fit", "fit on all folds"),
+        ("apply", "apply to others"),
+    ):
+        one = commands.add_parser(command, help=text)
+        if command == "apply":
+            one.add_argument("combination", help="what fit wrote")
+        else:
+            one.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(default: %(default)s)")
+            one.add_argument("--seed", type=int, default=0, help="of the boosting (default: %(default)s)")
+        one.add_argument("forecasts", nargs="+", metavar="NAME=CSV[,CSV...]", help="forecasts, a file for each fold")
+        one.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists, for the class table and the flare history")
+        one.add_argument("--out", required=True, type=pathlib.Path, help="a folder for cross, else a file")
+    chosen = parser.parse_args(arguments)
+    forecasts = named(chosen.forecasts, target=chosen.command != "apply")
+    first = forecasts[0]
+    if chosen.command == "apply":
+        _apply(chosen, forecasts)
+        return
+    events = flares(chosen.flares, first.times)
+    if chosen.command == "cross":
+        probability, threshold = cross_fitted(forecasts, events=events, kind=chosen.kind, seed=chosen.seed)
+        for fold in numpy.unique(first.fold):
+            mine = first.fold == fold
+            _write(chosen.out / f"fold{fold + 1}.csv", first.where(mine), probability[mine], threshold[mine])
+        print(f"{chosen.kind}: {len(first)} hours of {len(numpy.unique(first.fold))} folds, each forecast by the others")
+    else:
+        probabilities = numpy.stack([one.probability for one in forecasts], axis=1)
+        names = [one.name for one in forecasts]
+        fitted = fit(names, probabilities, first.event, first.times, events=events, kind=chosen.kind, seed=chosen.seed)
+        save(chosen.out, fitted)
+        print(f"{chosen.kind} of {', '.join(names)} on {len(first)} hours")
+    print(f"wrote {chosen.out}")
+
+
+def _apply(chosen, forecasts):
+    fitted = load(chosen.combination)
+    by_name = {one.name: one for one in forecasts}
+    if set(by_name) != set(fitted.names):
+        raise UserError(f"{chosen.combination}: combines {', '.join(fitted.names)}; received {', '.join(by_name)}")
+    first = forecasts[0]
+    known = calibration.inside(first.times, fitted.periods)
+    if known.any():
+        raise UserError(f"{chosen.combination}: was fitted on {known.sum()} of these hours; give others, or use cross")
+    if fitted.table is not None and not chosen.flares:
+        raise UserError(f"{chosen.combination}: uses the flare history; give --flares with lists up to these hours")
+    probabilities = numpy.stack([by_name[name].probability for name in fitted.names], axis=1)
+    _write(chosen.out, first, fitted.forecast(probabilities, flares(chosen.flares, first.times), first.times))
+    print(f"{fitted.model.kind} applied to {len(first)} hours; wrote {chosen.out}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,130 @@
+"""All scores of probability forecasts, each with an interval from the same samples of blocks of days."""
+
+import dataclasses
+
+import numpy
+
+from tools import skill_scores
+from tools.block_bootstrap import interval
+
+BINS = 10
+DIFFERENCES = ("tss", "brier_skill", "auc")  # by which forecasts are compared
+CELLS = 4 + 2 + 1 + 3 * BINS  # columns of the sums before those of the references
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """Scores of one forecast.
+
+    Attributes
+    ----------
+    value : dict of str to float
+        Of all hours; NaN where a score is undefined.
+    samples : dict of str to numpy.ndarray
+        Of every bootstrap sample, float64 (samples,); empty without bootstrap.
+    """
+
+    value: dict[str, float]
+    samples: dict[str, numpy.ndarray]
+
+    def interval(self, name, level=0.95):
+        """Lower and upper bound of a score; NaN without bootstrap."""
+        return interval(self.samples[name], level) if self.samples else (numpy.nan, numpy.nan)
+
+
+def score(probability, event, *, threshold=0.5, references=None, bootstrap=None):
+    """Score a forecast.
+
+    Parameters
+    ----------
+    probability, event : array_like (n,)
+    threshold : float or array_like (n,)
+        A yes is this or more; an array where it differs between folds.
+    references : dict of str to array_like (n,)
+        Probabilities of other forecasts; ``brier_skill_<name>`` is the Brier skill against each. ``brier_skill`` itself
+        is against the event rate of the hours scored, and so flatters no forecast but is known only afterwards.
+    bootstrap : tools.block_bootstrap.BlockBootstrap, optional
+        Of these hours.
+
+    Returns
+    -------
+    Scored
+    """
+    probability, event = numpy.asarray(probability, "float64"), numpy.asarray(event, bool)
+    references = references or {}
+    columns = _columns(probability, event, threshold, references)
+    value = _scores(columns.sum(axis=0), tuple(references))
+    value |= {"auc": skill_scores.roc_area(probability, event), "average_precision": _precision(probability, event)}
+    value["best_threshold"], value["best_tss"] = skill_scores.best_threshold(probability, event)
+    if bootstrap is None:
+        return Scored(_plain(value), {})
+    samples = _scores(bootstrap.sums(columns), tuple(references))
+    parts = {"auc": [], "average_precision": [], "best_tss": []}
+    for events, others in bootstrap.curves(probability, event):
+        for name, found in _curve_scores(events, others).items():
+            parts[name].append(found)
+    samples |= {name: numpy.concatenate(found) for name, found in parts.items()}
+    return Scored(_plain(value), samples)
+
+
+def difference(one, other, name, level=0.95):
+    """How much higher `one` scores than `other` on the same samples: (difference, lower, upper)."""
+    low, high = interval(one.samples[name] - other.samples[name], level) if one.samples else (numpy.nan, numpy.nan)
+    return one.value[name] - other.value[name], low, high
+
+
+def _plain(value):
+    return {name: float(number) for name, number in value.items()}
+
+
+def _precision(probability, event):
+    return skill_scores.average_precision(probability, event)
+
+
+def _columns(probability, event, threshold, references):
+    """What is summed over forecasts: all scores but those of curves are functions of these sums."""
+    yes = probability >= threshold
+    parts = [yes & event, yes & ~event, ~yes & event, ~yes & ~event]
+    parts += [(probability - event) ** 2, skill_scores.log_losses(probability, event), event]
+    columns = numpy.zeros((len(event), CELLS + len(references)))
+    columns[:, :7] = numpy.stack(parts, axis=1)
+    place = skill_scores.bin_of(probability, BINS)
+    rows = numpy.arange(len(event))
+    for offset, amount in ((0, 1.0), (BINS, probability), (2 * BINS, event)):
+        columns[rows, 7 + offset + place] = amount
+    for position, reference in enumerate(references.values()):
+        columns[:, CELLS + position] = (numpy.asarray(reference, "float64") - event) ** 2
+    return columns
+
+
+def _scores(sums, references):
+    """Scores from sums (..., k): dict of arrays (...)."""
+    table = skill_scores.ContingencyTable(*(sums[..., index] for index in range(4)))
+    number = sums[..., :4].sum(-1)
+    found = {name: function(table) for name, function in skill_scores.TABLE_SCORES.items()}
+    found |= {name: getattr(table, name) for name in table._fields}
+    rate = sums[..., 6] / number
+    found["event_rate"] = rate
+    found["brier"], found["log_loss"] = sums[..., 4] / number, sums[..., 5] / number
+    bins = [sums[..., 7 + offset * BINS : 7 + (offset + 1) * BINS] for offset in range(3)]
+    found["reliability"], found["resolution"], found["uncertainty"] = skill_scores.brier_parts(*bins)
+    found["brier_skill"] = _skill(found["brier"], rate * (1 - rate))
+    for position, name in enumerate(references):
+        found[f"brier_skill_{name}"] = _skill(found["brier"], sums[..., CELLS + position] / number)
+    return found
+
+
+def _skill(mine, other):
+    mine, other = numpy.asarray(mine), numpy.asarray(other)
+    return 1 - numpy.divide(mine, other, out=numpy.full(mine.shape, numpy.nan), where=other > 0)
+
+
+def _curve_scores(events, others):
+    """Scores of whole curves: counts (samples, k + 1) at or above each distinct probability."""
+    total, rest = events[:, :1], others[:, :1]
+    with numpy.errstate(invalid="ignore", divide="ignore"):
+        area = ((events[:, 1:] + events[:, :-1]) * (others[:, :-1] - others[:, 1:])).sum(axis=1) / (2 * total * rest)[:, 0]
+        precision = numpy.nan_to_num(events[:, :-1] / (events[:, :-1] + others[:, :-1]))
+        average = ((events[:, :-1] - events[:, 1:]) * precision).sum(axis=1) / total[:, 0]
+        best = (events / total - others / rest).max(axis=1)
+    return {"auc": area, "average_precision": average, "best_tss": best}
