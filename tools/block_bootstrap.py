@@ -4,9 +4,12 @@ Hourly forecasts of the next 24 hours share most of their windows, and an active
 Drawing single hours would give intervals far too narrow.
 """
 
+import copy
+
 import numpy
 
-CHUNK = 2**22  # weights at a time, bounds memory
+CHUNK = 2**21  # weights at a time: 16 MB, a few such arrays at once
+UNDEFINED = 0.1  # share of undefined samples above which there is no interval
 
 
 class BlockBootstrap:
@@ -71,44 +74,54 @@ class BlockBootstrap:
         per_block = numpy.stack([numpy.bincount(self.block, column, self.count) for column in columns], axis=1)
         return (self.weights.astype("float64") @ per_block).reshape(len(self), *values.shape[1:])
 
-    def curves(self, values, event):
-        """For every sample and every distinct forecast value, how many events, and others, had at least this value.
-
-        Parameters
-        ----------
-        values : array_like (n,)
-        event : array_like of bool (n,)
-
-        Yields
-        ------
-        numpy.ndarray, numpy.ndarray
-            float64 (some samples, k + 1), samples in order; the last column, above the largest value, is 0. Columns are
-            those of increasing distinct values.
-        """
-        event = numpy.asarray(event, bool)
-        _, place = numpy.unique(numpy.asarray(values, "float64"), return_inverse=True)
-        order = numpy.argsort(place, kind="stable")
-        block, flared = self.block[order], event[order]
-        starts = numpy.flatnonzero(numpy.diff(place[order], prepend=-1))
-        step = max(1, CHUNK // len(order))
-        for begin in range(0, len(self), step):
-            weight = self.weights[begin : begin + step][:, block].astype("float32")
-            found = []
-            for part in (weight * flared, weight * ~flared):
-                at = numpy.add.reduceat(part, starts, axis=1).astype("float64")
-                above = numpy.cumsum(at[:, ::-1], axis=1)[:, ::-1]
-                found.append(numpy.concatenate([above, numpy.zeros((len(above), 1))], axis=1))
-            yield tuple(found)
+    def whole(self):
+        """The sample as it is: the same blocks, each drawn once, as a bootstrap of one sample."""
+        one = copy.copy(self)
+        one.weights = numpy.ones((1, self.count), "uint16")
+        return one
 
     def roc_areas(self, values, event):
-        """Area under the ROC curve of every sample, NaN where one has events or others only: float64 (samples,)."""
-        areas = []
-        for events, others in self.curves(values, event):
-            # The trapezium between neighbouring thresholds counts ties as halves.
-            area = ((events[:, 1:] + events[:, :-1]) / 2 * -numpy.diff(others, axis=1)).sum(axis=1)
-            with numpy.errstate(invalid="ignore", divide="ignore"):
-                areas.append(area / (events[:, 0] * others[:, 0]))
-        return numpy.concatenate(areas)
+        """Area under the ROC curve of every sample, NaN where one has events or others only: float64 (samples,).
+
+        The number of pairs of an event and another hour in their right order, ties half, is a sum over pairs of blocks:
+        counted once for each pair of blocks, it gives every sample's area as a quadratic form of the blocks' weights.
+        """
+        values, event = numpy.asarray(values, "float64"), numpy.asarray(event, bool)
+        events, others = values[event], values[~event]
+        block_of_event, block_of_other = self.block[event], self.block[~event]
+        pairs = numpy.zeros((self.count, self.count))
+        order = numpy.lexsort((others, block_of_other))
+        others, ends = others[order], numpy.searchsorted(block_of_other[order], numpy.arange(self.count + 1))
+        for other in range(self.count):
+            below = others[ends[other] : ends[other + 1]]
+            if len(below) and len(events):
+                passed = (numpy.searchsorted(below, events, "left") + numpy.searchsorted(below, events, "right")) / 2
+                pairs[:, other] = numpy.bincount(block_of_event, passed, self.count)
+        weights = self.weights.astype("float64")
+        right = ((weights @ pairs) * weights).sum(axis=1)
+        count = (weights @ numpy.bincount(block_of_event, minlength=self.count)) * (
+            weights @ numpy.bincount(block_of_other, minlength=self.count)
+        )
+        return numpy.divide(right, count, out=numpy.full(len(self), numpy.nan), where=count > 0)
+
+    def average_precisions(self, values, event):
+        """Area under the precision-recall curve, as steps, of every sample; NaN without an event: float64 (samples,)."""
+        values, event = numpy.asarray(values, "float64"), numpy.asarray(event, bool)
+        order = numpy.argsort(-values, kind="stable")
+        block, flared = self.block[order], event[order]
+        new = numpy.append(numpy.diff(values[order]) != 0, True)  # the last forecast of each distinct value
+        found = []
+        step = max(1, CHUNK // len(order))
+        for begin in range(0, len(self), step):
+            weight = self.weights[begin : begin + step][:, block].astype("float64")
+            hits = numpy.cumsum(weight * flared, axis=1)[:, new]
+            forecast = numpy.cumsum(weight, axis=1, out=weight)[:, new]
+            gained = numpy.diff(hits, axis=1, prepend=0.0)
+            precision = numpy.divide(hits, forecast, out=numpy.zeros_like(hits), where=forecast > 0)
+            total = hits[:, -1]
+            area = (precision * gained).sum(axis=1)
+            found.append(numpy.divide(area, total, out=numpy.full(len(total), numpy.nan), where=total > 0))
+        return numpy.concatenate(found)
 
 
 def interval(samples, level=0.95):
@@ -123,15 +136,14 @@ def interval(samples, level=0.95):
     Returns
     -------
     tuple of float or of array (k,)
-        Lower and upper bound; NaN when more than a tenth of the samples are undefined.
+        Lower and upper bound; NaN when more than `UNDEFINED` of the samples are undefined.
     """
     samples = numpy.asarray(samples, "float64")
-    undefined = numpy.isnan(samples).mean(axis=0)
-    with numpy.errstate(all="ignore"):
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of columns without any number
-            bounds = numpy.nanquantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    low, high = (numpy.where(undefined > 0.1, numpy.nan, bound) for bound in bounds)
+    columns = samples.reshape(len(samples), -1).T
+    bounds = numpy.full((2, len(columns)), numpy.nan)
+    for number, column in enumerate(columns):
+        defined = column[~numpy.isnan(column)]
+        if len(defined) >= (1 - UNDEFINED) * len(column):
+            bounds[:, number] = numpy.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    low, high = bounds.reshape(2, *samples.shape[1:])
     return (float(low), float(high)) if samples.ndim == 1 else (low, high)

@@ -59,11 +59,8 @@ def score(probability, event, *, threshold=0.5, references=None, bootstrap=None)
     if bootstrap is None:
         return Scored(_plain(value), {})
     samples = _scores(bootstrap.sums(columns), tuple(references))
-    parts = {"auc": [], "average_precision": [], "best_tss": []}
-    for events, others in bootstrap.curves(probability, event):
-        for name, found in _curve_scores(events, others).items():
-            parts[name].append(found)
-    samples |= {name: numpy.concatenate(found) for name, found in parts.items()}
+    samples["auc"] = bootstrap.roc_areas(probability, event)
+    samples["average_precision"] = bootstrap.average_precisions(probability, event)
     return Scored(_plain(value), samples)
 
 
@@ -117,14 +114,3 @@ def _scores(sums, references):
 def _skill(mine, other):
     mine, other = numpy.asarray(mine), numpy.asarray(other)
     return 1 - numpy.divide(mine, other, out=numpy.full(mine.shape, numpy.nan), where=other > 0)
-
-
-def _curve_scores(events, others):
-    """Scores of whole curves: counts (samples, k + 1) at or above each distinct probability."""
-    total, rest = events[:, :1], others[:, :1]
-    with numpy.errstate(invalid="ignore", divide="ignore"):
-        area = ((events[:, 1:] + events[:, :-1]) * (others[:, :-1] - others[:, 1:])).sum(axis=1) / (2 * total * rest)[:, 0]
-        precision = numpy.nan_to_num(events[:, :-1] / (events[:, :-1] + others[:, :-1]))
-        average = ((events[:, :-1] - events[:, 1:]) * precision).sum(axis=1) / total[:, 0]
-        best = (events / total - others / rest).max(axis=1)
-    return {"auc": area, "average_precision": average, "best_tss": best}

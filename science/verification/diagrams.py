@@ -1,0 +1,200 @@
+"""Pictures of verification: reliability, ROC, precision-recall, performance, threshold sweep, folds."""
+
+import numpy
+
+from science.verification.scores import BINS
+from tools import figures, skill_scores
+from tools.block_bootstrap import BlockBootstrap, interval
+
+CONSISTENCY = 500  # draws for the consistency bars
+
+
+def reliability(path, one, *, title=None, bootstrap=None, seed=0):
+    """Draw how often the event followed each forecast probability, and how often each was forecast.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    one : network_models.forecast_files.Forecasts
+    title : str, optional
+    bootstrap : BlockBootstrap, optional
+        For bars of the observed frequency that know that hours are not independent.
+    seed : int
+
+    References
+    ----------
+    Broecker & Smith 2007, Weather Forecast. 22, 651: consistency bars, within which 95 % of the observed frequencies
+    of a reliable forecast would lie (drawn for independent hours, so too narrow for hourly forecasts).
+    """
+    found = reliability_points(one, seed=seed)
+    with figures.style():
+        figure, (axes, below) = figures.new(2, 1, figsize=(5.4, 6.4), sharex=True, gridspec_kw={"height_ratios": (3.2, 1)})
+        axes.plot([0, 1], [0, 1], color="0.6", ls="--", lw=1.2, label="reliable")
+        axes.axhline(one.event.mean(), color="0.6", ls=":", lw=1.2, label="event rate")
+        axes.vlines(found["mean"], found["low"], found["high"], color="0.75", lw=7, label="95 % consistency")
+        if bootstrap is not None:
+            bounds = _observed_bounds(one, bootstrap)[:, found["bin"]]
+            axes.errorbar(
+                found["mean"],
+                found["observed"],
+                [numpy.maximum(found["observed"] - bounds[0], 0), numpy.maximum(bounds[1] - found["observed"], 0)],
+                fmt="none",
+                ecolor=figures.PALETTE[0],
+                capsize=3,
+                lw=1.4,
+            )
+        axes.plot(found["mean"], found["observed"], "o-", color=figures.PALETTE[0], label="observed")
+        axes.set(ylabel="observed frequency", xlim=(0, 1), ylim=(-0.02, 1.02), title=title or one.name)
+        axes.legend(loc="upper left", fontsize=10)
+        below.bar((numpy.arange(BINS) + 0.5) / BINS, found["count"], 0.9 / BINS, color="0.45")
+        below.set(xlabel="forecast probability", ylabel="hours", yscale="log")
+        figures.save(figure, path)
+
+
+def reliability_points(one, *, seed=0):
+    """Numbers of a reliability diagram.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        bin, mean, observed, low, high: of the bins that hold forecasts (low and high are the consistency bars); count:
+        int64 (BINS,).
+    """
+    place = skill_scores.bin_of(one.probability, BINS)
+    count = numpy.bincount(place, minlength=BINS)
+    used = numpy.flatnonzero(count)
+    mean = numpy.bincount(place, one.probability, BINS)[used] / count[used]
+    observed = numpy.bincount(place, one.event, BINS)[used] / count[used]
+    random = numpy.random.default_rng(seed)
+    drawn = numpy.empty((CONSISTENCY, len(used)))
+    for number in range(CONSISTENCY):
+        happened = random.random(len(one)) < one.probability
+        drawn[number] = numpy.bincount(place, happened, BINS)[used] / count[used]
+    low, high = numpy.quantile(drawn, [0.025, 0.975], axis=0)
+    return {"bin": used, "mean": mean, "observed": observed, "low": low, "high": high, "count": count}
+
+
+def _observed_bounds(one, bootstrap):
+    place = skill_scores.bin_of(one.probability, BINS)
+    columns = numpy.zeros((len(one), 2 * BINS))
+    columns[numpy.arange(len(one)), place] = 1
+    columns[numpy.arange(len(one)), BINS + place] = one.event
+    sums = bootstrap.sums(columns)
+    share = numpy.divide(sums[:, BINS:], sums[:, :BINS], out=numpy.full((len(sums), BINS), numpy.nan), where=sums[:, :BINS] > 0)
+    bounds = interval(share)
+    # A bin that a tenth of the samples lack has no interval of its own.
+    return numpy.stack([numpy.nan_to_num(bound, nan=numpy.nan) for bound in bounds])
+
+
+def curves(path, forecasts, thresholds, scored):
+    """Draw ROC, precision-recall and performance diagram side by side.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    forecasts : dict of str to Forecasts
+        Drawn as curves, with the point of their threshold.
+    thresholds : dict of str to numpy.ndarray
+        Of each hour.
+    scored : dict of str to science.verification.scores.Scored
+        For the areas in the legend.
+    """
+    with figures.style():
+        figure, (roc, precision, performance) = figures.new(1, 3, figsize=(15, 5.2))
+        _performance_lines(performance)
+        for (name, one), colour in zip(forecasts.items(), _colours(len(forecasts)), strict=True):
+            steps = numpy.unique(one.probability)[::-1]
+            table = skill_scores.contingency_table(one.probability, one.event, steps)
+            detected, false = skill_scores.probability_of_detection(table), skill_scores.probability_of_false_detection(table)
+            right = 1 - skill_scores.false_alarm_ratio(table)
+            yes = one.probability >= thresholds[name]
+            point = skill_scores.contingency_table(yes.astype("float64"), one.event, 0.5)
+            pod = skill_scores.probability_of_detection(point)
+            few = {"marker": "o", "ms": 4} if len(steps) < 12 else {}
+            value = scored[name].value
+            roc.plot([0, *false], [0, *detected], color=colour, label=f"{name}: {value['auc']:.3f}", **few)
+            roc.plot(skill_scores.probability_of_false_detection(point), pod, "o", color=colour, mec="black", zorder=3)
+            precision.plot(detected, right, color=colour, label=f"{name}: {value['average_precision']:.3f}", **few)
+            performance.plot(right, detected, color=colour, lw=1.0, alpha=0.7)
+            performance.plot(
+                1 - skill_scores.false_alarm_ratio(point), pod, "o", color=colour, mec="black", label=name, zorder=3
+            )
+        roc.plot([0, 1], [0, 1], color="0.6", ls="--", lw=1)
+        event = next(iter(forecasts.values())).event
+        precision.axhline(event.mean(), color="0.6", ls="--", lw=1)
+        roc.set(xlabel="probability of false detection", ylabel="probability of detection", title="ROC (legend: area)")
+        precision.set(xlabel="probability of detection (recall)", ylabel="1 - FAR (precision)")
+        precision.set_title("precision-recall (legend: average precision)")
+        performance.set(xlabel="success ratio (1 - FAR)", ylabel="probability of detection", title="performance")
+        for axes, place in ((roc, "lower right"), (precision, "upper right"), (performance, "lower left")):
+            axes.set(xlim=(0, 1.01), ylim=(0, 1.01))
+            axes.legend(fontsize=9, loc=place, frameon=True, framealpha=0.8)
+        figures.save(figure, path)
+
+
+def _performance_lines(axes):
+    """Lines of equal CSI and frequency bias (Roebber 2009, Weather Forecast. 24, 601)."""
+    ratio, detected = numpy.meshgrid(numpy.linspace(0.005, 1, 200), numpy.linspace(0.005, 1, 200))
+    lines = axes.contour(
+        ratio, detected, 1 / (1 / ratio + 1 / detected - 1), numpy.arange(0.1, 1, 0.2), colors="0.75", linewidths=0.8
+    )
+    axes.clabel(lines, fmt="CSI %.1f", fontsize=8)
+    for bias in (0.5, 1, 2, 4):
+        axes.plot([0, 1], [0, bias], color="0.8", ls=":", lw=0.9)
+        edge = (0.97, 0.97 * bias) if bias <= 1 else (0.97 / bias, 0.97)
+        axes.text(*edge, f"bias {bias:g}", fontsize=8, color="0.45", ha="right", va="top")
+
+
+def sweep(path, forecasts, thresholds):
+    """Draw TSS and HSS against the threshold, with the threshold that is used (of each fold) marked."""
+    steps = numpy.linspace(0, 1, 201)
+    with figures.style():
+        figure, panels = figures.new(1, 2, figsize=(10.5, 4.4), sharex=True, sharey=True)
+        for axes, (label, function) in zip(
+            panels, (("TSS", skill_scores.true_skill_statistic), ("HSS", skill_scores.heidke_skill_score)), strict=True
+        ):
+            for (name, one), colour in zip(forecasts.items(), _colours(len(forecasts)), strict=True):
+                values = function(skill_scores.contingency_table(one.probability, one.event, steps))
+                axes.plot(steps, values, color=colour, label=name)
+                used = numpy.unique(thresholds[name])
+                axes.plot(used, numpy.interp(used, steps, values), "o", color=colour, mec="black", zorder=3)
+            axes.set(xlabel="threshold of a yes", ylabel=label, xlim=(0, 1), title=f"{label} (points: threshold used)")
+            axes.axhline(0, color="0.6", lw=0.8)
+        panels[1].legend(fontsize=10)
+        figures.save(figure, path)
+
+
+def comparison(path, scored, *, names=("tss", "brier_skill", "auc"), folds=None, level=0.95, baselines=()):
+    """Draw scores with their intervals, forecasts and baselines below one another, folds as small marks."""
+    labels = {"tss": "TSS", "brier_skill": "Brier skill", "auc": "ROC area", "hss": "HSS"}
+    with figures.style():
+        figure, panels = figures.new(1, len(names), figsize=(4.2 * len(names) + 1.5, 0.42 * len(scored) + 1.6), sharey=True)
+        rows = numpy.arange(len(scored))[::-1]
+        for axes, name in zip(panels, names, strict=True):
+            for row, (who, one) in zip(rows, scored.items(), strict=True):
+                colour = "0.45" if who in baselines else figures.PALETTE[0]
+                low, high = one.interval(name, level)
+                axes.plot([low, high], [row, row], color=colour, lw=2.2)
+                axes.plot(one.value[name], row, "s" if who in baselines else "o", color=colour, ms=7)
+                for number, parts in (folds or {}).items():
+                    axes.text(
+                        parts[who].value[name], row + 0.16, str(number), fontsize=8, ha="center", color=figures.PALETTE[1]
+                    )
+            axes.axvline(0.5 if name == "auc" else 0, color="0.6", lw=0.8, ls="--")
+            axes.set_xlabel(labels.get(name, name))
+        panels[0].set_yticks(rows, list(scored))
+        text = f"{100 * level:g} % intervals; baselines grey" + ("; small numbers: folds" if folds else "")
+        figure.suptitle(text, fontsize=11)
+        figures.save(figure, path)
+
+
+def _colours(count):
+    return [figures.PALETTE[number % len(figures.PALETTE)] for number in range(count)]
+
+
+def bootstrap_of(one, settings):
+    """The samples that `report.verify` draws for these hours, for diagrams; None without bootstrap."""
+    if not settings.samples:
+        return None
+    strata = one.fold if len(numpy.unique(one.fold)) > 1 else None
+    return BlockBootstrap(one.times, days=settings.block_days, samples=settings.samples, seed=settings.seed, strata=strata)

@@ -1,0 +1,221 @@
+"""Verification of X-ray flux forecasts: errors in dex, skill, and the flux read as a forecast of classes."""
+
+import json
+import math
+import pathlib
+
+import numpy
+
+from dataset_models import observation_times
+from tools import atomic_files, figures, skill_scores
+from tools.block_bootstrap import BlockBootstrap, interval
+from tools.errors import UserError
+
+COLUMNS = ("prediction", "true_value", "prior_value")
+CLASSES = {"below C": (0.0, 1e-6), "C": (1e-6, 1e-5), "M": (1e-5, 1e-4), "X": (1e-4, numpy.inf)}
+BOUNDS = (1e-6, 1e-5, 1e-4)
+
+
+def is_flux(path):
+    """Whether a CSV holds flux forecasts, as `SolarData.evaluate` writes them: all values small and some not 0 or 1."""
+    if not pathlib.Path(path).is_file():
+        return False
+    with open(path, encoding="utf-8", errors="replace") as file:
+        header = file.readline().strip().split(",")
+    if not set(COLUMNS) <= set(header):
+        return False
+    values = observation_times.read_table(path)["true_value"]
+    return not set(values.unique()) <= {0, 1}
+
+
+def read(path):
+    """Flux forecasts of a CSV.
+
+    Returns
+    -------
+    times : numpy.ndarray
+        ``datetime64[s]`` (n,).
+    forecast, truth, prior : numpy.ndarray
+        float64 (n,), W m^-2; prior is what persistence forecasts.
+
+    Raises
+    ------
+    UserError
+        A column is missing, a value is not above zero, times are repeated.
+    """
+    table = observation_times.read_table(path)
+    times = observation_times.checked(observation_times.table_times(table, origin=str(path)), origin=str(path))
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise UserError(f"{path}: no column {', '.join(missing)}; give flux forecasts as a run writes them")
+    columns = [table[name].to_numpy("float64") for name in COLUMNS]
+    for name, values in zip(COLUMNS, columns, strict=True):
+        if not (values > 0).all():
+            raise UserError(f"{path}: column {name}: {(~(values > 0)).sum()} values are not above zero; fluxes are in W m^-2")
+    return times, *columns
+
+
+def scores(forecast, truth, prior, *, climatology=None, spread=None):
+    """Errors of flux forecasts, in dex.
+
+    Parameters
+    ----------
+    forecast, truth, prior : array_like (n,)
+        W m^-2.
+    climatology : float, optional
+        Mean log10 flux of training time; without it that of these hours, which flatters climatology.
+    spread : float, optional
+        Standard deviation of the errors, in dex, for class probabilities; without it that of these very errors.
+
+    Returns
+    -------
+    dict
+        Of all: rmse, mae, bias, correlation, skill_persistence, skill_climatology, gmgs; ``classes``: the same errors for
+        the hours of each true class, with their number.
+    """
+    forecast, truth, prior = (numpy.log10(numpy.asarray(values, "float64")) for values in (forecast, truth, prior))
+    climatology = truth.mean() if climatology is None else climatology
+    found = skill_scores.regression_scores(forecast, truth, {"persistence": prior, "climatology": climatology})
+    found["gmgs"] = float(skill_scores.gandin_murphy_gerrity_score(_confusion(10**forecast, 10**truth)))
+    found["classes"] = {}
+    for name, (least, most) in CLASSES.items():
+        inside = (truth >= numpy.log10(max(least, 1e-300))) & (truth < numpy.log10(most))
+        error = (forecast - truth)[inside]
+        found["classes"][name] = {
+            "hours": int(inside.sum()),
+            "rmse": float(numpy.sqrt(numpy.mean(error**2))) if inside.any() else math.nan,
+            "mae": float(numpy.mean(numpy.abs(error))) if inside.any() else math.nan,
+            "bias": float(error.mean()) if inside.any() else math.nan,
+        }
+    found["error_spread"] = float((forecast - truth).std()) if spread is None else spread
+    return found
+
+
+def _confusion(forecast, truth):
+    """Counts of forecast class (rows) and true class (columns), of the classes that happened or were forecast."""
+    rows, columns = (numpy.searchsorted(BOUNDS, values, "right") for values in (forecast, truth))
+    counts = numpy.zeros((len(CLASSES), len(CLASSES)))
+    numpy.add.at(counts, (rows, columns), 1)
+    used = numpy.flatnonzero(counts.sum(0) + counts.sum(1))
+    return counts[numpy.ix_(used, used)]
+
+
+def class_probability(forecast, threshold, spread):
+    """Probability that the flux reaches a threshold, for a forecast with normally distributed errors in dex.
+
+    Parameters
+    ----------
+    forecast : array_like (n,)
+        W m^-2.
+    threshold : float
+        W m^-2.
+    spread : float
+        Standard deviation of the errors in dex, above 0; of hours that are not scored with it.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (n,).
+    """
+    from scipy.special import ndtr
+
+    return ndtr((numpy.log10(numpy.asarray(forecast, "float64")) - math.log10(threshold)) / spread)
+
+
+def run(words, chosen):
+    """Verify flux forecasts of files: print, and write verification.json and pictures into ``chosen.out``.
+
+    The first half of the hours gives the spread of the errors, from which the other half's class probabilities are made;
+    these are scored like any others.
+    """
+    from network_models.forecast_files import Forecasts
+    from science.verification.verification import _settings as settings_of
+    from science.verification.verification import as_dictionary, report, table, write
+
+    settings = settings_of(chosen)
+    results = {}
+    for name, files in words:
+        if len(files) > 1:
+            raise UserError(f"{','.join(files)}: flux forecasts are verified file by file; give one file")
+        name = name or pathlib.Path(files[0]).stem
+        times, forecast, truth, prior = read(files[0])
+        found = scores(forecast, truth, prior)
+        bootstrap = BlockBootstrap(times, days=settings.block_days, samples=settings.samples, seed=settings.seed)
+        found["intervals"] = _intervals(forecast, truth, prior, bootstrap, settings.level)
+        _print(name, found, len(times))
+        folder = pathlib.Path(chosen.out) / name
+        draw(folder / "flux.png", times, forecast, truth, title=name)
+        half = len(times) // 2
+        error = numpy.log10(forecast[:half] / truth[:half])
+        classes = {}
+        for letter, least in (("C", 1e-6), ("M", 1e-5), ("X", 1e-4)):
+            event = truth[half:] >= least
+            if not event.any() or event.all():
+                print(f"{name}: class {letter}: {'all' if event.all() else 'none'} of the later half reach it; undefined")
+                continue
+            shifted = forecast[half:] * 10 ** -error.mean()
+            probability = class_probability(shifted, least, error.std())
+            none = numpy.zeros(len(event), "int64")
+            one = Forecasts(f"{name} {letter}1.0", times[half:], probability, event, none)
+            verified = report.verify([one], None, settings)
+            print("\n".join(table(verified, settings)))
+            write(folder / f"class_{letter}", verified, settings)
+            classes[f"{letter}1.0"] = as_dictionary(verified, settings)
+        results[name] = _plain(found) | {"classes_as_probabilities": classes}
+    atomic_files.write_text(pathlib.Path(chosen.out) / "verification.json", json.dumps(results, indent=1) + "\n")
+    print(f"wrote {chosen.out}")
+
+
+def _intervals(forecast, truth, prior, bootstrap, level):
+    error, persistence, spread = (
+        numpy.log10(forecast / truth) ** 2,
+        numpy.log10(prior / truth) ** 2,
+        (numpy.log10(truth) - numpy.log10(truth).mean()) ** 2,
+    )
+    sums = bootstrap.sums(numpy.stack([error, persistence, spread, numpy.ones(len(error))], axis=1))
+    samples = {
+        "rmse": numpy.sqrt(sums[:, 0] / sums[:, 3]),
+        "skill_persistence": 1 - sums[:, 0] / sums[:, 1],
+        "skill_climatology": 1 - sums[:, 0] / sums[:, 2],
+    }
+    return {name: interval(values, level) for name, values in samples.items()}
+
+
+def _print(name, found, count):
+    print(f"{name}: {count} forecasts; errors in dex")
+    for kind in ("rmse", "mae", "bias", "correlation", "skill_persistence", "skill_climatology", "gmgs"):
+        bounds = found["intervals"].get(kind)
+        text = f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else ""
+        print(f"  {kind:18s} {found[kind]:7.3f}{text}" if math.isfinite(found[kind]) else f"  {kind:18s} undefined")
+    for letter, row in found["classes"].items():
+        if row["hours"]:
+            print(f"  true class {letter:7s} {row['hours']:6d} hours: rmse {row['rmse']:.3f}, bias {row['bias']:+.3f}")
+
+
+def _plain(found):
+    if isinstance(found, dict):
+        return {name: _plain(value) for name, value in found.items()}
+    if isinstance(found, tuple):
+        return [_plain(value) for value in found]
+    return None if isinstance(found, float) and not math.isfinite(found) else found
+
+
+def draw(path, times, forecast, truth, *, title):
+    """Draw forecast against true flux, and the residuals against time."""
+    with figures.style():
+        figure, (left, right) = figures.new(1, 2, figsize=(12, 5))
+        low, high = min(forecast.min(), truth.min()) / 1.5, max(forecast.max(), truth.max()) * 1.5
+        left.plot([low, high], [low, high], color="0.6", ls="--", lw=1)
+        left.plot(truth, forecast, "o", ms=3, alpha=0.4, mew=0)
+        for bound, letter in zip(BOUNDS, "CMX", strict=True):
+            if low < bound < high:
+                left.axvline(bound, color="0.85", lw=0.8, zorder=0)
+                left.axhline(bound, color="0.85", lw=0.8, zorder=0)
+                left.text(bound * 1.05, low * 1.1, letter, color="0.4", fontsize=10)
+        left.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal", title=title)
+        left.set(xlabel="true flux, 1-8 Å (W m$^{-2}$)", ylabel="forecast flux (W m$^{-2}$)")
+        right.axhline(0, color="0.6", ls="--", lw=1)
+        right.plot(times, numpy.log10(forecast / truth), "o", ms=3, alpha=0.5, mew=0)
+        right.set(ylabel="forecast - truth (dex)", title="residuals")
+        figures.utc_axis(right)
+        figures.save(figure, path)
