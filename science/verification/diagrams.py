@@ -160,7 +160,7 @@ def sweep(path, forecasts, thresholds):
                 axes.plot(used, numpy.interp(used, steps, values), "o", color=colour, mec="black", zorder=3)
             axes.set(xlabel="threshold of a yes", ylabel=label, xlim=(0, 1), title=f"{label} (points: threshold used)")
             axes.axhline(0, color="0.6", lw=0.8)
-        panels[1].legend(fontsize=10)
+        figure.legend(*panels[1].get_legend_handles_labels(), fontsize=10, loc="outside lower center", ncols=4)
         figures.save(figure, path)
 
 
@@ -177,6 +177,7 @@ def comparison(path, scored, *, names=("tss", "brier_skill", "auc"), folds=None,
                 axes.plot([low, high], [row, row], color=colour, lw=2.2)
                 axes.plot(one.value[name], row, "s" if who in baselines else "o", color=colour, ms=7)
                 for number, parts in (folds or {}).items():
+                    axes.plot(parts[who].value[name], row, alpha=0)  # so that the number lies inside the axes
                     axes.text(
                         parts[who].value[name], row + 0.16, str(number), fontsize=8, ha="center", color=figures.PALETTE[1]
                     )

@@ -23,6 +23,8 @@ from science.verification import report
 from tools import atomic_files, command_line
 from tools.errors import UserError
 
+LABELS = {"tss": "TSS", "brier_skill": "Brier skill", "auc": "ROC area"}
+
 
 def parse(text):
     """A word ``[NAME=]FILE[,FILE...]`` as (name or None, list of files)."""
@@ -131,14 +133,14 @@ def table(found, settings):
         )
         lines.append(f"the {hours:.0f} hours where activity changes (a flare after a day without, or none after one with):")
         for name, one in found.changes.items():
-            lines.append(
-                name.ljust(width) + "".join(f"{kind} {one.value[kind]:7.3f}  " for kind in ("tss", "brier_skill", "auc"))
-            )
+            lines.append(name.ljust(width) + "".join(f"{LABELS[kind]} {one.value[kind]:7.3f}  " for kind in LABELS))
     if found.baselines:
         gains = found.added_skill(settings.level)
         for name, kind, best, gain, low, high in gains:
             word = "adds" if gain > 0 else "lacks"
-            lines.append(f"{name} {word} {abs(gain):.3f} {kind} against {best}, the best baseline [{low:+.3f}, {high:+.3f}]")
+            lines.append(
+                f"{name} {word} {abs(gain):.3f} {LABELS[kind]} against {best}, the best baseline [{low:+.3f}, {high:+.3f}]"
+            )
         silent = [name for name in found.forecasts if not any(row[0] == name for row in gains)]
         if silent:
             lines.append(f"no difference to the best baseline that excludes zero: {', '.join(silent)}")

@@ -1,0 +1,353 @@
+"""Near the limb: how often a network sees flares coming, by where on the disk they happen.
+
+    python science/near_limb/near_limb.py FORECASTS.csv [MORE.csv ...] [--threshold 0.5] [--out FOLDER]
+
+Projection foreshortens the magnetic field towards the limb, and networks trained on full disks miss flares there. The
+CSV has a time, a probability and, in each hour before an M or X flare, the strongest flare's class and place: columns
+goes_class and fl_location ("(longitude, latitude)") or fl_lon and fl_lat, as the full-disk studies publish them. With
+--flares LIST class and place come from a flare catalogue. Printed, drawn and written as CSV is the recall in cells of
+5 degrees, in the centre and beyond 70 degrees of longitude, for X and M flares and both together.
+"""
+
+import dataclasses
+import pathlib
+import re
+
+import numpy
+
+from dataset_models import flare_catalogue, observation_times
+from dataset_models.flare_labels import NO_FLARE, UNKNOWN, FlareIndex
+from tools import atomic_files, command_line, goes_class
+from tools.errors import UserError
+
+CELL = 5.0  # degrees
+LIMB = 70.0  # degrees of longitude; beyond it the line-of-sight field is hardly measured
+CLASSES = {"X": (1e-4, numpy.inf), "M": (1e-5, 1e-4), "M and X": (1e-5, numpy.inf)}
+PROBABILITY_COLUMNS = ("probability", "flare_prob", "prediction")
+_PLACE = re.compile(r"\(\s*([^,()]+?)\s*,\s*([^,()]+?)\s*\)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Instances:
+    """Hours before M or X flares, each with the strongest flare of its window.
+
+    Attributes
+    ----------
+    probability : numpy.ndarray
+        float64 (n,).
+    flux : numpy.ndarray
+        Peak flux of the flare, W m^-2, float64 (n,).
+    longitude, latitude : numpy.ndarray
+        Of the flare: Stonyhurst degrees, west and north positive, NaN where unknown; float64 (n,).
+    flare : numpy.ndarray
+        int64 (n,), the same number for hours before the same flare.
+    """
+
+    probability: numpy.ndarray
+    flux: numpy.ndarray
+    longitude: numpy.ndarray
+    latitude: numpy.ndarray
+    flare: numpy.ndarray
+
+    def __len__(self):
+        return len(self.probability)
+
+    def of_class(self, name):
+        """Those of ``"X"``, ``"M"`` or ``"M and X"``."""
+        least, most = CLASSES[name]
+        return self.where((self.flux >= least) & (self.flux < most))
+
+    def where(self, chosen):
+        """Those that a bool array (n,) chooses."""
+        return Instances(*(getattr(self, field.name)[chosen] for field in dataclasses.fields(self)))
+
+    @property
+    def on_disk(self):
+        """Whether the flare has a position on the visible disk: bool (n,)."""
+        return (numpy.abs(self.longitude) <= 90) & (numpy.abs(self.latitude) <= 90)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recall:
+    """Hits among instances.
+
+    Attributes
+    ----------
+    instances, hits, flares : int
+        Hours before flares, those with a forecast of at least the threshold, and distinct flares.
+    low, high : float
+        95 % interval of the recall, NaN when there are no instances.
+    """
+
+    instances: int
+    hits: int
+    flares: int
+    low: float
+    high: float
+
+    @property
+    def value(self):
+        """Share of hits, NaN without instances."""
+        return self.hits / self.instances if self.instances else float("nan")
+
+    def __str__(self):
+        if not self.instances:
+            return "undefined: no instances"
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}; {self.instances} hours before {self.flares} flares)"
+
+
+def recall(instances, *, threshold=0.5, samples=2000, seed=0):
+    """Recall of instances, with an interval from drawing flares, not hours.
+
+    Parameters
+    ----------
+    instances : Instances
+    threshold : float
+        A forecast of at least this is a yes.
+    samples : int
+        Bootstrap samples.
+    seed : int
+
+    Returns
+    -------
+    Recall
+
+    Notes
+    -----
+    Up to 24 hours stand before the same flare and are hit or missed together; drawing them one by one would make the
+    interval several times too narrow.
+    """
+    hit = instances.probability >= threshold
+    _, flare = numpy.unique(instances.flare, return_inverse=True)
+    count = numpy.bincount(flare)
+    low = high = float("nan")
+    if len(count):
+        hits = numpy.bincount(flare, weights=hit)
+        random = numpy.random.default_rng(seed)
+        weights = random.multinomial(len(count), numpy.full(len(count), 1 / len(count)), size=samples)
+        low, high = map(float, numpy.quantile((weights @ hits) / (weights @ count), (0.025, 0.975)))
+    return Recall(len(instances), int(hit.sum()), len(count), low, high)
+
+
+def centre_and_limb(instances, *, threshold=0.5, limb=LIMB):
+    """Recall of each class in the centre and near the limb.
+
+    Parameters
+    ----------
+    instances : Instances
+    threshold : float
+    limb : float
+        Degrees of longitude from the central meridian; what lies beyond is near the limb, what lies at it is not.
+
+    Returns
+    -------
+    dict of str to dict of str to Recall
+        By class (`CLASSES`), then ``centre``, ``limb``, ``elsewhere`` (a position, but not on the visible disk) and
+        ``unknown`` (no position).
+    """
+    result = {}
+    for name in CLASSES:
+        chosen = instances.of_class(name)
+        known = ~(numpy.isnan(chosen.longitude) | numpy.isnan(chosen.latitude))
+        far = numpy.abs(chosen.longitude) > limb
+        groups = {
+            "centre": chosen.on_disk & ~far,
+            "limb": chosen.on_disk & far,
+            "elsewhere": known & ~chosen.on_disk,
+            "unknown": ~known,
+        }
+        result[name] = {group: recall(chosen.where(members), threshold=threshold) for group, members in groups.items()}
+    return result
+
+
+def cells(instances, *, threshold=0.5, size=CELL):
+    """Recall in cells of longitude and latitude.
+
+    Parameters
+    ----------
+    instances : Instances
+    threshold : float
+    size : float
+        Degrees; divides 90.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per cell that holds instances: class (`CLASSES`), longitude, latitude (float64, the cell's eastern and
+        southern edge in degrees), instances, hits, flares (int64), recall (float64). A cell includes its eastern and
+        southern edge; the cells at 90 degrees include both.
+    """
+    import pandas
+
+    rows = []
+    for name in CLASSES:
+        chosen = instances.of_class(name)
+        chosen = chosen.where(chosen.on_disk)
+        places = [
+            numpy.clip(numpy.floor(values / size), -round(90 / size), round(90 / size) - 1) * size
+            for values in (chosen.longitude, chosen.latitude)
+        ]
+        table = pandas.DataFrame({"longitude": places[0], "latitude": places[1], "flare": chosen.flare})
+        table["hit"] = (chosen.probability >= threshold).astype("int64")
+        groups = table.groupby(["longitude", "latitude"])
+        counted = groups.agg(instances=("hit", "size"), hits=("hit", "sum"), flares=("flare", "nunique")).reset_index()
+        rows.append(counted.assign(**{"class": name, "recall": counted["hits"] / counted["instances"]}))
+    columns = ["class", "longitude", "latitude", "instances", "hits", "flares", "recall"]
+    return pandas.concat(rows, ignore_index=True)[columns]
+
+
+def read(paths, *, flares=None, window=numpy.timedelta64(24, "h")):
+    """Instances of one or several CSV files.
+
+    Parameters
+    ----------
+    paths : sequence of str or pathlib.Path
+    flares : pandas.DataFrame, optional
+        Events of :class:`dataset_models.flare_catalogue.Catalogue`; class and place of the strongest flare in the window
+        after each time come from here, not from the file.
+    window : numpy.timedelta64
+
+    Returns
+    -------
+    Instances
+        Of all files; rows whose strongest flare is below M1.0 are left out.
+
+    Raises
+    ------
+    UserError
+        A file is missing or no CSV, lacks a column, holds a probability outside 0 to 1, a malformed class or place, or an
+        instance twice; or no file holds an M or X flare.
+    """
+    parts, keys = [], []
+    index = None if flares is None else FlareIndex(flares)
+    for path in paths:
+        table = observation_times.read_table(path)
+        times = observation_times.table_times(table, origin=str(path))
+        probability = _probabilities(table, path)
+        if index is None:
+            flux, longitude, latitude, flare = _from_columns(table, times, path)
+        else:
+            flux, longitude, latitude, flare = _from_catalogue(index, times, window)
+        strong = flux >= CLASSES["M"][0]
+        seconds = times.astype("int64")
+        keys.append(numpy.stack([seconds, flare], axis=-1)[strong])
+        if len(numpy.unique(numpy.concatenate(keys), axis=0)) < sum(map(len, keys)):
+            raise UserError(f"{path}: an hour before the same flare occurs twice; remove the copies")
+        parts.append([values[strong] for values in (probability, flux, longitude, latitude, flare)])
+    instances = Instances(*(numpy.concatenate(columns) for columns in zip(*parts, strict=True)))
+    if not len(instances):
+        raise UserError(f"{', '.join(map(str, paths))}: no hour before an M or X flare; give forecasts of active times")
+    return instances
+
+
+def _probabilities(table, path):
+    found = [name for name in PROBABILITY_COLUMNS if name in table.columns]
+    if not found:
+        raise UserError(f"{path}: no column {', '.join(PROBABILITY_COLUMNS)}; it has {', '.join(table.columns)}")
+    try:
+        values = table[found[0]].to_numpy("float64")
+    except ValueError as error:
+        raise UserError(f"{path}: column {found[0]} holds something else than numbers ({error})") from error
+    wrong = ~((values >= 0) & (values <= 1))
+    if wrong.any():
+        raise UserError(f"{path}: {values[wrong][0]:g} is no probability ({wrong.sum()} such); give numbers from 0 to 1")
+    return values
+
+
+def _from_columns(table, times, path):
+    """Flux, longitude, latitude and number of the flare in each row of a table: four arrays (n,)."""
+    columns = set(table.columns)
+    if "goes_class" not in columns or not ({"fl_location"} <= columns or {"fl_lon", "fl_lat"} <= columns):
+        raise UserError(f"{path}: no columns goes_class and fl_location (or fl_lon and fl_lat); give --flares LIST")
+    unknown = ("", UNKNOWN, "nan", "None")
+    flux = numpy.zeros(len(table))
+    place = numpy.full((2, len(table)), numpy.nan)
+    for row, name in enumerate(table["goes_class"].fillna(NO_FLARE).astype(str)):
+        try:
+            flux[row] = 0.0 if name in (NO_FLARE, "FQ", "") else goes_class.to_flux(name)
+        except ValueError as error:
+            raise UserError(f"{path}: row {row + 1}: {error}") from error
+    if "fl_location" in columns:
+        texts = table["fl_location"].fillna("").astype(str).str.strip()
+        pairs = [match.groups() if (match := _PLACE.fullmatch(text)) else (text, text) for text in texts]
+    else:
+        pairs = list(zip(*(table[name].fillna("").astype(str).str.strip() for name in ("fl_lon", "fl_lat")), strict=True))
+    for row, pair in enumerate(pairs):
+        if not any(text in unknown for text in pair):
+            try:
+                place[:, row] = [float(text) for text in pair]
+            except ValueError:
+                raise UserError(f"{path}: row {row + 1}: no place: {pair}; give (longitude, latitude) in degrees") from None
+    wrong = (numpy.abs(place[0]) > 180) | (numpy.abs(place[1]) > 90)
+    if wrong.any():
+        row = int(numpy.argmax(wrong))
+        raise UserError(f"{path}: row {row + 1}: longitude {place[0, row]:g}, latitude {place[1, row]:g} is no place on the Sun")
+    if "flare_start" in columns:
+        starts = observation_times.from_texts(table["flare_start"], origin=f"{path}: flare_start").astype("int64")
+        return flux, *place, starts
+    # Without its start a flare is told by class and place, as long as its hours follow each other within a day.
+    order = numpy.argsort(times, kind="stable")
+    same = numpy.all(numpy.diff(numpy.nan_to_num(numpy.vstack([flux, place])[:, order], nan=999.0)) == 0, axis=0)
+    same &= numpy.diff(times[order]) <= numpy.timedelta64(24, "h")
+    number = numpy.cumsum(numpy.append(1, ~same)[: len(times)])
+    flare = numpy.empty(len(times), "int64")
+    flare[order] = times[order].astype("int64")[numpy.searchsorted(number, number)]
+    return flux, *place, flare
+
+
+def _from_catalogue(index, times, window):
+    found = index.strongest(times, window)
+    events = index.events.iloc[numpy.maximum(found, 0)]
+    flux = numpy.where(found >= 0, events["flux"].to_numpy("float64"), 0.0)
+    place = [events[name].to_numpy("float64") for name in ("longitude", "latitude")]
+    return flux, *place, events["start"].to_numpy("datetime64[s]").astype("int64")
+
+
+def summary(results, instances, *, threshold, limb=LIMB):
+    """The result in lines to print: list of str."""
+    lines = [f"{len(instances)} hours before M and X flares; a yes is a probability of {threshold:g} or more"]
+    lines.append("recall with 95 % intervals from drawing flares:")
+    for name, groups in results.items():
+        lines.append(f"  {name:8} up to {limb:g} degrees  {groups['centre']}")
+        lines.append(f"  {'':8} beyond            {groups['limb']}")
+        for group, words in (("unknown", "without a position"), ("elsewhere", "beyond 90 degrees")):
+            if groups[group].instances:
+                lines.append(f"  {'':8} {words:17} {groups[group]}")
+    return lines
+
+
+def main(arguments=None):
+    """Print, draw and write recall by position."""
+    parser = command_line.parser(__doc__)
+    parser.add_argument("forecasts", nargs="+", metavar="CSV", help="forecasts, all of the same network")
+    parser.add_argument("--threshold", type=float, default=0.5, help="probability from which on a forecast is a yes (default: 0.5)")
+    parser.add_argument("--limb", type=float, default=LIMB, help="longitude that ends the centre, degrees (default: %(default)g)")
+    parser.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists that tell class and place")
+    parser.add_argument("--out", metavar="FOLDER", help="where pictures and table go (default: near_limb beside the first CSV)")
+    options = parser.parse_args(arguments)
+    if not 0 < options.threshold < 1:
+        raise UserError(f"--threshold {options.threshold:g}: give a probability between 0 and 1")
+    if not 0 < options.limb < 90:
+        raise UserError(f"--limb {options.limb:g}: give a longitude between 0 and 90 degrees")
+    events = flare_catalogue.read(options.flares).events if options.flares else None
+    instances = read(options.forecasts, flares=events)
+    results = centre_and_limb(instances, threshold=options.threshold, limb=options.limb)
+    print("\n".join(summary(results, instances, threshold=options.threshold, limb=options.limb)))
+
+    from science.near_limb import maps
+
+    folder = pathlib.Path(options.out) if options.out else pathlib.Path(options.forecasts[0]).parent / "near_limb"
+    table = cells(instances, threshold=options.threshold)
+    atomic_files.write_table(folder / "cells.csv", table)
+    names = [name for name in CLASSES if (table["class"] == name).any()]
+    for name in names:
+        place = table[table["class"] == name]
+        stem = name.replace(" ", "_")
+        heading = f"{name} flares, forecast of {options.threshold:g} or more"
+        maps.disk(place, folder / f"disk_{stem}.png", title=heading, limb=options.limb, size=CELL)
+        maps.plane(place, folder / f"map_{stem}.png", title=heading, limb=options.limb, size=CELL)
+    print(f"wrote {2 * len(names)} pictures and cells.csv to {folder}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
