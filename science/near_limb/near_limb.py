@@ -281,7 +281,9 @@ def _from_columns(table, times, path):
     wrong = (numpy.abs(place[0]) > 180) | (numpy.abs(place[1]) > 90)
     if wrong.any():
         row = int(numpy.argmax(wrong))
-        raise UserError(f"{path}: row {row + 1}: longitude {place[0, row]:g}, latitude {place[1, row]:g} is no place on the Sun")
+        raise UserError(
+            f"{path}: row {row + 1}: longitude {place[0, row]:g}, latitude {place[1, row]:g} is no place on the Sun"
+        )
     if "flare_start" in columns:
         starts = observation_times.from_texts(table["flare_start"], origin=f"{path}: flare_start").astype("int64")
         return flux, *place, starts
@@ -320,8 +322,12 @@ def main(arguments=None):
     """Print, draw and write recall by position."""
     parser = command_line.parser(__doc__)
     parser.add_argument("forecasts", nargs="+", metavar="CSV", help="forecasts, all of the same network")
-    parser.add_argument("--threshold", type=float, default=0.5, help="probability from which on a forecast is a yes (default: 0.5)")
-    parser.add_argument("--limb", type=float, default=LIMB, help="longitude that ends the centre, degrees (default: %(default)g)")
+    parser.add_argument(
+        "--threshold", type=float, default=0.5, help="probability from which on a forecast is a yes (default: 0.5)"
+    )
+    parser.add_argument(
+        "--limb", type=float, default=LIMB, help="longitude that ends the centre, degrees (default: %(default)g)"
+    )
     parser.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists that tell class and place")
     parser.add_argument("--out", metavar="FOLDER", help="where pictures and table go (default: near_limb beside the first CSV)")
     options = parser.parse_args(arguments)

@@ -4,12 +4,10 @@ import numpy
 
 from science.verification.scores import BINS
 from tools import figures, skill_scores
-from tools.block_bootstrap import BlockBootstrap, interval
-
-CONSISTENCY = 500  # draws for the consistency bars
+from tools.block_bootstrap import interval
 
 
-def reliability(path, one, *, title=None, bootstrap=None, seed=0):
+def reliability(path, one, *, title=None, bootstrap=None):
     """Draw how often the event followed each forecast probability, and how often each was forecast.
 
     Parameters
@@ -17,73 +15,89 @@ def reliability(path, one, *, title=None, bootstrap=None, seed=0):
     path : pathlib.Path
     one : network_models.forecast_files.Forecasts
     title : str, optional
-    bootstrap : BlockBootstrap, optional
-        For bars of the observed frequency that know that hours are not independent.
-    seed : int
-
-    References
-    ----------
-    Broecker & Smith 2007, Weather Forecast. 22, 651: consistency bars, within which 95 % of the observed frequencies
-    of a reliable forecast would lie (drawn for independent hours, so too narrow for hourly forecasts).
+    bootstrap : tools.block_bootstrap.BlockBootstrap, optional
+        For bars that know that hours are not independent.
     """
-    found = reliability_points(one, seed=seed)
+    found = reliability_points(one, bootstrap)
+    used = found["count"] > 0
+    mean, observed, low, high = (found[name][used] for name in ("mean", "observed", "low", "high"))
     with figures.style():
         figure, (axes, below) = figures.new(2, 1, figsize=(5.4, 6.4), sharex=True, gridspec_kw={"height_ratios": (3.2, 1)})
         axes.plot([0, 1], [0, 1], color="0.6", ls="--", lw=1.2, label="reliable")
         axes.axhline(one.event.mean(), color="0.6", ls=":", lw=1.2, label="event rate")
-        axes.vlines(found["mean"], found["low"], found["high"], color="0.75", lw=7, label="95 % consistency")
-        if bootstrap is not None:
-            bounds = _observed_bounds(one, bootstrap)[:, found["bin"]]
-            axes.errorbar(
-                found["mean"],
-                found["observed"],
-                [numpy.maximum(found["observed"] - bounds[0], 0), numpy.maximum(bounds[1] - found["observed"], 0)],
-                fmt="none",
-                ecolor=figures.PALETTE[0],
-                capsize=3,
-                lw=1.4,
-            )
-        axes.plot(found["mean"], found["observed"], "o-", color=figures.PALETTE[0], label="observed")
+        axes.vlines(
+            mean, found["consistent_low"][used], found["consistent_high"][used], color="0.78", lw=8, label="consistency"
+        )
+        lengths = [numpy.maximum(observed - low, 0), numpy.maximum(high - observed, 0)]
+        axes.errorbar(mean, observed, lengths, fmt="none", ecolor=figures.PALETTE[0], capsize=3, lw=1.4)
+        axes.plot(mean, observed, "o-", color=figures.PALETTE[0], label="observed")
         axes.set(ylabel="observed frequency", xlim=(0, 1), ylim=(-0.02, 1.02), title=title or one.name)
         axes.legend(loc="upper left", fontsize=10)
         below.bar((numpy.arange(BINS) + 0.5) / BINS, found["count"], 0.9 / BINS, color="0.45")
         below.set(xlabel="forecast probability", ylabel="hours", yscale="log")
+        empty = int((~used).sum())
+        if empty:
+            below.set_title(f"{empty} of {BINS} bins without forecasts left out above", fontsize=9)
         figures.save(figure, path)
 
 
-def reliability_points(one, *, seed=0):
+def reliability_points(one, bootstrap=None, *, level=0.95):
     """Numbers of a reliability diagram.
+
+    Parameters
+    ----------
+    one : network_models.forecast_files.Forecasts
+    bootstrap : tools.block_bootstrap.BlockBootstrap, optional
+    level : float
 
     Returns
     -------
     dict of str to numpy.ndarray
-        bin, mean, observed, low, high: of the bins that hold forecasts (low and high are the consistency bars); count:
-        int64 (BINS,).
+        (BINS,) each: count; mean forecast; observed frequency; low and high, its interval from the bootstrap;
+        consistent_low and consistent_high, between which the frequency of a reliable forecast would lie; independent,
+        the number of independent hours that vary as much as those of the bin. NaN in bins without forecasts, and low
+        and high also where too few samples have any.
+
+    References
+    ----------
+    Broecker & Smith 2007, Weather Forecast. 22, 651.
+
+    Notes
+    -----
+    Their consistency bars hold for independent forecasts. Here the binomial bars are those of the independent hours:
+    count x (binomial variance of the frequency) / (variance in the bootstrap), no more than there are.
     """
+    from scipy.stats import binom
+
     place = skill_scores.bin_of(one.probability, BINS)
-    count = numpy.bincount(place, minlength=BINS)
-    used = numpy.flatnonzero(count)
-    mean = numpy.bincount(place, one.probability, BINS)[used] / count[used]
-    observed = numpy.bincount(place, one.event, BINS)[used] / count[used]
-    random = numpy.random.default_rng(seed)
-    drawn = numpy.empty((CONSISTENCY, len(used)))
-    for number in range(CONSISTENCY):
-        happened = random.random(len(one)) < one.probability
-        drawn[number] = numpy.bincount(place, happened, BINS)[used] / count[used]
-    low, high = numpy.quantile(drawn, [0.025, 0.975], axis=0)
-    return {"bin": used, "mean": mean, "observed": observed, "low": low, "high": high, "count": count}
+    inside = place[:, None] == numpy.arange(BINS)
+    count, total, events = inside.sum(0), (inside * one.probability[:, None]).sum(0), (inside & one.event[:, None]).sum(0)
+    mean, observed = _share(total, count), _share(events, count)
+    low = high = numpy.full(BINS, numpy.nan)
+    independent = count.astype("float64")
+    if bootstrap is not None:
+        drawn = _share(bootstrap.sums(inside & one.event[:, None]), bootstrap.sums(inside))
+        low, high = interval(drawn, level)
+        for number in numpy.flatnonzero(numpy.isfinite(low) & (events > 0) & (events < count)):
+            spread = numpy.nanvar(drawn[:, number])
+            if spread > 0:
+                independent[number] = min(count[number], max(1.0, observed[number] * (1 - observed[number]) / spread))
+    whole = numpy.maximum(numpy.round(independent), 1)
+    bounds = [_share(binom.ppf(tail, whole, numpy.nan_to_num(mean)), whole) for tail in ((1 - level) / 2, (1 + level) / 2)]
+    consistent = [numpy.where(count > 0, bound, numpy.nan) for bound in bounds]
+    values = (count, mean, observed, low, high, *consistent, independent)
+    names = ("count", "mean", "observed", "low", "high", "consistent_low", "consistent_high", "independent")
+    return dict(zip(names, values, strict=True))
 
 
-def _observed_bounds(one, bootstrap):
-    place = skill_scores.bin_of(one.probability, BINS)
-    columns = numpy.zeros((len(one), 2 * BINS))
-    columns[numpy.arange(len(one)), place] = 1
-    columns[numpy.arange(len(one)), BINS + place] = one.event
-    sums = bootstrap.sums(columns)
-    share = numpy.divide(sums[:, BINS:], sums[:, :BINS], out=numpy.full((len(sums), BINS), numpy.nan), where=sums[:, :BINS] > 0)
-    bounds = interval(share)
-    # A bin that a tenth of the samples lack has no interval of its own.
-    return numpy.stack([numpy.nan_to_num(bound, nan=numpy.nan) for bound in bounds])
+def _share(part, count):
+    part, count = numpy.asarray(part, "float64"), numpy.asarray(count, "float64")
+    return numpy.divide(part, count, out=numpy.full(part.shape, numpy.nan), where=count > 0)
+
+
+def as_lists(found):
+    """Arrays as lists, NaN as None, for JSON."""
+    return {name: [None if numpy.isnan(value) else float(value) for value in values] for name, values in found.items()}
 
 
 def curves(path, forecasts, thresholds, scored):
@@ -191,11 +205,3 @@ def comparison(path, scored, *, names=("tss", "brier_skill", "auc"), folds=None,
 
 def _colours(count):
     return [figures.PALETTE[number % len(figures.PALETTE)] for number in range(count)]
-
-
-def bootstrap_of(one, settings):
-    """The samples that `report.verify` draws for these hours, for diagrams; None without bootstrap."""
-    if not settings.samples:
-        return None
-    strata = one.fold if len(numpy.unique(one.fold)) > 1 else None
-    return BlockBootstrap(one.times, days=settings.block_days, samples=settings.samples, seed=settings.seed, strata=strata)

@@ -7,13 +7,16 @@ import pathlib
 import numpy
 
 from dataset_models import observation_times
+from network_models.forecast_files import Forecasts
+from science.verification import output, report
 from tools import atomic_files, figures, skill_scores
-from tools.block_bootstrap import BlockBootstrap, interval
+from tools.block_bootstrap import interval
 from tools.errors import UserError
 
 COLUMNS = ("prediction", "true_value", "prior_value")
 CLASSES = {"below C": (0.0, 1e-6), "C": (1e-6, 1e-5), "M": (1e-5, 1e-4), "X": (1e-4, numpy.inf)}
 BOUNDS = (1e-6, 1e-5, 1e-4)
+LEAST_SPREAD = 0.01  # dex
 
 
 def is_flux(path):
@@ -122,48 +125,58 @@ def class_probability(forecast, threshold, spread):
     return ndtr((numpy.log10(numpy.asarray(forecast, "float64")) - math.log10(threshold)) / spread)
 
 
-def run(words, chosen):
-    """Verify flux forecasts of files: print, and write verification.json and pictures into ``chosen.out``.
+def run(words, settings, out):
+    """Verify flux forecasts of files: print, and write verification.json and pictures.
 
-    The first half of the hours gives the spread of the errors, from which the other half's class probabilities are made;
-    these are scored like any others.
+    Parameters
+    ----------
+    words : sequence of tuple
+        Name, or None for the file's, and list of one file.
+    settings : report.Settings
+    out : pathlib.Path
+        A folder.
+
+    Notes
+    -----
+    The first half of the hours gives bias and spread of the errors, from which the class probabilities of the other half
+    are made; those of persistence likewise. They are scored like any others.
     """
-    from network_models.forecast_files import Forecasts
-    from science.verification.verification import _settings as settings_of
-    from science.verification.verification import as_dictionary, report, table, write
-
-    settings = settings_of(chosen)
-    results = {}
+    out, results = pathlib.Path(out), {}
     for name, files in words:
         if len(files) > 1:
             raise UserError(f"{','.join(files)}: flux forecasts are verified file by file; give one file")
         name = name or pathlib.Path(files[0]).stem
         times, forecast, truth, prior = read(files[0])
         found = scores(forecast, truth, prior)
-        bootstrap = BlockBootstrap(times, days=settings.block_days, samples=settings.samples, seed=settings.seed)
-        found["intervals"] = _intervals(forecast, truth, prior, bootstrap, settings.level)
+        bootstrap = report.bootstrap_of(times, numpy.zeros(len(times), "int64"), settings)
+        found["intervals"] = {} if bootstrap is None else _intervals(forecast, truth, prior, bootstrap, settings.level)
         _print(name, found, len(times))
-        folder = pathlib.Path(chosen.out) / name
-        draw(folder / "flux.png", times, forecast, truth, title=name)
+        draw(out / name / "flux.png", times, forecast, truth, title=name)
         half = len(times) // 2
-        error = numpy.log10(forecast[:half] / truth[:half])
         classes = {}
-        for letter, least in (("C", 1e-6), ("M", 1e-5), ("X", 1e-4)):
+        for letter, least in zip("CMX", BOUNDS, strict=True):
             event = truth[half:] >= least
-            if not event.any() or event.all():
+            if not half or not event.any() or event.all():
                 print(f"{name}: class {letter}: {'all' if event.all() else 'none'} of the later half reach it; undefined")
                 continue
-            shifted = forecast[half:] * 10 ** -error.mean()
-            probability = class_probability(shifted, least, error.std())
-            none = numpy.zeros(len(event), "int64")
-            one = Forecasts(f"{name} {letter}1.0", times[half:], probability, event, none)
-            verified = report.verify([one], None, settings)
-            print("\n".join(table(verified, settings)))
-            write(folder / f"class_{letter}", verified, settings)
-            classes[f"{letter}1.0"] = as_dictionary(verified, settings)
+            forecasts = [
+                _as_classes(f"{who} {letter}1.0", values, truth, times, half, least)
+                for who, values in ((name, forecast), ("persistence", prior))
+            ]
+            verified = report.verify(forecasts, None, settings)
+            print("\n".join(output.table(verified, settings)))
+            output.write(out / name / f"class_{letter}", verified, settings)
+            classes[f"{letter}1.0"] = output.as_dictionary(verified, settings)
         results[name] = _plain(found) | {"classes_as_probabilities": classes}
-    atomic_files.write_text(pathlib.Path(chosen.out) / "verification.json", json.dumps(results, indent=1) + "\n")
-    print(f"wrote {chosen.out}")
+    atomic_files.write_text(out / "verification.json", json.dumps(results, indent=1) + "\n")
+    print(f"wrote {out}")
+
+
+def _as_classes(name, flux, truth, times, half, least):
+    """Forecasts, in the later half, that a flux threshold is reached; errors as in the first half."""
+    error = numpy.log10(flux[:half] / truth[:half])
+    probability = class_probability(flux[half:] * 10 ** -error.mean(), least, max(error.std(), LEAST_SPREAD))
+    return Forecasts(name, times[half:], probability, truth[half:] >= least, numpy.zeros(len(times) - half, "int64"))
 
 
 def _intervals(forecast, truth, prior, bootstrap, level):

@@ -4,15 +4,19 @@ import dataclasses
 
 import numpy
 
+from dataset_models import leak_check
 from dataset_models.flare_labels import DAY, FlareIndex, covered
 from network_models import forecast_files, reference_forecasts
 from network_models.forecast_files import Forecasts
+from science.verification import activity
 from science.verification.scores import DIFFERENCES, Scored, difference, score
 from tools import skill_scores
 from tools.block_bootstrap import BlockBootstrap
 from tools.errors import UserError
 
-CLIMATOLOGY, RECENT = "climatology", "climatology 120 days"
+CLIMATOLOGY, TABLE, RECENT = "climatology", "class table", "climatology 120 days"
+LEAST_TRAINING = 24 * 30  # hours to fit climatology and class table on
+LEAST_BLOCKS = 6  # of fewer, samples are too alike to say anything
 SHOWN = ("tss", "hss", "pod", "far", "frequency_bias", "brier_skill", "auc", "log_loss")
 
 
@@ -62,8 +66,8 @@ class Report:
         Of each hour.
     folds : dict of int to dict of str to Scored
         Without intervals; empty for one fold.
-    changes : dict of str to Scored
-        On the hours where activity changes; empty without a flare list.
+    subsets : dict of str to dict of str to Scored
+        On the hours of `activity.subsets`; empty without a flare list.
     notes : list of str
         What was left out, and why.
     """
@@ -73,7 +77,7 @@ class Report:
     scored: dict[str, Scored]
     thresholds: dict[str, numpy.ndarray]
     folds: dict[int, dict[str, Scored]]
-    changes: dict[str, Scored]
+    subsets: dict[str, dict[str, Scored]]
     notes: list[str]
 
     def best_baseline(self, name):
@@ -100,17 +104,34 @@ class Report:
                     found.append((name, kind, best, gain, low, high))
         return found
 
+    def differences(self, level=0.95):
+        """How much higher each forecast scores than every other forecast and baseline on the same hours.
 
-def verify(forecasts, events=None, settings=None):
+        Returns
+        -------
+        list of tuple
+            (forecast, other, score, difference, lower, upper)
+        """
+        names, found = [*self.forecasts, *self.baselines], []
+        for place, name in enumerate(self.forecasts):
+            for other in names[place + 1 :]:
+                for kind in DIFFERENCES:
+                    found.append((name, other, kind, *difference(self.scored[name], self.scored[other], kind, level)))
+        return found
+
+
+def verify(forecasts, events=None, settings=None, *, training=None):
     """Verify forecasts.
 
     Parameters
     ----------
     forecasts : sequence of Forecasts
-        With outcomes. Only the hours that all share are compared.
+        Only the hours that all share are compared. Those without outcomes get them from the flares.
     events : pandas.DataFrame, optional
         Flares of `dataset_models.flare_catalogue`. With them baselines are built.
     settings : Settings, optional
+    training : pandas.DataFrame, optional
+        Flares of another time, on which climatology and class table are fitted instead.
 
     Returns
     -------
@@ -119,10 +140,11 @@ def verify(forecasts, events=None, settings=None):
     Raises
     ------
     UserError
-        No common hour, none to score, or outcomes that differ.
+        No common hour, none to score, outcomes that differ or are unknown.
     """
     settings = settings or Settings()
     notes = []
+    forecasts = [_labelled(one, events, settings, notes) for one in forecasts]
     shared, left_out = forecast_files.common(forecasts)
     for one, count in zip(shared, left_out, strict=True):
         if count:
@@ -133,49 +155,54 @@ def verify(forecasts, events=None, settings=None):
         raise UserError(f"--score_from {settings.score_from}: no forecast is that late; the last is of {times[-1]}")
     if settings.score_from is not None and scored_hours.all():
         raise UserError(f"--score_from {settings.score_from}: no forecast is earlier, so there is no training time")
-    baselines = _baselines(events, shared[0], scored_hours, settings, notes)
+    baselines = _baselines(events, shared[0], scored_hours, settings, notes, training)
     known = numpy.all([~numpy.isnan(one.probability) for one in baselines.values()], axis=0) if baselines else True
     use = scored_hours & known
     if not use.any():
-        raise UserError("no hour to score has all baselines; give flare lists that cover the 120 days before the forecasts")
+        raise UserError("--flares: the lists do not cover the day before any of the hours to score; give lists that do")
     if (scored_hours & ~use).any():
-        notes.append(f"{(scored_hours & ~use).sum()} hours left out that a baseline lacks (the flare list begins too late)")
+        notes.append(f"{(scored_hours & ~use).sum()} hours left out for which the flare lists do not reach back far enough")
     everything = {one.name: one for one in shared} | baselines
-    thresholds = {name: _thresholds(one, scored_hours, settings, notes) for name, one in everything.items()}
+    thresholds = {one.name: _thresholds(one, scored_hours, settings, notes) for one in shared}
+    thresholds |= {name: one.threshold for name, one in baselines.items()}
     kept = {name: one.where(use) for name, one in everything.items()}
     thresholds = {name: value[use] for name, value in thresholds.items()}
     event, times, fold = event[use], times[use], shared[0].fold[use]
     if event.all() or not event.any():
         notes.append(f"all {len(event)} outcomes are {'yes' if event.all() else 'no'}: TSS, HSS, AUC and skill are undefined")
-    bootstrap = None
-    if settings.samples:
-        strata = fold if len(numpy.unique(fold)) > 1 else None
-        bootstrap = BlockBootstrap(times, days=settings.block_days, samples=settings.samples, seed=settings.seed, strata=strata)
-        if bootstrap.count < 10:
-            notes.append(f"only {bootstrap.count} blocks of {settings.block_days:g} days: intervals are rough")
-    references = {name.replace(" ", "_"): kept[name].probability for name in (CLIMATOLOGY, RECENT) if name in kept}
+    references = {name: one.probability for name, one in kept.items()}
 
-    def scores(chosen=None, bootstrap=None):
-        part = slice(None) if chosen is None else chosen
+    def scores(chosen=slice(None), bootstrap=None):
         return {
             name: score(
-                one.probability[part],
-                event[part],
-                threshold=thresholds[name][part],
-                references={key: value[part] for key, value in references.items()},
+                one.probability[chosen],
+                event[chosen],
+                threshold=thresholds[name][chosen],
+                references={key.replace(" ", "_"): value[chosen] for key, value in references.items() if key != name},
                 bootstrap=bootstrap,
             )
             for name, one in kept.items()
         }
 
-    changes = {}
+    def samples(chosen=slice(None)):
+        return bootstrap_of(times[chosen], fold[chosen], settings)
+
+    subsets = {}
     if events is not None:
-        past = reference_forecasts.persistence(events, times, window=settings.window, threshold=settings.event) > 0
-        if (past != event).any():
-            changes = scores(past != event)
+        keywords = {"window": settings.window, "threshold": settings.event}
+        for name, chosen in activity.subsets(events, times, event, **keywords).items():
+            if event[chosen].any() and not event[chosen].all():
+                subsets[name] = scores(chosen, samples(chosen))
+            else:
+                notes.append(f"{name}: {chosen.sum()} hours with one outcome only, left out")
     folds = {}
     if len(numpy.unique(fold)) > 1:
         folds = {int(number) + 1: scores(fold == number) for number in numpy.unique(fold)}
+    bootstrap = samples()
+    if bootstrap is None and settings.samples:
+        notes.append(f"fewer than {LEAST_BLOCKS} blocks of {settings.block_days:g} days: no intervals, and no skill is claimed")
+    elif bootstrap is not None and bootstrap.count < 2 * LEAST_BLOCKS:
+        notes.append(f"only {bootstrap.count} blocks of {settings.block_days:g} days: intervals are too narrow")
     names = {one.name for one in shared}
     return Report(
         {name: one for name, one in kept.items() if name in names},
@@ -183,47 +210,87 @@ def verify(forecasts, events=None, settings=None):
         scores(bootstrap=bootstrap),
         thresholds,
         folds,
-        changes,
+        subsets,
         notes,
     )
 
 
-def _baselines(events, like, scored_hours, settings, notes):
-    """Baselines for all hours of `like`, each fold with what was fitted outside of it: dict of name to Forecasts."""
+def bootstrap_of(times, fold, settings):
+    """The bootstrap of some hours, blocks within folds; None when none is asked for or there are too few blocks."""
+    if not settings.samples:
+        return None
+    strata = fold if len(numpy.unique(fold)) > 1 else None
+    found = BlockBootstrap(times, days=settings.block_days, samples=settings.samples, seed=settings.seed, strata=strata)
+    return found if found.count >= LEAST_BLOCKS else None
+
+
+def _labelled(one, events, settings, notes):
+    """A forecast with the outcomes that flares give it, where its files have none."""
+    if one.event is not None:
+        return one
+    if events is None:
+        columns = ", ".join(forecast_files.TARGET_COLUMNS)
+        raise UserError(f"{one.name}: no column of the outcome ({columns}); add one, or give --flares")
+    inside = covered(events, one.times, settings.window)
+    if not inside.any():
+        raise UserError(f"{one.name}: the flare lists cover no window of it; give lists of its dates")
+    if not inside.all():
+        notes.append(f"{one.name}: {(~inside).sum()} hours left out whose windows the flare lists do not cover")
+    one = one.where(inside)
+    event = FlareIndex(events).label(one.times, window=settings.window, threshold=settings.event)
+    return dataclasses.replace(one, event=event)
+
+
+def _baselines(events, like, scored_hours, settings, notes, training=None):
+    """Baselines for all hours of `like`, each fold with what was fitted outside of it: dict of name to Forecasts.
+
+    Each has the threshold of its highest TSS on its training hours, whatever the threshold of the forecasts is: a baseline
+    with a bad threshold is too easy to beat. NaN where the flares do not reach back far enough.
+    """
     if events is None:
         notes.append("no flare list (--flares), so no baselines")
         return {}
     keywords = {"window": settings.window, "threshold": settings.event}
     times = like.times
-    fitted = {CLIMATOLOGY: numpy.empty(len(times)), "class table": numpy.empty(len(times))}
-    index = FlareIndex(events)
+    since_start = {
+        "persistence": reference_forecasts.persistence,
+        "flare rate": reference_forecasts.flare_rate,
+        RECENT: reference_forecasts.recent_climatology,
+    }
+    probability = {name: function(events, times, **keywords) for name, function in since_start.items()}
+    if numpy.isnan(probability[RECENT][scored_hours]).mean() > 0.1:
+        del probability[RECENT]
+        notes.append("climatology of the 120 days before left out: the flare lists begin too late for it")
+    threshold = {name: numpy.full(len(times), 0.5) for name in probability}
+    fitted = {name: numpy.empty(len(times)) for name in (CLIMATOLOGY, TABLE)}
+    threshold |= {name: numpy.full(len(times), 0.5) for name in fitted}
+    fitted_on = events if training is None else training
+    index = FlareIndex(fitted_on)
     groups = [numpy.ones(len(times), bool)] if settings.score_from else [like.fold == one for one in numpy.unique(like.fold)]
     for group in groups:
-        hours = reference_forecasts.training_hours(events, times[group], window=settings.window, before=settings.score_from)
+        hours = reference_forecasts.training_hours(fitted_on, times[group], window=settings.window, before=settings.score_from)
         flared = index.label(hours, **keywords) if len(hours) else numpy.zeros(0, bool)
-        if len(hours) < 24 * 30 or flared.all() or not flared.any():
+        if len(hours) < LEAST_TRAINING or flared.all() or not flared.any():
             notes.append(
                 f"climatology and class table left out: {len(hours)} training hours in the flare lists, {flared.sum()} flaring"
             )
             fitted = {}
             break
         fitted[CLIMATOLOGY][group] = reference_forecasts.climatology(flared)
-        table = reference_forecasts.fit_class_table(events, hours, flared)
-        fitted["class table"][group] = table.forecast(events, times[group])
-    fitted |= {
-        "persistence": reference_forecasts.persistence(events, times, **keywords),
-        "flare rate": reference_forecasts.flare_rate(events, times, **keywords),
-    }
-    recent = reference_forecasts.recent_climatology(events, times, **keywords)
-    if numpy.isnan(recent[scored_hours]).mean() <= 0.1:
-        fitted[RECENT] = recent
-    else:
-        notes.append("climatology of the 120 days before left out: the flare lists begin too late for it")
+        table = reference_forecasts.fit_class_table(fitted_on, hours, flared)
+        fitted[TABLE][group] = table.forecast(events, times[group])
+        threshold[TABLE][group] = skill_scores.best_threshold(table.forecast(fitted_on, hours), flared)[0]
+        for name in ("flare rate", RECENT):
+            past = since_start[name](fitted_on, hours, **keywords)
+            known = ~numpy.isnan(past)
+            if name in probability and flared[known].any() and not flared[known].all():
+                threshold[name][group] = skill_scores.best_threshold(past[known], flared[known])[0]
     reach = numpy.timedelta64(25, "h")
-    blind = scored_hours & ~covered(events, times - reach, reach)
-    if blind.any():
-        raise UserError(f"--flares: the lists do not cover the day before {times[blind][0]} ({blind.sum()} such hours)")
-    return {name: Forecasts(name, times, probability, like.event, like.fold) for name, probability in fitted.items()}
+    blind = ~covered(events, times - reach, reach)
+    return {
+        name: Forecasts(name, times, numpy.where(blind, numpy.nan, values), like.event, like.fold, threshold[name])
+        for name, values in (fitted | probability).items()
+    }
 
 
 def _thresholds(one, scored_hours, settings, notes):
@@ -234,18 +301,23 @@ def _thresholds(one, scored_hours, settings, notes):
         return one.threshold
     result = numpy.full(len(one), 0.5)
     folds = numpy.unique(one.fold)
-    usable = ~numpy.isnan(one.probability)
     if settings.score_from is not None:
-        groups = [(numpy.ones(len(one), bool), ~scored_hours)]
+        # No window of a training hour reaches into what is scored.
+        groups = [(numpy.ones(len(one), bool), one.times + settings.window <= settings.score_from)]
     elif len(folds) > 1:
-        groups = [(one.fold == number, one.fold != number) for number in folds]
+        groups = [(one.fold == number, _apart(one, one.fold == number, settings.window)) for number in folds]
     else:
         raise UserError("--threshold best: needs training hours; give several folds, or --score_from")
     for group, training in groups:
-        training = training & usable
         best = skill_scores.best_threshold(one.probability[training], one.event[training])[0] if training.any() else numpy.nan
         if numpy.isnan(best):
             notes.append(f"{one.name}: the training hours have one outcome only; threshold 0.5 instead of the best")
         else:
             result[group] = best
     return result
+
+
+def _apart(one, group, window):
+    """Hours whose windows do not overlap one of a group: bool (n,)."""
+    seconds = one.times.astype("int64")
+    return leak_check.distance(seconds, seconds[group]) >= window / numpy.timedelta64(1, "s")

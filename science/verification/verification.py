@@ -11,19 +11,15 @@ performance/validation_forecasts.csv) are verified in dex and as forecasts of cl
 Prints a table and writes it with all scores as verification.json, and the pictures.
 """
 
-import json
-import math
 import pathlib
 
 import numpy
 
 from dataset_models import flare_catalogue
 from network_models import forecast_files
-from science.verification import report
-from tools import atomic_files, command_line
+from science.verification import output, regression, report
+from tools import command_line
 from tools.errors import UserError
-
-LABELS = {"tss": "TSS", "brier_skill": "Brier skill", "auc": "ROC area"}
 
 
 def parse(text):
@@ -34,132 +30,15 @@ def parse(text):
     return name, [part for part in files.split(",") if part]
 
 
-def write(folder, found, settings):
-    """Write verification.json and the pictures of a `report.Report`.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-    found : report.Report
-    settings : report.Settings
-    """
-    from science.verification import diagrams
-
-    folder = pathlib.Path(folder)
-    atomic_files.write_text(folder / "verification.json", json.dumps(as_dictionary(found, settings), indent=1) + "\n")
-    everything = found.forecasts | found.baselines
-    drawn = found.forecasts | {name: one for name, one in found.baselines.items() if name in ("class table", "flare rate")}
-    for name, one in everything.items():
-        value, bounds = found.scored[name].value, found.scored[name].interval("brier_skill", settings.level)
-        title = f"{name}: Brier skill {value['brier_skill']:.3f} [{bounds[0]:.3f}, {bounds[1]:.3f}]"
-        path = folder / f"reliability_{name.replace(' ', '_')}.png"
-        diagrams.reliability(path, one, title=title, bootstrap=diagrams.bootstrap_of(one, settings), seed=settings.seed)
-    diagrams.curves(folder / "curves.png", drawn, found.thresholds, found.scored)
-    diagrams.sweep(folder / "threshold_sweep.png", drawn, found.thresholds)
-    diagrams.comparison(
-        folder / "comparison.png", found.scored, folds=found.folds, level=settings.level, baselines=tuple(found.baselines)
-    )
-
-
-def as_dictionary(found, settings):
-    """A `report.Report` as plain values; undefined numbers are null."""
-
-    def plain(one):
-        rows = {}
-        for name, value in one.value.items():
-            low, high = one.interval(name, settings.level) if name in one.samples else (math.nan, math.nan)
-            rows[name] = [_null(value), _null(low), _null(high)] if one.samples else _null(value)
-        return rows
-
-    first = next(iter(found.forecasts.values()))
-    return {
-        "hours": len(first),
-        "events": int(first.event.sum()),
-        "first": f"{first.times[0]}Z",
-        "last": f"{first.times[-1]}Z",
-        "settings": {
-            "threshold": settings.threshold if settings.threshold is not None else "best",
-            "score_from": None if settings.score_from is None else f"{settings.score_from}Z",
-            "event": settings.event,
-            "window_hours": settings.window / numpy.timedelta64(1, "h"),
-            "block_days": settings.block_days,
-            "samples": settings.samples,
-            "seed": settings.seed,
-            "level": settings.level,
-        },
-        "thresholds": {name: numpy.unique(value).tolist() for name, value in found.thresholds.items()},
-        "scores": {name: plain(one) for name, one in found.scored.items()},
-        "baselines": list(found.baselines),
-        "folds": {str(number): {name: plain(one) for name, one in parts.items()} for number, parts in found.folds.items()},
-        "hours_where_activity_changes": {name: plain(one) for name, one in found.changes.items()},
-        "added_skill": [
-            dict(zip(("forecast", "score", "baseline", "difference", "low", "high"), row, strict=True))
-            for row in found.added_skill(settings.level)
-        ],
-        "notes": found.notes,
-    }
-
-
-def _null(value):
-    return None if not math.isfinite(value) else float(value)
-
-
-def table(found, settings):
-    """The printed table: list of lines."""
-    first = next(iter(found.forecasts.values()))
-    width = max(len(name) for name in found.scored) + 2
-    lines = [
-        f"{len(first)} hours, {first.times[0]} to {first.times[-1]}, {int(first.event.sum())} with an event"
-        f" ({100 * first.event.mean():.1f} %); {100 * settings.level:g} % intervals, blocks of {settings.block_days:g} days",
-        "forecast".ljust(width) + "".join(f"{name:>24}" for name in ("TSS", "Brier skill", "ROC area")) + "     HSS    bias",
-    ]
-    for name, one in found.scored.items():
-        if name == next(iter(found.baselines), None):
-            lines.append("-" * (width + 88))
-        cells = [_cell(one, kind, settings.level) for kind in ("tss", "brier_skill", "auc")]
-        tail = "".join(f"{one.value[kind]:8.3f}" for kind in ("hss", "frequency_bias"))
-        lines.append(name.ljust(width) + "".join(f"{cell:>24}" for cell in cells) + tail)
-    if len(found.folds) > 1:
-        lines.append("folds, mean and standard deviation:")
-        for name in found.scored:
-            values = {
-                kind: [parts[name].value[kind] for parts in found.folds.values()] for kind in ("tss", "brier_skill", "auc")
-            }
-            cells = "".join(f"{numpy.mean(v):16.3f} ± {numpy.std(v, ddof=1):.3f}" for v in values.values())
-            lines.append(name.ljust(width) + cells)
-    if found.changes:
-        hours = sum(
-            next(iter(found.changes.values())).value[cell] for cell in ("hits", "false_alarms", "misses", "correct_nulls")
-        )
-        lines.append(f"the {hours:.0f} hours where activity changes (a flare after a day without, or none after one with):")
-        for name, one in found.changes.items():
-            lines.append(name.ljust(width) + "".join(f"{LABELS[kind]} {one.value[kind]:7.3f}  " for kind in LABELS))
-    if found.baselines:
-        gains = found.added_skill(settings.level)
-        for name, kind, best, gain, low, high in gains:
-            word = "adds" if gain > 0 else "lacks"
-            lines.append(
-                f"{name} {word} {abs(gain):.3f} {LABELS[kind]} against {best}, the best baseline [{low:+.3f}, {high:+.3f}]"
-            )
-        silent = [name for name in found.forecasts if not any(row[0] == name for row in gains)]
-        if silent:
-            lines.append(f"no difference to the best baseline that excludes zero: {', '.join(silent)}")
-    return [*lines, *(f"note: {note}" for note in found.notes)]
-
-
-def _cell(one, kind, level):
-    value = one.value[kind]
-    if math.isnan(value):
-        return "undefined"
-    low, high = one.interval(kind, level)
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]" if one.samples else f"{value:.3f}"
-
-
 def main(arguments=None):
     """Verify the forecasts of the given files."""
     parser = command_line.parser(__doc__)
     parser.add_argument("forecasts", nargs="+", metavar="[NAME=]CSV[,CSV...]", help="forecasts, a file for each fold")
     parser.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists, for the baselines")
+    text = (
+        "of another time, on which climatology and class table are fitted (default: those of --flares outside what is scored)"
+    )
+    parser.add_argument("--training_flares", nargs="+", metavar="LIST", help=text)
     parser.add_argument("--threshold", default="0.5", help="of a yes, or best: chosen on training hours (default: %(default)s)")
     parser.add_argument("--score_from", metavar="TIME", help="earlier hours are training time, later ones are scored")
     parser.add_argument("--event", default="M1.0", help="smallest flare that is an event (default: %(default)s)")
@@ -175,19 +54,18 @@ def main(arguments=None):
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER", help="for verification.json and pictures")
     chosen = parser.parse_args(arguments)
     words = [parse(text) for text in chosen.forecasts]
-    from science.verification import regression
-
-    if any(regression.is_flux(files[0]) for _, files in words):
-        regression.run(words, chosen)
-        return
     settings = _settings(chosen)
-    forecasts = [forecast_files.read(files, name=name) for name, files in words]
+    if any(regression.is_flux(files[0]) for _, files in words):
+        regression.run(words, settings, chosen.out)
+        return
+    forecasts = [forecast_files.read(files, name=name, target=False) for name, files in words]
     if len({one.name for one in forecasts}) < len(forecasts):
         raise UserError("two forecasts have one name; name them: NAME=FILE")
     events = flare_catalogue.read(chosen.flares).events if chosen.flares else None
-    found = report.verify(forecasts, events, settings)
-    print("\n".join(table(found, settings)))
-    write(chosen.out, found, settings)
+    training = flare_catalogue.read(chosen.training_flares).events if chosen.training_flares else None
+    found = report.verify(forecasts, events, settings, training=training)
+    print("\n".join(output.table(found, settings)))
+    output.write(chosen.out, found, settings)
     print(f"wrote {chosen.out}")
 
 

@@ -129,7 +129,9 @@ def test_the_best_threshold_is_as_good_as_any(drawn):
     if event.all() or not event.any():
         assert numpy.isnan(best)
         return
-    everywhere = skill_scores.true_skill_statistic(skill_scores.contingency_table(probability, event, numpy.linspace(0, 1, 101)))
+    everywhere = skill_scores.true_skill_statistic(
+        skill_scores.contingency_table(probability, event, numpy.linspace(0, 1, 101))
+    )
     assert best >= numpy.nanmax(everywhere) - 1e-12
     reached = skill_scores.true_skill_statistic(skill_scores.contingency_table(probability, event, threshold))
     assert reached == pytest.approx(best)

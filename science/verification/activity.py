@@ -1,0 +1,50 @@
+"""Hours around the beginning and the end of flaring activity, where a forecast of persistence must fail."""
+
+import numpy
+
+from dataset_models.flare_labels import DAY, FlareIndex, covered
+
+QUIET_DAYS = 2
+SECOND = numpy.timedelta64(1, "s")
+
+
+def subsets(events, times, event, *, quiet_days=QUIET_DAYS, window=DAY, threshold="M1.0"):
+    """Choose the hours where activity changes, and those after quiet days.
+
+    Parameters
+    ----------
+    events : pandas.DataFrame
+        Flares; hours whose quiet days before or after they do not cover belong to no subset.
+    times : array_like
+        ``datetime64`` (n,).
+    event : array_like of bool (n,)
+        Whether a flare of the threshold starts in the window after each time.
+    quiet_days : float
+        A quiet spell is as long without a flare of the threshold.
+    window : numpy.timedelta64
+    threshold : str or float
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        bool (n,). ``activity changes``: hours with an event and none in the quiet days before (the first after them), and
+        hours with a flare in the last window but none in the quiet days after (the last before them). ``after quiet
+        days``: all hours with no flare in the quiet days before.
+
+    Notes
+    -----
+    Nobody knows at the time that activity is about to change: scores of the first subset say how a forecast reacts, and
+    compare forecasts, but are no skill that a user could have had (a persistence forecast has a TSS near -1 there). The
+    second subset is chosen by the past alone. Park et al. 2020 (ApJ 890, 124) look at flare-quiet and quiet-flare days
+    in this way.
+    """
+    times, event = numpy.asarray(times, "datetime64[s]"), numpy.asarray(event, bool)
+    index, quiet = FlareIndex(events), numpy.timedelta64(round(quiet_days * 86400), "s")
+    # FlareIndex leaves out both ends: one second more makes these (t - span, t].
+    calm_before = ~index.label(times - quiet, window=quiet + SECOND, threshold=threshold)
+    flared_before = index.label(times - window, window=window + SECOND, threshold=threshold)
+    calm_after = ~index.label(times, window=max(quiet, window), threshold=threshold)
+    known = covered(events, times - quiet, quiet)
+    first = known & calm_before & event
+    last = known & covered(events, times, quiet) & flared_before & calm_after & ~event
+    return {"activity changes": first | last, "after quiet days": known & calm_before}

@@ -1,0 +1,297 @@
+"""The verification script and its report: published numbers, honest claims, pictures, and what may be wrong with the input."""
+
+import json
+
+import numpy
+import pandas
+import pytest
+
+from dataset_models import flare_catalogue
+from network_models import forecast_files
+from network_models.forecast_files import Forecasts
+from science.verification import activity, diagrams, regression, report, verification
+from science.verification.scores import score
+from tools import skill_scores
+from tools.block_bootstrap import BlockBootstrap
+from tools.errors import UserError
+
+HOUR = numpy.timedelta64(1, "h")
+START = numpy.datetime64("2014-01-01T00:00:00")
+QUICK = report.Settings(samples=60)
+
+
+def hourly(days=120, *, seed=0, name="network", start=START, fold=0):
+    """Forecasts that mean what they say, of activity that lasts for days."""
+    random = numpy.random.default_rng(seed)
+    probability = numpy.repeat(random.beta(0.8, 2, days), 24)
+    event = numpy.repeat(random.random(days), 24) < probability
+    times = start + numpy.arange(days * 24) * HOUR
+    return Forecasts(name, times, probability, event, numpy.full(len(times), fold))
+
+
+def flares(days=200, *, seed=1, start=START - 60 * 24 * HOUR):
+    """Flares of all classes, about four a day."""
+    random = numpy.random.default_rng(seed)
+    first = start + (numpy.sort(random.random(days * 4)) * days * 86400).astype("timedelta64[s]")
+    flux = numpy.minimum(8e-7 / (1 - random.random(len(first))), 5e-4)
+    minute = numpy.timedelta64(60, "s")
+    return pandas.DataFrame({"start": first, "peak": first + 8 * minute, "end": first + 20 * minute, "flux": flux})
+
+
+def write_csv(path, one, **columns):
+    table = {"time": one.times.astype(str), "probability": one.probability}
+    if one.event is not None:
+        table["target"] = one.event.astype(int)
+    pandas.DataFrame(table | columns).to_csv(path, index=False)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "tss", "hss"),
+    [
+        ("alex", 0.5621, 0.4385),
+        ("vgg", 0.5641, 0.4512),
+        ("resnet", 0.5900, 0.4621),
+        ("attention", 0.5838, 0.4600),
+        ("no_attention", 0.4770, 0.3992),
+    ],
+)
+def test_published_forecasts_of_fold_1_score_as_published(shared, name, tss, hss):
+    one = forecast_files.read(shared / "published_predictions" / f"fold1_{name}.csv")
+    found = score(one.probability, one.event).value
+    assert found["tss"] == pytest.approx(tss, abs=5e-5)
+    assert found["hss"] == pytest.approx(hss, abs=5e-5)
+
+
+def test_no_published_network_adds_probability_skill_to_the_class_table(shared):
+    names = ("hek_flares_2011_2018.csv", "goes_flares_2010_2017.csv")
+    events = flare_catalogue.read([shared / name for name in names]).events
+    forecasts = [
+        forecast_files.read([shared / "published_predictions" / f"fold{fold}_{name}.csv" for fold in (1, 2)], name=name)
+        for name in ("resnet", "attention")
+    ]
+    found = report.verify(forecasts, events, report.Settings(threshold=None, samples=200))
+    assert found.notes == []
+    table = found.scored["class table"]
+    assert found.best_baseline("brier_skill") == "class table"
+    assert table.value["brier_skill"] == pytest.approx(0.205, abs=0.005)
+    for name in ("resnet", "attention"):
+        assert found.scored[name].value["brier_skill"] < 0
+        low, high = found.scored[name].interval("auc")
+        assert low < table.value["auc"] < high
+    claims = found.added_skill()
+    assert {(row[0], row[1]) for row in claims} == {("resnet", "brier_skill"), ("attention", "brier_skill")}
+    assert all(row[3] < row[5] < 0 for row in claims)  # what is stated is that they lack it
+
+
+def test_scores_and_their_samples_are_those_of_skill_scores():
+    one = hourly()
+    found = score(one.probability, one.event, references={"half": numpy.full(len(one), 0.5)})
+    table = skill_scores.contingency_table(one.probability, one.event)
+    for name, function in skill_scores.TABLE_SCORES.items():
+        assert found.value[name] == pytest.approx(function(table), nan_ok=True)
+    assert found.value["brier_skill_half"] == pytest.approx(skill_scores.brier_skill_score(one.probability, one.event, 0.5))
+    whole = BlockBootstrap(one.times, samples=1).whole()
+    samples = score(one.probability, one.event, bootstrap=whole).samples
+    for name, values in samples.items():
+        assert values[0] == pytest.approx(found.value[name], nan_ok=True), name
+
+
+def test_a_forecast_that_knows_the_future_adds_skill_and_one_of_chance_none():
+    events = flares()
+    times = hourly().times
+    event = report.FlareIndex(events).label(times)
+    random = numpy.random.default_rng(3)
+    knowing = numpy.where(event, 0.9, 0.1)
+    fold = numpy.zeros(len(times), int)
+    forecasts = [
+        Forecasts("knowing", times, knowing, event, fold),
+        Forecasts("chance", times, random.random(len(times)), event, fold),
+    ]
+    claims = report.verify(forecasts, events, QUICK).added_skill()
+    assert {row[1] for row in claims if row[0] == "knowing" and row[3] > 0} == {"tss", "brier_skill", "auc"}
+    assert not [row for row in claims if row[0] == "chance" and row[3] > 0]
+
+
+def test_few_blocks_give_no_intervals_and_no_claims():
+    events = flares()
+    one = hourly(days=20)
+    knowing = Forecasts("knowing", one.times, *2 * [report.FlareIndex(events).label(one.times).astype(float)], one.fold)
+    found = report.verify([knowing], events, QUICK)
+    assert found.added_skill() == []
+    assert any("no intervals" in note for note in found.notes)
+
+
+def test_thresholds_are_chosen_on_hours_whose_windows_end_before_what_is_scored():
+    one = hourly()
+    limit = START + 80 * 24 * HOUR
+    found = report.verify([one], None, report.Settings(threshold=None, score_from=limit, samples=0))
+    training = one.times + 24 * HOUR <= limit
+    best = skill_scores.best_threshold(one.probability[training], one.event[training])[0]
+    assert numpy.unique(found.thresholds["network"]) == best
+    # What happens later, or within the windows in between, has no say.
+    changed = Forecasts("network", one.times, one.probability, numpy.where(training, one.event, ~one.event), one.fold)
+    again = report.verify([changed], None, report.Settings(threshold=None, score_from=limit, samples=0))
+    assert numpy.unique(again.thresholds["network"]) == best
+    assert found.forecasts["network"].times[0] == limit
+
+
+def test_thresholds_of_folds_come_from_the_other_folds():
+    parts = [hourly(days=40, seed=fold, start=START + fold * 100 * 24 * HOUR, fold=fold) for fold in (0, 1)]
+    parts[1] = Forecasts("network", parts[1].times, parts[1].probability / 2, parts[1].event, parts[1].fold)
+    joined = [numpy.concatenate([getattr(part, name) for part in parts]) for name in ("times", "probability", "event", "fold")]
+    found = report.verify([Forecasts("network", *joined)], None, report.Settings(threshold=None, samples=0))
+    for fold, other in ((0, 1), (1, 0)):
+        used = numpy.unique(found.thresholds["network"][joined[3] == fold])
+        assert used == skill_scores.best_threshold(parts[other].probability, parts[other].event)[0]
+
+
+def test_baselines_know_nothing_of_the_fold_they_forecast():
+    one, events = hourly(), flares()
+    found = report.verify([one], events, report.Settings(samples=0))
+    inside = (events["start"] > one.times[0]) & (events["start"] < one.times[-1] + 24 * HOUR)
+    other = events.assign(flux=numpy.where(inside, 3e-5, events["flux"]))
+    again = report.verify([one], other, report.Settings(samples=0))
+    numpy.testing.assert_array_equal(found.baselines["climatology"].probability, again.baselines["climatology"].probability)
+    assert (found.thresholds["class table"] == again.thresholds["class table"]).all()
+
+
+def test_forecasts_without_outcomes_get_them_from_the_flares():
+    one, events = hourly(), flares(days=150)
+    bare = Forecasts("bare", one.times, one.probability, None, one.fold)
+    found = report.verify([bare], events, report.Settings(samples=0))
+    kept = found.forecasts["bare"]
+    assert kept.times[-1] + 24 * HOUR <= events["start"].max()
+    numpy.testing.assert_array_equal(kept.event, report.FlareIndex(events).label(kept.times))
+    with pytest.raises(UserError, match="give --flares"):
+        report.verify([bare], None, QUICK)
+
+
+def test_hours_where_activity_changes():
+    day = 24 * HOUR
+    start = [START - 60 * day, START + 10 * day, START + 11 * day, START + 60 * day]
+    events = pandas.DataFrame({"start": start, "flux": [1e-6, 2e-5, 3e-5, 1e-6]})
+    times = START + numpy.arange(30 * 24) * HOUR
+    event = report.FlareIndex(events).label(times)
+    found = activity.subsets(events, times, event, quiet_days=2)
+    changes = times[found["activity changes"]]
+    # The day before the first flare, and the day from the last flare on.
+    expected = [*(START + 9 * day + numpy.arange(1, 24) * HOUR), *(START + 11 * day + numpy.arange(24) * HOUR)]
+    numpy.testing.assert_array_equal(changes, expected)
+    quiet = times[found["after quiet days"]]
+    assert START + 10 * day - HOUR in quiet
+    assert START + 12 * day not in quiet
+    assert START + 13 * day in quiet
+
+
+@pytest.mark.parametrize("outcome", [False, True])
+def test_one_outcome_only_is_undefined_never_zero(outcome, tmp_path, capsys):
+    one = hourly()
+    path = write_csv(
+        tmp_path / "one.csv", Forecasts("one", one.times, one.probability, numpy.full(len(one), outcome), one.fold)
+    )
+    verification.main([path, "--samples", "20", "--out", str(tmp_path / "out")])
+    printed = capsys.readouterr().out
+    assert printed.count("undefined") >= 3
+    assert f"all {len(one)} outcomes are {'yes' if outcome else 'no'}" in printed
+    found = json.loads((tmp_path / "out" / "verification.json").read_text())
+    assert found["scores"]["one"]["tss"] == [None, None, None]
+    assert found["scores"]["one"]["auc"] == [None, None, None]
+
+
+def test_reliability_bars_of_dependent_hours_are_wider_and_empty_bins_stay_empty():
+    one = hourly(days=300)
+    one = one.where((one.probability < 0.3) | (one.probability > 0.5))
+    alone, blocks = diagrams.reliability_points(one), diagrams.reliability_points(one, BlockBootstrap(one.times, samples=200))
+    assert alone["count"].sum() == len(one)
+    empty = alone["count"] == 0
+    assert empty[3:5].all()
+    assert numpy.isnan(alone["observed"][empty]).all()
+    assert numpy.isnan(blocks["consistent_low"][empty]).all()
+    full = numpy.flatnonzero(alone["count"] > 100)
+    widths = [(found["consistent_high"] - found["consistent_low"])[full] for found in (alone, blocks)]
+    assert (widths[1] >= widths[0]).all()
+    # Days are drawn as a whole, so that 24 hours count as about one.
+    assert 10 < numpy.median(blocks["count"][full] / blocks["independent"][full]) < 60
+
+
+def test_the_script_writes_one_file_and_pictures(tmp_path, capsys):
+    from PIL import Image
+
+    events = flares(days=400, start=START - 150 * 24 * HOUR)
+    table = pandas.DataFrame({"start_time": events["start"].astype(str), "goes_class": [f"C{f * 1e6:.1f}" if f < 1e-5 else
+        (f"M{f * 1e5:.1f}" if f < 1e-4 else f"X{f * 1e4:.1f}") for f in events["flux"].clip(lower=1e-6)]})  # fmt: skip
+    table.to_csv(tmp_path / "flares.csv", index=False)
+    words = []
+    for name, seed in (("first", 0), ("second", 5)):
+        paths = []
+        for fold in (0, 1):
+            one = hourly(days=60, seed=seed + fold, start=START + fold * 100 * 24 * HOUR)
+            event = report.FlareIndex(flare_catalogue.read(tmp_path / "flares.csv").events).label(one.times)
+            probability = numpy.clip(one.probability * 0.5 + event * 0.4, 0, 1)
+            paths.append(write_csv(tmp_path / f"{name}{fold}.csv", Forecasts(name, one.times, probability, event, one.fold)))
+        words.append(f"{name}={','.join(paths)}")
+    out = tmp_path / "out"
+    flags = ["--flares", str(tmp_path / "flares.csv"), "--threshold", "best", "--samples", "40", "--out", str(out)]
+    verification.main([*words, *flags])
+    printed = capsys.readouterr().out
+    assert "first adds" in printed
+    assert "activity changes:" in printed
+    found = json.loads((out / "verification.json").read_text())
+    assert set(found["folds"]) == {"1", "2"}
+    value, low, high = found["scores"]["first"]["tss"]
+    assert low < value < high
+    assert {row["other"] for row in found["differences"] if row["forecast"] == "first"} == {"second", *found["baselines"]}
+    assert found["scores"]["first"]["brier_skill_second"][0] == pytest.approx(
+        1 - found["scores"]["first"]["brier"][0] / found["scores"]["second"]["brier"][0]
+    )
+    pictures = {path.name for path in out.glob("*.png")}
+    assert {"curves.png", "threshold_sweep.png", "comparison.png", "reliability_first.png"} <= pictures
+    for name in pictures:
+        assert numpy.asarray(Image.open(out / name).convert("L")).std() > 5
+    verification.main([*words, *flags[:-1], str(tmp_path / "again")])
+    assert (tmp_path / "again" / "verification.json").read_bytes() == (out / "verification.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--threshold", "1.5"], "--threshold 1.5"),
+        (["--threshold", "high"], "--threshold high"),
+        (["--threshold", "best"], "needs training hours"),
+        (["--level", "95"], "--level 95"),
+        (["--block", "0"], "--block"),
+        (["--event", "Q1"], "not a GOES class"),
+        (["--score_from", "2030-01-01"], "no forecast is that late"),
+        (["--score_from", "2010-01-01"], "no training time"),
+    ],
+)
+def test_a_wrong_flag_is_named_and_nothing_is_written(tmp_path, flags, message):
+    path = write_csv(tmp_path / "one.csv", hourly())
+    with pytest.raises(UserError, match=message) as caught:
+        verification.main([path, *flags, "--out", str(tmp_path / "out")])
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_persistence_of_real_fluxes_scored_in_dex(shared, tmp_path, capsys):
+    table = pandas.read_csv(shared / "flarenet" / "goes_flux_2014.csv").iloc[::5]
+    table = table[(table["Flux"] > 0) & (table["Flux_1h_1d1h_top1"] > 0)]
+    truth, now = table["Flux_1h_1d1h_top1"].to_numpy(), table["Flux"].to_numpy()
+    columns = {"time": table["Time"], "prediction": now * 4, "true_delta": truth - now, "true_value": truth, "prior_value": now}
+    pandas.DataFrame(columns).to_csv(tmp_path / "flux.csv", index=False)
+    verification.main([f"flux={tmp_path / 'flux.csv'}", "--samples", "50", "--out", str(tmp_path / "out")])
+    found = json.loads((tmp_path / "out" / "verification.json").read_text())["flux"]
+    error = numpy.log10(4 * now / truth)
+    assert found["rmse"] == pytest.approx(numpy.sqrt(numpy.mean(error**2)))
+    assert found["bias"] == pytest.approx(error.mean())
+    assert found["correlation"] == pytest.approx(numpy.corrcoef(numpy.log10(now), numpy.log10(truth))[0, 1])
+    assert found["skill_persistence"] == pytest.approx(1 - numpy.mean(error**2) / numpy.mean(numpy.log10(now / truth) ** 2))
+    assert sum(row["hours"] for row in found["classes"].values()) == len(table)
+    assert "M1.0" in found["classes_as_probabilities"]
+    assert (tmp_path / "out" / "flux" / "flux.png").is_file()
+
+
+def test_class_probabilities_of_a_flux_forecast():
+    assert regression.class_probability([1e-5], 1e-5, 0.3)[0] == pytest.approx(0.5)
+    assert regression.class_probability([1e-5], 10**-4.7, 0.3)[0] == pytest.approx(0.158655, abs=1e-6)  # one deviation
