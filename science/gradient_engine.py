@@ -46,8 +46,8 @@ class GradientEngine:
         The target is out of range, must be chosen, or the network cannot be rebuilt.
     """
 
-    def __init__(self, model, *, target=None):
-        self.model = explainable(model)
+    def __init__(self, model, *, target=None, precision="float32"):
+        self.model = explainable(model, precision)
         self.input_names = tuple(tensor.name for tensor in self.model.inputs)
         self.target = _target(self.model, target)
         self._functions = {}
@@ -179,6 +179,104 @@ class GradientEngine:
             parts.append(self._functions[key](tensorflow.constant(some), *tensors))
         return {name: numpy.concatenate([part[index].numpy() for part in parts]) for index, name in enumerate(self.input_names)}
 
+    def layer_gradients(self, inputs, layer, *, which="output", call=-1, batch_size=16):
+        """What a layer puts out, the gradient of the explained output with respect to it, and this output.
+
+        Parameters
+        ----------
+        inputs : dict of str to numpy.ndarray
+            Arrays (n, ...).
+        layer : keras.layers.Layer
+            One of `model`'s.
+        which : str
+            ``"output"``, or ``"response"``: before the layer's own activation.
+        call : int
+            Which call of a shared layer; the last one by default.
+        batch_size : int
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            float32 (n, ...), (n, ...) and (n,).
+        """
+        return tuple(
+            self._batched(
+                ("layer gradients", which, call, layer),
+                functools.partial(self._layer_gradients, layer, which, call),
+                inputs,
+                batch_size,
+            )
+        )
+
+    def attention(self, inputs, layer, *, batch_size=16):
+        """The normalised weights of an attention layer: float32 (n, height, width, 1)."""
+        key = ("attention", layer)
+        return self._batched(key, functools.partial(self._attention, layer), inputs, batch_size)[0]
+
+    def path_gradients(self, start, end, shares, weights, *, batch_size=16):
+        """Weighted sum of gradients at points on the line between two samples.
+
+        Parameters
+        ----------
+        start, end : dict of str to numpy.ndarray
+            One sample each: arrays (1, ...) by input name.
+        shares : numpy.ndarray
+            float (k,): where the points lie, 0 at the start, 1 at the end.
+        weights : numpy.ndarray
+            float (k,).
+        batch_size : int
+            Points at once; bounds memory, whatever k.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            float64 (1, ...).
+        """
+        import tensorflow
+
+        if "path" not in self._functions:
+            self._functions["path"] = tensorflow.function(self._path_gradients)
+        ends = [self._tensors(one, slice(0, 1)) for one in (start, end)]
+        precision = self.model.inputs[0].dtype
+        totals = [numpy.zeros((1, *tensor.shape[1:]), "float64") for tensor in ends[0]]
+        for first in range(0, len(shares), batch_size):
+            part = slice(first, first + batch_size)
+            arrays = (numpy.asarray(values[part], precision) for values in (shares, weights))
+            found = self._functions["path"](*(tensorflow.constant(values) for values in arrays), *ends[0], *ends[1])
+            for total, one in zip(totals, found, strict=True):
+                total += one.numpy()
+        return dict(zip(self.input_names, totals, strict=True))
+
+    def contributions(self, inputs, baselines, *, batch_size=16):
+        """Contributions by the rescale rule, see `science.rescale_rule`.
+
+        Parameters
+        ----------
+        inputs, baselines : dict of str to numpy.ndarray
+            Arrays (n, ...) by input name, each sample with its baseline.
+        batch_size : int
+            Pairs at once.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray, numpy.ndarray, numpy.ndarray
+            Multipliers, float32 (n, ...); the explained output of the samples and of the baselines, float32 (n,).
+        """
+        import tensorflow
+
+        if "rescale" not in self._functions:
+            self._functions["rescale"] = tensorflow.function(self._contributions, reduce_retracing=True)
+        count = len(next(iter(inputs.values())))
+        parts = []
+        for first in range(0, count, batch_size):
+            part = slice(first, first + batch_size)
+            pair = (self._tensors(values, part) for values in (inputs, baselines))
+            parts.append(self._functions["rescale"](*(tensorflow.concat(both, 0) for both in zip(*pair, strict=True))))
+        *multipliers, outputs, start = (
+            numpy.concatenate([part[index].numpy() for part in parts]) for index in range(len(parts[0]))
+        )
+        return dict(zip(self.input_names, multipliers, strict=True)), outputs, start
+
     def feature_layer(self):
         """The layer whose input is the network's last hidden representation: the last one with weights before the output.
 
@@ -211,6 +309,47 @@ class GradientEngine:
         with _recording([layer], which) as recorded:
             outputs = self._forward(tensors)
         return *(tensorflow.identity(value) for _, value in recorded), outputs
+
+    def _layer_gradients(self, layer, which, call, *tensors):
+        import tensorflow
+
+        with _recording([layer], which) as recorded:
+            explained = self._forward(tensors)[:, self.target]
+        value = recorded[call][1]
+        (gradient,) = _filled(tensorflow.gradients(explained, [value]), [value])
+        return tensorflow.identity(value), gradient, explained
+
+    def _attention(self, layer, *tensors):
+        import tensorflow
+
+        with _recording([layer], "output") as recorded:
+            self._forward(tensors)
+        _, _, weights = recorded[-1][1]
+        return (tensorflow.identity(weights),)
+
+    def _path_gradients(self, shares, weights, *ends):
+        import tensorflow
+
+        count = len(ends) // 2
+
+        def shaped(values, like):
+            return tensorflow.reshape(values, [-1] + [1] * (len(like.shape) - 1))
+
+        points = [start + shaped(shares, start) * (end - start) for start, end in zip(ends[:count], ends[count:], strict=True)]
+        explained = self._forward(points)[:, self.target]
+        gradients = _filled(tensorflow.gradients(explained, points), points)
+        return [tensorflow.reduce_sum(shaped(weights, gradient) * gradient, axis=0, keepdims=True) for gradient in gradients]
+
+    def _contributions(self, *tensors):
+        import tensorflow
+
+        from science.rescale_rule import rescaling
+
+        with rescaling(tensors):
+            explained = self._forward(tensors)[:, self.target]
+        gradients = _filled(tensorflow.gradients(explained, list(tensors)), tensors)
+        half = tensorflow.shape(explained)[0] // 2
+        return *(gradient[:half] for gradient in gradients), explained[:half], explained[half:]
 
     def _projections(self, layer, call, rule, keep, channels, *tensors):
         import tensorflow

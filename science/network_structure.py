@@ -2,18 +2,21 @@
 
 from tools.errors import UserError
 
+_TYPES = ("float16", "bfloat16", "float32", "float64")
 _SATURATING = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 
 
-def explainable(model):
-    """A copy of a network that computes in float32 and returns logits.
+def explainable(model, precision="float32"):
+    """A copy of a network that computes in float32, or in float64, and returns logits.
 
     Parameters
     ----------
     model : keras.Model
-        Functional or Sequential. Layers in float16, bfloat16 or a mixed policy become float32, nested ones too; a
-        softmax or sigmoid at the very end (as a layer or as the activation of one) is taken off, because a saturated
-        one has no gradient.
+        Functional or Sequential. Layers in another type or a mixed policy get this one, nested ones too; a softmax or
+        sigmoid at the very end (as a layer or as the activation of one) is taken off, because a saturated one has no
+        gradient.
+    precision : str
+        ``"float32"`` or ``"float64"``.
 
     Returns
     -------
@@ -29,19 +32,19 @@ def explainable(model):
 
     if isinstance(model, keras.Sequential):
         model = keras.Model(model.inputs, model.outputs[0])
-    low = any(_is_low(layer.compute_dtype) or _is_low(layer.variable_dtype) for layer in layers_of(model))
+    other = any({layer.compute_dtype, layer.variable_dtype} & set(_TYPES) - {precision} for layer in layers_of(model))
     path = _saturating_path(model)
-    if low or path:
+    if other or path:
         known = {type(layer).__name__: type(layer) for layer in layers_of(model)}
         try:
             config = model.get_config()
             if path:
                 _make_linear(config, path)
-            copy = type(model).from_config(_in_float32(config) if low else config, custom_objects=known)
+            copy = type(model).from_config(_in_precision(config, precision) if other else config, custom_objects=known)
             copy.set_weights(model.get_weights())
         except (NotImplementedError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{model.name}: cannot be rebuilt in float32 to be explained ({reason})") from error
+            raise UserError(f"{model.name}: cannot be rebuilt in {precision} to be explained ({reason})") from error
         model = copy
     return keras.Model(model.inputs, model.output, name=model.name)
 
@@ -127,14 +130,10 @@ def _make_linear(config, path):
             node["kwargs"] = {}  # softmax's mask and axis
 
 
-def _is_low(dtype):
-    return dtype in ("float16", "bfloat16")
-
-
-def _in_float32(config):
-    """A model's configuration with every 16-bit type and mixed policy replaced by float32."""
+def _in_precision(config, precision):
+    """A model's configuration with every floating point type and mixed policy replaced by one."""
     if isinstance(config, dict):
-        return {key: _in_float32(value) for key, value in config.items()}
+        return {key: _in_precision(value, precision) for key, value in config.items()}
     if isinstance(config, (list, tuple)):
-        return type(config)(_in_float32(value) for value in config)
-    return "float32" if config in ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16") else config
+        return type(config)(_in_precision(value, precision) for value in config)
+    return precision if config in (*_TYPES, "mixed_float16", "mixed_bfloat16") else config

@@ -9,6 +9,7 @@ as FITS in the image's coordinates. The logit or the regression output is explai
 import numpy
 
 from science import explanation
+from science.attribution import Attribution
 from tools import command_line, figures
 
 
@@ -38,6 +39,16 @@ def saliency(model, inputs, *, target=None, batch_size=16):
     from science.gradient_engine import GradientEngine
 
     return GradientEngine(model, target=target).gradients(inputs, batch_size=batch_size)
+
+
+def explain(model, inputs, *, target=None, batch_size=16):
+    """`saliency` as a `science.attribution.Attribution`."""
+    from science.gradient_engine import GradientEngine
+
+    engine = GradientEngine(model, target=target)
+    outputs = engine.outputs(inputs, batch_size=batch_size)
+    maps = engine.gradients(inputs, batch_size=batch_size)
+    return Attribution("saliency", maps, outputs, engine.target, f"output {engine.target}", {})
 
 
 def write(folder, subject, sample, gradients, output):

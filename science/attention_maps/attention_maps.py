@@ -1,0 +1,70 @@
+"""Attention maps: where the estimators of the attention network look.
+
+    python science/attention_maps/attention_maps.py MODEL.hdf5 DATASET.py IMAGE [--estimator 3]
+
+They are the weights that the network itself uses, not an explanation of its output: a place can be looked at and speak
+against a flare.
+"""
+
+from science.attribution import Attribution
+from science.grad_cam.grad_cam import resized
+from tools import command_line
+from tools.errors import UserError
+
+
+def attention_maps(model, inputs, *, target=None, estimator=3, batch_size=16):
+    """The attention weights of one estimator over the image.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With outputs ``attention_scores_1``, ... as `network_models.full_disk_flare_forecast.attention` builds it.
+    inputs : dict of str to numpy.ndarray
+        Arrays (n, ...) by input name.
+    target : int, optional
+        Of the output that is reported; the maps do not depend on it.
+    estimator : int
+        1 (finest) to 3.
+    batch_size : int
+
+    Returns
+    -------
+    science.attribution.Attribution
+        Maps (n, height, width, 1), bilinear between the estimator's positions.
+
+    References
+    ----------
+    Jetley et al. 2018, arXiv:1804.02391; Pandey et al. 2023 (attention-based full-disk forecasts).
+    """
+    from network_models.layers import LinearAttention
+    from science.gradient_engine import GradientEngine
+
+    engine = GradientEngine(model, target=target)
+    layers = list(engine.calls((LinearAttention,)))
+    if not layers:
+        raise UserError(f"{model.name}: has no attention estimators; attention maps are of the attention network")
+    if not 1 <= estimator <= len(layers):
+        raise UserError(f"--estimator {estimator}: the network has 1 to {len(layers)}")
+    layer = layers[estimator - 1]
+    weights = engine.attention(inputs, layer, batch_size=batch_size)
+    outputs = engine.outputs(inputs, batch_size=batch_size)
+    maps = {name: resized(weights, array.shape[1:3]) for name, array in inputs.items() if array.ndim == 4}
+    parameters = {"estimator": estimator, "normalisation": layer.normalisation, "map_size": list(weights.shape[1:3])}
+    words = f"{layer.name}, normalised weights"
+    return Attribution(f"attention, estimator {estimator}", maps, outputs, engine.target, words, parameters)
+
+
+def main(arguments=None):
+    """Show where a network looks in one image."""
+    from science import explanation_script
+
+    def add(parser):
+        parser.add_argument("--estimator", type=int, default=3, help="1 is the finest (default: %(default)s)")
+
+    explanation_script.run(
+        arguments, __doc__, attention_maps, add=add, keywords=lambda chosen, subject, sample: {"estimator": chosen.estimator}
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,86 @@
+"""Baselines to explain a network's output against: what the image would be without what is looked for."""
+
+import pathlib
+
+import numpy
+
+from tools.errors import UserError
+
+KINDS = ("zero", "quiet", "mean")
+HELP = "zero, quiet, mean, an image file or a time (default: %(default)s)"
+IMAGES = 48  # of the training split, for the mean and the quiet Sun
+
+
+def choose(kind, subject, sample):
+    """A baseline for one sample.
+
+    Parameters
+    ----------
+    kind : str
+        ``"zero"``; ``"quiet"``: the median of each pixel over training images, a disk from which active regions, which
+        come and go, have vanished; ``"mean"``: their mean; or an image file, or the UTC time of a sample.
+    subject : science.explanation.Subject
+    sample : science.explanation.Sample
+        The sample that is explained.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        float32 (1, ...) by model input name.
+
+    Raises
+    ------
+    UserError
+        `kind` is none of these, or an image of another shape.
+    """
+    if kind == "zero":
+        return {name: numpy.zeros_like(array) for name, array in sample.inputs.items()}
+    if kind in KINDS:
+        stacks = background(subject, sample, IMAGES)
+        reduce = numpy.median if kind == "quiet" else numpy.mean
+        return {name: reduce(stack, axis=0, keepdims=True).astype("float32") for name, stack in stacks.items()}
+    from science import explanation
+
+    try:
+        other = explanation.sample(subject, kind)
+    except UserError as error:
+        if pathlib.Path(kind).exists():
+            raise
+        text = f"--baseline {kind}: give {', '.join(KINDS)}, an image file or the time of a sample ({error})"
+        raise UserError(text) from error
+    return other.inputs
+
+
+def background(subject, sample, count):
+    """Evenly spaced samples of the training split.
+
+    Parameters
+    ----------
+    subject, sample
+        As of `choose`.
+    count : int
+        At most.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        float32 (count, ...) by model input name.
+    """
+    from tqdm import tqdm
+
+    data = subject.data
+    times = data.require_samples("training")
+    times = times[numpy.unique(numpy.linspace(0, len(times) - 1, min(count, len(times))).astype(int))]
+    rows = [data.inputs(time) for time in tqdm(times, desc="baseline", unit="image", disable=None, leave=False)]
+    return {name: numpy.stack([numpy.asarray(row[source], "float32") for row in rows]) for name, source in sample.names.items()}
+
+
+def checked(baseline, inputs):
+    """A baseline as float32 arrays (m, ...) by input name, `UserError` unless it has the inputs' names and shapes."""
+    if set(baseline) != set(inputs):
+        raise UserError(f"baseline: has {', '.join(sorted(baseline))}; the network takes {', '.join(sorted(inputs))}")
+    arrays = {name: numpy.asarray(baseline[name], "float32") for name in inputs}
+    for name, array in arrays.items():
+        if array.shape[1:] != inputs[name].shape[1:]:
+            raise UserError(f"baseline: {name} is of shape {array.shape[1:]}; the network takes {inputs[name].shape[1:]}")
+    return arrays

@@ -1,0 +1,62 @@
+"""Guided backpropagation and deconvolution of the whole network: gradients whose negative parts ReLUs hold back.
+
+    python science/guided_backpropagation/guided_backpropagation.py MODEL.hdf5 DATASET.py IMAGE [--rule guided]
+
+Both look sharp and say little of what the network learned (Adebayo et al. 2018): hold them against the map of the same
+network with random weights, which the passport beside every map does. Single feature maps are projected back by
+science/deconvolutional.
+"""
+
+from science.attribution import Attribution
+from tools import command_line
+
+RULES = ("guided", "deconvolution")
+WORDS = {"guided": "guided backpropagation", "deconvolution": "deconvolution"}
+
+
+def guided_backpropagation(model, inputs, *, target=None, rule="guided", batch_size=16):
+    """Backpropagation with another rule for ReLU.
+
+    Parameters
+    ----------
+    model : keras.Model
+    inputs : dict of str to numpy.ndarray
+        Arrays (n, ...) by input name.
+    target : int, optional
+    rule : str
+        ``"guided"`` (Springenberg et al. 2014, arXiv:1412.6806) or ``"deconvolution"`` (Zeiler & Fergus 2014,
+        arXiv:1311.2901).
+    batch_size : int
+
+    Returns
+    -------
+    science.attribution.Attribution
+    """
+    from science.gradient_engine import GradientEngine
+
+    engine = GradientEngine(model, target=target)
+    maps = engine.gradients(inputs, rule=rule, batch_size=batch_size)
+    outputs = engine.outputs(inputs, batch_size=batch_size)
+    count = engine.relu_count(rule=rule)
+    return Attribution(WORDS[rule], maps, outputs, engine.target, f"output {engine.target}", {"rule": rule}, relu_count=count)
+
+
+def deconvolution(model, inputs, **keywords):
+    """`guided_backpropagation` with the rule of deconvolution."""
+    return guided_backpropagation(model, inputs, rule="deconvolution", **keywords)
+
+
+def main(arguments=None):
+    """Explain one image of one network."""
+    from science import explanation_script
+
+    def add(parser):
+        parser.add_argument("--rule", choices=RULES, default=RULES[0], help="of the ReLUs (default: %(default)s)")
+
+    explanation_script.run(
+        arguments, __doc__, guided_backpropagation, add=add, keywords=lambda chosen, subject, sample: {"rule": chosen.rule}
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main)

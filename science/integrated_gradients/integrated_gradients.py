@@ -1,0 +1,142 @@
+"""Integrated gradients: what each pixel adds to the output on the way from a baseline to the image.
+
+    python science/integrated_gradients/integrated_gradients.py MODEL.hdf5 DATASET.py IMAGE [--baseline quiet] [--steps 50]
+
+The contributions add up to the difference of the outputs of image and baseline. How well they do is measured, and the
+number of steps doubled until the residual is below 1 %.
+"""
+
+import numpy
+
+from science import baselines
+from science.attribution import COMPLETE, Attribution, residual
+from tools import command_line
+from tools.errors import UserError
+
+MOST = 1600  # steps
+RULES = ("midpoint", "gauss-legendre", "trapezoid", "left", "right")
+
+
+def integrated_gradients(
+    model,
+    inputs,
+    *,
+    baseline=None,
+    target=None,
+    steps=50,
+    rule="midpoint",
+    tolerance=COMPLETE,
+    precision="float32",
+    batch_size=16,
+):
+    """Integrate gradients along the straight line from a baseline.
+
+    Parameters
+    ----------
+    model : keras.Model
+    inputs : dict of str to numpy.ndarray
+        Arrays (n, ...) by input name.
+    baseline : dict of str to numpy.ndarray, optional
+        (1, ...) for all samples, or (n, ...); zeros by default.
+    target : int, optional
+    steps : int
+        To begin with.
+    rule : str
+        Of integration, one of `RULES`.
+    tolerance : float or None
+        Steps double, up to `MOST`, until the residual is below this; None keeps `steps`.
+    precision : str
+        ``"float64"`` for the last digits: in float32 a ReLU or a maximum can fall on its other side at a few points.
+    batch_size : int
+        Points of the line at once; bounds memory.
+
+    Returns
+    -------
+    science.attribution.Attribution
+
+    References
+    ----------
+    Sundararajan, Taly & Yan 2017, arXiv:1703.01365.
+    """
+    from science.gradient_engine import GradientEngine
+
+    if steps < 1:
+        raise UserError(f"--steps {steps}: must be at least 1")
+    engine = GradientEngine(model, target=target, precision=precision)
+    zeros = {name: numpy.zeros((1, *array.shape[1:]), "float32") for name, array in inputs.items()}
+    start = baselines.checked(zeros if baseline is None else baseline, inputs)
+    count = len(next(iter(inputs.values())))
+    outputs = engine.outputs(inputs, batch_size=batch_size)
+    ground = engine.outputs(start, batch_size=batch_size)
+    maps = {name: numpy.empty(array.shape, "float32") for name, array in inputs.items()}
+    left, used = numpy.empty(count), numpy.empty(count, int)
+    for row in range(count):
+        sample = {name: array[row : row + 1] for name, array in inputs.items()}
+        own = {name: array[row % len(array)][None] for name, array in start.items()}
+        difference = outputs[row] - ground[row % len(ground)]
+        number = steps
+        while True:
+            mean = engine.path_gradients(own, sample, *points(number, rule), batch_size=batch_size)
+            found = {name: (sample[name] - own[name]) * mean[name] for name in inputs}
+            left[row], used[row] = residual(found, [difference])[0], number
+            if tolerance is None or left[row] < tolerance or 2 * number > MOST:
+                break
+            number *= 2
+        for name in inputs:
+            maps[name][row] = found[name][0]
+    notes = ()
+    if tolerance is not None and (left >= tolerance).any():
+        notes = (f"not complete to {tolerance:g} with {MOST} steps",)
+    return Attribution(
+        "integrated gradients",
+        maps,
+        outputs,
+        engine.target,
+        f"output {engine.target}",
+        {"steps": used.tolist(), "rule": rule, "baseline": "zero" if baseline is None else "given"},
+        residual=left,
+        notes=notes,
+    )
+
+
+def points(count, rule):
+    """Where a rule takes gradients, 0 to 1, and their weights: two float64 arrays that sum to 1 in the weights."""
+    steps = numpy.arange(count, dtype="float64")
+    even = numpy.full(count, 1 / count)
+    if rule == "midpoint":
+        return (steps + 0.5) / count, even
+    if rule == "left":
+        return steps / count, even
+    if rule == "right":
+        return (steps + 1) / count, even
+    if rule == "trapezoid":
+        weights = numpy.full(count, 1 / max(count - 1, 1))
+        weights[[0, -1]] /= 2
+        return numpy.linspace(0, 1, count), weights / weights.sum()
+    if rule == "gauss-legendre":
+        places, weights = numpy.polynomial.legendre.leggauss(count)
+        return (places + 1) / 2, weights / 2
+    raise UserError(f"rule {rule!r}: choose one of {', '.join(RULES)}")
+
+
+def main(arguments=None):
+    """Explain one image of one network."""
+    from science import explanation_script
+
+    def add(parser):
+        parser.add_argument("--baseline", default="quiet", help=baselines.HELP)
+        parser.add_argument("--steps", type=int, default=50, help="of the line, doubled as needed (default: %(default)s)")
+        parser.add_argument("--rule", choices=RULES, default="midpoint", help="of integration (default: %(default)s)")
+
+    def keywords(chosen, subject, sample):
+        return {
+            "baseline": baselines.choose(chosen.baseline, subject, sample),
+            "steps": chosen.steps,
+            "rule": chosen.rule,
+        }
+
+    explanation_script.run(arguments, __doc__, integrated_gradients, add=add, keywords=keywords)
+
+
+if __name__ == "__main__":
+    command_line.run(main)
