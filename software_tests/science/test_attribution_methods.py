@@ -288,9 +288,8 @@ def test_relu_rules_reach_every_kind_of_relu(kind):
     )
     assert guided_backpropagation(model, inputs).relu_count == 3
     layers = [layer for layer in model._flatten_layers() if hasattr(layer, "kernel")]
-    weights = [
-        layer.get_weights() for layer in sorted(layers, key=lambda layer: (-layer.kernel.ndim, layer.kernel.shape[-2] % 45))
-    ]
+    layers.sort(key=lambda layer: layer.kernel.shape[-2] if layer.kernel.ndim == 4 else 1000 - layer.kernel.shape[0])
+    weights = [layer.get_weights() for layer in layers]  # convolutions by their input channels, then dense layers
     for found, rule in ((guided, "guided"), (deconvolved, "deconvolution")):
         expected = by_hand(inputs["image"], weights, rule)
         numpy.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * numpy.abs(expected).max())
