@@ -1,4 +1,7 @@
-"""Archive files of GOES X-ray flux -> 1-minute means, read with sunpy.
+"""Archive files of GOES X-ray flux -> 1-minute means.
+
+Read with sunpy, but for NOAA's own 1-minute averages: sunpy reads twice as many variables of them as are needed here, and
+a year of daily files is to be imported in seconds.
 
 Daily FITS files of GOES 8 to 15 (SDAC, about 2 s) hold operational values. NOAA's netCDF files are science-quality:
 ``sci_gxrs-l2-irrad`` and ``sci_xrsf-l2-flx1s`` at 1 or 2 s, ``sci_xrsf-l2-avg1m`` with means of a minute.
@@ -102,8 +105,14 @@ def read_minutes(path):
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            table, header = _read_with_sunpy(path)
-            rejected, quality, samples = _flags(path, table)
+            averages = _read_averages(path)
+            if averages is None:
+                table, header = _read_with_sunpy(path)
+                rejected, quality, samples = _flags(path, table)
+                seconds = table.index.values.astype("datetime64[ns]").astype("int64") / 1e9
+                flux = table["xrsb"].to_numpy("float64")
+            else:
+                seconds, flux, rejected, quality, samples, header = averages
     except NotGoes:
         raise
     except Exception as error:  # sunpy, astropy and HDF5 raise anything on files that are not what they seem
@@ -113,14 +122,32 @@ def read_minutes(path):
             raise NotGoes(f"{path}: is truncated; fetch it again")
     satellite = _satellite(path, header)
     calibration = _calibration(path, header)
-    seconds = table.index.values.astype("datetime64[ns]").astype("int64") / 1e9
-    flux = table["xrsb"].to_numpy("float64")
     return _means(path, satellite, calibration, seconds, flux, rejected, quality, samples)
 
 
-def _read_with_sunpy(path):
+def _read_averages(path):
+    """(seconds, flux, rejected, quality, samples, header) of a netCDF file of 1-minute averages; None for any other file."""
     if not path.is_file():
         raise NotGoes(f"{path}: no such file")
+    with open(path, "rb") as file:
+        if file.read(8) != b"\x89HDF\r\n\x1a\n":
+            return None
+    import h5py
+
+    # In memory: NOAA stores each sample of a daily file as a chunk of its own.
+    with h5py.File(path, "r", driver="core", backing_store=False) as file:
+        if not {"time", "xrsb_flux", "xrsb_num"} <= file.keys():
+            return None
+        header = {key.lower(): _text(value) for key, value in file.attrs.items()}
+        epoch = _text(file["time"].attrs["units"]).removeprefix("seconds since").removesuffix("UTC").strip()
+        seconds = file["time"][:] + numpy.datetime64(epoch, "s").astype("int64")
+        flux = file["xrsb_flux"][:].astype("float64")
+        name = _flag_name(file)
+        rejected, quality = _judged(file[name], file[name][:])
+        return seconds, flux, rejected, quality, file["xrsb_num"][:].astype("int64"), header
+
+
+def _read_with_sunpy(path):
     from sunpy.timeseries import TimeSeries
 
     loaded = TimeSeries(str(path), source="XRS")
@@ -162,19 +189,26 @@ def _flags(path, table):
     import h5py
 
     with h5py.File(path) as file:
-        name = next(name for name in ("xrsb_flag", "xrsb_flags", "b_flags") if name in file)
-        attributes = file[name].attrs
-        meanings = _text(attributes["flag_meanings"]).split()
-        masks = numpy.broadcast_to(attributes.get("flag_masks", attributes["flag_values"]), len(meanings)).astype("int64")
-        values = numpy.asarray(attributes["flag_values"]).astype("int64")
-        fill = int(numpy.ravel(attributes["_FillValue"])[0]) if "_FillValue" in attributes else -1
-        samples = file["xrsb_num"][:].astype("int64") if "xrsb_num" in file else ones
-    quality = numpy.nan_to_num(table["xrsb_quality"].to_numpy("float64"), nan=fill).astype("int64")
+        return (*_judged(file[_flag_name(file)], table["xrsb_quality"].to_numpy("float64")), ones)
+
+
+def _flag_name(file):
+    return next(name for name in ("xrsb_flag", "xrsb_flags", "b_flags") if name in file)
+
+
+def _judged(variable, flags):
+    """(rejected, quality) of samples with these flags, by what the netCDF variable says of their meaning."""
+    attributes = variable.attrs
+    meanings = _text(attributes["flag_meanings"]).split()
+    masks = numpy.broadcast_to(attributes.get("flag_masks", attributes["flag_values"]), len(meanings)).astype("int64")
+    values = numpy.asarray(attributes["flag_values"]).astype("int64")
+    fill = int(numpy.ravel(attributes["_FillValue"])[0]) if "_FillValue" in attributes else -1
+    quality = numpy.nan_to_num(numpy.asarray(flags, "float64"), nan=fill).astype("int64")
     rejected = quality == fill
     for meaning, mask, value in zip(meanings, masks, values, strict=True):
         if meaning in REJECTED_MEANINGS:
             rejected |= (quality & mask) == value
-    return rejected, quality, samples
+    return rejected, quality
 
 
 def _status(path, table):

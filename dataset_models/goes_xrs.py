@@ -9,9 +9,13 @@ match GOES 7; flare classes before 2020 are on that scale. *Science*-quality flu
 irradiances. :func:`remove_operational_scaling` converts; nothing here does so unasked.
 """
 
+import concurrent.futures
 import contextlib
+import dataclasses
 import functools
 import hashlib
+import itertools
+import multiprocessing
 import os
 import pathlib
 import sqlite3
@@ -27,6 +31,8 @@ CALIBRATIONS = ("operational", "science")
 OPERATIONAL_SCALING = 0.7  # operational flux / true flux in 1-8 A (0.85 in 0.5-4 A): NOAA NCEI, GOES XRS user's guide
 
 _PATIENCE = 60.0  # seconds to wait for another writer
+_MANY = 64  # files that are worth starting processes for
+_TOGETHER = 32  # files in one transaction
 _MINUTE = numpy.timedelta64(1, "m")
 _OLDEST_CURRENT = numpy.timedelta64(10, "m")
 
@@ -235,23 +241,120 @@ def import_file(store, path):
     One transaction per file: after a crash a file is there with all its minutes or not at all. Several processes of one
     machine may import at once (SQLite's write-ahead log does not work across network file systems).
     """
-    digest = _sha256(path)
+    outcome = import_files(store, [path])
+    if outcome.rejected:
+        raise outcome.rejected[0]
+    return bool(outcome.imported)
+
+
+@dataclasses.dataclass
+class Imported:
+    """What an import came to.
+
+    Attributes
+    ----------
+    imported, present : list of pathlib.Path
+        Files imported now, and files whose content was there already.
+    rejected : list of goes_files.NotGoes
+        Why the other ones could not be read.
+    """
+
+    imported: list = dataclasses.field(default_factory=list)
+    present: list = dataclasses.field(default_factory=list)
+    rejected: list = dataclasses.field(default_factory=list)
+
+
+def import_files(store, files, *, workers=None, progress=False):
+    """Put archive files into the store, as :func:`import_file` does with one.
+
+    Parameters
+    ----------
+    store : str or pathlib.Path
+    files : sequence of str or pathlib.Path
+    workers : int, optional
+        Processes that read files; by default one per processor (at most 4) for many files.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    Imported
+
+    Raises
+    ------
+    UserError
+        The store is not one, or busy for more than a minute.
+
+    Notes
+    -----
+    A transaction holds up to 32 whole files; after a crash the files of the last one are imported again.
+    """
+    from tqdm import tqdm
+
+    outcome, digests = Imported(), {}
+    for path in map(pathlib.Path, files):
+        try:
+            digest = _sha256(path)
+        except goes_files.NotGoes as error:
+            outcome.rejected.append(error)
+            continue
+        if digest in digests:
+            outcome.present.append(path)
+        else:
+            digests[digest] = path
     with _opened(store, writing=True) as connection:
-        if connection.execute("SELECT 1 FROM files WHERE sha256 = ?", [digest]).fetchone():
-            return False
-    found = goes_files.read_minutes(path)
-    rows = [
-        (int(time), found.satellite, found.calibration, float(flux), int(samples), int(quality))
-        for time, flux, samples, quality in zip(found.time, found.flux, found.samples, found.quality, strict=True)
-    ]
-    entry = (digest, pathlib.Path(path).name, found.satellite, found.calibration, len(rows))
+        known = {row[0] for row in connection.execute("SELECT sha256 FROM files")}
+    outcome.present += [path for digest, path in digests.items() if digest in known]
+    new = {digest: path for digest, path in digests.items() if digest not in known}
+    workers = workers or (min(4, os.cpu_count() or 1) if len(new) >= _MANY else 1)
+    with tqdm(total=len(new), desc="import", unit="file", disable=None if progress else True) as bar:
+        read = zip(new.items(), _read_all(list(new.values()), workers), strict=True)
+        while batch := list(itertools.islice(read, _TOGETHER)):
+            _insert(store, batch, outcome)
+            bar.update(len(batch))
+    return outcome
+
+
+def _insert(store, batch, outcome):
+    """Insert files in one transaction; (digest, path), what was read or the error that was met."""
     with _opened(store, writing=True) as connection, _transaction(connection):
-        added = connection.execute(
-            "INSERT OR IGNORE INTO files (sha256, name, satellite, calibration, minutes) VALUES (?, ?, ?, ?, ?)", entry
-        ).rowcount
-        if added:  # else another process was faster
-            connection.executemany(_INSERT, rows)
-    return bool(added)
+        for (digest, path), found in batch:
+            if isinstance(found, goes_files.NotGoes):
+                outcome.rejected.append(found)
+                continue
+            entry = (digest, path.name, found.satellite, found.calibration, len(found.time))
+            added = connection.execute(
+                "INSERT OR IGNORE INTO files (sha256, name, satellite, calibration, minutes) VALUES (?, ?, ?, ?, ?)", entry
+            ).rowcount
+            if added:  # else another process was faster
+                columns = (column.tolist() for column in (found.time, found.flux, found.samples, found.quality))
+                rows = (
+                    (time, found.satellite, found.calibration, flux, samples, quality)
+                    for time, flux, samples, quality in zip(*columns, strict=True)
+                )
+                connection.executemany(_INSERT, rows)
+            (outcome.imported if added else outcome.present).append(path)
+
+
+def _read_all(files, workers):
+    if workers == 1:
+        yield from map(_read_one, files)
+        return
+    # Processes that are not forked: the caller may have threads by now, which do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            yield from pool.map(_read_one, files, chunksize=4)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _read_one(path):
+    try:
+        return goes_files.read_minutes(path)
+    except goes_files.NotGoes as error:
+        return error
 
 
 def contents(store):
@@ -394,23 +497,15 @@ def main(arguments=None):
     )
     parser.add_argument("--store", help="SQLite file (default: 'goes' of config.yml)")
     flags = parser.parse_args(arguments)
-    from tqdm import tqdm
-
     store = paths.data_path("goes", flags.store)
-    counts = {True: 0, False: 0}
-    rejected = []
-    for path in tqdm(flags.files, desc="import", unit="file", disable=None):
-        try:
-            counts[import_file(store, path)] += 1
-        except goes_files.NotGoes as error:
-            rejected.append(error)
-    print(f"{store}: {counts[True]} imported, {counts[False]} already there, {len(rejected)} rejected")
+    done = import_files(store, flags.files, progress=True)
+    print(f"{store}: {len(done.imported)} imported, {len(done.present)} already there, {len(done.rejected)} rejected")
     for satellite, calibration, minutes, first, last in contents(store):
         print(f"GOES-{satellite} {calibration}: {minutes} minutes, {first}Z to {last}Z")
-    for error in rejected:
+    for error in done.rejected:
         print(f"rejected {error}")
-    if rejected and not counts[True] and not counts[False]:
-        raise rejected[0]
+    if done.rejected and not done.imported and not done.present:
+        raise done.rejected[0]
 
 
 if __name__ == "__main__":

@@ -183,6 +183,14 @@ class SolarData(abc.ABC):
         """
         return None
 
+    def header(self, time):
+        """As `image_header`, of the current image of a sample; None where the image has no coordinates."""
+        return None
+
+    def places(self, time):
+        """Known places on the Sun at a time: sequence of (name, longitude, latitude), Stonyhurst degrees."""
+        return ()
+
     # Files
 
     @abc.abstractmethod

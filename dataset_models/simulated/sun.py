@@ -22,6 +22,7 @@ from dataset_models.xray_flux_data import XRayFluxData
 from tools.errors import UserError
 from tools.options import option
 
+PLACES = 6  # regions, the strongest, that figures name
 CHANNEL_SETS = {"aia": "AIA_08", "hmi": "HMI_01", "both": "AIA_HMI_09"}
 MAGNETOGRAM = Channel("magnetogram", "hmimag", "G")
 
@@ -213,6 +214,10 @@ class SimulatedSun(XRayFluxData):
     def header(self, time):
         """FITS header of an image of a time, its WCS for the array in FITS order (row 0 southernmost): `astropy` Header."""
         return image_header(self.image_size, time)
+
+    def places(self, time):
+        table = self.ground_truth.regions(time).nlargest(PLACES, "flux")
+        return tuple((f"region {row.number}", float(row.longitude), float(row.latitude)) for row in table.itertuples())
 
 
 def image_header(size, time):

@@ -200,7 +200,7 @@ def test_a_real_aia_cutout_is_read_but_is_no_full_disk(shared, tmp_path):
     pixels, header = aia_images.read_fits(path)
     assert pixels.shape == (705, 769)
     assert (header["WAVELNTH"], header["QUALITY"]) == (171, 0)
-    with pytest.raises(UserError, match="expected 1024 x 1024 pixels, received 705 x 769"):
+    with pytest.raises(UserError, match="expected a level 1 image of 4096 x 4096 pixels, received 705 x 769"):
         aia_images.read_channel(path, 171)
 
 

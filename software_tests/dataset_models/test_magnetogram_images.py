@@ -9,6 +9,7 @@ from astropy.io import fits
 from PIL import Image
 
 from dataset_models.SDO.HMI import magnetogram_images
+from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
 from tools.errors import UserError
 
 SPOT = (310.0, -455.0)  # arcsec, west and north of disk centre
@@ -49,7 +50,8 @@ def write_fits(path, *, angle, rice=False, matrix=False, size=400, centre=(203.2
 def test_fits_is_turned_north_up(tmp_path, angle, kind):
     path = tmp_path / "hmi.m_720s.20140301_000125_TAI.magnetogram.fits"
     write_fits(path, angle=angle, rice=kind == "rice", matrix=kind == "matrix")
-    image, header = magnetogram_images.read(path, size=128)
+    magnetogram = magnetogram_images.read(path, size=128)
+    image, header = magnetogram.image, magnetogram.header
     assert image.shape == (128, 128, 1)
     assert image.dtype == numpy.float32
     excess = numpy.where(image[..., 0] > 0, image[..., 0] - 0.5, 0)
@@ -74,7 +76,8 @@ def test_off_the_disk_is_zero_as_in_the_published_pictures(tmp_path):
 
 def test_real_jpeg_2000(shared):
     path = shared / "jp2" / "2022_08_02__10_47_53_000__SDO_HMI_HMI_magnetogram.jp2"
-    image, header = magnetogram_images.read(path, size=512)
+    magnetogram = magnetogram_images.read(path, size=512)
+    image, header = magnetogram.image, magnetogram.header
     full = numpy.asarray(Image.open(path), "float32")
     assert image[100, 200, 0] == pytest.approx(full[800:808, 1600:1608].mean() / 255)
     assert header["CDELT1"] == pytest.approx(4.8)
@@ -91,7 +94,8 @@ def test_real_jpg_has_the_same_geometry(shared):
     assert len(paths) == 1177
     time, path = next(iter(paths.items()))
     assert time == numpy.datetime64("2026-02-01T00:00:00")
-    image, header = magnetogram_images.read(path, size=256)
+    magnetogram = magnetogram_images.read(path, size=256)
+    image, header = magnetogram.image, magnetogram.header
     bright = numpy.flatnonzero(image[128, :, 0] > 0.2)
     assert (bright[-1] - bright[0] + 1) / 2 * header["CDELT1"] == pytest.approx(header["RSUN_OBS"], abs=12)
 
@@ -155,3 +159,46 @@ def test_two_files_of_one_time_and_mixed_formats_are_refused(tmp_path):
     (tmp_path / "b" / name).rename(tmp_path / "b" / "2022_08_02__10_47_53_000__SDO_HMI_HMI_magnetogram.jp2")
     with pytest.raises(UserError, match="several formats"):
         magnetogram_images.scan(tmp_path)
+
+
+def test_headers_are_made_when_they_are_asked_for(shared, monkeypatch):
+    def unexpected(*arguments, **keywords):
+        raise AssertionError("a header was made though nobody asked for it")
+
+    path = next(iter(magnetogram_images.scan(shared / "hmi_2026").values()))
+    monkeypatch.setattr(magnetogram_images, "sky_header", unexpected)
+    magnetogram = magnetogram_images.read(path, size=64)
+    assert magnetogram.image.shape == (64, 64, 1)
+    with pytest.raises(AssertionError):
+        _ = magnetogram.header
+
+
+def test_arrays_that_are_no_pictures_are_refused(tmp_path):
+    name = "HMI.m2026.02.01_07.00.00.npy"
+    for array, message in (
+        (numpy.full((64, 64), 2.0), "values of 0 to 1"),
+        (numpy.full((64, 64), numpy.nan), "values of 0 to 1"),
+        (numpy.zeros((64, 64, 3)), r"shape \(height, width\)"),
+        (numpy.array([{}, []], dtype=object), "cannot be read"),
+    ):
+        numpy.save(tmp_path / name, array)
+        with pytest.raises(UserError, match=message):
+            magnetogram_images.read(tmp_path / name, size=32)
+    numpy.save(tmp_path / name, numpy.eye(64, dtype="float32"))
+    magnetogram = magnetogram_images.read(tmp_path / name, size=32)
+    assert magnetogram.image.mean() == pytest.approx(1 / 64)
+    assert magnetogram.header["CRPIX1"] == 16.5
+
+
+def test_the_way_of_decoding_is_an_option_of_the_data_set(shared, tmp_path):
+    (tmp_path / "flares.csv").write_text("start_time,goes_class\n2022-08-01 00:00:00,B1.0\n2022-08-04 00:00:00,B1.0\n")
+    path = shared / "jp2" / "2022_08_02__10_47_53_000__SDO_HMI_HMI_magnetogram.jp2"
+    images = []
+    for decoding in ("area", "reduced"):
+        data = FullDiskMagnetograms(folder=str(shared / "jp2"), flares=(str(tmp_path / "flares.csv"),), decoding=decoding)
+        images.append(data.read_image(path)["image"])
+        numpy.testing.assert_array_equal(images[-1], magnetogram_images.read(path, size=256, decoding=decoding).image)
+        assert data.describe()["data_options"]["decoding"] == decoding
+        shift = 0.0 if decoding == "area" else 15 / 32
+        assert data.image_header(path)["CRPIX1"] == pytest.approx(128.5 + shift)
+    assert 0 < numpy.abs(images[0] - images[1]).mean() < 0.05

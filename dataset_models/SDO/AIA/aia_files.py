@@ -1,5 +1,6 @@
-"""Which AIA files belong together: names and folders of JSOC's synoptic archive and of FlareNet's arrays."""
+"""Which AIA files belong together: names of JSOC's synoptic archive, of its level 1 exports, and of FlareNet's arrays."""
 
+import bisect
 import dataclasses
 import datetime
 import pathlib
@@ -10,8 +11,11 @@ import numpy
 from tools.errors import UserError
 
 CHANNELS = (94, 131, 171, 193, 211, 304, 335, 1600)  # Angstrom
+REFERENCE = 171  # the channel that gives a level 1 frame its time: each channel has exposures of its own
+APART = numpy.timedelta64(24, "s")  # of exposures in one level 1 frame; the cadence at 1600 Angstrom
 
 _FITS_NAME = re.compile(r"AIA(\d{8})_(\d{4})(\d{2})?_(\d{4})\.fits?(\.gz)?", re.IGNORECASE)
+_LEVEL_1_NAME = re.compile(r"aia\.lev1_(?:euv_12s|uv_24s)\.(\d{4}-\d\d-\d\dT\d{6})Z\.(\d+)\.image_lev1\.fits", re.IGNORECASE)
 _LEGACY_NAME = re.compile(r"(\d{8})_(\d{4})_AIA_08_1024_1024\.dat", re.IGNORECASE)
 
 
@@ -22,7 +26,7 @@ class Frame:
     Attributes
     ----------
     time : numpy.datetime64
-        From the name, UTC, seconds.
+        From the name, UTC, seconds; of level 1 that of `REFERENCE`.
     paths : tuple of pathlib.Path
         One ``.dat`` file, or FITS files in the order of `channels`.
     channels : tuple of int
@@ -65,27 +69,31 @@ def find_frames(folder):
     ----------
     folder : str or pathlib.Path
         With ``YYYYMMDD_HHMM_AIA_08_1024_1024.dat`` files, or FITS files named as JSOC's synoptic archive names them,
-        ``YYYY/MM/DD/H0000/AIAYYYYMMDD_HHMM_0094.fits``; any other file is ignored. Where both kinds have a time, the FITS
-        files are taken.
+        ``YYYY/MM/DD/H0000/AIAYYYYMMDD_HHMM_0094.fits``, or as it names level 1,
+        ``aia.lev1_euv_12s.2014-06-17T213610Z.171.image_lev1.fits``; any other file is ignored. Where several kinds have a
+        time, level 1 is taken before synoptic before legacy.
 
     Returns
     -------
     list of Frame
         Frames without all eight channels included.
     """
-    legacy, channels = {}, {}
+    legacy, channels, level_1 = {}, {}, []
     for path in sorted(pathlib.Path(folder).rglob("*")):
         time, channel = parse_name(path)
         if time is None:
             continue
         if channel is None:
             legacy[time] = path
+        elif is_level_1(path):
+            level_1.append(path)
         elif channel in CHANNELS:
             channels.setdefault(time, {})[channel] = path
     frames = {time: Frame(time, (path,), CHANNELS) for time, path in legacy.items()}
     for time, found in channels.items():
         present = tuple(channel for channel in CHANNELS if channel in found)
         frames[time] = Frame(time, tuple(found[channel] for channel in present), present)
+    frames |= {frame.time: frame for frame in _level_1_frames(level_1)}
     return [frames[time] for time in sorted(frames)]
 
 
@@ -106,15 +114,59 @@ def frame_of(path):
         raise UserError(f"{path}: expected a name like {names}, which tells time and channel")
     if channel is None:
         return Frame(time, (path,), CHANNELS)
+    if is_level_1(path):
+        images = _by_channel([other for other in sorted(path.parent.iterdir()) if is_level_1(other)])
+        return _level_1_frame(images | {channel: ([time], [path])}, time)
     beside = {parse_name(other)[1]: other for other in sorted(path.parent.iterdir()) if parse_name(other)[0] == time}
     beside[channel] = path
     present = tuple(channel for channel in CHANNELS if channel in beside)
     return Frame(time, tuple(beside[channel] for channel in present), present)
 
 
+def is_level_1(path):
+    """Whether a file has the name of a level 1 image."""
+    return _LEVEL_1_NAME.fullmatch(pathlib.Path(path).name) is not None
+
+
+def _level_1_frames(paths):
+    """A frame for every image of the reference channel."""
+    images = _by_channel(paths)
+    times, _ = images.get(REFERENCE, ((), ()))
+    return [_level_1_frame(images, time) for time in times]
+
+
+def _by_channel(paths):
+    """Times and paths of level 1 images, in the order of time: dict of channel to (list, list)."""
+    images = {}
+    for time, channel, path in sorted((*parse_name(path), path) for path in paths):
+        if channel in CHANNELS:
+            times, files = images.setdefault(channel, ([], []))
+            times.append(time)
+            files.append(path)
+    return images
+
+
+def _level_1_frame(images, time):
+    """The image of each channel that is nearest to a time."""
+    found = {}
+    for channel, (times, files) in images.items():
+        after = bisect.bisect_left(times, time)
+        nearest = min(range(max(after - 1, 0), min(after + 1, len(times))), key=lambda place: abs(times[place] - time))
+        if abs(times[nearest] - time) <= APART:
+            found[channel] = files[nearest]
+    present = tuple(channel for channel in CHANNELS if channel in found)
+    return Frame(time, tuple(found[channel] for channel in present), present)
+
+
 def parse_name(path):
     """(time, channel) that a file name tells: channel None for legacy arrays, (None, None) for any other file."""
     name = pathlib.Path(path).name
+    match = _LEVEL_1_NAME.fullmatch(name)
+    if match:
+        try:
+            return numpy.datetime64(datetime.datetime.strptime(match[1], "%Y-%m-%dT%H%M%S"), "s"), int(match[2])
+        except ValueError:
+            return None, None
     match, channel = _LEGACY_NAME.fullmatch(name), None
     seconds = ""
     if match is None:

@@ -1,8 +1,12 @@
 """AIA images, from what the archives hold to one common grid: calibrated, registered, downsampled.
 
-Two sources. *Synoptic* frames of JSOC (level 1.5, 1024 x 1024 at 2.4 arcsec per pixel, one FITS file per channel,
-Rice-compressed in HDU 1) become DN/s: divided by exposure time and by the degradation factor of their day. *Legacy*
-arrays of FlareNet are all channels in one ``.dat`` file, made from the same frames by the same two divisions.
+Three sources. *Synoptic* frames of JSOC (level 1.5, 1024 x 1024 at 2.4 arcsec per pixel, one FITS file per channel,
+Rice-compressed in HDU 1) become DN/s: divided by exposure time and by the degradation factor of their day. *Level 1*
+(4096 x 4096, one file per channel) is pointed and registered by aiapy before that. *Legacy* arrays of FlareNet are all
+channels in one ``.dat`` file, made from synoptic frames by the same two divisions.
+
+:func:`prepare` (one channel) and :func:`read_frame` (all eight) are the whole way from files to what a network sees, the
+same for training and for a newly observed image. Nothing of it needs the network: response and pointing tables are files.
 
 The common grid has the disk centre in the image centre, solar north up, west right, and 2458 arcsec on a side.
 """
@@ -14,6 +18,7 @@ import warnings
 
 import numpy
 
+from dataset_models.SDO.AIA import level_1
 from dataset_models.SDO.AIA.aia_files import CHANNELS, parse_name
 from dataset_models.SDO.AIA.degradation import degradation
 from tools.errors import UserError
@@ -52,7 +57,7 @@ DAMAGING_BITS = frozenset(QUALITY_BITS) - {1, 2, 4, 8, 30}
 _MAXIMUM_MISSING = 0.01
 
 
-def read_frame(paths, *, size, correction_table=None):
+def read_frame(paths, *, size, correction_table=None, pointing_table=None):
     """The image of a frame.
 
     Parameters
@@ -61,8 +66,8 @@ def read_frame(paths, *, size, correction_table=None):
         As in a complete `Frame`: one legacy array, or eight FITS files in the order of `CHANNELS`.
     size : int
         Of the image; divides 1024. Downsampling takes means over areas.
-    correction_table : str, optional
-        Response table for aiapy; see `degradation`.
+    correction_table, pointing_table : str, optional
+        See `prepare`.
 
     Returns
     -------
@@ -75,17 +80,54 @@ def read_frame(paths, *, size, correction_table=None):
         A file is damaged, of the wrong size or channel, flagged as damaged by its QUALITY, or has no contrast.
     """
     if paths[0].suffix.lower() == ".dat":
-        image = read_legacy(paths[0])
-    else:
-        time, _ = parse_name(paths[0])
-        image = numpy.stack(
-            [
-                read_channel(path, channel) / numpy.float32(degradation(channel, time, table=correction_table))
-                for channel, path in zip(CHANNELS, paths, strict=True)
-            ],
-            axis=-1,
-        )
-    return downsample(image, size)
+        return downsample(read_legacy(paths[0]), size)
+    tables = {"correction_table": correction_table, "pointing_table": pointing_table}
+    prepared = [prepare(path, size=size, channel=channel, **tables) for channel, path in zip(CHANNELS, paths, strict=True)]
+    return numpy.stack(prepared, axis=-1)
+
+
+def prepare(path, *, size, channel=None, correction_table=None, pointing_table=None):
+    """One channel from FITS, level 1 or synoptic, as a network sees it.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+    size : int
+        Of the image; divides 1024. Downsampling takes means over areas.
+    channel : int, optional
+        Angstrom; that of the header when not given.
+    correction_table : str, optional
+        Response table for aiapy; see `degradation`.
+    pointing_table : str, optional
+        Master pointing table for level 1; see `dataset_models.SDO.AIA.level_1.register`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (size, size), DN/s as at launch, row 0 northernmost, on the common grid.
+
+    Raises
+    ------
+    UserError
+        As `read_frame`; or no degradation is known for the time of the image.
+    """
+    pixels, header = read_fits(path)
+    if channel is None:
+        channel = header.get("WAVELNTH")
+        if channel not in CHANNELS:
+            raise UserError(f"{path}: expected one of the channels {', '.join(map(str, CHANNELS))}, received {channel}")
+    time, _ = parse_name(path)
+    left = degradation(channel, _observed(header, path) if time is None else time, table=correction_table)
+    image = _calibrate(pixels, header, channel, path=path, pointing_table=pointing_table) / numpy.float32(left)
+    return downsample(image[..., None], size)[..., 0]
+
+
+def _observed(header, path):
+    """When an image was taken, for files whose name does not tell: datetime64[s]."""
+    try:
+        return numpy.datetime64(str(header.get("T_OBS") or header["DATE-OBS"]).rstrip("Z"), "s")
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{path}: does not say when it was taken; give it its archive name") from error
 
 
 def read_legacy(path):
@@ -118,15 +160,19 @@ def read_legacy(path):
     return numpy.nan_to_num(image[::-1], nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def read_channel(path, channel):
+def read_channel(path, channel, *, pointing_table=None):
     """One channel from FITS, divided by its exposure time and registered: float32 (1024, 1024), row 0 northernmost.
 
     Raises
     ------
     UserError
     """
-    pixels, header = read_fits(path)
-    if pixels.shape != (FULL_SIZE, FULL_SIZE):
+    return _calibrate(*read_fits(path), channel, path=path, pointing_table=pointing_table)
+
+
+def _calibrate(pixels, header, channel, *, path, pointing_table):
+    is_level_1 = level_1.is_level_1(header)
+    if not is_level_1 and pixels.shape != (FULL_SIZE, FULL_SIZE):
         raise UserError(f"{path}: expected {FULL_SIZE} x {FULL_SIZE} pixels, received {' x '.join(map(str, pixels.shape))}")
     if header.get("WAVELNTH") != channel:
         raise UserError(f"{path}: expected channel {channel}, but its header says WAVELNTH = {header.get('WAVELNTH')}")
@@ -138,6 +184,8 @@ def read_channel(path, channel):
         raise UserError(f"{path}: rejected by its QUALITY: {', '.join(damage)}")
     _require_contrast(pixels, path)
     filled = numpy.where(numpy.isfinite(pixels), pixels, 0).astype("float32")
+    if is_level_1:
+        filled, header = level_1.register(filled, header, pointing_table=pointing_table, path=path)
     return register(filled / numpy.float32(exposure), header, path=path)
 
 
@@ -216,7 +264,7 @@ def register(pixels, header, *, path="image"):
     Parameters
     ----------
     pixels : numpy.ndarray
-        float32 (1024, 1024) in FITS order, row 0 southernmost.
+        float32 (n, n) in FITS order, row 0 southernmost, 2.4 arcsec per pixel or finer.
     header : mapping
         CRPIXn, CDELTn, CRVALn, CUNITn and CROTA2 or PCi_j, helioprojective.
     path : str, optional
@@ -230,7 +278,8 @@ def register(pixels, header, *, path="image"):
     Notes
     -----
     Linear interpolation (`scipy.ndimage.affine_transform`, order 1), zero outside; it keeps intensities per pixel, not
-    their sum. Frames that are on the grid to 1/20 of a pixel everywhere, as level 1.5 is, are not interpolated.
+    their sum. Frames that are on the grid to 1/20 of a pixel everywhere, as level 1.5 is, are not interpolated. Images
+    with several pixels to one of the grid are put on as much finer a grid, and averaged.
     """
     from scipy import ndimage
 
@@ -238,15 +287,17 @@ def register(pixels, header, *, path="image"):
         matrix, reference, value = _linear_wcs(header)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: its header does not say where it points ({error})") from error
-    centre = (FULL_SIZE - 1) / 2
+    finer = max(1, round(PLATE_SCALE / numpy.sqrt(abs(numpy.linalg.det(matrix)))))
+    size = FULL_SIZE * finer
+    last = size - 1
     inverse = numpy.linalg.inv(matrix)
-    step = PLATE_SCALE * inverse  # (x, y) of the file per pixel of the grid
-    offset = reference - inverse @ value - step @ (centre, centre)
-    corners = numpy.array([(0, 0), (0, FULL_SIZE - 1), (FULL_SIZE - 1, 0), (FULL_SIZE - 1, FULL_SIZE - 1)])
-    if numpy.abs(corners @ step.T + offset - corners).max() > 0.05:
+    step = PLATE_SCALE / finer * inverse  # (x, y) of the file per pixel of the grid
+    offset = reference - inverse @ value - step @ (last / 2, last / 2)
+    corners = numpy.array([(0, 0), (0, last), (last, 0), (last, last)])
+    if pixels.shape != (size, size) or numpy.abs(corners @ step.T + offset - corners).max() > 0.05:
         # scipy counts (row, column), that is (y, x)
-        pixels = ndimage.affine_transform(pixels, step[::-1, ::-1], offset[::-1], order=1, output=numpy.float32)
-    return numpy.ascontiguousarray(pixels[::-1])
+        pixels = ndimage.affine_transform(pixels, step[::-1, ::-1], offset[::-1], (size, size), order=1, output=numpy.float32)
+    return downsample(pixels[::-1, :, None], FULL_SIZE)[..., 0]
 
 
 def _linear_wcs(header):

@@ -1,7 +1,7 @@
 """AIA8: full-disk images in eight AIA channels with X-ray flux as the target.
 
-Reads FlareNet's legacy arrays (``20140617_2136_AIA_08_1024_1024.dat``) or JSOC's synoptic FITS files, one per channel
-(``2014/06/17/H2100/AIA20140617_2136_0094.fits``), and the flux store of :mod:`dataset_models.goes_xrs`.
+Reads FlareNet's legacy arrays (``20140617_2136_AIA_08_1024_1024.dat``), JSOC's synoptic FITS files, one per channel
+(``2014/06/17/H2100/AIA20140617_2136_0094.fits``), or its level 1 ones, and the flux store of :mod:`dataset_models.goes_xrs`.
 """
 
 import dataclasses
@@ -42,6 +42,7 @@ class AIA8(XRayFluxData):
     calibration: str = option("science", "calibration of the X-ray flux", choices=goes_xrs.CALIBRATIONS)
     satellite: int | None = option(None, "GOES number; otherwise the newest one that has a flux")
     correction_table: str | None = option(None, "AIA response table of SolarSoft (default: the one in aiapy)")
+    pointing_table: str | None = option(None, "master pointing table as ECSV, for level 1 (default: as in the files)")
     cache: str | None = option(None, "folder for converted images (default: 'cache' of config.yml)")
 
     def __post_init__(self):
@@ -65,7 +66,8 @@ class AIA8(XRayFluxData):
 
     @property
     def _read(self):
-        return functools.partial(aia_images.read_frame, size=self.image_size, correction_table=self.correction_table)
+        tables = {"correction_table": self.correction_table, "pointing_table": self.pointing_table}
+        return functools.partial(aia_images.read_frame, size=self.image_size, **tables)
 
     @functools.cached_property
     def _converted(self):
@@ -76,8 +78,10 @@ class AIA8(XRayFluxData):
             "channels": aia_files.CHANNELS,
             "size": self.image_size,
             "arcsec_per_pixel": aia_images.PLATE_SCALE * aia_images.FULL_SIZE / self.image_size,
-            "correction_table": _digest(response_table_path(self.correction_table)),
+            "correction_table": _digest(response_table_path(self.correction_table), "--correction_table"),
         }
+        if self.pointing_table is not None:
+            recipe["pointing_table"] = _digest(pathlib.Path(self.pointing_table), "--pointing_table")
         cache = ImageCache(paths.data_path("cache", self.cache), recipe, (*self.image_shape, len(aia_files.CHANNELS)))
         sources = {frame.key: frame.paths for frame in self._frames if frame.is_complete}
         rejected = cache.convert(sources, self._read, root=paths.data_path("aia", self.folder), label="convert AIA")
@@ -90,6 +94,23 @@ class AIA8(XRayFluxData):
         _, rejected = self._converted
         usable = [frame.time for frame in self._frames if frame.is_complete and frame.key not in rejected]
         return numpy.array(usable, "datetime64[s]")
+
+    def convert(self):
+        """Convert every complete frame that is not in the cache yet, as the first use of the data set would do.
+
+        Returns
+        -------
+        (pathlib.Path, dict of str to int)
+            The folder of converted images, and how many frames are usable, lack channels, or are damaged or flagged;
+            `rejected` says why.
+        """
+        if not self._frames:
+            folder = paths.data_path("aia", self.folder)
+            raise UserError(f"{folder}: holds no AIA files (AIAYYYYMMDD_HHMM_0094.fits, ..., level 1, or .dat); fetch some")
+        cache, rejected = self._converted
+        incomplete = sum(not frame.is_complete for frame in self._frames)
+        usable = len(self._frames) - incomplete - len(rejected)
+        return cache.folder, {"usable": usable, "channels are missing": incomplete, "damaged or flagged": len(rejected)}
 
     def image_times(self):
         return self._image_times
@@ -152,11 +173,11 @@ class AIA8(XRayFluxData):
         return Availability((str(folder), str(store)), found, tuple(missing))
 
 
-def _digest(path):
+def _digest(path, flag):
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check --correction_table") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check {flag}") from error
 
 
 def _earth(time):

@@ -1,8 +1,8 @@
 """Full-disk HMI magnetograms and the flares that followed them.
 
 Images are a folder of magnetograms in one format: the published jpg tree (``2026/02/01/HMI.m2026.02.01_00.00.00.jpg``),
-Helioviewer JPEG 2000, or HMI FITS (see :mod:`dataset_models.SDO.HMI.magnetogram_images`). Targets come from any flare
-list that :mod:`dataset_models.flare_catalogue` reads.
+the same as npy, Helioviewer JPEG 2000, or HMI FITS (see :mod:`dataset_models.SDO.HMI.magnetogram_images`). Targets come
+from any flare list that :mod:`dataset_models.flare_catalogue` reads.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ import functools
 
 import numpy
 
-from dataset_models import flare_catalogue, flare_history, flare_labels, leak_check
+from dataset_models import flare_catalogue, flare_history, flare_labels, jpeg2000, leak_check
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.solar_data import Availability, Channel, SolarData
 from tools import goes_class
@@ -35,6 +35,9 @@ class FullDiskMagnetograms(SolarData):
     flares: tuple[str, ...] = option((), "flare lists (default: flares of config.yml)")
     image_size: int = option(256, "pixels of the image that a network sees", least=8, most=4096)
     clip: float = option(256.0, "gauss that map to 0 and 1 when images are FITS", least=1.0)
+    decoding: str = option(
+        "area", "how JPEG 2000 is shrunk: 'area' as published; 'reduced' 20 times faster", choices=jpeg2000.MODES
+    )
     target_kind: str = option(
         "flare", "'flare': is there one; 'log flux': log10 of the strongest", choices=("flare", "log flux")
     )
@@ -124,6 +127,18 @@ class FullDiskMagnetograms(SolarData):
 
     def image_header(self, path):
         return self._read(path, any_size=True).header
+
+    def header(self, time):
+        return self.image_header(self._files[numpy.datetime64(time, "s")])
+
+    def places(self, time):
+        events, time = self._catalogue.events, numpy.datetime64(time, "s")
+        if "longitude" not in events:
+            return ()
+        start = events["start"].to_numpy("datetime64[s]")
+        coming = (start > time) & (start < time + self._window) & (events["flux"] >= self._threshold_flux).to_numpy()
+        seen = coming & (numpy.abs(events["longitude"].to_numpy("float64")) <= 90)
+        return tuple((row.goes_class, float(row.longitude), float(row.latitude)) for row in events[seen].itertuples())
 
     @property
     def split_report(self):
@@ -253,7 +268,9 @@ class FullDiskMagnetograms(SolarData):
 
     def _read(self, path, *, any_size=False):
         source = None if any_size else self._source_size
-        return magnetogram_images.read(path, size=self.image_size, clip=self.clip, expected_source=source)
+        return magnetogram_images.read(
+            path, size=self.image_size, clip=self.clip, decoding=self.decoding, expected_source=source
+        )
 
     def _with_history(self, image, time):
         inputs = {"image": image}

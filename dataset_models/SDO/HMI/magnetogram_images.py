@@ -1,17 +1,22 @@
-"""Full-disk line-of-sight magnetograms as a network sees them, from jpg, Helioviewer JPEG 2000 or HMI FITS.
+"""Full-disk line-of-sight magnetograms as a network sees them, from jpg, npy, Helioviewer JPEG 2000 or HMI FITS.
 
 Every reader gives the geometry and scale of Helioviewer's magnetograms, which the published jpg trees keep: 2457.6
 arcsec across (0.6 arcsec per pixel at 4096), disk centre in the middle, north up; -`clip` to +`clip` gauss mapped to
-0 to 1; 0 off the disk.
+0 to 1; 0 off the disk. Pictures that state another pointing (see :mod:`dataset_models.picture_tree`) keep it.
+
+:func:`read` is the whole preparation, for training and for a newly observed image alike: FITS files are turned north up
+by their WCS, centred, clipped, blanked beyond the limb, scaled and averaged over areas.
 """
 
 import datetime
+import functools
 import pathlib
 import re
 import typing
 
 import numpy
 
+from dataset_models import jpeg2000, picture_tree
 from tools.errors import UserError
 
 FRAME = 2457.6  # arcsec across
@@ -19,11 +24,25 @@ FRAME = 2457.6  # arcsec across
 _TAI_MINUS_UTC = ((2017, 37), (2015.5, 36), (2012.5, 35), (2009, 34))  # years from which each applies; SDO began in 2010
 
 
-class Magnetogram(typing.NamedTuple):
-    """An image (size, size, 1) float32, row 0 north, and the FITS header of its WCS (for rows from the south)."""
+class Magnetogram:
+    """An image and where it lies on the sky.
 
-    image: numpy.ndarray
-    header: typing.Any
+    Attributes
+    ----------
+    image : numpy.ndarray
+        float32 (size, size, 1), row 0 north.
+    header : astropy.io.fits.Header or None
+        Of its WCS, for rows from the south (``image[::-1]``). Made when it is first asked for: finding where the Earth
+        was takes longer than reading a picture, and training does not ask.
+    """
+
+    def __init__(self, image, make_header):
+        self.image = image
+        self._make_header = make_header
+
+    @functools.cached_property
+    def header(self):
+        return self._make_header()
 
 
 class _Format(typing.NamedTuple):
@@ -64,10 +83,13 @@ def scan(folder):
     Raises
     ------
     UserError
-        Two files of one time, or files of several formats: their pixels are not interchangeable.
+        Two files of one time, files of several formats, or pictures converted in different ways: their pixels are not
+        interchangeable.
     """
-    found, formats = {}, {}
+    found, formats, records = {}, {}, []
     for path in sorted(pathlib.Path(folder).rglob("*")):
+        if path.name == picture_tree.RECORD:
+            records.append(path)
         time = time_of(path)
         if time is None:
             continue
@@ -77,10 +99,11 @@ def scan(folder):
         formats.setdefault(_format_of(path).name, path)
     if len(formats) > 1:
         raise UserError(f"{folder}: holds images of several formats ({', '.join(map(str, formats.values()))}); separate them")
+    picture_tree.require_one_making(folder, records, found.values())
     return dict(sorted(found.items()))
 
 
-def read(path, *, size, clip=256.0, expected_source=None):
+def read(path, *, size, clip=256.0, decoding="area", expected_source=None):
     """Read a magnetogram file.
 
     Parameters
@@ -92,6 +115,8 @@ def read(path, *, size, clip=256.0, expected_source=None):
         Pixels of the result; the source is averaged over areas, never enlarged.
     clip : float
         Gauss that map to 0 and 1; only FITS carry gauss, pictures were scaled when they were made.
+    decoding : str
+        How JPEG 2000 is shrunk, of `dataset_models.jpeg2000.MODES`; never mix the two.
     expected_source : int, optional
         Size that the file must have, where a data set's images must agree.
 
@@ -109,19 +134,21 @@ def read(path, *, size, clip=256.0, expected_source=None):
         raise UserError(f"{path}: no such image")
     form = _format_of(path) or next((f for f in _FORMATS if _suffix(path) == f.name), None)
     if form is None:
-        raise UserError(f"{path}: is not a magnetogram file; expected .jpg, .jp2 or .fits")
-    image, header, source = form.read(path, size, clip)
+        raise UserError(f"{path}: is not a magnetogram file; expected .jpg, .npy, .jp2 or .fits")
+    image, make_header, source = form.read(path, size, clip, decoding)
     if expected_source and source != expected_source:
         raise UserError(f"{path}: is {source} pixels wide, the data set's other images are {expected_source}")
     if numpy.ptp(image) == 0:
         raise UserError(f"{path}: every pixel has the same value; the image is empty")
-    return Magnetogram(image[..., None].astype("float32"), header)
+    return Magnetogram(image[..., None].astype("float32", copy=False), make_header)
 
 
 def source_size(path):
     """Width in pixels of a picture file without decoding it, None for FITS."""
     from PIL import Image
 
+    if _suffix(path) == "npy":
+        return _load(path).shape[1]
     if _suffix(path) not in ("jpg", "jp2"):
         return None
     try:
@@ -167,81 +194,75 @@ def _damaged(path, error):
     )
 
 
-def _grey(path):
-    """Decode a picture to float32 grey levels 0 to 255 (height, width), row 0 at the top."""
+def _require_square(path, shape, size):
+    height, width = shape
+    if height != width:
+        raise UserError(f"{path}: expected a square full-disk image, received {width} x {height} pixels")
+    if width < size:
+        raise UserError(f"{path}: is {width} pixels wide, fewer than the {size} asked for; images are never enlarged")
+
+
+def _read_jpg(path, size, clip, decoding):
     from PIL import Image
 
     try:
         with Image.open(path) as picture:
             picture.load()
-            return numpy.asarray(picture.convert("L"), "float32")
+            grey, comment = numpy.asarray(picture.convert("L")), picture.info.get("comment")
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error and more for damaged files
         raise _damaged(path, error) from error
+    _require_square(path, grey.shape, size)
+    make_header = functools.partial(_picture_header, path, grey.shape[1], size, picture_tree.from_comment(comment))
+    return jpeg2000.shrink(grey, size) / numpy.float32(255), make_header, grey.shape[1]
 
 
-def _shrink(path, image, size):
-    """Average over areas to (size, size)."""
-    height, width = image.shape
-    if height != width:
-        raise UserError(f"{path}: expected a square full-disk image, received {width} x {height} pixels")
-    if width < size:
-        raise UserError(f"{path}: is {width} pixels wide, fewer than the {size} asked for; images are never enlarged")
-    if width % size == 0:
-        factor = width // size
-        return image.reshape(size, factor, size, factor).mean((1, 3))
-    from PIL import Image
-
-    return numpy.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BOX))
+def _read_npy(path, size, clip, decoding):
+    image = numpy.array(_load(path), "float32")
+    _require_square(path, image.shape, size)
+    if not (numpy.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
+        raise UserError(f"{path}: expected values of 0 to 1")
+    make_header = functools.partial(_picture_header, path, image.shape[1], size, picture_tree.from_file(path))
+    return jpeg2000.shrink(image, size), make_header, image.shape[1]
 
 
-def _read_jpg(path, size, clip):
-    grey = _grey(path)
+def _load(path):
+    try:
+        array = numpy.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # numpy's for pickles, truncated data and foreign formats
+        raise _damaged(path, error) from error
+    if not isinstance(array, numpy.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise UserError(f"{path}: expected numbers of shape (height, width)")
+    return array
+
+
+def _picture_header(path, source, size, wcs):
+    """The header of a picture shrunk from `source` to `size` pixels: as stated with it, or of the common frame."""
+    if wcs is not None:
+        return _as_header(wcs, size / source)
     time = time_of(path)
-    header = sky_header(time, size) if time is not None else None
-    return _shrink(path, grey, size) / 255, header, grey.shape[1]
+    return None if time is None else sky_header(time, size)
 
 
-def _read_jp2(path, size, clip):
-    content = path.read_bytes()
-    if not content.startswith(b"\x00\x00\x00\x0cjP  "):
-        raise UserError(f"{path}: is not a JPEG 2000 file")
-    if not content.rstrip(b"\x00").endswith(b"\xff\xd9"):
-        raise UserError(f"{path}: is truncated (its end marker is missing); fetch it again")
-    grey = _grey(path)
-    header = _jp2_header(path, content, size / grey.shape[1])
-    return _shrink(path, grey, size) / 255, header, grey.shape[1]
-
-
-def _jp2_header(path, content, scale):
-    """The FITS header that Helioviewer stores as XML, for the image shrunk by `scale`."""
-    import xml.etree.ElementTree as ElementTree
-
+def _as_header(wcs, scale=1.0):
+    """FITS keywords as an `astropy.io.fits.Header`, for the image shrunk by `scale`; None where they do not point."""
     from astropy.io import fits
 
-    start, end = content.find(b"<meta>"), content.find(b"</meta>")
-    if start < 0 or end < 0:
+    if not {"CRPIX1", "CRPIX2", "CDELT1", "CDELT2"} <= wcs.keys():
         return None
-    try:
-        entries = ElementTree.fromstring(content[start : end + 7].decode("utf-8", "replace")).find("fits")
-    except ElementTree.ParseError as error:
-        raise UserError(f"{path}: its XML header cannot be read ({error})") from error
-    stored = {} if entries is None else {entry.tag: (entry.text or "").strip() for entry in entries}
-    header = fits.Header()
-    for key in ("DATE-OBS", "TELESCOP", "INSTRUME", "CTYPE1", "CTYPE2", "CUNIT1", "CUNIT2"):
-        if stored.get(key):
-            header[key] = stored[key]
-    for key in ("CRVAL1", "CRVAL2", "CROTA2", "DSUN_OBS", "RSUN_OBS", "CRLN_OBS", "CRLT_OBS", "HGLN_OBS", "HGLT_OBS"):
-        if stored.get(key):
-            header[key] = float(stored[key])
+    header = fits.Header(wcs)
     for axis in ("1", "2"):
-        if not {"CRPIX" + axis, "CDELT" + axis} <= set(stored):
-            return None
-        header["CRPIX" + axis] = (float(stored["CRPIX" + axis]) - 0.5) * scale + 0.5
-        header["CDELT" + axis] = float(stored["CDELT" + axis]) / scale
+        header["CRPIX" + axis] = (header["CRPIX" + axis] - 0.5) * scale + 0.5
+        header["CDELT" + axis] /= scale
     return header
 
 
-def _read_fits(path, size, clip):
+def _read_jp2(path, size, clip, decoding):
+    jp2 = jpeg2000.read(path)
+    picture = jpeg2000.decode(jp2, size=size, mode=decoding)
+    return picture.grey / numpy.float32(255), functools.partial(_as_header, picture.wcs), jp2.width
+
+
+def _read_fits(path, size, clip, decoding):
     """Rotate, scale and centre an HMI FITS magnetogram onto the common frame, in one interpolation and area average."""
     import warnings
 
@@ -295,11 +316,20 @@ def _read_fits(path, size, clip):
     image = (numpy.clip(sampled, -clip, clip) + clip) / (2 * clip)
     row, column = numpy.ogrid[:count, :count]
     image[(row - middle) ** 2 + (column - middle) ** 2 > (radius / fine) ** 2] = 0
-    out = sky_header(numpy.datetime64(str(header.get("DATE-OBS") or header["DATE_OBS"]).rstrip("Z"), "s"), size)
+    image = image.reshape(size, finer, size, finer).mean((1, 3))
+    return image, functools.partial(_fits_header, header, size), gauss.shape[1]
+
+
+def _fits_header(header, size):
+    """The header of a FITS image on the common frame; None where it does not say when it was taken."""
+    observed = header.get("DATE-OBS") or header.get("DATE_OBS")
+    if not observed:
+        return None
+    out = sky_header(numpy.datetime64(str(observed).rstrip("Z"), "s"), size)
     for key in ("DSUN_OBS", "RSUN_OBS", "CRLN_OBS", "CRLT_OBS", "HGLN_OBS", "HGLT_OBS", "TELESCOP", "INSTRUME"):
         if key in header:
             out[key] = header[key]
-    return image.reshape(size, finer, size, finer).mean((1, 3)), out, gauss.shape[1]
+    return out
 
 
 def _rotation(header):
@@ -317,6 +347,7 @@ def _rotated(header, cosine, sine):
 
 _FORMATS = (
     _Format("jpg", re.compile(r"^HMI\.m(\d{4})\.(\d\d)\.(\d\d)_(\d\d)\.(\d\d)\.(\d\d)\.jpe?g$"), False, _read_jpg),
+    _Format("npy", re.compile(r"^HMI\.m(\d{4})\.(\d\d)\.(\d\d)_(\d\d)\.(\d\d)\.(\d\d)\.npy$"), False, _read_npy),
     _Format(
         "jp2", re.compile(r"^(\d{4})_(\d\d)_(\d\d)__(\d\d)_(\d\d)_(\d\d)_\d+__SDO_HMI_\w*magnetogram\.jp2$"), False, _read_jp2
     ),

@@ -1,0 +1,142 @@
+"""Folders of converted pictures: file names of the published trees, the pointing kept with each file, how they were made.
+
+A tree holds ``2026/02/01/HMI.m2026.02.01_00.00.00.jpg`` (or ``.npy``) and ``conversion.json``, which says how its
+pictures came about. Pictures made in different ways never share a tree. The FITS keywords of a picture stand in the
+comment of its jpg, or in a ``.json`` file beside its npy.
+"""
+
+import json
+import pathlib
+
+import numpy
+
+from tools import atomic_files
+from tools.errors import UserError
+
+RECORD = "conversion.json"
+_COMMENT = "FITS keywords "
+
+
+def relative_path(kind, time, suffix):
+    """Where a picture lies in its tree: `pathlib.PurePosixPath`.
+
+    Parameters
+    ----------
+    kind : str
+        What the name begins with: ``"HMI.m"`` for magnetograms, ``"HMI.c"`` for continuum, ``"AIA.171."``, ...
+    time : datetime64
+        UTC; whole seconds count.
+    suffix : str
+        ``"jpg"`` or ``"npy"``.
+    """
+    date, clock = str(numpy.datetime64(time, "s")).split("T")
+    day = date.split("-")
+    return pathlib.PurePosixPath(*day, f"{kind}{'.'.join(day)}_{clock.replace(':', '.')}.{suffix}")
+
+
+def comment(wcs):
+    """FITS keywords as the comment of a jpg: bytes."""
+    return (_COMMENT + json.dumps(wcs)).encode("ascii")
+
+
+def from_comment(text):
+    """FITS keywords from the comment of a jpg: dict; None when it holds none."""
+    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text or "")
+    return _keywords(text.removeprefix(_COMMENT)) if text.startswith(_COMMENT) else None
+
+
+def header_path(path):
+    """Where the FITS keywords of a npy picture are: `pathlib.Path`."""
+    return pathlib.Path(path).with_suffix(".json")
+
+
+def from_file(path):
+    """FITS keywords that lie beside a npy picture: dict; None when there are none."""
+    try:
+        return _keywords(header_path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _keywords(text):
+    try:
+        wcs = json.loads(text)
+    except ValueError:
+        return None
+    return wcs if isinstance(wcs, dict) and wcs else None
+
+
+def begin(folder, recipe):
+    """Say how the pictures of a tree are made, or check that those already there were made in the same way.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+    recipe : dict
+        JSON-able; at least ``mode``.
+
+    Raises
+    ------
+    UserError
+        The tree was made in another way, or holds pictures of which nothing says how they were made.
+    """
+    folder = pathlib.Path(folder)
+    there = read_record(folder)
+    if there is None:
+        if next(folder.glob("[12][0-9][0-9][0-9]/*/*/*.*"), None) is not None:
+            raise UserError(f"{folder}: holds pictures of which no {RECORD} says how they were made; choose an empty folder")
+        atomic_files.write_text(folder / RECORD, json.dumps(recipe, indent=1, sort_keys=True) + "\n")
+        there = read_record(folder)  # another process may have been here at the same moment
+    different = [key for key in sorted(recipe.keys() | there.keys()) if recipe.get(key) != there.get(key)]
+    if different:
+        listed = ", ".join(f"{key} {there.get(key)}, not {recipe.get(key)}" for key in different)
+        raise UserError(f"{folder}: its pictures were made with {listed}; use the same or choose another folder")
+
+
+def read_record(folder):
+    """How the pictures of a tree were made: dict; None when nothing says so.
+
+    Raises
+    ------
+    UserError
+        The record is damaged.
+    """
+    path = pathlib.Path(folder) / RECORD
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as the record of a conversion; convert into another folder") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: cannot be read as the record of a conversion; convert into another folder")
+    return found
+
+
+def require_one_making(folder, records, pictures):
+    """Refuse pictures of one data set that were made in different ways.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Named in errors.
+    records : sequence of pathlib.Path
+        Every `RECORD` below the folder.
+    pictures : iterable of pathlib.Path
+
+    Raises
+    ------
+    UserError
+        Two records differ, or some pictures lie below a record and some do not.
+    """
+    if not records:
+        return
+    made = {path: read_record(path.parent) for path in records}
+    first = made[records[0]]
+    other = next((path for path in records if made[path] != first), None)
+    if other is not None:
+        raise UserError(f"{folder}: its pictures were made in different ways ({records[0]}, {other}); separate them")
+    trees = [path.parent for path in records]
+    stray = next((path for path in pictures if not any(path.is_relative_to(tree) for tree in trees)), None)
+    if stray is not None:
+        raise UserError(f"{folder}: {stray} was not made as {records[0]} says; separate them")
