@@ -50,12 +50,15 @@ class Sample:
         For titles and file names: the image file's stem, or the time.
     header : astropy.io.fits.Header or None
         Of the current image, in FITS order (``image[::-1]``).
+    time : numpy.datetime64 or None
+        Of the sample, where it was asked for by its time.
     """
 
     inputs: dict[str, numpy.ndarray]
     names: dict[str, str]
     label: str
     header: object
+    time: object = None
 
 
 def parse(arguments, description, *, add, image=True):
@@ -175,13 +178,13 @@ def sample(subject, image):
     """
     data = subject.data
     path = pathlib.Path(image)
-    header = None
+    time = None
     if path.exists():
         arrays, label = data.read_image(path), path.name.split(".fits")[0] if ".fits" in path.name else path.stem
         header = data.image_header(path)
     else:
         time = _time(image, data)
-        arrays, label = data.inputs(time), f"{time}".replace(":", "")
+        arrays, label, header = data.inputs(time), f"{time}".replace(":", ""), data.header(time)
     names = model_inputs(subject)
     inputs = {}
     for tensor in subject.model.inputs:
@@ -197,7 +200,7 @@ def sample(subject, image):
         if array.ndim == 3 and numpy.ptp(array) == 0:
             raise UserError(f"{image}: {source}: every pixel is {array.flat[0]:g}; give an image with the Sun on it")
         inputs[tensor.name] = array[None]
-    return Sample(inputs, names, label, header)
+    return Sample(inputs, names, label, header, time)
 
 
 def output_folder(subject, kind, out=None):

@@ -33,7 +33,7 @@ def test_files_of_a_sample_with_side_channel(saved, dataset, tmp_path, capsys):
     saliency.main([str(path), str(dataset), "2026-03-01T02:00", "--side", "--out", str(tmp_path / "maps")])
     stem = "2026-03-01T020000_saliency"
     assert sorted(file.name for file in (tmp_path / "maps").iterdir()) == sorted(
-        [f"{stem}.npz", f"{stem}_image_171.png", f"{stem}_image_magnetogram.png", f"{stem}_side_channel.png"]
+        [f"{stem}.json", f"{stem}.npz", f"{stem}_image_171.png", f"{stem}_image_magnetogram.png", f"{stem}_side_channel.png"]
     )
     with numpy.load(tmp_path / "maps" / f"{stem}.npz", allow_pickle=False) as arrays:
         assert arrays["image"].shape == (24, 24, 2)

@@ -1,0 +1,186 @@
+"""What the scripts of the explanation methods share: explain one image, check the map, write figures, arrays and FITS."""
+
+import numpy
+
+from science import explanation, passport, solar_output
+from tools import figures
+from tools.errors import UserError
+
+
+def run(arguments, description, method, *, add=None, keywords=None):
+    """Explain one image by a method, as its script does.
+
+    Parameters
+    ----------
+    arguments : list of str or None
+    description : str
+        The script's docstring.
+    method : callable
+        ``method(model, inputs, *, target, batch_size, **own)`` returns a `science.attribution.Attribution`.
+    add : callable, optional
+        Adds the method's flags to a parser.
+    keywords : callable, optional
+        ``keywords(flags, subject, sample)`` returns the method's own arguments.
+    """
+
+    def add_all(parser):
+        parser.add_argument("--batch", type=int, default=16, help="samples at once; bounds memory (default: %(default)s)")
+        if add is not None:
+            add(parser)
+
+    flags, given = explanation.parse(arguments, description, add=add_all)
+    if flags.batch < 1:
+        raise UserError(f"--batch {flags.batch}: must be at least 1")
+    subject = explanation.load(flags.model, flags.dataset, given)
+    sample = explanation.sample(subject, flags.image)
+    folder = explanation.output_folder(subject, "maps", flags.out)
+    explain(subject, sample, method, keywords(flags, subject, sample) if keywords else {}, folder, flags)
+
+
+def explain(subject, sample, method, own, folder, flags):
+    """Explain, check, write and report; arguments as of `run`."""
+
+    def again(model, inputs):
+        return method(model, inputs, target=flags.target, batch_size=flags.batch, **own)
+
+    from science.gradient_engine import GradientEngine
+
+    engine = GradientEngine(subject.model, target=flags.target)
+    explanation.finite_output(engine.outputs(sample.inputs), flags.image)
+    attribution = again(subject.model, sample.inputs)
+    checked = passport.passport(subject, sample, attribution, again)
+    names = write(folder, subject, sample, attribution, checked)
+    words = explanation.output_words(subject, checked["output"])
+    print(f"{attribution.method} of {words}: {subject.data.target_label}; {len(names)} files in {folder}")
+    for name in passport.failed(checked):
+        print(f"check failed: {name}")
+    for note in checked["notes"]:
+        print(f"note: {note}")
+    if sample.header is None:
+        print("no FITS: only an image whose coordinates are known gives one")
+
+
+def write(folder, subject, sample, attribution, checked):
+    """Write figures, arrays, FITS and passport of one sample's map.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    subject : science.explanation.Subject
+    sample : science.explanation.Sample
+    attribution : science.attribution.Attribution
+    checked : dict
+        Of `passport.passport`; what the map's mass lies on is added to it.
+
+    Returns
+    -------
+    list of str
+        Names of the files.
+    """
+    data = subject.data
+    stem = explanation.safe_name(sample.label, attribution.method)
+    names = []
+    places = data.places(sample.time) if sample.time is not None else ()
+    with explanation.results(folder) as unfinished, figures.style():
+
+        def path(*parts):
+            names.append(f"{explanation.safe_name(stem, *parts[:-1])}{parts[-1]}")
+            return unfinished / names[-1]
+
+        for name, values in attribution.maps.items():
+            source, values, image = sample.names[name], values[0], sample.inputs[name][0]
+            if source not in data.image_inputs:
+                _draw_side_channel(values, data, sample, attribution, path(source, ".png"))
+                continue
+            header = sample.header if source == data.image_inputs[0] else None  # earlier images lie elsewhere
+            if header is not None:
+                checked["shares"] = solar_output.shares(values, header, places)
+            for index, channel in enumerate(data.channels):
+                one = values[..., min(index, values.shape[-1] - 1)]
+                draw(
+                    image[..., index], one, channel, header, places, heading(subject, sample, checked, source, channel),
+                    attribution, path(source, channel.name, ".png"),
+                )  # fmt: skip
+                if header is not None:
+                    explanation.write_fits(
+                        path(source, channel.name, ".fits"), one, header, _history(subject, checked, channel)
+                    )
+                if values.shape[-1] == 1 and len(data.channels) > 1:
+                    break  # one map for all channels, shown over the first
+        arrays = {sample.names[name]: values[0] for name, values in attribution.maps.items()}
+        numpy.savez_compressed(path(".npz"), output=numpy.float64(checked["output"]), **arrays)
+        path(".json").write_text(passport.text(checked), encoding="utf-8")
+    return names
+
+
+def heading(subject, sample, checked, source, channel):
+    """Title of a map's figure: image, channel, what is explained, and the checks that failed."""
+    words = channel.name if source == "image" else f"{channel.name} ({source.replace('_', ' ')})"
+    lines = [figures.title(f"{sample.label}, {words}", simulated=subject.data.simulated)]
+    lines.append(f"{subject.data.target_label}; {explanation.output_words(subject, checked['output'])}")
+    failed = passport.failed(checked)
+    if failed:
+        lines.append(f"CHECK FAILED: {', '.join(failed)}")
+    return "\n".join(lines)
+
+
+def draw(image, values, channel, header, places, title, attribution, path):
+    """Draw image, map, and both, side by side.
+
+    Parameters
+    ----------
+    image, values : numpy.ndarray
+        (height, width).
+    channel : dataset_models.solar_data.Channel
+    header : astropy.io.fits.Header or None
+    places : sequence
+        See `SolarData.places`.
+    title : str
+    attribution : science.attribution.Attribution
+    path : pathlib.Path
+    """
+    extent = figures.extent_of(header, image.shape)
+    gradient = attribution.method in ("saliency", "SmoothGrad")
+    shown, unit = explanation.per_meaning(values, image, channel) if gradient else (values, "")
+    label = f"{attribution.method}, {unit}" if unit else attribution.method
+    look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "extent": extent}
+    figure, axes = figures.new(1, 3, figsize=(15.5, 5.4), sharex=True, sharey=True)
+    figures.show_image(axes[0], image, unit=channel.unit, **look)
+    if (shown >= 0).all():
+        figures.show_image(axes[1], shown, table="cividis", unit=label, extent=extent)
+    else:
+        figures.show_signed(axes[1], shown, label=label, extent=extent)
+    figures.show_overlay(axes[2], image, shown, **look)
+    for panel, name in zip(axes, ("image", attribution.method, "both"), strict=True):
+        panel.set_title(name)
+        if extent is not None:
+            solar_output.draw(panel, header, places)
+    for panel in axes[1:]:
+        panel.set_ylabel("")
+    figure.suptitle(title)
+    figures.save(figure, path)
+
+
+def _history(subject, checked, channel):
+    failed = passport.failed(checked)
+    return (
+        f"{checked['method']}, channel {channel.name}, tensor {checked['target_tensor']}",
+        f"network {subject.model_path.name}, output {checked['output']:.6g}: {subject.data.target_label}",
+        f"checks failed: {', '.join(failed)}" if failed else "checks passed",
+        f"simulated: {subject.data.simulated}",
+    )
+
+
+def _draw_side_channel(values, data, sample, attribution, path):
+    names = list(data.side_channel_names) or [str(index) for index in range(len(values))]
+    figure, axes = figures.new(figsize=(8, 1.8 + 0.32 * len(values)))
+    colours = [figures.PALETTE[1] if value > 0 else figures.PALETTE[0] for value in values]
+    axes.barh(numpy.arange(len(values)), values, color=colours)
+    axes.set_yticks(numpy.arange(len(values)), names)
+    axes.invert_yaxis()
+    axes.axvline(0, color="black", linewidth=0.8)
+    share = attribution.side_channel_share[0]
+    axes.set(xlabel=attribution.method)
+    title = figures.title(f"{sample.label}, side channel", simulated=data.simulated)
+    axes.set_title(f"{title}: {100 * share:.0f} % of the absolute map" if numpy.isfinite(share) else title)
+    figures.save(figure, path)

@@ -1,0 +1,154 @@
+"""Every method's map of one image in one figure, each with its checks.
+
+    python science/side_by_side/side_by_side.py MODEL.hdf5 DATASET.py IMAGE [--baseline quiet] [--methods NAME ...]
+
+Methods that do not apply to the network are named with the reason. Also writes the maps as .npz and all passports as
+.json.
+"""
+
+import json
+
+import numpy
+
+from science import baselines, explanation, methods, passport, solar_output
+from tools import command_line, figures
+from tools.errors import UserError
+
+BACKGROUND = 8  # training images, for Deep SHAP
+COLUMNS = 4
+
+
+def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch_size=16):
+    """Explain one sample by several methods.
+
+    Parameters
+    ----------
+    subject : science.explanation.Subject
+    sample : science.explanation.Sample
+    names : sequence of str
+        Of `science.methods.NAMES`.
+    baseline : str
+        See `science.baselines.choose`.
+    target : int, optional
+    batch_size : int
+
+    Returns
+    -------
+    dict of str to tuple
+        By method (Attribution, passport).
+    """
+    from tqdm import tqdm
+
+    start = baselines.choose(baseline, subject, sample)
+    background = baselines.background(subject, sample, BACKGROUND) if "Deep SHAP" in names else None
+    size = max(array.shape[1] for array in sample.inputs.values() if array.ndim == 4)
+    own = {"occlusion": {"window": max(size // 8, 1), "stride": max(size // 16, 1)}}
+    found = {}
+    for name in tqdm(names, desc="methods", unit="map", disable=None):
+
+        def again(model, inputs, name=name):
+            keywords = {"baseline": start, "background": background, "target": target, "batch_size": batch_size}
+            return methods.explain(name, model, inputs, **keywords, **own.get(name, {}))
+
+        attribution = again(subject.model, sample.inputs)
+        found[name] = attribution, passport.passport(subject, sample, attribution, again)
+    return found
+
+
+def draw(path, subject, sample, found):
+    """Draw the image and all maps over it; a map's title names the checks that it failed.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    subject : science.explanation.Subject
+    sample : science.explanation.Sample
+    found : dict
+        Of `side_by_side`.
+    """
+    data = subject.data
+    name = next(name for name, source in sample.names.items() if source == data.image_inputs[0])
+    image, header = sample.inputs[name][0], sample.header
+    channel = data.channels[-1]
+    extent = figures.extent_of(header, image.shape[:2])
+    places = data.places(sample.time) if sample.time is not None else ()
+    look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "extent": extent}
+    rows = -(-(len(found) + 1) // COLUMNS)
+    with figures.style():
+        figure, axes = figures.new(
+            rows, COLUMNS, figsize=(4.1 * COLUMNS, 4.5 * rows + 0.9), sharex=True, sharey=True, squeeze=False
+        )
+        panels = list(axes.flat)
+        figures.show_image(panels[0], image[..., -1], bar=False, **look)
+        panels[0].set_title(f"image, {channel.name}", fontsize=11)
+        for panel, (method, (attribution, checked)) in zip(panels[1:], found.items(), strict=False):
+            values = attribution.maps[name][0]
+            values = values[..., -1] if values.shape[-1] == image.shape[-1] else values[..., 0]
+            figures.show_overlay(panel, image[..., -1], values, **look)
+            share = checked.get("shares", {}).get("on disk")
+            words = f"{method}\n" + (f"{100 * share:.0f} % on disk" if share is not None else "")
+            bad = passport.failed(checked)
+            panel.set_title(
+                words + (f"; FAILED: {', '.join(bad)}" if bad else ""), fontsize=10, color="#B03A00" if bad else "black"
+            )
+        for panel in panels:
+            panel.set(xlabel="", ylabel="")
+            if extent is not None:
+                solar_output.draw(panel, header, places)
+        for panel in panels[len(found) + 1 :]:
+            panel.set_visible(False)
+        for panel in axes[-1]:
+            panel.set_xlabel("solar x (arcsec)" if extent else "column (pixels)")
+        for panel in axes[:, 0]:
+            panel.set_ylabel("solar y (arcsec)" if extent else "row (pixels)")
+        output = next(iter(found.values()))[1]["output"]
+        title = figures.title(f"{sample.label}: {data.target_label}", simulated=data.simulated)
+        figure.suptitle(
+            f"{title}; {explanation.output_words(subject, output)}\nblue speaks against, red for; each map on its own scale"
+        )
+        figures.save(figure, path)
+
+
+def main(arguments=None):
+    """Explain one image of one network by every method."""
+
+    def add(parser):
+        parser.add_argument("--baseline", default="quiet", help=baselines.HELP)
+        parser.add_argument("--batch", type=int, default=16, help="samples at once (default: %(default)s)")
+        parser.add_argument("--methods", nargs="+", metavar="NAME", help="only these (default: all that apply)")
+
+    flags, given = explanation.parse(arguments, __doc__, add=add)
+    unknown = sorted(set(flags.methods or ()) - set(methods.NAMES))
+    if unknown:
+        raise UserError(f"--methods {unknown[0]}: choose from {', '.join(methods.NAMES)}")
+    subject = explanation.load(flags.model, flags.dataset, given)
+    sample = explanation.sample(subject, flags.image)
+    folder = explanation.output_folder(subject, "maps", flags.out)
+    names, skipped = methods.applicable(subject.model)
+    for name, why in skipped.items():
+        if not flags.methods or name in flags.methods:
+            print(f"{name}: left out, {why}")
+    names = [name for name in names if not flags.methods or name in flags.methods]
+    if not names:
+        raise UserError("--methods: none of them applies to this network")
+    found = side_by_side(subject, sample, names, baseline=flags.baseline, target=flags.target, batch_size=flags.batch)
+    places = subject.data.places(sample.time) if sample.time is not None else ()
+    image = next(name for name, source in sample.names.items() if source == subject.data.image_inputs[0])
+    for attribution, checked in found.values():
+        if sample.header is not None:
+            checked["shares"] = solar_output.shares(attribution.maps[image][0], sample.header, places)
+    stem = explanation.safe_name(sample.label, "side_by_side")
+    with explanation.results(folder) as unfinished:
+        draw(unfinished / f"{stem}.png", subject, sample, found)
+        arrays = {explanation.safe_name(name): attribution.maps[image][0] for name, (attribution, _) in found.items()}
+        numpy.savez_compressed(unfinished / f"{stem}.npz", **arrays)
+        passports = {name: checked for name, (_, checked) in found.items()}
+        (unfinished / f"{stem}.json").write_text(json.dumps(passports, indent=1) + "\n", encoding="utf-8")
+    print(f"{len(found)} methods in {folder / stem}.png")
+    for name, (_, checked) in found.items():
+        bad = passport.failed(checked)
+        print(f"  {name:24s} {'failed: ' + ', '.join(bad) if bad else 'all checks passed'}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,130 @@
+"""Maps in solar coordinates: limb, heliographic grid, known places, and how a map's mass is spread over them."""
+
+import numpy
+
+LIMB = 70.0  # degrees from the disk's centre; beyond it is near the limb
+REACH = 100.0  # arcsec around a known place that count as its own
+
+
+def geometry(header, shape):
+    """Where the pixels of an image lie on the disk.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header
+        In FITS order, see `SolarData.image_header`.
+    shape : tuple of int
+        (height, width).
+
+    Returns
+    -------
+    x, y : numpy.ndarray
+        float64 (height, width), arcsec to the west and north, row 0 north.
+    radius : float
+        Of the solar disk, arcsec.
+    """
+    rows, columns = numpy.indices(shape)
+    x = (columns + 1 - header["CRPIX1"]) * header["CDELT1"] + header.get("CRVAL1", 0.0)
+    y = (shape[0] - rows - header["CRPIX2"]) * header["CDELT2"] + header.get("CRVAL2", 0.0)
+    return x, y, solar_radius(header)
+
+
+def solar_radius(header):
+    """Radius of the disk in arcsec: the header's, else that at its distance or date."""
+    for key in ("RSUN_OBS", "R_SUN"):
+        if header.get(key):
+            return float(header[key]) * (1.0 if key == "RSUN_OBS" else float(header["CDELT1"]))
+    if header.get("DSUN_OBS"):
+        return float(numpy.degrees(numpy.arcsin(6.957e8 / float(header["DSUN_OBS"]))) * 3600)
+    from sunpy.coordinates import sun
+
+    return float(sun.angular_radius(header["DATE-OBS"]).to_value("arcsec"))
+
+
+def shares(values, header, places=()):
+    """How the absolute mass of a map is spread.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (height, width) or (height, width, channel), row 0 north.
+    header : astropy.io.fits.Header
+    places : sequence of (str, float, float)
+        Names, longitudes and latitudes (Stonyhurst degrees) of known places, see `SolarData.places`.
+
+    Returns
+    -------
+    dict of str to float
+        ``on disk``, ``off disk``, ``near the limb`` (more than `LIMB` degrees from the centre, part of the disk), and for
+        each place the share within `REACH` arcsec of it; empty for a map that is 0.
+    """
+    mass = numpy.abs(numpy.asarray(values, "float64"))
+    mass = mass.sum(axis=-1) if mass.ndim == 3 else mass
+    total = mass.sum()
+    if not total > 0:
+        return {}
+    x, y, radius = geometry(header, mass.shape)
+    distance = numpy.hypot(x, y) / radius
+    on = distance <= 1
+    found = {
+        "on disk": mass[on].sum() / total,
+        "off disk": mass[~on].sum() / total,
+        "near the limb": mass[on & (distance > numpy.sin(numpy.radians(LIMB)))].sum() / total,
+    }
+    for name, at_x, at_y in projected(header, places):
+        found[name] = mass[numpy.hypot(x - at_x, y - at_y) <= REACH].sum() / total
+    return {name: float(value) for name, value in found.items()}
+
+
+def projected(header, places):
+    """Places on the visible disk in arcsec: list of (name, x, y)."""
+    visible = []
+    for name, longitude, latitude in places:
+        x, y, front = _project(header, numpy.array([longitude]), numpy.array([latitude]))
+        if front[0]:
+            visible.append((name, float(x[0]), float(y[0])))
+    return visible
+
+
+def draw(axes, header, places=(), *, colour="0.45"):
+    """Draw limb, heliographic grid (15 degrees) and known places on axes in arcsec.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    header : astropy.io.fits.Header
+    places : sequence of (str, float, float)
+    colour : str
+    """
+    radius = solar_radius(header)
+    limits = axes.get_xlim(), axes.get_ylim()
+    angle = numpy.linspace(0, 2 * numpy.pi, 361)
+    axes.plot(radius * numpy.cos(angle), radius * numpy.sin(angle), color=colour, lw=1.2)
+    line = numpy.linspace(-90, 90, 91)
+    for degrees in range(-75, 90, 15):
+        for longitude, latitude in ((numpy.full(91, float(degrees)), line), (line, numpy.full(91, float(degrees)))):
+            x, y, front = _project(header, longitude, latitude)
+            axes.plot(numpy.where(front, x, numpy.nan), numpy.where(front, y, numpy.nan), color=colour, lw=0.4, alpha=0.7)
+    for name, x, y in projected(header, places):
+        axes.plot(x, y, "o", mfc="none", mec="black", ms=16, mew=2.4)
+        axes.plot(x, y, "o", mfc="none", mec="#E69F00", ms=16, mew=1.2)
+        axes.annotate(name, (x, y), (9, 9), textcoords="offset points", fontsize=9, color="black", bbox=_BOX)
+    axes.set(xlim=limits[0], ylim=limits[1])
+
+
+_BOX = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.7}
+
+
+def _project(header, longitude, latitude):
+    """Stonyhurst degrees as arcsec on the sky, and whether they are on the side that is seen."""
+    tilt = numpy.radians(float(header.get("CRLT_OBS", header.get("HGLT_OBS", 0.0)) or 0.0))
+    west = numpy.radians(longitude - float(header.get("HGLN_OBS", 0.0) or 0.0))
+    north = numpy.radians(latitude)
+    radius = solar_radius(header)
+    towards = numpy.sin(north) * numpy.sin(tilt) + numpy.cos(north) * numpy.cos(tilt) * numpy.cos(west)
+    # Perspective: the limb lies where the line of sight touches the surface, nearer than 90 degrees.
+    size = numpy.sin(numpy.radians(radius / 3600))
+    scale = radius * numpy.cos(numpy.radians(radius / 3600)) / (1 - towards * size)
+    x = scale * numpy.cos(north) * numpy.sin(west)
+    y = scale * (numpy.sin(north) * numpy.cos(tilt) - numpy.cos(north) * numpy.sin(tilt) * numpy.cos(west))
+    return x, y, towards > size
