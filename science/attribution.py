@@ -31,6 +31,9 @@ class Attribution:
     relu_count : int, optional
         ReLU operations whose backward pass was replaced.
     notes : tuple of str
+    difference : dict of str to numpy.ndarray, optional
+        What the maps are products with: the image, or its difference to a baseline. Comparisons of networks divide by
+        it, since otherwise any two maps are alike where the image is dark.
     """
 
     method: str
@@ -42,6 +45,15 @@ class Attribution:
     residual: numpy.ndarray | None = None
     relu_count: int | None = None
     notes: tuple[str, ...] = ()
+    difference: dict[str, numpy.ndarray] | None = None
+
+    def multipliers(self, name):
+        """The map of an input without what it was multiplied by: float64, NaN where that is 0."""
+        values = self.maps[name].astype("float64")
+        if self.difference is None:
+            return values
+        below = numpy.broadcast_to(self.difference[name], values.shape)
+        return numpy.divide(values, below, out=numpy.full(values.shape, numpy.nan), where=numpy.abs(below) > 1e-6)
 
     @property
     def side_channel_share(self):

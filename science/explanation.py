@@ -130,6 +130,9 @@ def load(model_path, dataset, given=None):
     stored = run.data_options(dataset) if run else {}
     origin = "command line" if given or not run else str(run.settings_file)
     data = options.build(data_class, {**stored, **(given or {})}, origin=origin)
+    import tensorflow
+
+    tensorflow.get_logger().setLevel("ERROR")  # warns of retracing: every method traces functions of its own
     subject = Subject(load_network(model_path), model_path, data, run)
     model_inputs(subject)
     return subject

@@ -43,9 +43,9 @@ def explain(subject, sample, method, own, folder, flags):
     def again(model, inputs):
         return method(model, inputs, target=flags.target, batch_size=flags.batch, **own)
 
-    from science.gradient_engine import GradientEngine
+    from science.gradient_engine import engine_of
 
-    engine = GradientEngine(subject.model, target=flags.target)
+    engine = engine_of(subject.model, target=flags.target)
     explanation.finite_output(engine.outputs(sample.inputs), flags.image)
     attribution = again(subject.model, sample.inputs)
     checked = passport.passport(subject, sample, attribution, again)

@@ -9,6 +9,7 @@ Keras layers, because an activation can hide in a layer, in a nested network or 
 import collections
 import contextlib
 import functools
+import weakref
 
 import numpy
 
@@ -400,6 +401,33 @@ class GradientEngine:
             for start in range(0, count, batch_size)
         ]
         return [numpy.concatenate([part[index].numpy() for part in parts]) for index in range(len(parts[0]))]
+
+
+_engines = weakref.WeakKeyDictionary()
+
+
+def engine_of(model, *, target=None, precision="float32"):
+    """The `GradientEngine` of a network, the same one at every call: what it traced once serves again.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Where the engine works on a copy of it, the copy gets its present weights.
+    target : int, optional
+    precision : str
+
+    Returns
+    -------
+    GradientEngine
+    """
+    known = _engines.setdefault(model, {})
+    if (target, precision) not in known:
+        known[target, precision] = GradientEngine(model, target=target, precision=precision)
+        return known[target, precision]
+    engine = known[target, precision]
+    if any(one is not other for one, other in zip(engine.model.weights, model.weights, strict=True)):
+        engine.model.set_weights(model.get_weights())
+    return engine
 
 
 def _target(model, target):

@@ -48,9 +48,9 @@ def explain(name, model, inputs, *, baseline=None, background=None, **keywords):
 def applicable(model):
     """Which methods apply to a network: (list of names, dict of the others to why not)."""
     from network_models.layers import LinearAttention
-    from science.gradient_engine import GradientEngine
+    from science.gradient_engine import engine_of
 
-    engine = GradientEngine(model, target=0)
+    engine = engine_of(model, target=0)
     attention = bool(engine.calls((LinearAttention,)))
     skipped = {} if attention else {name: "the network has no attention" for name in NAMES if name.startswith("attention")}
     for kind, words in (("Guided", "guided backpropagation"), ("deconvolution", "deconvolution")):

@@ -30,7 +30,8 @@ def passport(subject, sample, attribution, method, *, seed=0):
     dict
         Plain values: method, parameters, target, target_tensor, output, model and inputs (names and SHA-256), residual,
         relu_count, side_channel_share, randomised_correlation and edge_correlation (rank correlations of absolute maps,
-        by input), notes, and ``checks``: dict of name to whether it was passed.
+        by input; of multipliers where a
+        map is a product with the image), notes, and ``checks``: dict of name to whether it was passed.
 
     References
     ----------
@@ -40,7 +41,10 @@ def passport(subject, sample, attribution, method, *, seed=0):
 
     random = method(randomised(explainable(subject.model), seed=seed), sample.inputs)
     images = {name: values for name, values in attribution.maps.items() if sample.inputs[name].ndim == 4}
-    to_random = {name: rank_correlation(strength(values[0]), strength(random.maps[name][0])) for name, values in images.items()}
+    to_random = {
+        name: rank_correlation(strength(attribution.multipliers(name)[0]), strength(random.multipliers(name)[0]))
+        for name in images
+    }
     to_edges = {name: rank_correlation(strength(values[0]), edges(sample.inputs[name][0])) for name, values in images.items()}
     checks = {}
     if attribution.residual is not None:
@@ -134,10 +138,17 @@ def edges(image):
 
 
 def rank_correlation(one, other):
-    """Spearman's correlation of two maps: float, NaN when one is constant."""
+    """Spearman's correlation of two maps where not both are 0: float, NaN when one is constant there.
+
+    The sky around the disk, where many maps are 0, would make any two of them alike.
+    """
     from scipy import stats
 
     one, other = numpy.ravel(one), numpy.ravel(other)
+    used = numpy.isfinite(one) & numpy.isfinite(other) & ((one != 0) | (other != 0))
+    one, other = one[used], other[used]
+    if not used.any():
+        return float("nan")
     if numpy.ptp(one) == 0 or numpy.ptp(other) == 0:
         return float("nan")
     return float(stats.spearmanr(one, other).statistic)

@@ -44,10 +44,10 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
     import keras
     from tf_keras_vis.activation_maximization import ActivationMaximization
 
-    from science.gradient_engine import GradientEngine
+    from science.gradient_engine import engine_of
     from science.network_structure import logits_of
 
-    engine = GradientEngine(model, target=target)
+    engine = engine_of(model, target=target)
     if len(engine.model.inputs) != 1 or len(engine.model.inputs[0].shape) != 4:
         raise UserError(f"{model.name}: has inputs {', '.join(engine.input_names)}; activation maximisation takes one image")
     if steps < 1:

@@ -37,9 +37,9 @@ def attention_maps(model, inputs, *, target=None, estimator=3, batch_size=16):
     Jetley et al. 2018, arXiv:1804.02391; Pandey et al. 2023 (attention-based full-disk forecasts).
     """
     from network_models.layers import LinearAttention
-    from science.gradient_engine import GradientEngine
+    from science.gradient_engine import engine_of
 
-    engine = GradientEngine(model, target=target)
+    engine = engine_of(model, target=target)
     layers = list(engine.calls((LinearAttention,)))
     if not layers:
         raise UserError(f"{model.name}: has no attention estimators; attention maps are of the attention network")

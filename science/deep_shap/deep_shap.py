@@ -78,9 +78,9 @@ def deep_shap(model, inputs, *, background=None, target=None, precision="float32
 
 
 def _explain(method, model, inputs, start, target, multipliers, precision, batch_size, *, paired):
-    from science.gradient_engine import GradientEngine
+    from science.gradient_engine import engine_of
 
-    engine = GradientEngine(model, target=target, precision=precision)
+    engine = engine_of(model, target=target, precision=precision)
     count, size = len(next(iter(inputs.values()))), len(next(iter(start.values())))
     maps = {name: numpy.empty(array.shape, "float32") for name, array in inputs.items()}
     outputs, grounds = numpy.empty(count, "float32"), numpy.empty(count)
@@ -104,7 +104,12 @@ def _explain(method, model, inputs, start, target, multipliers, precision, batch
         f"output {engine.target}",
         {"baselines": 1 if paired else size, "multipliers": multipliers},
         residual=None if multipliers else residual(maps, outputs - grounds),
+        difference=None if multipliers else {name: inputs[name] - _middle(start[name], paired) for name in inputs},
     )
+
+
+def _middle(start, paired):
+    return start if paired else start.mean(axis=0, keepdims=True)
 
 
 def main(arguments=None):

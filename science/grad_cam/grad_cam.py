@@ -46,13 +46,13 @@ def grad_cam(model, inputs, *, target=None, layer=None, tensor="after", kind="gr
     ----------
     Selvaraju et al. 2017, arXiv:1610.02391; Chattopadhay et al. 2018, arXiv:1710.11063.
     """
-    from science.gradient_engine import GradientEngine
+    from science.gradient_engine import engine_of
 
     if kind not in KINDS:
         raise UserError(f"--kind {kind}: choose one of {', '.join(KINDS)}")
     if tensor not in TENSORS:
         raise UserError(f"--tensor {tensor}: choose one of {', '.join(TENSORS)}")
-    engine = GradientEngine(model, target=target)
+    engine = engine_of(model, target=target)
     chosen, which, words = _tensor(engine, layer, tensor)
     values, gradients, outputs = engine.layer_gradients(inputs, chosen, which=which, batch_size=batch_size)
     small = _plus(values, gradients) if kind == "grad-cam++" else _plain(values, gradients)

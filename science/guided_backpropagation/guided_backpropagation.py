@@ -32,9 +32,9 @@ def guided_backpropagation(model, inputs, *, target=None, rule="guided", batch_s
     -------
     science.attribution.Attribution
     """
-    from science.gradient_engine import GradientEngine
+    from science.gradient_engine import engine_of
 
-    engine = GradientEngine(model, target=target)
+    engine = engine_of(model, target=target)
     maps = engine.gradients(inputs, rule=rule, batch_size=batch_size)
     outputs = engine.outputs(inputs, batch_size=batch_size)
     count = engine.relu_count(rule=rule)

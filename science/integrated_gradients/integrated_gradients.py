@@ -58,11 +58,11 @@ def integrated_gradients(
     ----------
     Sundararajan, Taly & Yan 2017, arXiv:1703.01365.
     """
-    from science.gradient_engine import GradientEngine
+    from science.gradient_engine import engine_of
 
     if steps < 1:
         raise UserError(f"--steps {steps}: must be at least 1")
-    engine = GradientEngine(model, target=target, precision=precision)
+    engine = engine_of(model, target=target, precision=precision)
     zeros = {name: numpy.zeros((1, *array.shape[1:]), "float32") for name, array in inputs.items()}
     start = baselines.checked(zeros if baseline is None else baseline, inputs)
     count = len(next(iter(inputs.values())))
@@ -96,6 +96,7 @@ def integrated_gradients(
         {"steps": used.tolist(), "rule": rule, "baseline": "zero" if baseline is None else "given"},
         residual=left,
         notes=notes,
+        difference={name: inputs[name] - start[name] for name in inputs},
     )
 
 

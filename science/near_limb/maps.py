@@ -120,7 +120,7 @@ def _blank_map():
     import sunpy.map
     from astropy import units
     from astropy.coordinates import SkyCoord
-    from sunpy.coordinates import Helioprojective, HeliographicStonyhurst
+    from sunpy.coordinates import HeliographicStonyhurst, Helioprojective
     from sunpy.map.header_helper import make_fitswcs_header
 
     date = "2014-01-01T00:00:00"  # any: Stonyhurst positions are relative to the observer's meridian

@@ -38,13 +38,13 @@ def occlusion(model, inputs, *, target=None, window=32, stride=16, baseline=None
     ----------
     Zeiler & Fergus 2014, arXiv:1311.2901.
     """
-    from science.gradient_engine import GradientEngine
+    from science.gradient_engine import engine_of
 
     if window < 1 or stride < 1:
         raise UserError(f"--window {window} and --stride {stride}: give pixels, at least 1")
     if stride > window:
         raise UserError(f"--stride {stride}: leaves pixels uncovered between windows of {window}; give {window} or less")
-    engine = GradientEngine(model, target=target)
+    engine = engine_of(model, target=target)
     zeros = {name: numpy.zeros((1, *array.shape[1:]), "float32") for name, array in inputs.items()}
     cover = baselines.checked(zeros if baseline is None else baseline, inputs)
     outputs = engine.outputs(inputs, batch_size=batch_size)

@@ -34,16 +34,16 @@ def saliency(model, inputs, *, target=None, batch_size=16):
     Simonyan, Vedaldi & Zisserman 2014, arXiv:1312.6034, who take the largest absolute value over colours; here
     channels and signs are kept apart.
     """
-    from science.gradient_engine import GradientEngine
+    from science.gradient_engine import engine_of
 
-    return GradientEngine(model, target=target).gradients(inputs, batch_size=batch_size)
+    return engine_of(model, target=target).gradients(inputs, batch_size=batch_size)
 
 
 def explain(model, inputs, *, target=None, batch_size=16):
     """`saliency` as a `science.attribution.Attribution`."""
-    from science.gradient_engine import GradientEngine
+    from science.gradient_engine import engine_of
 
-    engine = GradientEngine(model, target=target)
+    engine = engine_of(model, target=target)
     outputs = engine.outputs(inputs, batch_size=batch_size)
     maps = engine.gradients(inputs, batch_size=batch_size)
     return Attribution("saliency", maps, outputs, engine.target, f"output {engine.target}", {})

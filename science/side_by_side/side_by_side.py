@@ -88,9 +88,8 @@ def draw(path, subject, sample, found):
             share = checked.get("shares", {}).get("on disk")
             words = f"{method}\n" + (f"{100 * share:.0f} % on disk" if share is not None else "")
             bad = passport.failed(checked)
-            panel.set_title(
-                words + (f"; FAILED: {', '.join(bad)}" if bad else ""), fontsize=10, color="#B03A00" if bad else "black"
-            )
+            words += "".join(f"\nfailed: {check}" for check in bad)
+            panel.set_title(words, fontsize=10, color="#B03A00" if bad else "black")
         for panel in panels:
             panel.set(xlabel="", ylabel="")
             if extent is not None:

@@ -43,11 +43,11 @@ def smooth_gradients(model, inputs, *, target=None, kind="mean", samples=50, noi
     ----------
     Smilkov et al. 2017, arXiv:1706.03825; Adebayo et al. 2018, arXiv:1810.03307 (VarGrad).
     """
-    from science.gradient_engine import GradientEngine
+    from science.gradient_engine import engine_of
 
     if samples < 1 or not noise >= 0:
         raise UserError(f"--samples {samples} and --noise {noise:g}: give at least one sample and no negative noise")
-    engine = GradientEngine(model, target=target)
+    engine = engine_of(model, target=target)
     outputs = engine.outputs(inputs, batch_size=batch_size)
     parameters = {"kind": kind}
     if kind == "input x gradient":
@@ -58,7 +58,9 @@ def smooth_gradients(model, inputs, *, target=None, kind="mean", samples=50, noi
         maps = _statistics(engine, inputs, kind, samples, noise, numpy.random.default_rng(seed), added, batch_size)
     else:
         raise UserError(f"--kind {kind}: choose one of {', '.join(KINDS)}")
-    return Attribution(WORDS[kind], maps, outputs, engine.target, f"output {engine.target}", parameters)
+    difference = dict(inputs) if kind == "input x gradient" else None
+    words = f"output {engine.target}"
+    return Attribution(WORDS[kind], maps, outputs, engine.target, words, parameters, difference=difference)
 
 
 def input_x_gradient(model, inputs, **keywords):

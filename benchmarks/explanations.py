@@ -1,0 +1,167 @@
+"""Explanation methods against Captum, AlexNet at 512 x 512 with the same weights, on this machine's CPU.
+
+    python benchmarks/explanations.py
+
+Needs the extra `pytorch` and captum. Measured are integrated gradients with 50 steps (Captum with the fastest of several
+internal batch sizes), Deep SHAP over 8 baselines (Captum's DeepLiftShap, which is wrong where pooling follows a ReLU), and
+saliency against a bare gradient call of the same network; and that the memory of integrated gradients depends on the
+batch, not on the number of steps. Takes about four minutes.
+"""
+
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy
+
+from tools import command_line
+
+SIZE = 512
+STEPS = 50
+BASELINES = 8
+INTERNAL = (5, 10, 25)  # Captum's batch sizes tried
+
+
+def measure():
+    """Seconds of both sides, and peak memory.
+
+    Returns
+    -------
+    list of dict
+    """
+    ours, theirs = _keras_network(), _torch_network()
+    image = numpy.random.default_rng(0).random((1, SIZE, SIZE, 1), "float32")
+    rows = []
+
+    from science.deep_shap.deep_shap import deep_shap
+    from science.integrated_gradients.integrated_gradients import integrated_gradients
+
+    keywords = {"tolerance": None, "steps": STEPS, "batch_size": 10}
+    mine = _fastest(lambda: integrated_gradients(ours, {"image": image}, **keywords))
+    other = min(_fastest(lambda size=size: _captum_gradients(theirs, image, size), 2) for size in INTERNAL)
+    rows.append(_row(f"integrated gradients, {STEPS} steps, Captum against ours", other, mine, 2.0))
+
+    background = numpy.random.default_rng(1).random((BASELINES, SIZE, SIZE, 1), "float32")
+    mine = _fastest(lambda: deep_shap(ours, {"image": image}, background={"image": background}))
+    other = _fastest(lambda: _captum_shap(theirs, image, background))
+    rows.append(_row(f"Deep SHAP, {BASELINES} baselines, Captum against ours", other, mine, 1.0))
+
+    rows.append(_saliency(ours, image))
+    small, large = (_memory(steps) for steps in (20, 200))
+    ratio = large / small
+    what = "integrated gradients: peak memory (MB) with 200 steps against 20"
+    rows.append({"what": what, "baseline": small, "ours": large, "ratio": ratio, "required": 1.1, "passed": ratio <= 1.1})
+    return rows
+
+
+def _row(what, baseline, ours, required):
+    ratio = baseline / ours
+    return {"what": what, "baseline": baseline, "ours": ours, "ratio": ratio, "required": required, "passed": ratio >= required}
+
+
+def _fastest(call, repeats=3):
+    call()  # traces
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begin)
+    return min(times)
+
+
+def _keras_network():
+    from network_models.full_disk_flare_forecast import alexnet
+
+    return alexnet.build({"image": (SIZE, SIZE, 1)}, alexnet.Options())
+
+
+def _torch_network():
+    from training_step import pytorch_network
+
+    return pytorch_network("alexnet").eval()
+
+
+def _captum_gradients(network, image, size):
+    import torch
+    from captum.attr import IntegratedGradients
+
+    tensor = torch.from_numpy(image).permute(0, 3, 1, 2).contiguous()
+    return IntegratedGradients(network).attribute(
+        tensor, target=1, n_steps=STEPS, method="riemann_middle", internal_batch_size=size
+    )
+
+
+def _captum_shap(network, image, background):
+    import torch
+    from captum.attr import DeepLiftShap
+
+    tensor, others = (torch.from_numpy(array).permute(0, 3, 1, 2).contiguous() for array in (image, background))
+    return DeepLiftShap(_one_use(network)).attribute(tensor, others, target=1)
+
+
+def _one_use(network):
+    """The network with a module of its own for every ReLU, none in place, as Captum's DeepLIFT needs it."""
+    import copy
+
+    from torch import nn
+
+    network = copy.deepcopy(network)
+    for module in network.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    return network
+
+
+def _saliency(network, image):
+    import tensorflow
+
+    from science.gradient_engine import GradientEngine
+
+    engine = GradientEngine(network)
+
+    @tensorflow.function
+    def bare(x):
+        with tensorflow.GradientTape() as tape:
+            tape.watch(x)
+            output = engine.model([x], training=False)[:, 1]
+        return tape.gradient(output, x)
+
+    tensor = tensorflow.constant(image)
+    times = {"bare": [], "ours": []}
+    for _ in range(12):
+        for name, call in (("bare", lambda: bare(tensor).numpy()), ("ours", lambda: engine.gradients({"image": image}))):
+            begin = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - begin)
+    baseline, ours = (statistics.median(times[name][2:]) for name in ("bare", "ours"))
+    ratio = ours / baseline
+    what = "saliency of one image, against a bare gradient"
+    return {"what": what, "baseline": baseline, "ours": ours, "ratio": ratio, "required": 1.3, "passed": ratio <= 1.3}
+
+
+def _memory(steps):
+    done = subprocess.run([sys.executable, __file__, "--memory", str(steps)], capture_output=True, text=True, check=True)
+    return float(done.stdout.splitlines()[-1])
+
+
+def main(arguments=None):
+    """Measure and print; ``--memory`` is what the script calls itself with."""
+    parser = command_line.parser(__doc__)
+    parser.add_argument("--memory", type=int, metavar="STEPS", help="print the peak memory of integrated gradients, MB")
+    flags = parser.parse_args(arguments)
+    if flags.memory:
+        from science.integrated_gradients.integrated_gradients import integrated_gradients
+
+        image = numpy.random.default_rng(0).random((1, SIZE, SIZE, 1), "float32")
+        integrated_gradients(_keras_network(), {"image": image}, steps=flags.memory, tolerance=None, batch_size=4)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return
+    from benchmark_table import show
+
+    show(measure())
+
+
+if __name__ == "__main__":
+    command_line.run(main)

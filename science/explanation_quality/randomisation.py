@@ -1,0 +1,40 @@
+"""Does a map depend on what was learned? Weights are shuffled layer by layer, from the output down.
+
+References
+----------
+Adebayo et al. 2018, arXiv:1810.03292.
+"""
+
+import numpy
+
+from science.passport import randomised, rank_correlation, strength
+
+
+def cascade(model, explain, *, seed=0):
+    """Rank correlation of a map with that of the same network, more and more of its layers random.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional.
+    explain : callable
+        ``explain(model)`` returns a `science.attribution.Attribution` of one sample. Maps that are products with the image
+        are compared by their multipliers.
+    seed : int
+
+    Returns
+    -------
+    dict of str to float
+        By layer with weights, from the last to the first: the correlation with it and all after it random.
+    """
+    from science.network_structure import layers_of
+
+    before = explain(model)
+    name = next(name for name, values in before.maps.items() if values.ndim == 4)
+    original = strength(before.multipliers(name)[0])
+    trained = [layer.name for layer in layers_of(model) if layer.trainable_weights]
+    found = {}
+    for count in range(1, len(trained) + 1):
+        after = explain(randomised(model, seed=seed, layers=trained[-count:]))
+        found[trained[-count]] = rank_correlation(original, strength(numpy.nan_to_num(after.multipliers(name)[0])))
+    return found

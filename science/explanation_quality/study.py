@@ -1,0 +1,239 @@
+"""Which explanation methods find the region that flares? A study on the simulated Sun, where it is known.
+
+    python science/explanation_quality/study.py --out FOLDER [--model RUN/best_performing.hdf5] [--images 150]
+
+Trains the starting point on magnetograms of a Sun on which one region in view flares or none does, explains validation
+images with a coming flare by every method, and scores the maps against the true region, the other regions, and the
+network's own behaviour; beside them an edge detector, the image itself and a random map. Writes quality.csv,
+quality.json and quality.png. About fifteen minutes on two cores, training included; without training --model takes the
+network of an earlier run on the simulated Sun.
+"""
+
+import json
+import pathlib
+
+import numpy
+
+from science import explanation, methods, passport
+from science.explanation_quality.faithfulness import counterfactual, deletion_and_insertion, max_sensitivity
+from science.explanation_quality.localisation import localisation, strength_of
+from science.explanation_quality.randomisation import cascade
+from tools import atomic_files, command_line, figures
+from tools.block_bootstrap import BlockBootstrap, interval
+from tools.errors import UserError
+
+DATASET = pathlib.Path(__file__).parents[2] / "dataset_models" / "simulated" / "sun.py"
+TRAINING = [
+    *("--channel_set", "hmi", "--activity", "clear cut", "--dependent_variable", "flare", "--image_size", "96"),
+    *("--start", "1976-01-01", "--days", "12000", "--block_channels", "16", "32", "32", "32"),
+    *("--epochs", "10", "--batch_size", "32", "--dropout_rate", "0.2"),
+]
+CONTROLS = ("edge detector", "image magnitude", "random map")
+SCORES = {
+    "pointing": "pointing game",
+    "mass": "relevance mass",
+    "rank": "relevance rank",
+    "distractor mass": "mass on other regions (less is better)",
+    "deletion": "deletion (less is better)",
+    "insertion": "insertion",
+}
+FEW = 8  # images for the slow checks: sensitivity and random weights
+BACKGROUND = 8
+BLOCK = 14.0  # days: a region crosses the disk in them
+
+
+def chosen_times(subject, count):
+    """Validation times with a coming flare, of a known region, that the network forecasts: evenly spaced, at most `count`.
+
+    Returns
+    -------
+    numpy.ndarray, dict
+        ``datetime64[s]`` (n,), and how many there were of which kind.
+    """
+    from science.gradient_engine import engine_of
+
+    data = subject.data
+    engine = engine_of(subject.model)
+    times = data.times("validation")
+    name = engine.input_names[0]
+    outputs = numpy.concatenate(
+        [
+            engine.outputs({name: numpy.stack([data.inputs(time)["image"] for time in times[first : first + 64]])})
+            for first in range(0, len(times), 64)
+        ]
+    )
+    event = data.targets("validation") > 0.5
+    correct = (outputs > 0) == event
+    truth = data.ground_truth
+    usable = [time for time in times[event & correct] if _region(truth, time) is not None]
+    report = {"validation images": len(times), "accuracy": float(correct.mean()), "hits of a known region": len(usable)}
+    picked = numpy.unique(numpy.linspace(0, max(len(usable) - 1, 0), min(count, len(usable))).astype(int))
+    return numpy.array(usable, "datetime64[s]")[picked], report
+
+
+def _region(truth, time):
+    number = truth.flaring_region(time)
+    return number if number is not None and number in truth.masks(time) else None
+
+
+def study(subject, times, *, seed=0):
+    """Score all methods and controls.
+
+    Parameters
+    ----------
+    subject : science.explanation.Subject
+        Of a network on a `dataset_models.simulated.sun.SimulatedSun` with one channel.
+    times : array_like
+        ``datetime64`` (n,): see `chosen_times`.
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each time and method: time, method, `SCORES`.
+    pandas.DataFrame
+        A row for each method: sensitivity (max-sensitivity, median over a few images), and by layer the correlation of
+        its multipliers with those of the network with all layers from the last down to this one random.
+    dict
+        Of the counterfactual: mean change of the logit without the flaring region, and without each other one.
+    """
+    import pandas
+    from tqdm import tqdm
+
+    from science import baselines
+    from science.gradient_engine import engine_of
+
+    data, truth = subject.data, subject.data.ground_truth
+    engine = engine_of(subject.model)
+    name = engine.input_names[0]
+    random = numpy.random.default_rng(seed)
+    first = explanation.sample(subject, f"{times[0]}")
+    start = baselines.choose("quiet", subject, first)
+    background = baselines.background(subject, first, BACKGROUND)
+    names, _ = methods.applicable(subject.model)
+    size = first.inputs[name].shape[1]
+    own = {"occlusion": {"window": max(size // 8, 2), "stride": max(size // 16, 1)}}
+
+    def explain(method, images, model=subject.model):
+        keywords = {"baseline": start, "background": background, **own.get(method, {})}
+        return methods.explain(method, model, {name: images}, **keywords)
+
+    def outputs(images):
+        return engine.outputs({name: images}, batch_size=64)
+
+    rows, without, others_without = [], [], []
+    for time in tqdm(times, desc="explain", unit="image", disable=None):
+        image = data.inputs(time)["image"]
+        masks = truth.masks(time)
+        number = truth.flaring_region(time)
+        mask = masks[number]
+        others = numpy.any([other for key, other in masks.items() if key != number] or [numpy.zeros_like(mask)], axis=0)
+        maps = {method: strength_of(explain(method, image[None]).maps[name][0]) for method in names}
+        maps["edge detector"] = passport.edges(image)
+        maps["image magnitude"] = strength_of(image - start[name][0], positive=False)
+        maps["random map"] = random.random(mask.shape)
+        for method, strength in maps.items():
+            scores = localisation(strength, mask, others)
+            scores |= deletion_and_insertion(outputs, image, strength, start[name][0])
+            rows.append({"time": f"{time}Z", "method": method, **scores})
+        visible = [key for key in masks if key != number]
+        changed = counterfactual(outputs, image, [truth.image_without(time, key) for key in (number, *visible)])
+        without.append(changed[0])
+        others_without.extend(changed[1:])
+    checks = []
+    images = [data.inputs(time)["image"] for time in times[:: max(len(times) // FEW, 1)][:FEW]]
+    for method in tqdm(names, desc="checks", unit="method", disable=None):
+        sensitivity = [max_sensitivity(lambda x, m=method: explain(m, x).maps[name], image, seed=seed) for image in images]
+        falls = cascade(engine.model, lambda model, m=method: explain(m, images[0][None], model), seed=seed)
+        checks.append({"method": method, "sensitivity": float(numpy.nanmedian(sensitivity)), **falls})
+    change = {
+        "without the flaring region": float(numpy.mean(without)),
+        "without another region": float(numpy.mean(others_without)) if others_without else float("nan"),
+    }
+    return pandas.DataFrame(rows), pandas.DataFrame(checks), change
+
+
+def summary(table, *, samples=1000, seed=0):
+    """Mean of every score of each method with its 95 % interval from blocks of `BLOCK` days: pandas.DataFrame."""
+    import pandas
+
+    rows = []
+    for method, part in table.groupby("method", sort=False):
+        times = numpy.array([text.removesuffix("Z") for text in part["time"]], "datetime64[s]")
+        bootstrap = BlockBootstrap(times, days=BLOCK, samples=samples, seed=seed)
+        row = {"method": method, "images": len(part)}
+        for score in SCORES:
+            values = part[score].to_numpy("float64")
+            known = numpy.isfinite(values)
+            sums = bootstrap.sums(numpy.stack([numpy.where(known, values, 0.0), known], axis=1))
+            with numpy.errstate(invalid="ignore", divide="ignore"):
+                low, high = interval(sums[:, 0] / sums[:, 1])
+            mean = float(values[known].mean()) if known.any() else float("nan")
+            row |= {score: mean, f"{score} low": low, f"{score} high": high}
+        rows.append(row)
+    return pandas.DataFrame(rows).sort_values("mass", ascending=False, ignore_index=True)
+
+
+def draw(path, table, *, title):
+    """Draw the table of `summary`: a panel for each score, methods below one another."""
+    with figures.style():
+        figure, panels = figures.new(2, 3, figsize=(14, 0.62 * len(table) + 2.2), sharey=True)
+        rows = numpy.arange(len(table))[::-1]
+        control = table["method"].isin(CONTROLS).to_numpy()
+        for axes, (score, words) in zip(panels.flat, SCORES.items(), strict=True):
+            for part, colour, marker in ((~control, figures.PALETTE[0], "o"), (control, "0.45", "s")):
+                middle, low, high = (table[name].to_numpy()[part] for name in (score, f"{score} low", f"{score} high"))
+                axes.hlines(rows[part], low, high, color=colour, lw=2)
+                axes.plot(middle, rows[part], marker, color=colour, ms=6)
+            axes.set_title(words, fontsize=11)
+            axes.grid(axis="x", color="0.9")
+            if score in ("pointing", "mass", "rank", "distractor mass"):
+                axes.set_xlim(-0.02, 1.02)
+        for axes in panels[:, 0]:
+            axes.set_yticks(rows, table["method"])
+        figure.suptitle(f"{title}\n95 % intervals; controls grey", fontsize=12)
+        figures.save(figure, path)
+
+
+def main(arguments=None):
+    """Train, explain, score."""
+    parser = command_line.parser(__doc__)
+    parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER", help="for the results")
+    parser.add_argument("--model", type=pathlib.Path, metavar="MODEL.hdf5", help="of an earlier run; otherwise one is trained")
+    parser.add_argument("--images", type=int, default=150, help="with a coming flare, at most (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of random map, noise and weights (default: %(default)s)")
+    flags = parser.parse_args(arguments)
+    if flags.images < 2:
+        raise UserError(f"--images {flags.images}: must be at least 2")
+    model = flags.model
+    if model is None:
+        from network_models.xray_flux_forecast.starting_point import network
+
+        model = network.main([*TRAINING, "--dataset", str(DATASET), "--out", str(flags.out)]).folder.best
+    subject = explanation.load(model, DATASET)
+    if subject.data.task != "classification" or len(subject.data.channels) != 1:
+        raise UserError(f"{model}: the study takes a flare forecast from simulated magnetograms; train without --model")
+    times, report = chosen_times(subject, flags.images)
+    if len(times) < 2:
+        raise UserError(f"{model}: forecasts {len(times)} flares of known regions; train a better network")
+    print(f"{report['hits of a known region']} hits of known regions among {report['validation images']} validation images; "
+          f"accuracy {100 * report['accuracy']:.1f} %; {len(times)} explained")  # fmt: skip
+    table, checks, change = study(subject, times, seed=flags.seed)
+    scores = summary(table)
+    atomic_files.write_table(flags.out / "quality_per_image.csv", table)
+    atomic_files.write_table(flags.out / "quality.csv", scores)
+    atomic_files.write_table(flags.out / "randomisation.csv", checks)
+    results = {"network": report, "counterfactual": change, "scores": scores.to_dict("records")}
+    text = json.dumps(results, indent=1).replace("NaN", "null")
+    atomic_files.write_text(flags.out / "quality.json", text + "\n")
+    title = f"Simulated Sun: which maps find the flaring region? {len(times)} images, accuracy {100 * report['accuracy']:.0f} %"
+    draw(flags.out / "quality.png", scores, title=title)
+    with_digits = scores[["method", *SCORES]].to_string(index=False, float_format=lambda value: f"{value:.3f}")
+    print(with_digits)
+    print(checks.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
+    print(", ".join(f"change of the logit {words}: {value:.2f}" for words, value in change.items()))
+    print(f"wrote {flags.out}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
