@@ -1,0 +1,50 @@
+"""Forecasts of a trained network as a script, with and without calibration."""
+
+import pathlib
+
+import numpy
+import pandas
+import pytest
+
+from network_models import calibration, predict
+from network_models.xray_flux_forecast.starting_point import network
+from tools.errors import UserError
+
+TINY = pathlib.Path(__file__).with_name("tiny_data.py")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("run")
+    flags = ["--dataset", str(TINY), "--kind", "classification", "--epochs", "1", "--block_channels", "4", "--out", str(out)]
+    return network.main(flags).folder
+
+
+def test_a_split_is_that_of_the_run(run, tmp_path):
+    predict.main([str(run.best), str(TINY), "--out", str(tmp_path / "f.csv")])
+    found = pandas.read_csv(tmp_path / "f.csv")
+    expected = pandas.read_csv(run.performance / "validation_forecasts.csv")
+    pandas.testing.assert_frame_equal(found, expected)
+
+
+def test_a_calibration_is_used_when_asked_for(run, tmp_path):
+    fitted = calibration.Scaling("platt", 2.0, -1.0)
+    calibration.save(run.path / calibration.NAME, fitted, times=["2000-01-01"])
+    predict.main([str(run.best), str(TINY), "--out", str(tmp_path / "plain.csv")])
+    predict.main([str(run.best), str(TINY), "--out", str(tmp_path / "f.csv"), "--calibrated"])
+    plain, found = pandas.read_csv(tmp_path / "plain.csv"), pandas.read_csv(tmp_path / "f.csv")
+    numpy.testing.assert_allclose(found["uncalibrated"], plain["prediction"])
+    odds = numpy.log(plain["prediction"] / (1 - plain["prediction"]))
+    numpy.testing.assert_allclose(found["probability"], 1 / (1 + numpy.exp(1 - 2 * odds)), rtol=1e-6)
+
+
+def test_bad_input(run, tmp_path):
+    cases = [
+        (["none.hdf5", str(TINY)], "none.hdf5: no such network file"),
+        ([str(run.best), "none.py"], "none.py: no such data set file"),
+        ([str(run.best), str(TINY), "--calibration", "none.json"], "none.json: cannot be read"),
+    ]
+    for arguments, message in cases:
+        with pytest.raises(UserError, match=message):
+            predict.main([*arguments, "--out", str(tmp_path / "f.csv")])
+    assert not (tmp_path / "f.csv").exists()
