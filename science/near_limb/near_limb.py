@@ -16,7 +16,7 @@ import re
 import numpy
 
 from dataset_models import flare_catalogue, observation_times
-from dataset_models.flare_labels import NO_FLARE, UNKNOWN, FlareIndex
+from dataset_models.flare_labels import DAY, NO_FLARE, UNKNOWN, FlareIndex
 from tools import atomic_files, command_line, goes_class
 from tools.errors import UserError
 
@@ -196,7 +196,7 @@ def cells(instances, *, threshold=0.5, size=CELL):
     return pandas.concat(rows, ignore_index=True)[columns]
 
 
-def read(paths, *, flares=None, window=numpy.timedelta64(24, "h")):
+def read(paths, *, flares=None, window=DAY):
     """Instances of one or several CSV files.
 
     Parameters

@@ -1,0 +1,97 @@
+"""Skill by position: published recalls, cells, and flares without a position."""
+
+import numpy
+import pandas
+import pytest
+
+from dataset_models import flare_catalogue
+from science.near_limb import near_limb
+from tools.errors import UserError
+
+
+def test_published_recalls(shared):
+    folder = shared / "published_predictions"
+    found = near_limb.centre_and_limb(near_limb.read([folder / "alex_x_class.csv", folder / "alex_m_class.csv"]))
+    for name, centre, limb in (("X", 0.919, 0.651), ("M", 0.797, 0.557)):
+        assert round(found[name]["centre"].value, 3) == centre
+        assert round(found[name]["limb"].value, 3) == limb
+    assert found["M and X"]["centre"].instances == found["M"]["centre"].instances + found["X"]["centre"].instances
+
+
+def table(rows):
+    columns = ("timestamp", "flare_prob", "goes_class", "fl_lon", "fl_lat")
+    return pandas.DataFrame(rows, columns=columns)
+
+
+ROWS = [
+    ("2014-01-01 00:00:00", 0.9, "X1.0", "10.0", "12.0"),
+    ("2014-01-01 01:00:00", 0.4, "X1.0", "10.0", "12.0"),
+    ("2014-01-05 00:00:00", 0.2, "M2.0", "-75.0", "-8.0"),
+    ("2014-01-07 00:00:00", 0.8, "M1.0", "unk", "unk"),
+    ("2014-01-09 00:00:00", 0.8, "C9.9", "0.0", "0.0"),
+]
+
+
+@pytest.fixture
+def path(tmp_path):
+    table(ROWS).to_csv(tmp_path / "f.csv", index=False)
+    return tmp_path / "f.csv"
+
+
+def test_groups_and_cells(path):
+    instances = near_limb.read([path])
+    assert len(instances) == 4  # the C flare is none
+    found = near_limb.centre_and_limb(instances)
+    assert found["X"]["centre"].value == 0.5
+    assert (found["M"]["limb"].hits, found["M"]["limb"].instances) == (0, 1)
+    assert found["M"]["unknown"].instances == 1
+    assert numpy.isnan(found["X"]["limb"].value)
+    assert "undefined" in str(found["X"]["limb"])
+    cells = near_limb.cells(instances)
+    both = cells[cells["class"] == "M and X"]
+    assert both[["longitude", "latitude", "instances", "hits", "flares"]].to_numpy().tolist() == [
+        [-75, -10, 1, 0, 1],
+        [10, 10, 2, 1, 1],
+    ]
+
+
+def test_intervals_draw_flares_not_hours():
+    random = numpy.random.default_rng(0)
+    flare = numpy.repeat(numpy.arange(30), 24)
+    probability = numpy.repeat(random.random(30), 24)
+    flux, zero = numpy.full(720, 1e-5), numpy.zeros(720)
+    together = near_limb.recall(near_limb.Instances(probability, flux, zero, zero, flare))
+    apart = near_limb.recall(near_limb.Instances(probability, flux, zero, zero, numpy.arange(720)))
+    assert together.high - together.low > 3 * (apart.high - apart.low)
+
+
+def test_script_writes_pictures(path, tmp_path, capsys):
+    near_limb.main([str(path), "--out", str(tmp_path / "out")])
+    names = {file.name for file in (tmp_path / "out").iterdir()}
+    assert {"cells.csv", "disk_M_and_X.png", "map_M_and_X.png"} <= names
+    assert "without a position" in capsys.readouterr().out
+
+
+def test_class_and_place_from_a_catalogue(tmp_path):
+    pandas.DataFrame({"time": ["2014-01-01 00:00:00"], "probability": [0.7]}).to_csv(tmp_path / "f.csv", index=False)
+    (tmp_path / "list.csv").write_text(
+        "start_time,goes_class,fl_lon,fl_lat\n2014-01-01 05:00:00,M3.0,80.0,5.0\n2014-01-09 05:00:00,C3.0,1.0,5.0\n"
+    )
+    events = flare_catalogue.read([tmp_path / "list.csv"]).events
+    instances = near_limb.read([tmp_path / "f.csv"], flares=events)
+    assert instances.longitude.tolist() == [80.0]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (("2014-01-01 00:00:00", 1.4, "X1.0", "1", "2"), "1.4 is no probability"),
+        (("2014-01-01 02:00:00", 0.4, "Z1.0", "1", "2"), "row 6"),
+        (("2014-01-01 02:00:00", 0.4, "X1.0", "200", "2"), "no place on the Sun"),
+        (("2014-01-01 00:00:00", 0.4, "X1.0", "10.0", "12.0"), "occurs twice"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path, row, message):
+    table([*ROWS, row]).to_csv(tmp_path / "f.csv", index=False)
+    with pytest.raises(UserError, match=message):
+        near_limb.read([tmp_path / "f.csv"])
