@@ -40,6 +40,6 @@ setup(
             "import-linter>=2.3,<3",
         ],
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
-        "pytorch": ["torch>=2.6,<3"],
+        "pytorch": ["torch>=2.6,<3", "captum>=0.9,<1"],
     },
 )

@@ -27,6 +27,7 @@ CHANNEL_SETS = {"aia": "AIA_08", "hmi": "HMI_01", "both": "AIA_HMI_09"}
 MAGNETOGRAM = Channel("magnetogram", "hmimag", "G")
 
 _IMAGE_NAME = re.compile(r"(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)_(AIA_08|HMI_01|AIA_HMI_09)_(\d+)_(\d+)\.dat")
+_BEHIND_THE_LIMB = 125.0  # degrees: what is farther does not come into view within a day
 _MARGIN = numpy.timedelta64(2, "D")  # of flux before the first image and after the last one
 
 
@@ -48,6 +49,13 @@ class SimulatedSun(XRayFluxData):
     cadence_minutes: int = option(1440, "minutes between images", least=1)
     activity: str = option(
         "natural", "'clear cut' makes one region in view either flare many times a day or not at all", choices=ACTIVITIES
+    )
+    flaring_within: float = option(
+        180.0,
+        "leave out images with a complex region farther than this from the disk centre, degrees, where foreshortening or "
+        "the limb hides what it is; 180: none",
+        least=10.0,
+        most=180.0,
     )
     magnetogram_clip: float = option(256.0, "largest field in a magnetogram, Gauss", least=1.0)
 
@@ -142,7 +150,23 @@ class SimulatedSun(XRayFluxData):
 
     def image_times(self):
         count = self.days * 1440 // self.cadence_minutes
-        return self._start + numpy.arange(max(1, count)) * numpy.timedelta64(60 * self.cadence_minutes, "s")
+        times = self._start + numpy.arange(max(1, count)) * numpy.timedelta64(60 * self.cadence_minutes, "s")
+        if self.flaring_within >= 180:
+            return times
+        kept = times[[not self._hides_flaring(time) for time in times]]
+        if len(kept) == 0:
+            raise UserError(f"--flaring_within {self.flaring_within:g}: leaves no image; raise it, or --days")
+        return kept
+
+    def _hides_flaring(self, time):
+        """Whether a complex region is beyond `flaring_within` and can flare within a day in view of the observer."""
+        regions = self.regions(time)
+        complex_ones = regions.complexity > 0.05
+        if not complex_ones.any():
+            return False
+        cosine = numpy.cos(numpy.radians(regions.latitude)) * numpy.cos(numpy.radians(regions.longitude))
+        angle = numpy.degrees(numpy.arccos(numpy.clip(cosine[complex_ones], -1, 1)))
+        return bool(((angle > self.flaring_within) & (angle < _BEHIND_THE_LIMB)).any())
 
     def _has_earlier_images(self, times):
         # Any time can be drawn; the earliest image of a composite must lie within the span.

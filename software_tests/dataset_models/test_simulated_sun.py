@@ -500,3 +500,27 @@ def test_a_truncated_image_is_refused(tmp_path, month):
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(UserError, match=r"dat: .* cut short"):
         month.read_image(path)
+
+
+def test_flaring_within_leaves_out_hidden_flares_only():
+    keywords = {"activity": "clear cut", "days": 200, "channel_set": "hmi", "dependent_variable": "flare"}
+    everything, clear = SimulatedSun(**keywords), SimulatedSun(**keywords, flaring_within=60.0)
+    kept = clear.image_times()
+    left_out = numpy.setdiff1d(everything.image_times(), kept)
+    assert len(kept) and len(left_out) and numpy.isin(kept, everything.image_times()).all()
+
+    def farthest(time):
+        regions = everything.regions(time)
+        cosine = numpy.cos(numpy.radians(regions.latitude)) * numpy.cos(numpy.radians(regions.longitude))
+        angle = numpy.degrees(numpy.arccos(cosine))[regions.complexity > 0.05]
+        return angle[angle < 125]
+
+    assert all((farthest(time) <= 60).all() for time in kept)
+    assert all((farthest(time) > 60).any() for time in left_out)
+
+
+def test_flaring_within_that_leaves_nothing_is_named():
+    sun = SimulatedSun(activity="clear cut", days=1, start="2012-01-01", flaring_within=10.0)
+    sun._hides_flaring = lambda time: True
+    with pytest.raises(UserError, match="--flaring_within 10"):
+        sun.image_times()
