@@ -23,6 +23,7 @@ setup(
         "tf-keras-vis>=0.8.7,<0.9",
         "tensorboard>=2.20,<3",
         "keras-tuner>=1.4.7,<2",
+        "openTSNE>=1.0.2,<2",
         "sunpy[map,timeseries]>=7,<8",
         "aiapy>=0.10,<0.13",
         "matplotlib>=3.9,<4",

@@ -25,7 +25,7 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
     low, high : float
         Range of the image's values.
     seed : int
-        Of the noise it starts from.
+        Of the noise it starts from and of the library's jitter; sets the global seeds of Keras.
 
     Returns
     -------
@@ -54,8 +54,9 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
         raise UserError(f"--steps {steps}: must be at least 1")
     shape = engine.model.inputs[0].shape[1:]
     # tf-keras-vis wants a single tensor in and out.
-    single = keras.Model(engine.model.inputs[0], logits_of(engine.model.output))
+    single = keras.Model([engine.model.inputs[0]], logits_of(engine.model.output))
     start = numpy.random.default_rng(seed).uniform(low, high, (1, *shape)).astype("float32")
+    keras.utils.set_random_seed(seed)
     found = ActivationMaximization(single, clone=False)(
         lambda output: output[:, engine.target], seed_input=start, input_range=(low, high), steps=steps
     )

@@ -97,7 +97,7 @@ def test_a_run_gets_files_that_agree(saved, dataset):
     numpy.testing.assert_allclose(numpy.loadtxt(folder / "activations.tsv", delimiter="\t"), vectors, rtol=1e-5, atol=1e-6)
     numpy.testing.assert_allclose(numpy.loadtxt(folder / "tsne.tsv", delimiter="\t"), positions, rtol=1e-5, atol=1e-5)
     table = _table(folder / "metadata.tsv")
-    assert list(table) == ["time", "split", "flux", "class", "group", "prediction", "note"]
+    assert list(table) == ["time", "split", "flux", "class", "group", "prediction", "outcome", "note"]
     assert len(table["time"]) == len(vectors) == 24
     assert table["time"][0] == "2026-02-01T00:00:00Z"
     assert table["note"][0] == "a b", "a tab within an entry would shift its row"
@@ -151,6 +151,9 @@ def test_thumbnails_keep_north_up():
         (["--layer", "nothing"], "--layer nothing: the network has no such layer"),
         (["--perplexity", "nan"], "--perplexity nan: must be at least 1"),
         (["--batch", "0"], "--batch 0: must be at least 1"),
+        (["--event", "big"], "--event big: is no GOES class"),
+        (["--nearest", "noon"], "--nearest noon: is not a time"),
+        (["--neighbours", "0"], "--neighbours 0: must be at least 1"),
     ],
 )
 def test_faults_write_nothing(saved, dataset, flags, words):
@@ -158,3 +161,62 @@ def test_faults_write_nothing(saved, dataset, flags, words):
     with pytest.raises(UserError, match=words):
         tsne.main([str(model), str(dataset), *flags])
     assert [file.name for file in model.parent.iterdir()] == [model.name]
+
+
+def test_three_dimensions():
+    vectors = numpy.random.default_rng(0).normal(size=(40, 8))
+    positions = tsne.embed(vectors, dimensions=3)
+    assert positions.shape == (40, 3)
+    numpy.testing.assert_array_equal(positions, tsne.embed(vectors, dimensions=3))
+
+
+def test_many_samples_keep_their_groups(monkeypatch):
+    """The same promise by openTSNE, which takes over from `MANY` samples on."""
+    monkeypatch.setattr(tsne, "MANY", 50)
+    monkeypatch.setattr(tsne, "with_scikit_learn", None)
+    test_groups_stay_together_and_the_seed_decides()
+
+
+def test_neighbours_by_hand():
+    vectors = numpy.array([[0.0, 0.0], [3.0, 4.0], [1.0, 0.0], [0.0, 2.0]], "float32")
+    found, distances = tsne.nearest(vectors, 0, 2)
+    assert list(found) == [2, 3]
+    numpy.testing.assert_allclose(distances, [1.0, 2.0])
+
+
+def test_outcomes_by_hand(saved, dataset):
+    import dataclasses
+
+    subject = explanation.load(saved(), dataset, {"kind": "classification"})
+    collected = tsne.collect(subject, splits=["validation"])
+    count = len(collected.times)
+    known = dataclasses.replace(
+        collected,
+        truths=numpy.resize([1.0, 1.0, 0.0, 0.0], count),
+        predictions=numpy.resize([0.6, 0.4, 0.6, 0.4], count),
+    )
+    assert list(tsne.outcomes(subject.data, known)[:4]) == ["hit", "miss", "false alarm", "correct null"]
+    assert list(tsne.outcomes(subject.data, known, threshold=0.3)[:4]) == ["hit", "hit", "false alarm", "false alarm"]
+    flux = explanation.load(saved(), dataset)
+    fluxes = dataclasses.replace(
+        known,
+        truths=numpy.resize([2e-5, 2e-5, 1e-6, 1e-6], count),
+        predictions=numpy.resize([1e-5, 9e-6, 1e-5, 9e-6], count),
+    )
+    assert list(tsne.outcomes(flux.data, fluxes)[:4]) == ["hit", "miss", "false alarm", "correct null"]
+
+
+@pytest.mark.parametrize("dimensions", ["2", "3"])
+def test_pictures_by_class_outcome_date_and_neighbours(saved, dataset, tmp_path, dimensions):
+    out = tmp_path / "out"
+    tsne.main([str(saved()), str(dataset), "--out", str(out), "--dimensions", dimensions, "--nearest", "2026-02-01T03:10:00Z"])
+    names = {path.name for path in out.glob("*.png")}
+    assert names == {
+        "embedding.png",
+        "embedding_class.png",
+        "embedding_date.png",
+        "embedding_outcome.png",
+        "nearest_2026-02-01T030000.png",
+        "sprite.png",
+    }
+    assert set(_table(out / "metadata.tsv")["outcome"]) <= set(tsne.OUTCOMES)
