@@ -43,6 +43,7 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
     """
     import keras
     from tf_keras_vis.activation_maximization import ActivationMaximization
+    from tf_keras_vis.activation_maximization.input_modifiers import Jitter, Rotate2D
 
     from science.gradient_engine import engine_of
     from science.network_structure import logits_of
@@ -56,9 +57,15 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
     # tf-keras-vis wants a single tensor in and out.
     single = keras.Model([engine.model.inputs[0]], logits_of(engine.model.output))
     start = numpy.random.default_rng(seed).uniform(low, high, (1, *shape)).astype("float32")
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(seed)  # the jitter draws from numpy's global generator
+    rotate = Rotate2D(degree=1)
+    rotate.random_generator = numpy.random.default_rng(seed)
     found = ActivationMaximization(single, clone=False)(
-        lambda output: output[:, engine.target], seed_input=start, input_range=(low, high), steps=steps
+        lambda output: output[:, engine.target],
+        seed_input=start,
+        input_range=(low, high),
+        steps=steps,
+        input_modifiers=[Jitter(jitter=4), rotate],
     )
     image = numpy.asarray(found, "float32")
     before, after = (float(engine.outputs({engine.input_names[0]: one})[0]) for one in (start, image))

@@ -424,9 +424,9 @@ def main(arguments=None):
         parser.add_argument("--perplexity", type=float, default=30.0, help="neighbours that count (default: 30)")
         parser.add_argument("--dimensions", type=int, choices=(2, 3), default=2, help="of the map (default: 2)")
         parser.add_argument("--seed", type=int, default=0, help="of the map (default: 0)")
-        parser.add_argument("--event", default="M1.0", help="GOES class that is an event, for the outcomes of a flux forecast (default: M1.0)")  # fmt: skip
+        parser.add_argument("--event", default="M1.0", help="GOES class that is an event in a flux forecast (default: M1.0)")
         parser.add_argument("--threshold", type=float, default=0.5, help="probability that is a yes (default: 0.5)")
-        parser.add_argument("--nearest", nargs="+", metavar="TIME", default=[], help="draw the neighbours of the samples nearest to these UTC times")  # fmt: skip
+        parser.add_argument("--nearest", nargs="+", metavar="TIME", default=[], help="draw the neighbours of these samples")
         parser.add_argument("--neighbours", type=int, default=6, help="how many of them (default: 6)")
         parser.add_argument("--batch", type=int, default=16, help="images at once (default: 16)")
 

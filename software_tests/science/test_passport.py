@@ -23,7 +23,8 @@ def test_a_passport_of_a_gradient(saved, dataset):
     found = passport.passport(subject, sample, saliency(subject.model, sample.inputs), saliency)
     assert found["model"]["sha256"] == passport.fingerprint(subject.model_path)
     assert len(found["inputs"]["image"]) == 64
-    assert found["residual"] is None and "complete" not in found["checks"]
+    assert found["residual"] is None
+    assert "complete" not in found["checks"]
     assert set(found["checks"]) == {"depends on the weights", "is no edge detector"}
     assert json.loads(passport.text(found)) == found
 
@@ -69,7 +70,9 @@ def test_rank_correlation_leaves_out_the_empty_sky():
 def test_shares_of_a_map():
     header = image_header(100, numpy.datetime64("2014-01-01"))
     x, y, radius = solar_output.geometry(header, (100, 100))
-    assert abs(x.mean()) < 1e-9 and y[0, 0] > 0 > y[-1, 0] and x[0, 0] < 0
+    assert abs(x.mean()) < 1e-9
+    assert y[0, 0] > 0 > y[-1, 0]
+    assert x[0, 0] < 0
     values = numpy.zeros((100, 100))
     values[50, 50], values[0, 0] = 3.0, -1.0
     found = solar_output.shares(values, header, [("NOAA 1", 0.0, 0.0), ("NOAA 2", 60.0, 0.0), ("behind", 170.0, 0.0)])
@@ -85,7 +88,8 @@ def test_projection_agrees_with_sunpy():
     from sunpy.coordinates import HeliographicStonyhurst, Helioprojective
 
     observer = SkyCoord(0 * u.deg, 5 * u.deg, 1 * u.AU, frame=HeliographicStonyhurst, obstime="2014-01-01")
-    header = fits.Header({"HGLT_OBS": 5.0, "HGLN_OBS": 0.0, "RSUN_OBS": float(numpy.degrees(numpy.arcsin(695.7e6 / 1.495978707e11)) * 3600)})  # fmt: skip
+    radius = float(numpy.degrees(numpy.arcsin(695.7e6 / 1.495978707e11)) * 3600)
+    header = fits.Header({"HGLT_OBS": 5.0, "HGLN_OBS": 0.0, "RSUN_OBS": radius})
     for longitude, latitude in ((0, 0), (30, 15), (-60, -20), (75, 40)):
         place = SkyCoord(longitude * u.deg, latitude * u.deg, 695.7 * u.Mm, frame=HeliographicStonyhurst, obstime="2014-01-01")
         expected = place.transform_to(Helioprojective(observer=observer, obstime="2014-01-01"))
@@ -97,10 +101,13 @@ def test_projection_agrees_with_sunpy():
 def test_the_script_writes_map_passport_and_figure(saved, dataset, tmp_path, capsys):
     integrated_gradients.main([str(saved(side=3)), str(dataset), TIME, "--side", "--out", str(tmp_path / "out")])
     names = sorted(path.suffix for path in (tmp_path / "out").iterdir())
-    assert names.count(".json") == 1 and names.count(".npz") == 1 and ".png" in names
+    assert names.count(".json") == 1
+    assert names.count(".npz") == 1
+    assert ".png" in names
     (path,) = (tmp_path / "out").glob("*.json")
     found = json.loads(path.read_text())
-    assert found["residual"] < 0.01 and found["checks"]["complete"]
+    assert found["residual"] < 0.01
+    assert found["checks"]["complete"]
     assert 0 <= found["side_channel_share"] <= 1
     assert found["parameters"]["steps"][0] >= 8
 
