@@ -20,7 +20,7 @@ from tools import command_line, figures, goes_class
 from tools.errors import UserError
 
 LEAST = 5  # samples; fewer have no neighbourhoods
-MANY = 10_000  # samples from which on openTSNE is the faster one, see benchmarks/tsne.py
+MANY = 20_000  # samples from which on openTSNE is the faster one, see benchmarks/tsne.py
 OUTCOMES = ("hit", "miss", "false alarm", "correct null")
 
 
