@@ -14,6 +14,7 @@ from tools import command_line
 from tools.errors import UserError
 
 FULL_DISK = "network_models.full_disk_flare_forecast"
+BETA_VAE = "network_models.beta_vae"
 
 
 class Architecture(typing.NamedTuple):
@@ -26,16 +27,20 @@ class Architecture(typing.NamedTuple):
     image_size : int
         Height and width that the published weights were trained at, in pixels.
     layers : dict of str to str
-        PyTorch module name -> Keras layer name, or ``layer.weight`` where one layer holds several.
+        PyTorch module name -> Keras layer name, or ``layer.weight`` where one layer holds several; a layer inside a
+        network inside the network is ``inner/layer``.
     flattened : dict of str to tuple of int, optional
         Keras dense layers behind a flattened image, and its shape (height, width, channel): PyTorch flattens as
         (channel, height, width).
+    unflattened : dict of str to tuple of int, optional
+        Keras dense layers whose output becomes an image, and its shape likewise.
     """
 
     module: str
     image_size: int
     layers: dict[str, str]
     flattened: dict[str, tuple[int, int, int]] | None = None
+    unflattened: dict[str, tuple[int, int, int]] | None = None
 
 
 def _vgg16():
@@ -73,6 +78,18 @@ def _attention():
     return {**_standard_cnn(), "projector1.op": "attention_1.projector", **estimators}
 
 
+def _burgess(size):
+    last = ["64"] if size == 64 else []
+    table = {f"encoder.conv{n}" if n != "64" else "encoder.conv_64": f"encoder/conv_{n}" for n in ("1", "2", "3", *last)}
+    table |= {f"encoder.lin{n}": f"encoder/dense_{n}" for n in (1, 2)}
+    table |= {"encoder.mu_logvar_gen": "encoder/mean_and_log_variance"}
+    table |= {f"decoder.lin{n}": f"decoder/dense_{n}" for n in (1, 2, 3)}
+    names = {"64": "decoder.convT_64"} | {n: f"decoder.convT{n}" for n in "123"}
+    table |= {names[n]: f"decoder/transposed_{n}" for n in (*last, "1", "2", "3")}
+    inner = (4, 4, 32)
+    return Architecture(f"{BETA_VAE}.burgess", size, table, {"encoder/dense_1": inner}, {"decoder/dense_3": inner})
+
+
 ARCHITECTURES = {
     "alexnet": Architecture(
         module=f"{FULL_DISK}.alexnet",
@@ -94,6 +111,8 @@ ARCHITECTURES = {
     "resnet34": Architecture(f"{FULL_DISK}.resnet34", 512, _resnet34()),
     "attention": Architecture(f"{FULL_DISK}.attention", 256, _attention()),
     "standard_cnn": Architecture(f"{FULL_DISK}.standard_cnn", 256, _standard_cnn()),
+    "burgess_32": _burgess(32),
+    "burgess_64": _burgess(64),
 }
 
 # Keras weight -> PyTorch tensor of the same module.
@@ -202,7 +221,7 @@ def assign_state_dict(model, tensors, architecture, *, origin="state dict"):
     missing, misshapen, assignments = [], [], []
     for module, target in known.layers.items():
         layer_name, _, single = target.partition(".")
-        for variable in model.get_layer(layer_name).weights:
+        for variable in _layer(model, layer_name).weights:
             if single and variable.name != single:
                 continue
             name = f"{module}.{TENSORS.get(variable.name, 'weight')}"
@@ -211,6 +230,7 @@ def assign_state_dict(model, tensors, architecture, *, origin="state dict"):
                 continue
             left.discard(name)
             value = _from_pytorch(tensors[name], (known.flattened or {}).get(layer_name), matrix=len(variable.shape) == 2)
+            value = _channels_last(value, (known.unflattened or {}).get(layer_name))
             if value is None or value.shape != tuple(variable.shape):
                 misshapen.append(f"{name} {tuple(tensors[name].shape)}")
                 continue
@@ -237,6 +257,24 @@ def _from_pytorch(tensor, flattened, *, matrix):
         by_position = tensor.reshape(-1, channels, height, width).transpose(2, 3, 1, 0)
         return by_position.reshape(height * width * channels, -1)
     return tensor.T
+
+
+def _channels_last(value, unflattened):
+    """A dense layer's kernel or bias with its units in the order (height, width, channel)."""
+    if value is None or not unflattened:
+        return value
+    height, width, channels = unflattened
+    if value.shape[-1] != height * width * channels:
+        return None
+    by_position = value.reshape(-1, channels, height, width).transpose(0, 2, 3, 1)
+    return by_position.reshape(value.shape)
+
+
+def _layer(model, name):
+    """The layer of a name, which may lead through networks inside the network."""
+    for part in name.split("/"):
+        model = model.get_layer(part)
+    return model
 
 
 def _known(architecture):

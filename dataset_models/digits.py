@@ -1,0 +1,220 @@
+"""Handwritten digits, to learn on what a network of images does: scikit-learn's, which need no download, or MNIST.
+
+These are not images of the Sun. They come as a `SolarData` so that every tool of the project takes them; the "time" of
+digit number n is n minutes after 1970 began.
+"""
+
+import dataclasses
+import functools
+import gzip
+import pathlib
+import struct
+
+import numpy
+
+from dataset_models.solar_data import SPLITS, Availability, Channel, SolarData
+from tools.errors import UserError
+from tools.options import option
+from tools.paths import data_path
+
+MINUTE = numpy.timedelta64(60, "s")
+PARTS = {"training": "train", "validation": "t10k"}
+ADDRESS = "https://storage.googleapis.com/cvdf-datasets/mnist/"
+MD5 = {
+    "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
+}  # of the .gz files
+
+
+@dataclasses.dataclass(kw_only=True)
+class Digits(SolarData):
+    """Images of digits, 0 to 1; the target is the digit.
+
+    scikit-learn's 1,797 digits of 8 x 8 pixels come with it (from the UCI repository, public domain; their order is that of
+    the writers, so that validation has other hands than training). MNIST is read from its four IDX files, gzipped or
+    not; without --folder Keras downloads them once into the cache.
+    """
+
+    title = "handwritten digits"
+
+    source: str = option("scikit-learn", "whose digits", choices=("scikit-learn", "mnist"))
+    folder: str | None = option(None, "folder of MNIST's IDX files (default: downloaded into 'cache' of config.yml)")
+    image_size: int = option(32, "pixels; images are enlarged bilinearly", least=8, most=512)
+    most: int = option(0, "use only so many digits of each split; 0: all", least=0)
+    validation_fraction: float = option(0.2, "last part that validates, of scikit-learn's", least=0.0, most=1.0)
+
+    @property
+    def input_shapes(self):
+        return {"image": (self.image_size, self.image_size, 1)}
+
+    @property
+    def channels(self):
+        return (Channel("digit", "gray", "brightness (0 to 1)"),)
+
+    @property
+    def target_label(self):
+        return "digit"
+
+    # Samples
+
+    def times(self, split):
+        training, validation = self._counts
+        first, count = (0, training) if split == "training" else (training, validation)
+        count = min(count, self.most) if self.most else count
+        return numpy.datetime64(0, "s") + (first + numpy.arange(count)) * MINUTE
+
+    def inputs(self, time):
+        split, place = self._place(time)
+        return {"image": _resized(self._digits[split][0][place], self.image_size)}
+
+    def target(self, time):
+        split, place = self._place(time)
+        return float(self._digits[split][1][place])
+
+    def truth(self, time):
+        """The digit, and the mean digit, since nothing is known before."""
+        return self.target(time), 4.5
+
+    def metadata(self, time):
+        return {"digit": int(self.target(time))}
+
+    def read_image(self, path):
+        from PIL import Image
+
+        path = pathlib.Path(path)
+        if not path.is_file():
+            raise UserError(f"{path}: no such image")
+        try:
+            with Image.open(path) as picture:
+                grey = numpy.asarray(picture.convert("L"), "float32") / 255
+        except Exception as error:  # Pillow raises many types for damaged files
+            raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
+        return {"image": _resized(grey, self.image_size)}
+
+    def _place(self, time):
+        """(split, position in it) of a sample."""
+        number = int((numpy.datetime64(time, "s") - numpy.datetime64(0, "s")) // MINUTE)
+        training, validation = self._counts
+        if not 0 <= number < training + validation:
+            raise UserError(f"{self.title}: there is no digit number {number} ({time}); there are {training + validation}")
+        return ("training", number) if number < training else ("validation", number - training)
+
+    @functools.cached_property
+    def _digits(self):
+        """Images (n, height, width), 0 to 1, and digits (n,) of each split."""
+        if self.source == "mnist":
+            return {split: tuple(self._idx(part)) for split, part in PARTS.items()}
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        images, labels = (digits.images / 16).astype("float32"), digits.target
+        first = round(len(images) * (1 - self.validation_fraction))
+        return {"training": (images[:first], labels[:first]), "validation": (images[first:], labels[first:])}
+
+    @property
+    def _counts(self):
+        return tuple(len(self._digits[split][0]) for split in SPLITS)
+
+    # Files
+
+    @property
+    def _folder(self):
+        return pathlib.Path(self.folder).expanduser() if self.folder else data_path("cache") / "mnist"
+
+    def _files(self):
+        """IDX files by their published names; None where there is none, with a dot or a dash, gzipped or not."""
+        found = {}
+        for name in MD5:
+            names = [spelling + ending for spelling in (name, name.replace("-idx", ".idx")) for ending in ("", ".gz")]
+            found[name] = next((self._folder / one for one in names if (self._folder / one).is_file()), None)
+        return found
+
+    def _idx(self, part):
+        files = self._files()
+        images = read_idx(files[f"{part}-images-idx3-ubyte"], axes=3)
+        labels = read_idx(files[f"{part}-labels-idx1-ubyte"], axes=1)
+        if len(images) != len(labels):
+            raise UserError(
+                f"{self._folder}: {len(images)} images but {len(labels)} labels of {part}; they do not belong together"
+            )
+        return images.astype("float32") / 255, labels
+
+    def is_downloaded(self):
+        if self.source != "mnist":
+            return Availability(("scikit-learn",), 0)
+        files = self._files()
+        missing = tuple(name for name, path in files.items() if path is None)
+        return Availability((str(self._folder),), len(files) - len(missing), missing)
+
+    def require_downloaded(self):
+        if self.source == "mnist" and not self.folder and not self.is_downloaded():
+            self.download()
+        return super().require_downloaded()
+
+    def download(self):
+        """Fetch MNIST's four files into the cache; a `UserError` says where they belong when there is no network."""
+        if self.source != "mnist" or self.folder:
+            super().download()
+        import keras
+
+        for name, md5 in MD5.items():
+            try:
+                keras.utils.get_file(
+                    f"{name}.gz", f"{ADDRESS}{name}.gz", file_hash=md5, cache_dir=self._folder, cache_subdir=""
+                )
+            except Exception as error:  # Keras raises a plain Exception without a network, ValueError for a wrong hash
+                raise UserError(
+                    f"MNIST: {name}.gz cannot be downloaded ({' '.join(str(error).split())[:150]}); put the four IDX files"
+                    " into a folder and give --folder, or use --source scikit-learn"
+                ) from error
+
+
+def read_idx(path, *, axes):
+    """Read an IDX file of bytes, as MNIST comes in.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Gzipped where its name ends so.
+    axes : int
+        How many the array must have.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8.
+
+    Raises
+    ------
+    UserError
+        The file is missing, damaged, or of another kind.
+
+    Notes
+    -----
+    Two zero bytes, the type (8: unsigned bytes), the number of axes; then their lengths as big-endian 32-bit integers;
+    then the values.
+    """
+    path = pathlib.Path(path)
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, ValueError) as error:  # gzip's errors are OSError and EOFError, zlib's ValueError-like
+        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
+    except Exception as error:
+        raise UserError(f"{path}: is damaged ({error})") from error
+    if content[:4] != bytes([0, 0, 8, axes]) or len(content) < 4 + 4 * axes:
+        raise UserError(f"{path}: is not an IDX file of bytes with {axes} axes")
+    shape = struct.unpack(f">{axes}I", content[4 : 4 + 4 * axes])
+    values = numpy.frombuffer(content, "uint8", offset=4 + 4 * axes)
+    if len(values) != numpy.prod(shape):
+        raise UserError(f"{path}: announces {' x '.join(map(str, shape))} values and holds {len(values)}; it may be cut short")
+    return values.reshape(shape)
+
+
+def _resized(image, size):
+    """(height, width) -> float32 (size, size, 1), bilinear."""
+    from PIL import Image
+
+    picture = Image.fromarray(numpy.ascontiguousarray(image, "float32"))
+    return numpy.clip(numpy.asarray(picture.resize((size, size), Image.Resampling.BILINEAR)), 0, 1)[..., None]

@@ -1,0 +1,110 @@
+"""What is written while a beta-VAE trains, beside what every network writes."""
+
+import csv
+
+import keras  # noqa: TID253 - defines Keras callbacks
+import numpy
+
+from tools import atomic_files
+
+
+class LatentKL(keras.callbacks.Callback):
+    """After each epoch, the divergence of every latent in nats on both splits: latent_kl.csv and its picture.
+
+    Columns are epoch, split, kl (the sum) and latent_0, latent_1, ... Training values are means over the epoch.
+
+    Parameters
+    ----------
+    folder : network_models.run_folder.RunFolder
+    title : str
+    """
+
+    def __init__(self, folder, title):
+        super().__init__()
+        self.path = folder.path / "latent_kl.csv"
+        self.picture = folder.performance / "latent_kl.png"
+        self.title = title
+        self.rows = []
+        self.training = None
+
+    def on_test_begin(self, logs=None):
+        self.training = numpy.asarray(self.model.latent_kl.result())  # before validation starts the metric anew
+
+    def on_epoch_end(self, epoch, logs=None):
+        for split, values in (("training", self.training), ("validation", numpy.asarray(self.model.latent_kl.result()))):
+            self.rows.append([epoch + 1, split, *(f"{value:.6g}" for value in (values.sum(), *values))])
+        with atomic_files.replacing(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["epoch", "split", "kl", *(f"latent_{place}" for place in range(self.model.latent_dim))])
+            writer.writerows(self.rows)
+        self._draw()
+
+    def _draw(self):
+        from tools import figures
+
+        rows = [row for row in self.rows if row[1] == "validation"]
+        epochs = [int(row[0]) for row in rows]
+        values = numpy.array([row[3:] for row in rows], "float64")
+        strongest = numpy.argsort(-values[-1], kind="stable")
+        with figures.style():
+            figure, axes = figures.new(figsize=(7, 4.2))
+            for rank, place in enumerate(strongest):
+                named = rank < len(figures.PALETTE)
+                look = {"color": figures.PALETTE[rank], "label": f"latent {place}"} if named else {"color": "0.8"}
+                axes.plot(epochs, values[:, place], marker="o", markersize=3, zorder=2 if named else 1, **look)
+            axes.set(xlabel="epoch", ylabel="divergence from the prior (nats)", title=f"{self.title}\nvalidation")
+            axes.set_ylim(bottom=0)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="strongest")
+            figures.save(figure, self.picture)
+
+    # What --resume needs
+
+    def state(self):
+        return self.rows
+
+    def restore(self, state):
+        self.rows = state
+
+
+class Pictures(keras.callbacks.Callback):
+    """After each epoch, reconstructions of the same validation images and images of random latents, in features/.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    images : numpy.ndarray
+        (n, height, width, channel) or (n, frames, height, width, channel), 0 to 1.
+    seed : int
+        Of the latents, which stay the same from epoch to epoch.
+    channel : dataset_models.solar_data.Channel
+        The first, which is drawn.
+    title : str
+    """
+
+    def __init__(self, folder, images, *, seed, channel, title):
+        super().__init__()
+        self.folder = folder
+        self.images = images
+        self.seed = seed
+        self.channel = channel
+        self.title = title
+
+    def on_epoch_end(self, epoch, logs=None):
+        from network_models.beta_vae import pictures
+
+        rebuilt = numpy.asarray(self.model.images(self.model(self.images, training=False)["output"]))
+        latents = numpy.random.default_rng(self.seed).normal(size=(len(self.images), self.model.latent_dim))
+        drawn = numpy.asarray(self.model.decode(latents.astype("float32")))
+        number = f"{epoch + 1:02d}"
+        pictures.reconstructions(
+            self.folder.features / f"reconstructions_{number}.png",
+            self.images,
+            rebuilt,
+            title=f"{self.title}, epoch {epoch + 1}: images and reconstructions",
+        )
+        pictures.grid(
+            self.folder.features / f"samples_{number}.png",
+            drawn,
+            title=f"{self.title}, epoch {epoch + 1}: images of random latents",
+        )

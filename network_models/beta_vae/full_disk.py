@@ -1,0 +1,98 @@
+"""A beta-VAE of single images of the whole disk, of any size from 16 pixels on."""
+
+import dataclasses
+
+from network_models.beta_vae.vae_options import VAEOptions, assemble, only_input
+from tools.errors import UserError
+from tools.options import option
+
+SMALLEST = 8  # pixels of the innermost feature maps, at least; fewer than twice as many
+
+
+@dataclasses.dataclass(kw_only=True)
+class Options(VAEOptions):
+    """As Burgess et al. (2018), with as many convolutions as the size of the image asks for."""
+
+    latent_dim: int = option(16, "latent variables", least=1, most=4096)
+    channels: int = option(32, "of the first two convolutions; further ones have twice as many", least=1)
+    units: int = option(256, "of the dense layer", least=1)
+
+
+def build(input_shapes, options, *, seed=0):
+    """Build the network.
+
+    Parameters
+    ----------
+    input_shapes : dict of str to tuple of int
+        One image (height, width, channel), both at least 16, halved until the smaller is below 16.
+    options : Options
+    seed : int
+        Of the initial weights, of dropout and of the sampling.
+
+    Returns
+    -------
+    network_models.variational.BetaVAE
+
+    Raises
+    ------
+    UserError
+        A size that cannot be halved so often, or a sequence.
+    """
+    import keras
+
+    from network_models.variational import MeanAndLogVariance
+
+    name, shape = only_input(input_shapes, 3, "full_disk")
+    halvings = 0
+    while min(shape[:2]) >> halvings >= 2 * SMALLEST:
+        halvings += 1
+    if not halvings or any(size % 2**halvings for size in shape[:2]):
+        least = 2 ** max(halvings, 1)
+        raise UserError(
+            f"full_disk: takes images of at least 16 x 16 pixels that can be halved {max(halvings, 1)} times, multiples of"
+            f" {least} (64, 128, 256, 512 ...), received {shape[0]} x {shape[1]}; set --image_size"
+        )
+    channels = [options.channels * (1 if number < 2 else 2) for number in range(halvings)]
+    inner = (shape[0] >> halvings, shape[1] >> halvings, channels[-1])
+    seeds = iter(range(seed * 1000, seed * 1000 + 1000))
+
+    def he():
+        return keras.initializers.HeNormal(next(seeds))
+
+    def drop(x):
+        return keras.layers.Dropout(options.dropout, seed=next(seeds))(x) if options.dropout else x
+
+    def small():  # the first latents are near their prior, the first images near the middle grey
+        return keras.initializers.RandomNormal(stddev=0.01, seed=next(seeds))
+
+    x = image = keras.Input(shape, name=name)
+    for number, count in enumerate(channels, 1):
+        layer = keras.layers.Conv2D(
+            count, 4, 2, padding="same", activation="relu", kernel_initializer=he(), name=f"conv_{number}"
+        )
+        x = layer(x)
+    x = keras.layers.Flatten(name="flatten")(x)
+    x = drop(keras.layers.Dense(options.units, activation="relu", kernel_initializer=he(), name="dense")(x))
+    layer = keras.layers.Dense(
+        2 * options.latent_dim, kernel_initializer=small(), dtype="float32", name="mean_and_log_variance"
+    )
+    encoder = keras.Model(image, MeanAndLogVariance(name="posterior", dtype="float32")(layer(x)), name="encoder")
+
+    x = latents = keras.Input((options.latent_dim,), name="latents")
+    x = drop(keras.layers.Dense(options.units, activation="relu", kernel_initializer=he(), name="dense_1")(x))
+    x = keras.layers.Dense(inner[0] * inner[1] * inner[2], activation="relu", kernel_initializer=he(), name="dense_2")(x)
+    x = keras.layers.Reshape(inner, name="features")(x)
+    for number, count in enumerate([*channels[-2::-1], shape[-1]], 1):
+        outer = number == halvings
+        layer = keras.layers.Conv2DTranspose(
+            count,
+            4,
+            2,
+            padding="same",
+            activation=None if outer else "relu",
+            kernel_initializer=small() if outer else he(),
+            dtype="float32" if outer else None,
+            name=f"transposed_{number}",
+        )
+        x = layer(x)
+    return assemble(encoder, keras.Model(latents, x, name="decoder"), options, name="full_disk", seed=seed)

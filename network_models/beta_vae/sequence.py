@@ -1,0 +1,98 @@
+"""A beta-VAE of magnetogram sequences: convolutions in space and time."""
+
+import dataclasses
+import math
+
+from network_models.beta_vae.vae_options import VAEOptions, assemble, only_input
+from tools.errors import UserError
+from tools.options import option
+
+CHANNELS = (6, 12, 24, 24)
+KERNELS = ((3, 4, 4), (3, 3, 3), (2, 3, 3), (1, 3, 3))
+STRIDES = (1, 2, 2)
+FRAMES = 1 + sum(kernel[0] - 1 for kernel in KERNELS)  # what the kernels span in time: 6
+
+
+@dataclasses.dataclass(kw_only=True)
+class Options(VAEOptions):
+    """As in the thesis: 32 latents."""
+
+    latent_dim: int = option(32, "latent variables", least=1, most=4096)
+    dropout: float = option(0.2, "share of features dropped in training", least=0.0, most=0.95)
+
+
+def build(input_shapes, options, *, seed=0):
+    """Build the network.
+
+    Parameters
+    ----------
+    input_shapes : dict of str to tuple of int
+        One sequence (frames, height, width, channel) of at least 6 frames; height and width are multiples of 16. The
+        published size is (6, 512, 512, 1).
+    options : Options
+    seed : int
+        Of the initial weights, of dropout and of the sampling.
+
+    Returns
+    -------
+    network_models.variational.BetaVAE
+
+    Raises
+    ------
+    UserError
+        Too few frames, another size, or single images.
+
+    Notes
+    -----
+    Four 3-D convolutions without padding take (6, 512, 512) to (1, 31, 31): kernels (3, 4, 4), (3, 3, 3), (2, 3, 3) and
+    (1, 3, 3), strides (1, 2, 2), 6, 12, 24 and 24 channels. A dense layer gives mean and log-variance, another one leads
+    back, and the same kernels, transposed, to the sequence. Dropout takes away whole channels before each ReLU. The
+    thesis has two dense layers for mean and log-variance, which is the same.
+
+    References
+    ----------
+    The network of a master's thesis on flares: vanhumbeecka/mai-thesis-public, ``ModelDepth6Layer4Dropout``.
+    """
+    import keras
+
+    from network_models.variational import MeanAndLogVariance
+
+    name, shape = only_input(input_shapes, 4, "sequence")
+    frames, height, width, depth = shape
+    if frames < FRAMES:
+        raise UserError(f"sequence: takes sequences of at least {FRAMES} frames, received {frames}; set --frames or --images")
+    if height % 16 or width % 16 or min(height, width) < 32:
+        raise UserError(
+            "sequence: takes frames whose height and width are multiples of 16 from 32 on (128, 256, 512 ...), received"
+            f" {height} x {width}; set --image_size"
+        )
+    seeds = iter(range(seed * 1000, seed * 1000 + 1000))
+
+    def he():
+        return keras.initializers.HeNormal(next(seeds))
+
+    def small():
+        return keras.initializers.RandomNormal(stddev=0.01, seed=next(seeds))
+
+    def drop(x):
+        return keras.layers.SpatialDropout3D(options.dropout, seed=next(seeds))(x) if options.dropout else x
+
+    x = image = keras.Input(shape, name=name)
+    for number, (channels, kernel) in enumerate(zip(CHANNELS, KERNELS, strict=True), 1):
+        layer = keras.layers.Conv3D(channels, kernel, STRIDES, kernel_initializer=he(), name=f"conv_{number}")
+        x = keras.layers.Activation("relu", name=f"conv_{number}_relu")(drop(layer(x)))
+    inner = tuple(x.shape[1:])
+    x = keras.layers.Flatten(name="flatten")(x)
+    keywords = {"kernel_initializer": small(), "dtype": "float32", "name": "mean_and_log_variance"}
+    x = keras.layers.Dense(2 * options.latent_dim, **keywords)(x)
+    encoder = keras.Model(image, MeanAndLogVariance(name="posterior", dtype="float32")(x), name="encoder")
+
+    x = latents = keras.Input((options.latent_dim,), name="latents")
+    x = keras.layers.Dense(math.prod(inner), kernel_initializer=he(), name="dense")(x)
+    x = keras.layers.Reshape(inner, name="features")(x)
+    for number, (channels, kernel) in enumerate(zip(CHANNELS[-2::-1], KERNELS[:0:-1], strict=True), 1):
+        layer = keras.layers.Conv3DTranspose(channels, kernel, STRIDES, kernel_initializer=he(), name=f"transposed_{number}")
+        x = keras.layers.Activation("relu", name=f"transposed_{number}_relu")(drop(layer(x)))
+    keywords = {"kernel_initializer": small(), "dtype": "float32", "name": f"transposed_{len(KERNELS)}"}
+    x = keras.layers.Conv3DTranspose(depth, KERNELS[0], STRIDES, **keywords)(x)
+    return assemble(encoder, keras.Model(latents, x, name="decoder"), options, name="sequence", seed=seed)

@@ -1,0 +1,39 @@
+"""Train a beta-VAE: on digits, on magnetograms, on sequences of magnetograms before flares, on the simulated Sun.
+
+    python network_models/beta_vae/train.py --beta 4 [--latent_dim 10 --epochs 20 ...]
+
+takes a minute on scikit-learn's digits and comes to about 130 nats per image. See README.md beside this script for the
+other data sets, and science/latent_traversal for what to do with the result.
+"""
+
+import pathlib
+
+from network_models import settings
+from network_models.beta_vae import burgess, full_disk, sequence, training
+from network_models.beta_vae.vae_options import VAETraining
+from tools import command_line
+
+HERE = pathlib.Path(__file__).resolve().parent
+NETWORKS = {"burgess": burgess, "full_disk": full_disk, "sequence": sequence}
+ALIASES = {"lr": "learning_rate", "loss": "likelihood"}
+DATASET = "dataset_models/digits.py"
+SIZES = {"burgess": 32, "full_disk": 128, "sequence": 512}
+
+
+def main(arguments=None):
+    """Train with the given flags; the last line printed is the result as JSON."""
+    chosen, name = settings.parse(
+        arguments,
+        __doc__,
+        network_folder=HERE,
+        choose_network=("--architecture", "burgess", {name: module.Options for name, module in NETWORKS.items()}),
+        training=VAETraining,
+        dataset=DATASET,
+        data_defaults=lambda name, given: {"image_size": SIZES[name]},
+        aliases=ALIASES,
+    )
+    return training.run(NETWORKS[name].build, chosen, architecture=name)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

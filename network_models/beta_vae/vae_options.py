@@ -1,0 +1,78 @@
+"""What the options of all beta-VAEs share, and how they are trained."""
+
+import dataclasses
+
+from network_models.settings import TrainingOptions
+from tools.errors import UserError
+from tools.options import option
+
+LOSSES = ("bernoulli", "gaussian")
+
+
+@dataclasses.dataclass(kw_only=True)
+class VAEOptions:
+    """Latent space and loss.
+
+    The defaults of the loss are those of the code that the published weights come from.
+    """
+
+    latent_dim: int = option(10, "latent variables", least=1, most=4096)
+    dropout: float = option(0.0, "share of features dropped in training", least=0.0, most=0.95)
+    beta: float = option(1.0, "weight of the divergence of the latents", least=0.0)
+    likelihood: str = option("bernoulli", "of pixels: 'bernoulli' for images of 0 to 1, 'gaussian' for any", choices=LOSSES)
+    deviation: float = option(0.0443, "of a pixel in the Gaussian loss", least=1e-6)
+    annealing_steps: int = option(0, "training steps in which the weight of the divergence grows from 0", least=0)
+    capacity: float = option(0.0, "nats that the divergence is held near, instead of beta; 0: none", least=0.0)
+    capacity_steps: int = option(25_000, "training steps in which the capacity grows from 0", least=1)
+    capacity_weight: float = option(100.0, "of the difference to the capacity", least=0.0)
+
+
+@dataclasses.dataclass(kw_only=True)
+class VAETraining(TrainingOptions):
+    """Training of the beta-VAEs: those of Burgess et al. (2018) use Adam at 5e-4 on batches of 64."""
+
+    epochs: int = option(20, "passes over the training split", least=1)
+    batch_size: int = option(64, "images, or sequences, per step", least=1)
+    learning_rate: float = option(5e-4, "learning rate of the first epoch", least=0.0)
+    gamma: float = option(1.0, "by which the learning rate is multiplied after each epoch", least=0.0, most=1.0)
+    shown: int = option(8, "images in the pictures of reconstructions and samples", least=1, most=64)
+
+
+def assemble(encoder, decoder, options, *, name, seed):
+    """The beta-VAE of two halves: `network_models.variational.BetaVAE`, built.
+
+    Parameters
+    ----------
+    encoder, decoder : keras.Model
+    options : VAEOptions
+    name : str
+    seed : int
+        Of the sampling.
+    """
+    from network_models.variational import BetaVAE
+
+    kept = ("beta", "deviation", "annealing_steps", "capacity", "capacity_steps", "capacity_weight")
+    keywords = {key: getattr(options, key) for key in kept} | {"loss": options.likelihood}
+    model = BetaVAE(encoder, decoder, **keywords, seed=seed, name=name)
+    model.build(None)
+    return model
+
+
+def only_input(input_shapes, axes, name):
+    """Name and shape of the one input of a network, which must have so many axes.
+
+    Raises
+    ------
+    UserError
+        There are several inputs, or the one has another number of axes.
+    """
+    given = ", ".join(f"{key} {shape_words(shape)}" for key, shape in input_shapes.items())
+    kind = "images (height, width, channel)" if axes == 3 else "sequences (frames, height, width, channel)"
+    if len(input_shapes) != 1 or len(next(iter(input_shapes.values()))) != axes:
+        raise UserError(f"{name}: takes {kind}, received {given}; choose another --architecture or --dataset")
+    return next(iter(input_shapes.items()))
+
+
+def shape_words(shape):
+    """A shape as in messages: ``6 x 512 x 512 x 1``."""
+    return " x ".join(map(str, shape))
