@@ -28,6 +28,7 @@ setup(
         "aiapy>=0.10,<0.13",
         "matplotlib>=3.9,<4",
         "pillow>=11,<14",
+        "requests>=2.32,<3",
         "tqdm>=4.66,<5",
         "PyYAML>=6,<7",
     ],

@@ -7,6 +7,14 @@ from tools.errors import UserError
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
 KEYS = ("aia", "hmi", "goes", "flares", "cache")
+ARCHIVES = {
+    "jsoc_aia": "http://jsoc.stanford.edu/data/aia/synoptic",
+    "helioviewer": "https://api.helioviewer.org/v2",
+    "donki": "https://api.nasa.gov/DONKI/FLR",
+    "hek": "https://www.lmsal.com/hek/her",
+    "noaa_regions": "https://www.ngdc.noaa.gov/stp/space-weather/swpc-products/daily_reports/solar_region_summaries",
+    "goes_mirror": "",
+}
 
 
 def data_path(key, flag=None):
@@ -44,6 +52,34 @@ def data_path(key, flag=None):
     return config.parent / pathlib.Path(str(entries[key])).expanduser()
 
 
+def archive_url(name, flag=None):
+    """Where an archive is: the flag, else ``SOLAR_<NAME>_URL``, else ``archives`` in ``config.yml``, else `ARCHIVES`.
+
+    Parameters
+    ----------
+    name : str
+        Of `ARCHIVES`.
+    flag : str, optional
+
+    Returns
+    -------
+    str
+        Without a slash at the end.
+
+    Raises
+    ------
+    UserError
+        It is no URL, or the configuration cannot be read.
+    """
+    config = pathlib.Path(os.environ.get("SOLAR_CONFIG") or PROJECT / "config.yml")
+    given = flag or os.environ.get(f"SOLAR_{name.upper()}_URL")
+    if not given:
+        given = ((_read(config).get("archives") or {}) if config.is_file() else {}).get(name) or ARCHIVES[name]
+    if given and not given.startswith(("http://", "https://")):
+        raise UserError(f"{name}: {given} is no http:// or https:// URL; set --url, SOLAR_{name.upper()}_URL or {config}")
+    return given.rstrip("/")
+
+
 def _read(config):
     import yaml
 
@@ -56,7 +92,10 @@ def _read(config):
         raise UserError(f"{config}: is not YAML ({error})") from error
     if not isinstance(entries, dict):
         raise UserError(f"{config}: expected entries like 'aia: data/AIA'")
-    unknown = sorted(set(map(str, entries)) - set(KEYS))
+    unknown = sorted(set(map(str, entries)) - {*KEYS, "archives"})
     if unknown:
-        raise UserError(f"{config}: unknown entries {', '.join(unknown)}; known are {', '.join(KEYS)}")
+        raise UserError(f"{config}: unknown entries {', '.join(unknown)}; known are {', '.join(KEYS)}, archives")
+    archives = entries.get("archives") or {}
+    if not isinstance(archives, dict) or set(archives) - set(ARCHIVES):
+        raise UserError(f"{config}: archives takes URLs of {', '.join(ARCHIVES)}")
     return entries

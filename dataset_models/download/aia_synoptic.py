@@ -1,0 +1,183 @@
+"""SDO/AIA synoptic images (1024 x 1024, level 1.5) from JSOC, eight channels per time.
+
+    python dataset_models/download/aia_synoptic.py --start 2014-06-01 --end 2014-06-08 --cadence 60 --out data/AIA
+    python dataset_models/download/aia_synoptic.py --start 2014-01-01 --end 2015-01-01 --cadence 12 --out data/AIA \\
+        --flares flares.csv --least_class M1.0
+    python dataset_models/download/aia_synoptic.py --out data/AIA --verify
+
+With --flares only the hours of these flares are fetched, and as many quiet hours, drawn at random (--seed) from those
+without any flare of the list within six hours. Frames are found by listing the archive's hours, not by guessing minutes:
+the nearest one within --tolerance that has all channels is taken. Files go where dataset_models/SDO/AIA/fdl_1.py reads
+them. Each is opened, its checksums, size, pixels, exposure, QUALITY and time checked. Run it again to go on.
+"""
+
+import re
+
+import numpy
+
+from dataset_models.download import fetcher, script
+from dataset_models.SDO.AIA.aia_files import CHANNELS
+from tools import command_line
+from tools.errors import UserError
+from tools.paths import archive_url, data_path
+
+ARCHIVE = "JSOC AIA synoptic"
+_LINK = re.compile(r"AIA(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)_(\d{4})\.fits(?![.\w])")
+_WITHIN = 120.0  # seconds of the observation from the minute in the name
+_SETTLED = numpy.timedelta64(14, "D")  # after this a listing does not change any more; frames come a week late
+_QUIET = numpy.timedelta64(6, "h")  # around a quiet hour without a flare
+SIZE = 1024
+
+
+def parse_listing(body):
+    """Frames that a listing of an hour names: dict of ``datetime64[s]`` to set of channels.
+
+    Parameters
+    ----------
+    body : bytes
+        HTML with links to ``AIA20140617_2136_0171.fits``.
+    """
+    frames = {}
+    for year, month, day, hour, minute, channel in _LINK.findall(body.decode("utf-8", "replace")):
+        try:
+            time = numpy.datetime64(f"{year}-{month}-{day}T{hour}:{minute}", "s")
+        except ValueError:
+            continue
+        frames.setdefault(time, set()).add(int(channel))
+    return frames
+
+
+def hour_path(time):
+    """Where the frames of a time are, in the archive and on disk: str."""
+    date, clock = str(numpy.datetime64(time, "h")).split("T")
+    return f"{date.replace('-', '/')}/H{clock}00"
+
+
+def frame_path(time, channel):
+    """Where one image of a frame is: str."""
+    stamp = str(numpy.datetime64(time, "m")).replace("-", "").replace(":", "").replace("T", "_")
+    return f"{hour_path(time)}/AIA{stamp}_{channel:04d}.fits"
+
+
+def times_around_flares(flares, start, end, step, *, seed=0):
+    """Times in the hours of flares, and in as many quiet hours.
+
+    Parameters
+    ----------
+    flares : dict
+        ``loud``: times of the flares wanted; ``all``: of every flare known (``datetime64[s]``).
+    start, end : datetime64
+    step : timedelta64
+    seed : int
+
+    Returns
+    -------
+    numpy.ndarray
+        ``datetime64[s]``, in order.
+    """
+    hours = numpy.arange(start.astype("datetime64[h]"), (end - numpy.timedelta64(1, "s")).astype("datetime64[h]") + 1)
+    loud = numpy.unique(flares["loud"].astype("datetime64[h]"))
+    every = numpy.sort(flares["all"].astype("datetime64[s]"))
+    before = numpy.searchsorted(every, hours.astype("datetime64[s]") - _QUIET)
+    after = numpy.searchsorted(every, (hours + 1).astype("datetime64[s]") + _QUIET)
+    quiet = hours[before == after]
+    drawn = numpy.random.default_rng(seed).choice(quiet, min(len(loud), len(quiet)), replace=False)
+    times = [numpy.arange(h, h + numpy.timedelta64(1, "h"), step) for h in numpy.union1d(loud, drawn).astype("datetime64[s]")]
+    times = numpy.concatenate(times) if times else numpy.array([], "datetime64[s]")
+    return times[(times >= start) & (times < end)]
+
+
+def find(times, book, fetch, *, url, tolerance, channels=CHANNELS):
+    """Frames nearest to times.
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        ``datetime64[s]``.
+    book : manifest.Manifest
+        Remembers listings.
+    fetch : fetcher.Fetcher
+    url : str
+    tolerance : timedelta64
+    channels : sequence of int
+
+    Returns
+    -------
+    list of fetcher.Wanted, dict of time to str
+        Files; and for each time without a frame, why.
+    """
+    hours = {hour_path(time + off): time + off for time in times for off in (-tolerance, 0 * tolerance, tolerance)}
+    listings, unknown, failed = {}, [], {}
+    for path in hours:
+        known = book.answer(path)
+        if known is None:
+            unknown.append(f"{url}/{path}/")
+        else:
+            listings[path] = {numpy.datetime64(time, "s"): set(has) for time, has in known.items()}
+    for asked, found in fetch.get_all(unknown, parse_listing, desc="list hours"):
+        path = asked.removeprefix(f"{url}/").rstrip("/")
+        if isinstance(found, fetcher.NotFetched):
+            failed[path] = str(found)
+            continue
+        listings[path] = found or {}
+        if numpy.datetime64("now", "s") - hours[path] > _SETTLED:
+            book.remember(path, {str(time): sorted(has) for time, has in listings[path].items()})
+    if failed:
+        raise UserError(f"{len(failed)} hours could not be listed, the first because of {next(iter(failed.values()))}")
+    wanted, missing = {}, {}
+    for time in times:
+        near = {}
+        for off in (-tolerance, 0 * tolerance, tolerance):
+            near |= listings[hour_path(time + off)]
+        complete = [frame for frame, has in near.items() if has >= set(channels) and abs(frame - time) <= tolerance]
+        if not complete:
+            some = any(abs(frame - time) <= tolerance for frame in near)
+            missing[time] = "no frame has all channels" if some else f"no frame within {tolerance.astype('timedelta64[m]')}"
+            continue
+        frame = min(complete, key=lambda one: (abs(one - time), one))
+        for channel in channels:
+            path = frame_path(frame, channel)
+            expected = {"channel": channel, "size": SIZE, "time": f"{frame}Z", "tolerance": _WITHIN}
+            wanted[path] = fetcher.Wanted(f"{url}/{path}", path, "aia", expected, f"{time}Z")
+    return list(wanted.values()), missing
+
+
+def main(arguments=None):
+    """Fetch, verify or repair."""
+    parser = script.parser(__doc__, out="aia of config.yml", cadence=60.0)
+    channels = {"choices": CHANNELS, "default": CHANNELS, "help": "(default: all eight)"}
+    parser.add_argument("--channels", type=int, nargs="+", metavar="ANGSTROM", **channels)
+    parser.add_argument("--tolerance", type=float, default=6.0, help="minutes of a frame from the time wanted (default: 6)")
+    parser.add_argument("--flares", nargs="+", metavar="LIST", help="only the hours of these flares, and as many quiet ones")
+    parser.add_argument("--least_class", default="M1.0", help="weakest flares whose hours are fetched (default: M1.0)")
+    parser.add_argument("--seed", type=int, default=0, help="of the quiet hours (default: 0)")
+    flags = parser.parse_args(arguments)
+    folder = data_path("aia", flags.out)
+    limits = script.limits(flags)
+    if flags.verify or flags.repair:
+        with script.opened(flags, folder, ARCHIVE) as book:
+            script.audit(flags, book, lambda: fetcher.Fetcher(limits))
+    start, end = script.span(flags)
+    step = script.cadence(flags)
+    if not 0 <= flags.tolerance <= 60:
+        raise UserError(f"--tolerance {flags.tolerance:g}: must be 0 to 60 minutes")
+    url = archive_url("jsoc_aia", flags.url)
+    if flags.flares:
+        loud = script.flares_between(flags.flares, start, end, flags.least_class)
+        every = script.flares_between(flags.flares, start - _QUIET, end + _QUIET, "A0.1")
+        both = {"loud": loud["when"].to_numpy("datetime64[s]"), "all": every["when"].to_numpy("datetime64[s]")}
+        times = times_around_flares(both, start, end, step, seed=flags.seed)
+    else:
+        times = numpy.arange(start, end, step)
+    fetch = fetcher.Fetcher(limits)
+    with script.opened(flags, folder, ARCHIVE) as book:
+        tolerance = numpy.timedelta64(round(60 * flags.tolerance), "s")
+        wanted, missing = find(times, book, fetch, url=url, tolerance=tolerance, channels=tuple(flags.channels))
+        if flags.dry_run:
+            script.plan(wanted, folder, missing=len(missing))
+            return
+        script.finish(script.add_missing(fetch.fetch(wanted, book), missing), book)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

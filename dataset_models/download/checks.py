@@ -1,0 +1,219 @@
+"""Is a downloaded file what it should be? One check per kind of file, on the content, never on the name or the size alone.
+
+A check takes the path of a file and what is expected of it, returns the time of the observation (or None), and raises
+`Rejected` otherwise. Kinds and expectations are plain values, so that a manifest can repeat every check later.
+
+What no check can see: a flipped bit inside the body of a JPEG 2000 file, which carries no checksum. FITS files with
+CHECKSUM and DATASUM are protected, netCDF-4 files where they carry Fletcher-32 sums.
+"""
+
+import contextlib
+import json
+import pathlib
+import re
+import threading
+
+import numpy
+
+from tools.errors import UserError
+
+AIA_SOURCES = dict(zip(range(8, 18), (94, 131, 171, 193, 211, 304, 335, 1600, 1700, 4500), strict=True))
+HMI_SOURCES = {18: "continuum", 19: "magnetogram"}
+
+
+class Rejected(Exception):
+    """A file is not what it should be; the text says why."""
+
+
+def check(kind, path, expected):
+    """Check a file.
+
+    Parameters
+    ----------
+    kind : str
+        Of `KINDS`.
+    path : str or pathlib.Path
+    expected : dict of str to value
+        JSON values; see the checks.
+
+    Returns
+    -------
+    numpy.datetime64 or None
+        When the observation was made.
+
+    Raises
+    ------
+    Rejected
+    """
+    path = pathlib.Path(path)
+    with open(path, "rb") as file:
+        head = file.read(512)
+    if not head:
+        raise Rejected("is empty")
+    told = _told_instead(head)
+    if told and kind not in _TEXTS:
+        raise Rejected(told)
+    try:
+        with _ONE_AT_A_TIME if kind in _WARNED else contextlib.nullcontext():
+            return KINDS[kind](path, expected)
+    except Rejected:
+        raise
+    except UserError as error:
+        raise Rejected(str(error).removeprefix(f"{path}: ").removeprefix(str(path)).strip()) from error
+
+
+def _told_instead(head):
+    """What a server said instead of sending a file; None when it seems to have sent one."""
+    text = head.lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html")) or b"<head>" in text:
+        return "is an HTML page"
+    if text.startswith(b"file not found"):
+        return "the server said: File not found."
+    if text.startswith((b"{", b"[")):
+        return f"the server said: {' '.join(head.decode('utf-8', 'replace').split())[:120]}"
+    return None
+
+
+def _near(observed, expected, what="observed"):
+    """Check a time against the expected ``time`` within ``tolerance`` seconds."""
+    if expected.get("time") is None:
+        return
+    away = abs((observed - numpy.datetime64(expected["time"].removesuffix("Z"), "ms")) / numpy.timedelta64(1000, "ms"))
+    if away > expected["tolerance"]:
+        raise Rejected(f"{what} {observed}Z, {away:.0f} s away from {expected['time']}")
+
+
+def aia_fits(path, expected):
+    """An AIA image as FITS.
+
+    ``channel`` (Angstrom), ``size`` (pixels), ``time`` and ``tolerance`` (s). Opens without a warning, DATASUM and
+    CHECKSUM hold where there are any, finite, EXPTIME above 0, no damaging QUALITY bit.
+    """
+    from dataset_models.SDO.AIA import aia_images
+
+    data, header = aia_images.read_fits(path)
+    size = expected["size"]
+    if data.shape != (size, size):
+        raise Rejected(f"expected {size} x {size} pixels, received {' x '.join(map(str, data.shape))}")
+    if not numpy.isfinite(data).all():
+        raise Rejected(f"{numpy.count_nonzero(~numpy.isfinite(data))} pixels are no numbers")
+    if data.min() == data.max():
+        raise Rejected(f"every pixel is {data.min():g}")
+    exposure = header.get("EXPTIME")
+    if not isinstance(exposure, (int, float)) or not exposure > 0:
+        raise Rejected(f"has no exposure time (EXPTIME = {exposure})")
+    damage = aia_images.quality_damage(header.get("QUALITY", 0))
+    if damage:
+        raise Rejected(f"flagged by QUALITY: {', '.join(damage)}")
+    if round(float(header.get("WAVELNTH", 0))) != expected["channel"]:
+        raise Rejected(f"is of channel {header.get('WAVELNTH')}, not {expected['channel']}")
+    observed = fits_time(header)
+    _near(observed, expected)
+    return observed
+
+
+def fits_time(header):
+    """Time of an observation in UTC from a FITS header whose times may be TAI: ``datetime64[ms]``."""
+    text = str(header.get("DATE-OBS") or header.get("DATE_OBS") or header.get("T_OBS") or "")
+    tai = text.endswith("_TAI") or str(header.get("TIMESYS", "")).strip().upper() == "TAI"
+    text = re.sub(r"^(\d{4})\.(\d\d)\.(\d\d)_", r"\1-\2-\3T", text.removesuffix("_TAI")).removesuffix("Z").strip()
+    try:
+        time = numpy.datetime64(text, "ms")
+    except ValueError:
+        raise Rejected(f"does not say when it was taken (DATE-OBS = {text!r})") from None
+    if numpy.isnat(time):
+        raise Rejected("does not say when it was taken")
+    if tai:
+        from astropy.time import Time
+
+        time = Time(str(time), scale="tai").utc.to_value("datetime64").astype("datetime64[ms]")
+    return time
+
+
+def jp2(path, expected):
+    """A JPEG 2000 of Helioviewer: whole, of the expected ``time`` within ``tolerance``, of ``source`` where it is known."""
+    from dataset_models import jpeg2000
+
+    file = jpeg2000.read(path)
+    header = jpeg2000.stored_header(file)
+    if not header:
+        raise Rejected("has no FITS keywords")
+    observed = fits_time(header)
+    _near(observed, expected, "DATE_OBS")
+    source = expected.get("source")
+    instrument = header.get("INSTRUME", "")
+    if source in AIA_SOURCES:
+        wavelength = str(header.get("WAVELNTH", "")).split(".")[0]
+        if not instrument.startswith("AIA") or wavelength != str(AIA_SOURCES[source]):
+            raise Rejected(f"is of {instrument} {wavelength}, not of AIA {AIA_SOURCES[source]}")
+    if source in HMI_SOURCES:
+        content = header.get("CONTENT", "").lower()
+        if not instrument.startswith("HMI") or HMI_SOURCES[source] not in content:
+            raise Rejected(f"is of {instrument} {content}, not an HMI {HMI_SOURCES[source]}")
+    return observed
+
+
+def goes(path, expected):
+    """A file of GOES X-ray flux: readable, with samples on ``day`` (YYYY-MM-DD), of ``satellite`` where it is given."""
+    from dataset_models import goes_files
+
+    minutes = goes_files.read_minutes(path)
+    if len(minutes.time) == 0:
+        raise Rejected("has no valid sample")
+    first, last = (numpy.datetime64(int(minutes.time[place]), "s") for place in (0, -1))
+    if expected.get("satellite") not in (None, minutes.satellite):
+        raise Rejected(f"is of GOES-{minutes.satellite}, not of GOES-{expected['satellite']}")
+    day = expected.get("day")
+    if day is not None:
+        begin, end = numpy.datetime64(day, "s"), numpy.datetime64(day, "s") + numpy.timedelta64(1, "D")
+        if last < begin or first >= end:
+            raise Rejected(f"holds {first}Z to {last}Z and nothing of {day}")
+    return first
+
+
+def json_list(path, expected):
+    """A JSON list of records, each with the fields ``fields``."""
+    try:
+        records = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise Rejected(f"is no JSON ({error})") from error
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise Rejected(f"is no list of records: {json.dumps(records)[:120]}")
+    for record in records:
+        missing = [name for name in expected["fields"] if name not in record]
+        if missing:
+            raise Rejected(f"has a record without {', '.join(missing)}")
+
+
+def flare_list(path, expected):
+    """A flare list that the catalogue reads, with ``rows`` flares and no malformed row."""
+    from dataset_models import flare_lists
+
+    if expected["rows"] == 0:
+        return
+    found = flare_lists.read_list(path)
+    if found.malformed or len(found.flares) != expected["rows"]:
+        raise Rejected(f"holds {len(found.flares)} flares and {found.malformed} malformed rows, not {expected['rows']} flares")
+
+
+def region_summary(path, expected):
+    """NOAA's solar region summary of ``day``: issued on it, with its three tables."""
+    text = path.read_bytes().decode("ascii", "replace")
+    if ":Product:" not in text or "SRS" not in text:
+        raise Rejected("is no solar region summary")
+    issued = re.search(r"^:Issued:\s+(\d{4}) (\w{3}) (\d\d)", text, re.MULTILINE)
+    if not issued:
+        raise Rejected("does not say when it was issued")
+    month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"].index(issued[2].title()) + 1
+    day = f"{issued[1]}-{month:02d}-{issued[3]}"
+    if day != expected["day"]:
+        raise Rejected(f"was issued on {day}, not on {expected['day']}")
+    if not re.search(r"^II\.", text, re.MULTILINE):
+        raise Rejected("is cut short")
+    return numpy.datetime64(day, "ms")
+
+
+KINDS = {"aia": aia_fits, "jp2": jp2, "goes": goes, "json": json_list, "flares": flare_list, "regions": region_summary}
+_WARNED = {"aia", "goes"}  # kinds whose readers tell damage by warnings, which Python collects for all threads at once
+_ONE_AT_A_TIME = threading.Lock()
+_TEXTS = {"json"}  # kinds whose files begin as a server's complaint may

@@ -1,0 +1,66 @@
+"""Flares of NASA CCMC's DONKI, in windows of seven days.
+
+    python dataset_models/download/donki.py --start 2022-01-01 --end 2023-01-01 --out data/DONKI
+
+The key is read from NASA_API_KEY in the environment; without one DEMO_KEY is used, which NASA allows some thirty requests
+an hour. Each window is kept as the JSON that the archive sent; all of them together, de-duplicated, as catalogue.csv.
+"""
+
+import os
+
+import numpy
+
+from dataset_models.download import fetcher, script
+from tools import command_line
+from tools.paths import archive_url
+
+ARCHIVE = "DONKI"
+_DAYS = 7
+_SETTLED = numpy.timedelta64(30, "D")
+_EPOCH = numpy.datetime64("2010-01-01", "D")  # windows begin at multiples of seven days from here, whatever --start is
+
+
+def windows(start, end):
+    """First days of the windows that cover [start, end): ``datetime64[D]``."""
+    first = (start.astype("datetime64[D]") - _EPOCH).astype(int) // _DAYS
+    last = ((end - numpy.timedelta64(1, "s")).astype("datetime64[D]") - _EPOCH).astype(int) // _DAYS
+    return _EPOCH + _DAYS * numpy.arange(first, last + 1)
+
+
+def wanted_files(days, url):
+    """`fetcher.Wanted` of windows."""
+    wanted = []
+    for day in days:
+        last = day + (_DAYS - 1)
+        link = f"{url}?startDate={day}&endDate={last}"
+        wanted.append(fetcher.Wanted(link, f"{day}.json", "json", {"fields": ["beginTime", "classType"]}, f"{day}T00:00:00Z"))
+    return wanted
+
+
+def main(arguments=None):
+    """Fetch, verify or repair, and join."""
+    parser = script.parser(__doc__, out="data/DONKI", connections=2, rate=1.0)
+    flags = parser.parse_args(arguments)
+    folder = flags.out or script.DATA / "DONKI"
+    limits = script.limits(flags, stall=90.0)
+    fetch = fetcher.Fetcher(limits, secret={"api_key": os.environ.get("NASA_API_KEY") or "DEMO_KEY"})
+    if flags.verify or flags.repair:
+        with script.opened(flags, folder, ARCHIVE) as book:
+            script.audit(flags, book, lambda: fetch)
+    days = windows(*script.span(flags))
+    url = archive_url("donki", flags.url)
+    if flags.dry_run:
+        script.plan(wanted_files(days, url), folder)
+        return
+    with script.opened(flags, folder, ARCHIVE) as book:
+        over = numpy.datetime64("now", "D") - (days + _DAYS) > _SETTLED
+        summary = fetch.fetch(wanted_files(days[over], url), book)
+        # What is recent may have grown since it was fetched.
+        summary = script.merged(summary, fetch.fetch(wanted_files(days[~over], url), book, again=True))
+        here = [folder / one.path for one in book.records() if (folder / one.path).is_file()]
+        script.catalogue(folder, [path for path in here if path.read_bytes().strip() != b"[]"])
+        script.finish(summary, book)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,155 @@
+"""Flares of NOAA's list from the Heliophysics Events Knowledgebase, month by month.
+
+    python dataset_models/download/hek.py --start 2010-05-01 --end 2019-01-01 --out data/HEK
+
+Each month becomes a CSV that dataset_models/flare_catalogue.py reads; all of them together, de-duplicated, catalogue.csv.
+Months that are over are not asked for again.
+"""
+
+import csv
+import io
+import json
+import urllib.parse
+
+import numpy
+
+from dataset_models.download import checks, fetcher, manifest, script
+from tools import atomic_files, command_line
+from tools.paths import archive_url
+
+ARCHIVE = "HEK"
+COLUMNS = ("event_starttime", "event_peaktime", "event_endtime", "fl_goescls", "ar_noaanum", "hgs_x", "hgs_y", "frm_name")
+_PAGE = 500  # records of an answer
+_SETTLED = numpy.timedelta64(30, "D")
+
+
+def question(url, begin, end, page):
+    """URL of one page of the flares of a time."""
+    query = {
+        "cosec": "2",
+        "cmd": "search",
+        "type": "column",
+        "event_type": "fl",
+        "event_starttime": str(begin),
+        "event_endtime": str(end),
+        "event_coordsys": "helioprojective",
+        "x1": "-5000",
+        "x2": "5000",
+        "y1": "-5000",
+        "y2": "5000",
+        "param0": "FRM_NAME",
+        "op0": "=",
+        "value0": "SWPC",
+        "result_limit": str(_PAGE),
+        "page": str(page),
+    }
+    return f"{url}?{urllib.parse.urlencode(query)}"
+
+
+def parse(body):
+    """One answer: (list of records, whether there are more).
+
+    Raises
+    ------
+    dataset_models.download.checks.Rejected
+        It is none.
+    """
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        raise checks.Rejected("answers no JSON") from None
+    records = answer.get("result") if isinstance(answer, dict) else None
+    if not isinstance(records, list) or not all(isinstance(one, dict) and "event_starttime" in one for one in records):
+        raise checks.Rejected(f"answers {json.dumps(answer)[:100]}")
+    return records, bool(answer.get("overmax"))
+
+
+def month_of_flares(fetch, url, begin, end):
+    """The flares that start in [begin, end), each once, in the order of time: list of dict."""
+    found, page = {}, 1
+    while True:
+        records, more = fetch.get(question(url, begin, end, page), parse) or ([], False)
+        for one in records:
+            try:
+                start = numpy.datetime64(one["event_starttime"], "s")
+            except ValueError:
+                start = begin  # the catalogue names rows that it cannot read
+            if begin <= start < end and one.get("fl_goescls"):
+                key = one["event_starttime"], one["fl_goescls"], one.get("ar_noaanum")
+                found.setdefault(key, {name: one.get(name, "") for name in COLUMNS})
+        if not more or not records:
+            return [found[key] for key in sorted(found, key=str)]
+        page += 1
+
+
+def write_month(book, path, url, begin, end, records):
+    """Write the CSV of a month and enter it in the manifest."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    target = book.folder / path
+    expected = {"rows": len(records)}
+    with atomic_files.replacing(target) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
+        checks.check("flares", temporary, expected)
+    size, digest = target.stat().st_size, manifest.sha256(target)
+    link = question(url, begin, end, 1)
+    book.add(manifest.Record(path, link, f"{begin}Z", None, size, digest, manifest.now(), "flares", expected))
+
+
+def fetch_months(fetch, book, url, months, *, again=()):
+    """Fetch months (``datetime64[M]``) that are not there, not over, or in `again`: `fetcher.Summary`."""
+    from tqdm import tqdm
+
+    summary = fetcher.Summary()
+    for month in tqdm(months, desc="HEK", unit="month", disable=None):
+        path = f"{month}.csv"
+        begin, end = month.astype("datetime64[s]"), (month + 1).astype("datetime64[s]")
+        over = numpy.datetime64("now", "s") - end > _SETTLED
+        record = book.get(path)
+        there = record is not None and (book.folder / path).is_file() and (book.folder / path).stat().st_size == record.size
+        if there and over and path not in again:
+            summary.add(path, "already there")
+            continue
+        try:
+            write_month(book, path, url, begin, end, month_of_flares(fetch, url, begin, end))
+        except fetcher.NotFetched as error:
+            summary.add(path, "not fetched", str(error))
+        except checks.Rejected as error:
+            summary.add(path, "rejected", str(error))
+        else:
+            summary.add(path, "fetched", size=(book.folder / path).stat().st_size)
+    return summary
+
+
+def main(arguments=None):
+    """Fetch, verify or repair, and join."""
+    parser = script.parser(__doc__, out="data/HEK", connections=1, rate=1.0)
+    flags = parser.parse_args(arguments)
+    folder = flags.out or script.DATA / "HEK"
+    limits = script.limits(flags, stall=90.0)
+    url = archive_url("hek", flags.url)
+
+    def repair(fetch, book, findings):
+        broken = {*findings.damaged, *findings.missing}
+        months = sorted(numpy.datetime64(path.removesuffix(".csv"), "M") for path in broken)
+        return fetch_months(fetch, book, url, months, again=broken)
+
+    if flags.verify or flags.repair:
+        with script.opened(flags, folder, ARCHIVE) as book:
+            script.audit(flags, book, lambda: fetcher.Fetcher(limits), repair=repair)
+    start, end = script.span(flags)
+    months = numpy.arange(start.astype("datetime64[M]"), (end - numpy.timedelta64(1, "s")).astype("datetime64[M]") + 1)
+    if flags.dry_run:
+        there = sum((folder / f"{month}.csv").is_file() for month in months)
+        print(f"{len(months)} months from {months[0]} to {months[-1]}, {there} of them seem to be there")
+        return
+    with script.opened(flags, folder, ARCHIVE) as book:
+        summary = fetch_months(fetcher.Fetcher(limits), book, url, months)
+        script.catalogue(folder, [folder / one.path for one in book.records() if one.expected["rows"]])
+        script.finish(summary, book)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,170 @@
+"""JPEG 2000 images of SDO from Helioviewer: HMI magnetograms, continuum, AIA, or any other source it has.
+
+    python dataset_models/download/helioviewer.py --start 2022-08-01 --end 2022-08-08 --cadence 60 --out data/HMI_jp2
+    python dataset_models/download/helioviewer.py --source 18 --cadence 12 --start 2022-08-01 --end 2022-08-02 --out data/HMI_c
+    python dataset_models/download/helioviewer.py --flares flares.csv --least_class M1.0 --cadence 60 \\
+        --start 2022-01-01 --end 2023-01-01 --out data/before_flares
+    python dataset_models/download/helioviewer.py --out data/HMI_jp2 --repair
+
+The archive is first asked which image is closest to each time; one further away than --tolerance is not fetched. The others
+are fetched by their number, DATE_OBS in each file is compared, and it is stored under its own time, so that no image is
+fetched twice. With --flares: from ten hours before each flare's peak to the peak, as
+<flare>/<source>/<time>.jp2. What no check can see is a flipped bit inside a JPEG 2000 body, which has no checksum.
+"""
+
+import json
+import re
+
+import numpy
+
+from dataset_models.download import checks, fetcher, script
+from tools import command_line
+from tools.errors import UserError
+from tools.paths import archive_url, data_path
+
+ARCHIVE = "Helioviewer"
+MAGNETOGRAM = 19
+_BEFORE = numpy.timedelta64(10, "h")
+_WITHIN = 2.0  # seconds of DATE_OBS from the time that the archive says
+_SETTLED = numpy.timedelta64(3, "D")  # after this the closest image stays the closest
+
+
+def parse_closest(body):
+    """What getClosestImage answers: (number, ``datetime64[s]``).
+
+    Raises
+    ------
+    dataset_models.download.checks.Rejected
+        It answers something else.
+    """
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        raise checks.Rejected(f"answers {body[:80].decode('utf-8', 'replace')!r} instead of JSON") from None
+    if not isinstance(answer, dict) or "id" not in answer or "date" not in answer:
+        said = answer.get("error") or answer.get("message") if isinstance(answer, dict) else None
+        raise checks.Rejected(f"says: {said or json.dumps(answer)[:100]}")
+    try:
+        time = numpy.datetime64(str(answer["date"]).replace(" ", "T").removesuffix("Z"), "s")
+        number = str(int(answer["id"]))
+    except (ValueError, TypeError) as error:
+        raise checks.Rejected(f"answers {json.dumps(answer)[:100]}, which holds no number and time") from error
+    return number, time
+
+
+def name_of(time, source):
+    """Name of an image in a tree by date: str."""
+    date, clock = str(numpy.datetime64(time, "s")).split("T")
+    kind = {18: "HMI_HMI_continuum", 19: "HMI_HMI_magnetogram"}.get(source)
+    if source in checks.AIA_SOURCES:
+        kind = f"AIA_AIA_{checks.AIA_SOURCES[source]}"
+    stamp = f"{date.replace('-', '_')}__{clock.replace(':', '_')}_000"
+    return f"{date.replace('-', '/')}/{stamp}__{f'SDO_{kind}' if kind else f'source_{source}'}.jp2"
+
+
+def folder_of(flare):
+    """Folder of a flare's images: its peak and class."""
+    return f"{re.sub('[-:]', '', str(numpy.datetime64(flare['when'], 's')))}_{flare['goes_class']}"
+
+
+def find(places, source, book, fetch, *, url, tolerance):
+    """Images closest to times.
+
+    Parameters
+    ----------
+    places : list of (numpy.datetime64, callable)
+        Time wanted, and ``place(observed)``, which gives the path of the image.
+    source : int
+    book : manifest.Manifest
+    fetch : fetcher.Fetcher
+    url : str
+    tolerance : timedelta64
+
+    Returns
+    -------
+    list of fetcher.Wanted, dict of time to str, fetcher.Summary
+        Files; times for which the archive has nothing near, and why; and times that it did not answer for.
+    """
+    questions = {}
+    for time, _ in places:
+        questions.setdefault(f"{url}/getClosestImage/?date={time}Z&sourceId={source}", time)
+    answers, summary = {}, fetcher.Summary()
+    for asked, time in questions.items():
+        known = book.answer(asked)
+        if known is not None:
+            answers[time] = known[0], numpy.datetime64(known[1], "s")
+    unknown = [asked for asked, time in questions.items() if time not in answers]
+    for asked, answer in fetch.get_all(unknown, parse_closest, desc="closest images"):
+        time = questions[asked]
+        if isinstance(answer, fetcher.NotFetched):
+            if re.search(r"source", str(answer), re.IGNORECASE) and not answers:
+                raise UserError(f"--source {source}: {answer}") from answer
+            summary.add(f"{time}Z", "not fetched", str(answer))
+            continue
+        answers[time] = answer
+        if answer is not None and numpy.datetime64("now", "s") - time > _SETTLED:
+            book.remember(asked, [answer[0], str(answer[1])])
+    wanted, missing = [], {}
+    for time, place in places:
+        if time not in answers:
+            continue
+        number, observed = answers[time] or (None, None)
+        away = None if number is None else abs(observed - time)
+        if number is None or away > tolerance:
+            most = tolerance.astype("timedelta64[m]")
+            near = f"the closest image is of {observed}Z, further away than {most}"
+            missing[time] = "no image" if number is None else near
+            continue
+        expected = {"time": f"{observed}Z", "tolerance": _WITHIN, "source": source}
+        link = f"{url}/getJP2Image/?id={number}"
+        wanted.append(fetcher.Wanted(link, place(observed), "jp2", expected, f"{time}Z"))
+    return wanted, missing, summary
+
+
+def main(arguments=None):
+    """Fetch, verify or repair."""
+    parser = script.parser(__doc__, out="hmi of config.yml", cadence=60.0, connections=3, rate=5.0)
+    sources = "19 HMI magnetogram, 18 HMI continuum, 8 to 17 AIA 94 to 4500, any other (default: 19)"
+    parser.add_argument("--source", type=int, default=MAGNETOGRAM, metavar="ID", help=f"sourceId: {sources}")
+    parser.add_argument("--tolerance", type=float, help="minutes of an image from the time wanted (default: half the cadence)")
+    parser.add_argument("--flares", nargs="+", metavar="LIST", help="only the ten hours before these flares' peaks")
+    parser.add_argument("--least_class", default="M1.0", help="weakest of them (default: M1.0)")
+    flags = parser.parse_args(arguments)
+    folder = data_path("hmi", flags.out)
+    limits = script.limits(flags)
+    if flags.verify or flags.repair:
+        with script.opened(flags, folder, ARCHIVE) as book:
+            script.audit(flags, book, lambda: fetcher.Fetcher(limits))
+    start, end = script.span(flags)
+    step = script.cadence(flags)
+    if flags.source < 0:
+        raise UserError(f"--source {flags.source}: unknown source; 19 is the HMI magnetogram")
+    minutes = flags.tolerance if flags.tolerance is not None else step / numpy.timedelta64(2, "m")
+    if not minutes >= 0:
+        raise UserError(f"--tolerance {flags.tolerance}: must be some minutes")
+    url = archive_url("helioviewer", flags.url)
+    if flags.flares:
+        places = []
+        for _, flare in script.flares_between(flags.flares, start, end, flags.least_class).iterrows():
+            peak = numpy.datetime64(flare["when"], "s")
+            inside = folder_of(flare)
+
+            def place(observed, inside=inside):
+                return f"{inside}/{flags.source}/{re.sub('[-:]', '', str(observed))}.jp2"
+
+            places += [(time, place) for time in numpy.arange(peak - _BEFORE, peak + numpy.timedelta64(1, "s"), step)]
+    else:
+        places = [(time, lambda observed: name_of(observed, flags.source)) for time in numpy.arange(start, end, step)]
+    fetch = fetcher.Fetcher(limits)
+    with script.opened(flags, folder, ARCHIVE) as book:
+        tolerance = numpy.timedelta64(round(60 * minutes), "s")
+        wanted, missing, unanswered = find(places, flags.source, book, fetch, url=url, tolerance=tolerance)
+        if flags.dry_run:
+            script.plan(wanted, folder, missing=len(missing))
+            return
+        summary = script.merged(fetch.fetch(wanted, book), unanswered)
+        script.finish(script.add_missing(summary, missing), book)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,228 @@
+"""What an archive on disk holds, so that it can be proven whole: an SQLite file beside the data.
+
+Every file that was fetched has a row with its URL, requested and actual time, size, SHA-256, when it was fetched, and the
+check that it passed. Several processes may write at once.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import sqlite3
+import threading
+
+import numpy
+
+from tools.errors import UserError
+
+NAME = "manifest.sqlite"
+CATALOGUE = "catalogue.csv"
+_MADE = {CATALOGUE, "regions.csv"}  # from the files of a folder, and made anew each time
+_VERSION = 1
+_WAIT = 60.0  # seconds for another process's transaction
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """One file.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the folder of the manifest, with ``/``.
+    url : str
+    requested, observed : str or None
+        UTC.
+    size : int
+        Bytes.
+    sha256 : str
+    fetched : str
+        UTC.
+    kind : str
+        Of `dataset_models.download.checks.KINDS`.
+    expected : dict
+        What the check was given.
+    """
+
+    path: str
+    url: str
+    requested: str | None
+    observed: str | None
+    size: int
+    sha256: str
+    fetched: str
+    kind: str
+    expected: dict
+
+
+class Manifest:
+    """The manifest of a folder, made when there is none.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+    archive : str
+        What is kept here, for example ``"Helioviewer"``.
+
+    Raises
+    ------
+    UserError
+        The folder cannot be written, or its manifest is of another archive, damaged or newer.
+    """
+
+    def __init__(self, folder, archive):
+        self.folder = pathlib.Path(folder)
+        self.archive = archive
+        self.path = self.folder / NAME
+        self._lock = threading.Lock()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.folder, os.W_OK | os.X_OK):
+                raise PermissionError(13, os.strerror(13))
+            self._connection = sqlite3.connect(self.path, timeout=_WAIT, check_same_thread=False, isolation_level=None)
+            self._prepare()
+        except OSError as error:
+            raise UserError(f"{self.folder}: cannot be written ({error.strerror}); choose another --out") from error
+        except sqlite3.Error as error:
+            raise UserError(f"{self.path}: cannot be used as a manifest ({error})") from error
+
+    def _prepare(self):
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT)")
+        self._connection.execute(
+            "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, url TEXT, requested TEXT, observed TEXT, size INTEGER,"
+            " sha256 TEXT, fetched TEXT, kind TEXT, expected TEXT)"
+        )
+        self._connection.execute("CREATE TABLE IF NOT EXISTS answers (question TEXT PRIMARY KEY, answer TEXT)")
+        about = {"archive": self.archive, "version": str(_VERSION)}
+        for name, value in about.items():
+            self._connection.execute("INSERT OR IGNORE INTO about VALUES (?, ?)", (name, value))
+        found = dict(self._connection.execute("SELECT name, value FROM about"))
+        self._connection.execute("COMMIT")
+        if found["archive"] != self.archive:
+            text = f"{self.path}: is the manifest of {found['archive']}, not of {self.archive}; choose another --out"
+            raise UserError(text)
+        if found["version"] != about["version"]:
+            raise UserError(f"{self.path}: was written by another version of this program ({found['version']})")
+
+    def close(self):
+        """Close the file."""
+        self._connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def __contains__(self, path):
+        return self.get(path) is not None
+
+    def __len__(self):
+        return self._run("SELECT COUNT(*) FROM files")[0][0]
+
+    def _run(self, text, values=()):
+        with self._lock:
+            return self._connection.execute(text, values).fetchall()
+
+    def get(self, path):
+        """The record of a file, or None."""
+        rows = self._run("SELECT * FROM files WHERE path = ?", (str(path),))
+        return _record(rows[0]) if rows else None
+
+    def add(self, record):
+        """Write a record, in place of an older one of the same file."""
+        values = [*dataclasses.astuple(record)[:-1], json.dumps(record.expected)]
+        self._run("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    def records(self):
+        """All records by path: list of `Record`."""
+        return [_record(row) for row in self._run("SELECT * FROM files ORDER BY path")]
+
+    def answer(self, question):
+        """What an archive answered to a question before; None when it was not asked."""
+        rows = self._run("SELECT answer FROM answers WHERE question = ?", (question,))
+        return json.loads(rows[0][0]) if rows else None
+
+    def remember(self, question, answer):
+        """Keep an answer, so that a resumed download need not ask again."""
+        self._run("INSERT OR REPLACE INTO answers VALUES (?, ?)", (question, json.dumps(answer)))
+
+
+def _record(row):
+    return Record(*row[:-1], json.loads(row[-1]))
+
+
+def sha256(path):
+    """SHA-256 of a file: str."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def now():
+    """The time, UTC, to the second: str."""
+    return f"{numpy.datetime64('now', 's')}Z"
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """How a folder differs from its manifest.
+
+    Attributes
+    ----------
+    intact : int
+        Files that are as they were fetched.
+    damaged, missing, extra : list of str
+        Paths.
+    """
+
+    intact: int
+    damaged: list
+    missing: list
+    extra: list
+
+    @property
+    def whole(self):
+        return not (self.damaged or self.missing)
+
+
+def verify(manifest, *, workers=4, progress=True):
+    """Read every file again and compare it with the manifest: `Findings`."""
+    import concurrent.futures
+
+    from tqdm import tqdm
+
+    records = manifest.records()
+
+    def state(record):
+        path = manifest.folder / record.path
+        try:
+            if path.stat().st_size != record.size:
+                return "damaged"
+            return "intact" if sha256(path) == record.sha256 else "damaged"
+        except FileNotFoundError:
+            return "missing"
+        except OSError:
+            return "damaged"
+
+    found = {"intact": [], "damaged": [], "missing": []}
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        states = pool.map(state, records)
+        bar = tqdm(states, total=len(records), desc="verify", unit="file", disable=None if progress else True)
+        for record, kind in zip(records, bar, strict=True):
+            found[kind].append(record.path)
+    known = {record.path for record in records}
+    extra = sorted(path for path in data_files(manifest.folder) if path not in known)
+    return Findings(len(found["intact"]), found["damaged"], found["missing"], extra)
+
+
+def data_files(folder):
+    """Files below a folder that are neither the manifest nor a download under way: iterator of str."""
+    folder = pathlib.Path(folder)
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and not path.name.startswith((NAME, ".")) and name not in _MADE:
+            yield name

@@ -1,0 +1,202 @@
+"""What the download scripts share: flags, times, verification and repair, summaries and exit codes.
+
+Exit codes: 0 everything is here; 1 --verify found damaged or missing files; 2 a mistake of the user; 3 all that the
+source has is here, some of what was wanted it does not have; 4 something was rejected or not fetched: run it again.
+"""
+
+import contextlib
+import pathlib
+import sys
+import tempfile
+
+import numpy
+
+from dataset_models.download import fetcher, manifest
+from tools import atomic_files, command_line, goes_class
+from tools.errors import UserError
+from tools.paths import PROJECT
+
+DATA = PROJECT / "data"
+
+
+def parser(description, *, out, cadence=None, connections=4, rate=8.0):
+    """A parser with the flags of every archive.
+
+    Parameters
+    ----------
+    description : str
+        The script's docstring.
+    out : str
+        Default of --out, in words.
+    cadence : float, optional
+        Default of --cadence, minutes; None for archives without one.
+    connections : int
+    rate : float
+        Requests per second that the archive is asked for at most.
+    """
+    made = command_line.parser(description)
+    made.add_argument("--start", metavar="TIME", help="UTC, the first time wanted, like 2014-06-01 or 2014-06-01T12:00")
+    made.add_argument("--end", metavar="TIME", help="UTC, the first time not wanted any more")
+    if cadence is not None:
+        made.add_argument("--cadence", type=float, default=cadence, help="minutes (default: %(default)g)")
+    made.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help=f"of the archive on disk (default: {out})")
+    made.add_argument("--dry-run", action="store_true", help="say what would be fetched and fetch nothing")
+    made.add_argument("--verify", action="store_true", help="compare the folder with its manifest, file by file, and stop")
+    made.add_argument("--repair", action="store_true", help="as --verify, then fetch damaged and missing files again")
+    made.add_argument("--url", help="of the archive or a mirror (default: config.yml)")
+    made.add_argument("--connections", type=int, default=connections, help="at once (default: %(default)s)")
+    made.add_argument("--rate", type=float, default=rate, help="requests per second; 0: no limit (default: %(default)g)")
+    made.add_argument("--tries", type=int, default=6, help="per request (default: %(default)s)")
+    return made
+
+
+def limits(flags, **others):
+    """`fetcher.Limits` from the flags."""
+    for name, least in (("connections", 1), ("tries", 1), ("rate", 0)):
+        if not getattr(flags, name) >= least:
+            raise UserError(f"--{name} {getattr(flags, name)}: must be at least {least}")
+    return fetcher.Limits(connections=flags.connections, rate=flags.rate, tries=flags.tries, **others)
+
+
+def span(flags):
+    """Start and end from the flags: two ``datetime64[s]``.
+
+    Raises
+    ------
+    UserError
+        One is missing or no time, they are reversed, or lie in the future.
+    """
+    times = []
+    for name in ("start", "end"):
+        text = getattr(flags, name)
+        if not text:
+            raise UserError(f"--{name}: is needed, a UTC time like 2014-06-01T00:00")
+        try:
+            time = numpy.datetime64(text.removesuffix("Z"), "s")
+        except ValueError as error:
+            raise UserError(f"--{name} {text}: is no UTC time; write it like 2014-06-01T00:00") from error
+        if numpy.isnat(time):
+            raise UserError(f"--{name} {text}: is no UTC time; write it like 2014-06-01T00:00")
+        if time > numpy.datetime64("now", "s"):
+            raise UserError(f"--{name} {text}: lies in the future")
+        times.append(time)
+    start, end = times
+    if not start < end:
+        raise UserError(f"--start {flags.start} is not before --end {flags.end}")
+    return start, end
+
+
+def cadence(flags):
+    """Minutes of --cadence as ``timedelta64[s]``."""
+    if not (numpy.isfinite(flags.cadence) and flags.cadence >= 1 / 60):
+        raise UserError(f"--cadence {flags.cadence:g}: must be some minutes, more than 0")
+    return numpy.timedelta64(round(60 * flags.cadence), "s")
+
+
+def flares_between(lists, start, end, least):
+    """Flares of a catalogue of at least a GOES class in [start, end): pandas.DataFrame.
+
+    Raises
+    ------
+    UserError
+        There are none.
+    """
+    from dataset_models import flare_catalogue
+
+    try:
+        flux = goes_class.to_flux(least)
+    except ValueError as error:
+        raise UserError(f"--least_class {least}: is no GOES class; write it like M1.0") from error
+    events = flare_catalogue.read(lists).events
+    peak = events["peak"].fillna(events["start"])
+    chosen = events[(peak >= start) & (peak < end) & (events["flux"] >= flux * (1 - 1e-9))].copy()
+    if chosen.empty:
+        raise UserError(f"{', '.join(map(str, lists))}: no flares of {least} or more from {start} to {end}")
+    chosen["when"] = peak[chosen.index]
+    return chosen
+
+
+def audit(flags, book, make_fetcher, *, repair=fetcher.repair):
+    """Do what --verify and --repair ask for, and exit.
+
+    Parameters
+    ----------
+    flags : argparse.Namespace
+    book : manifest.Manifest
+    make_fetcher : callable
+        Returns a `fetcher.Fetcher`; called for --repair alone.
+    repair : callable
+        ``repair(fetcher, book, findings)`` returns a `fetcher.Summary`.
+    """
+    if len(book) == 0:
+        raise UserError(f"{book.path}: has no files; download something first")
+    findings = manifest.verify(book)
+    for name in ("damaged", "missing", "extra"):
+        for path in getattr(findings, name):
+            print(f"{name}: {path}")
+    counts = f"{len(findings.damaged)} damaged, {len(findings.missing)} missing, {len(findings.extra)} extra"
+    print(f"{book.folder}: {findings.intact} files intact, {counts}")
+    if flags.repair and not findings.whole:
+        summary = repair(make_fetcher(), book, findings)
+        print(fetcher.describe(summary, book.folder))
+        sys.exit(summary.exit_code)
+    sys.exit(0 if findings.whole else 1)
+
+
+def finish(summary, book):
+    """Print a summary and exit with its code."""
+    print(fetcher.describe(summary, book.folder))
+    sys.exit(summary.exit_code)
+
+
+def plan(wanted, folder, *, missing=0):
+    """Say what a run would fetch, for --dry-run."""
+    wanted = list({one.path: one for one in wanted}.values())
+    there = sum((folder / one.path).is_file() for one in wanted)
+    print(f"{len(wanted)} files wanted, {there} of them seem to be there, {missing} times without an image at the source")
+    for one in wanted[:5]:
+        print(f"  {one.url.split('?api_key')[0]} -> {one.path}")
+    if len(wanted) > 5:
+        print(f"  and {len(wanted) - 5} more")
+
+
+@contextlib.contextmanager
+def opened(flags, folder, archive):
+    """The manifest of a folder; for --dry-run where there is none yet, one in memory's place that is thrown away."""
+    if flags.dry_run and not (folder / manifest.NAME).exists():
+        with tempfile.TemporaryDirectory() as nowhere, manifest.Manifest(nowhere, archive) as book:
+            yield book
+        return
+    with manifest.Manifest(folder, archive) as book:
+        yield book
+
+
+def add_missing(summary, times):
+    """Count times for which the source has nothing: the summary."""
+    for time, why in times.items():
+        summary.add(f"{time}Z", "missing at the source", why)
+    return summary
+
+
+def merged(*summaries):
+    """Several summaries as one."""
+    total = fetcher.Summary()
+    for summary in summaries:
+        for name, count in summary.counts.items():
+            total.counts[name] += count
+        total.troubles |= summary.troubles
+        total.bytes += summary.bytes
+    return total
+
+
+def catalogue(folder, lists):
+    """Join downloaded flare lists into folder/catalogue.csv and print what it holds."""
+    from dataset_models import flare_catalogue
+
+    if not lists:
+        print("no flares in this time: no catalogue written")
+        return
+    joined = flare_catalogue.read(lists)
+    print("\n".join([*flare_catalogue.summary(joined), *joined.problems]))
+    atomic_files.write_table(folder / manifest.CATALOGUE, joined.events)
+    print(f"wrote {folder / manifest.CATALOGUE}")

@@ -1,0 +1,687 @@
+"""Downloads over a bad network: against a server of our own that misbehaves in every way that archives do."""
+
+import errno
+import importlib.util
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataset_models.download import (
+    aia_synoptic,
+    checks,
+    donki,
+    fetcher,
+    goes,
+    hek,
+    helioviewer,
+    manifest,
+    noaa_regions,
+    script,
+)
+from tools.errors import UserError
+
+_place = pathlib.Path(__file__).with_name("archive_server.py")
+_spec = importlib.util.spec_from_file_location("archive_server", _place)
+archive_server = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(archive_server)
+ArchiveServer = archive_server.ArchiveServer
+
+QUICK = fetcher.Limits(
+    connections=8, rate=0, connect=2.0, stall=0.4, total=1.5, tries=14, pause=0.01, longest_pause=0.2
+)  # a stalled answer is given up after 0.4 s
+START = numpy.datetime64("2014-06-17T00:00:00")
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """An empty folder."""
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(aia_synoptic, "SIZE", archive_server.SIZE)
+
+
+def _many(server, count):
+    """`count` files, FITS and JPEG 2000 in turn, on the server: list of Wanted."""
+    wanted = []
+    for number in range(count):
+        when = START + numpy.timedelta64(12 * number, "m")
+        if number % 2:
+            path = f"jp2/{number:05d}.jp2"
+            server.add(f"/{path}", archive_server.jp2(when))
+            expected = {"time": f"{when}Z", "tolerance": 2.0, "source": 19}
+            wanted.append(fetcher.Wanted(f"{server.url}/{path}", path, "jp2", expected, f"{when}Z"))
+        else:
+            path = aia_synoptic.frame_path(when, 171)
+            server.add(f"/{path}", archive_server.aia_fits(when, 171))
+            expected = {"channel": 171, "size": archive_server.SIZE, "time": f"{when}Z", "tolerance": 120.0}
+            wanted.append(fetcher.Wanted(f"{server.url}/{path}", path, "aia", expected, f"{when}Z"))
+    return wanted
+
+
+def _all_intact(server, wanted, folder):
+    for one in wanted:
+        assert (folder / one.path).read_bytes() == server.files[f"/{one.path}"], one.path
+    assert not list(folder.rglob("*.part"))
+    with manifest.Manifest(folder, "test") as book:
+        assert len(book) == len(wanted)
+        findings = manifest.verify(book, progress=False)
+    assert findings == manifest.Findings(len(wanted), [], [], [])
+
+
+@pytest.mark.parametrize("count", [150, pytest.param(2000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+def test_every_file_arrives_whole_at_thirty_percent_faults(tree, count):
+    with ArchiveServer(archive_server.sometimes(0.3, seed=count)) as server:
+        wanted = _many(server, count)
+        gone = [fetcher.Wanted(f"{server.url}/gone/{n}.jp2", f"gone/{n}.jp2", "jp2", {}) for n in range(5)]
+        with manifest.Manifest(tree, "test") as book:
+            summary = fetcher.Fetcher(QUICK, seed=1).fetch(wanted + gone, book)
+            assert summary.counts == {
+                "fetched": count,
+                "already there": 0,
+                "missing at the source": 5,
+                "rejected": 0,
+                "not fetched": 0,
+            }
+            assert summary.exit_code == 3
+            before = server.requests.total()
+            again = fetcher.Fetcher(QUICK).fetch(wanted, book)
+            assert (again.counts["already there"], again.exit_code) == (count, 0)
+            assert server.requests.total() == before, "what is there is not asked for again"
+        assert set(server.faulty) == set(archive_server.FAULTS), "every kind of fault was met"
+        _all_intact(server, wanted, tree)
+
+
+@pytest.mark.parametrize("fault", archive_server.FAULTS)
+def test_each_fault_once_then_fine(tree, fault):
+    with (
+        ArchiveServer(lambda path, attempt: fault if attempt == 1 else None) as server,
+        manifest.Manifest(tree, "test") as book,
+    ):
+        wanted = _many(server, 2)
+        summary = fetcher.Fetcher(QUICK).fetch(wanted, book)
+        assert summary.counts["fetched"] == 2, summary
+        book.close()
+        _all_intact(server, wanted, tree)
+
+
+PERMANENT = {
+    "html": "rejected: is an HTML page",
+    "json error": "rejected: the server said: {",
+    "not found text": "rejected: the server said: File not found.",
+    "empty": "rejected: is empty",
+    "cut": "rejected: was cut short",
+    "other image": "rejected: ",
+    "503": "not fetched: answers 503",
+    "stall": "not fetched: sent nothing for 0.4 s",
+    "drip": "not fetched: took longer than",
+    "404": "missing at the source",
+}
+
+
+@pytest.mark.parametrize("fault", PERMANENT)
+def test_a_fault_that_stays_is_named_and_leaves_no_file(tree, fault):
+    limits = fetcher.Limits(connections=2, rate=0, stall=0.4, total=0.8, tries=2, pause=0.01)
+    with ArchiveServer(lambda path, attempt: fault) as server, manifest.Manifest(tree, "test") as book:
+        wanted = _many(server, 2)
+        summary = fetcher.Fetcher(limits).fetch(wanted, book)
+        assert all(why.startswith(PERMANENT[fault]) for why in summary.troubles.values()), summary.troubles
+        assert len(summary.troubles) == 2
+        assert summary.exit_code == (3 if fault == "404" else 4)
+        assert len(book) == 0
+        assert not list(manifest.data_files(tree))
+        assert not list(tree.rglob("*.part"))
+
+
+def test_retry_after_holds_for_the_whole_host(tree):
+    def fault(path, attempt):
+        return "once" if server.requests.total() == 1 else None
+
+    with ArchiveServer(fault) as server, manifest.Manifest(tree, "test") as book:
+        (one,) = _many(server, 1)
+        content = server.files[f"/{one.path}"]
+        server.files[f"/{one.path}"] = lambda query: content if server.requests.total() > 1 else (503, b"")
+        sent = server._send
+        server._send = lambda handler, status, body, *rest, **more: sent(
+            handler, status, body, {"Retry-After": "1"} if status == 503 else {}, **more
+        )
+        begun = time.monotonic()
+        fetch = fetcher.Fetcher(fetcher.Limits(rate=0, pause=0.01, longest_pause=5))
+        assert fetch.fetch([one], book).counts["fetched"] == 1
+        assert time.monotonic() - begun >= 1.0
+
+
+def test_a_server_that_wants_hours_of_rest_is_left_alone(tree):
+    with ArchiveServer() as server, manifest.Manifest(tree, "test") as book:
+        (one,) = _many(server, 1)
+        server.files[f"/{one.path}"] = lambda query: (429, b"")
+        sent = server._send
+        server._send = lambda handler, status, body, *rest, **more: sent(handler, status, body, {"Retry-After": "7200"})
+        begun = time.monotonic()
+        summary = fetcher.Fetcher(fetcher.Limits(rate=0, pause=0.01)).fetch([one], book)
+        assert "asks to come back in 7200 s" in summary.troubles[one.path]
+        assert time.monotonic() - begun < 3
+
+
+def test_requests_keep_to_the_rate(tree):
+    with ArchiveServer() as server, manifest.Manifest(tree, "test") as book:
+        wanted = _many(server, 12)
+        begun = time.monotonic()
+        fetcher.Fetcher(fetcher.Limits(connections=8, rate=20)).fetch(wanted, book)
+        assert time.monotonic() - begun >= 11 / 20
+
+
+def test_no_network_is_said_once(tree):
+    with ArchiveServer() as server:
+        wanted = _many(server, 6)
+    with manifest.Manifest(tree, "test") as book:  # the server is gone
+        with pytest.raises(UserError, match=r"127\.0\.0\.1:\d+: cannot be reached \(.*refused.*\); check the network"):
+            fetcher.Fetcher(fetcher.Limits(rate=0, pause=0.05)).fetch(wanted, book)
+        assert not list(tree.rglob("*.part"))
+
+
+def test_a_full_disk_ends_with_its_own_error_and_no_file(tree, monkeypatch):
+    with ArchiveServer() as server, manifest.Manifest(tree, "test") as book:
+        wanted = _many(server, 4)
+
+        def full(handle):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(fetcher.os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            fetcher.Fetcher(QUICK).fetch(wanted, book)
+        assert not list(manifest.data_files(tree))
+        assert not list(tree.rglob("*.part"))
+        assert len(book) == 0
+
+
+def test_a_url_wanted_twice_is_fetched_once(tree):
+    import dataclasses
+
+    with ArchiveServer() as server, manifest.Manifest(tree, "test") as book:
+        (one,) = _many(server, 1)
+        other = dataclasses.replace(one, path="elsewhere/same.fits")
+        assert fetcher.Fetcher(QUICK).fetch([one, other], book).counts["fetched"] == 2
+        assert server.requests[f"/{one.path}"] == 1
+        assert (tree / one.path).read_bytes() == (tree / other.path).read_bytes()
+        assert len(book) == 2
+
+
+def test_verify_names_what_changed_and_repair_fetches_it(tree):
+    with ArchiveServer() as server, manifest.Manifest(tree, "test") as book:
+        wanted = _many(server, 6)
+        fetcher.Fetcher(QUICK).fetch(wanted, book)
+        damaged, missing = tree / wanted[0].path, tree / wanted[1].path
+        content = bytearray(damaged.read_bytes())
+        content[-7] ^= 1
+        damaged.write_bytes(content)
+        missing.unlink()
+        (tree / "stranger.txt").write_text("?")
+        found = manifest.verify(book, progress=False)
+        assert found == manifest.Findings(4, [wanted[0].path], [wanted[1].path], ["stranger.txt"])
+        assert fetcher.repair(fetcher.Fetcher(QUICK), book, found).counts["fetched"] == 2
+        assert manifest.verify(book, progress=False).whole
+
+
+def test_a_file_that_was_renamed_but_not_entered_is_adopted(tree):
+    with ArchiveServer() as server, manifest.Manifest(tree, "test") as book:
+        wanted = _many(server, 2)
+        for one in wanted:
+            path = tree / one.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(server.files[f"/{one.path}"])
+        bad = tree / wanted[1].path
+        bad.write_bytes(bad.read_bytes()[:-50])
+        summary = fetcher.Fetcher(QUICK).fetch(wanted, book)
+        assert (summary.counts["already there"], summary.counts["fetched"]) == (1, 1)
+        book.close()
+        _all_intact(server, wanted, tree)
+
+
+WORKER = """
+import json, pathlib, sys
+from dataset_models.download import fetcher, manifest
+wanted = [fetcher.Wanted(**one) for one in json.loads(pathlib.Path(sys.argv[1]).read_text())]
+limits = fetcher.Limits(connections=4, rate=0, connect=5, stall=0.6, total=3, tries=14, pause=0.01, longest_pause=0.2)
+with manifest.Manifest(sys.argv[2], "test") as book:
+    print("begun", flush=True)
+    print(json.dumps(fetcher.Fetcher(limits).fetch(wanted, book).counts), flush=True)
+"""
+
+
+def _worker(wanted, folder, listed):
+    import dataclasses
+
+    listed.write_text(json.dumps([dataclasses.asdict(one) for one in wanted]))
+    project = pathlib.Path(fetcher.__file__).parents[2]
+    return subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(listed), str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(project)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "kills"), [(120, 2), pytest.param(2000, 10, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+)
+def test_killed_at_random_moments_and_resumed(tree, count, kills):
+    random_ = random.Random(count)
+    with ArchiveServer(archive_server.sometimes(0.3, seed=1)) as server:
+        wanted = _many(server, count)
+        folder = tree / "files"
+        for _ in range(kills):
+            with _worker(wanted, folder, tree / "wanted.json") as process:
+                assert process.stdout.readline() == "begun\n"
+                time.sleep(random_.uniform(0.0, 0.6 if count < 1000 else 2.5))
+                process.send_signal(signal.SIGKILL)
+            for one in wanted:  # whatever is there is whole
+                path = folder / one.path
+                assert not path.exists() or path.read_bytes() == server.files[f"/{one.path}"]
+        with manifest.Manifest(folder, "test") as book:
+            assert manifest.verify(book, progress=False).whole, "no finished file is lost"
+            done = len(book)
+        with _worker(wanted, folder, tree / "wanted.json") as process:
+            counts = json.loads(process.communicate()[0].splitlines()[-1])
+        assert counts["fetched"] + counts["already there"] == count
+        assert counts["already there"] >= done
+        _all_intact(server, wanted, folder)
+
+
+def test_four_processes_in_one_tree(tree):
+    with ArchiveServer(archive_server.sometimes(0.2, seed=2)) as server:
+        wanted = _many(server, 80)
+        folder = tree / "files"
+        workers = [_worker(wanted, folder, tree / f"wanted{n}.json") for n in range(4)]
+        for worker in workers:
+            with worker:
+                counts = json.loads(worker.communicate()[0].splitlines()[-1])
+                assert counts["fetched"] + counts["already there"] == 80
+        _all_intact(server, wanted, folder)
+
+
+def test_a_manifest_of_another_archive_is_refused(tree):
+    manifest.Manifest(tree, "Helioviewer").close()
+    with pytest.raises(UserError, match=r"manifest\.sqlite: is the manifest of Helioviewer, not of HEK"):
+        manifest.Manifest(tree, "HEK")
+    (tree / "b").mkdir()
+    (tree / "b" / manifest.NAME).write_bytes(b"no database" * 100)
+    with pytest.raises(UserError, match="cannot be used as a manifest"):
+        manifest.Manifest(tree / "b", "HEK")
+    (tree / "file").write_text("")
+    with pytest.raises(UserError, match="choose another --out"):
+        manifest.Manifest(tree / "file", "HEK")
+
+
+# Checks of content
+
+
+def test_aia_files_are_judged_by_their_content(tree):
+    def verdict(content, **changes):
+        path = tree / "one.fits"
+        path.write_bytes(content)
+        expected = {"channel": 171, "size": 16, "time": "2014-06-17T21:36:00Z", "tolerance": 120.0} | changes
+        try:
+            return checks.check("aia", path, expected)
+        except checks.Rejected as error:
+            return str(error)
+
+    when = "2014-06-17T21:36:01.340"
+    assert verdict(archive_server.aia_fits(when, 171)) == numpy.datetime64(when)
+    in_tai = {"DATE-OBS": "2014-06-17T21:36:36.340", "TIMESYS": "TAI"}
+    assert verdict(archive_server.aia_fits(when, 171, **in_tai)) == numpy.datetime64(when)
+    assert "channel 171, not 94" in verdict(archive_server.aia_fits(when, 171), channel=94)
+    assert "expected 1024 x 1024 pixels" in verdict(archive_server.aia_fits(when, 171), size=1024)
+    assert "away from" in verdict(archive_server.aia_fits("2014-06-17T22:00", 171))
+    assert "no exposure time" in verdict(archive_server.aia_fits(when, 171, EXPTIME=0.0))
+    assert "flagged by QUALITY" in verdict(archive_server.aia_fits(when, 171, QUALITY=1 << 12))
+    assert "cannot be read as FITS" in verdict(b"SIMPLE  =   nonsense")
+    whole = archive_server.aia_fits(when, 171)
+    for place in (-100, 4000, 2900):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        assert "checksum" in verdict(bytes(damaged)) or "cannot be read" in verdict(bytes(damaged))
+    assert "cannot be read as FITS" in verdict(whole[:4000])
+
+
+def test_genuine_files_pass(tree, shared):
+    jp2 = shared / "jp2" / "2022_08_02__10_47_53_000__SDO_HMI_HMI_magnetogram.jp2"
+    expected = {"time": "2022-08-02T10:47:53Z", "tolerance": 2.0, "source": 19}
+    assert checks.check("jp2", jp2, expected) == numpy.datetime64("2022-08-02T10:47:53.000")
+    with pytest.raises(checks.Rejected, match="not of AIA 171"):
+        checks.check("jp2", jp2, expected | {"source": 10})
+    aia = shared / "jp2" / "2021_01_06__00_01_41_13__SDO_AIA_AIA_304.jp2"
+    checks.check("jp2", aia, {"time": "2021-01-06T00:01:41Z", "tolerance": 2.0, "source": 13})
+    for name, day in (("go1520110607.fits", "2011-06-07"), ("sci_xrsf-l2-avg1m_g15_d20140101_v1-0-0.nc", "2014-01-01")):
+        checks.check("goes", shared / "xrs" / name, {"day": day, "satellite": 15})
+        with pytest.raises(checks.Rejected, match="nothing of 2012-01-01"):
+            checks.check("goes", shared / "xrs" / name, {"day": "2012-01-01", "satellite": 15})
+        with pytest.raises(checks.Rejected, match="not of GOES-14"):
+            checks.check("goes", shared / "xrs" / name, {"day": day, "satellite": 14})
+    for record in (shared / "json" / "helioviewer_getClosestImage_1record.json",):
+        assert helioviewer.parse_closest(record.read_bytes()) == ("191775465", numpy.datetime64("2026-09-06T17:00:05"))
+    fields = {"fields": ["beginTime", "classType"]}
+    checks.check("json", shared / "json" / "donki_flr_6records.json", fields)
+
+
+def test_a_flipped_bit_in_a_jpeg_2000_body_is_not_seen(tree):
+    """As the documentation says: such a body has no checksum. The manifest sees it when it happens on disk."""
+    content = bytearray(archive_server.jp2(START))
+    content[-40] ^= 1
+    path = tree / "flipped.jp2"
+    path.write_bytes(content)
+    checks.check("jp2", path, {"time": f"{START}Z", "tolerance": 2.0, "source": 19})
+
+
+@given(st.binary(max_size=300))
+def test_whatever_an_archive_answers_is_understood_or_rejected(body):
+    for parse in (helioviewer.parse_closest, hek.parse):
+        try:
+            parse(body)
+        except checks.Rejected:
+            continue
+    assert isinstance(aia_synoptic.parse_listing(body), dict)
+
+
+# The archives
+
+
+def _run(main, *arguments):
+    with pytest.raises(SystemExit) as ended:
+        main([*map(str, arguments), "--rate", "0"])
+    return ended.value.code
+
+
+def _listing(times, channels=aia_synoptic.CHANNELS):
+    names = [aia_synoptic.frame_path(time, channel).rsplit("/", 1)[1] for time in times for channel in channels]
+    links = "".join(f'<a href="{name}">{name}</a> <a href="{name}.md5">md5</a>\n' for name in names)
+    return f'<html><a href="AIA20140230_0000_0171.fits">a day that does not exist</a>{links}</html>'.encode()
+
+
+def _aia_archive(server, times):
+    for time_ in times:
+        for channel in aia_synoptic.CHANNELS:
+            server.add(f"/synoptic/{aia_synoptic.frame_path(time_, channel)}", archive_server.aia_fits(time_, channel))
+    for hour in {aia_synoptic.hour_path(time_) for time_ in times}:
+        inside = [time_ for time_ in times if aia_synoptic.hour_path(time_) == hour]
+        server.add(f"/synoptic/{hour}/", _listing(inside))
+
+
+def test_aia_frames_by_listing(tree, small, capsys):
+    """Frames are two minutes late, one is missing, one lacks a channel; the data set reads what was fetched."""
+    from dataset_models.SDO.AIA import aia_files
+
+    times = [numpy.datetime64(text) for text in ("2014-06-17T21:02", "2014-06-17T21:37", "2014-06-17T22:00")]
+    with ArchiveServer() as server:
+        _aia_archive(server, times)
+        arguments = ["--start", "2014-06-17T21:00", "--end", "2014-06-17T22:30", "--cadence", "30", "--out", tree / "aia"]
+        arguments += ["--url", f"{server.url}/synoptic"]
+        aia_synoptic.main([*map(str, arguments), "--dry-run"])
+        assert "16 files wanted, 0 of them" in capsys.readouterr().out
+        assert not (tree / "aia").exists()
+        assert _run(aia_synoptic.main, *arguments) == 3
+        printed = capsys.readouterr().out
+        assert "16 fetched, 1 missing at the source" in printed
+        assert "2014-06-17T21:30:00Z: missing at the source: no frame within" in printed
+        frames = aia_files.find_frames(tree / "aia")
+        assert [frame.time for frame in frames if frame.is_complete] == [times[0], times[2]]
+        before = server.requests.total()
+        assert _run(aia_synoptic.main, *arguments) == 3
+        assert server.requests.total() == before, "listings are remembered"
+        assert _run(aia_synoptic.main, "--out", tree / "aia", "--verify") == 0
+        (tree / "aia" / aia_synoptic.frame_path(times[0], 94)).unlink()
+        assert _run(aia_synoptic.main, "--out", tree / "aia", "--verify") == 1
+        assert "missing: 2014/06/17/H2100/AIA20140617_2102_0094.fits" in capsys.readouterr().out
+        assert _run(aia_synoptic.main, "--out", tree / "aia", "--repair") == 0
+        assert _run(aia_synoptic.main, "--out", tree / "aia", "--verify") == 0
+
+
+def test_loud_and_quiet_hours_are_as_many():
+    start, end = numpy.datetime64("2014-01-01T00:00:00"), numpy.datetime64("2014-02-01T00:00:00")
+    loud = numpy.array(["2014-01-07T18:04", "2014-01-07T18:40", "2014-01-20T03:00"], "datetime64[s]")
+    every = numpy.sort(numpy.append(loud, numpy.datetime64("2014-01-10T12:00", "s")))
+    step = numpy.timedelta64(12, "m")
+    times = aia_synoptic.times_around_flares({"loud": loud, "all": every}, start, end, step, seed=3)
+    hours = numpy.unique(times.astype("datetime64[h]"))
+    assert len(times) == 5 * len(hours) == 20
+    assert numpy.isin(numpy.unique(loud.astype("datetime64[h]")), hours).all()
+    quiet = numpy.setdiff1d(hours, loud.astype("datetime64[h]")).astype("datetime64[s]")
+    assert numpy.abs(quiet[:, None] - every[None]).min() > numpy.timedelta64(5, "h")
+    again = aia_synoptic.times_around_flares({"loud": loud, "all": every}, start, end, step, seed=3)
+    numpy.testing.assert_array_equal(times, again)
+
+
+def _helioviewer(server, observed):
+    """Serve images of times; getClosestImage answers with the nearest one."""
+    observed = numpy.array(observed, "datetime64[s]")
+
+    def closest(query):
+        if query["sourceId"] not in ("19",):
+            return json.dumps({"error": "Invalid sourceId"}).encode()
+        asked = numpy.datetime64(query["date"].removesuffix("Z"), "s")
+        index = int(numpy.abs(observed - asked).argmin())
+        return json.dumps({"id": str(1000 + index), "date": str(observed[index]).replace("T", " ")}).encode()
+
+    server.add("/v2/getClosestImage/", closest)
+    server.add("/v2/getJP2Image/", lambda query: archive_server.jp2(observed[int(query["id"]) - 1000]))
+
+
+def test_helioviewer_takes_near_images_once(tree, capsys):
+    from dataset_models.SDO.HMI import magnetogram_images
+
+    observed = ["2022-08-02T00:00:12", "2022-08-02T00:59:00", "2022-08-02T05:10:00"]
+    with ArchiveServer() as server:
+        _helioviewer(server, observed)
+        arguments = ["--start", "2022-08-02", "--end", "2022-08-02T04:00", "--out", tree, "--url", f"{server.url}/v2"]
+        assert _run(helioviewer.main, *arguments, "--cadence", "60") == 3
+        printed = capsys.readouterr().out
+        assert "2 fetched, 2 missing at the source" in printed
+        assert "the closest image is of 2022-08-02T00:59:00Z, further away than 30 minutes" in printed
+        found = magnetogram_images.scan(tree)
+        assert [str(time_) for time_ in found] == observed[:2]
+        images = [path for path in server.requests if "getJP2Image" in path]
+        assert _run(helioviewer.main, *arguments, "--cadence", "20") == 3
+        assert [path for path in server.requests if "getJP2Image" in path] == images, "no image twice"
+        assert _run(helioviewer.main, "--out", tree, "--verify") == 0
+
+
+def test_helioviewer_before_flares(tree, capsys):
+    from dataset_models.SDO.HMI import flare_sequences
+
+    flares = tree / "flares.csv"
+    flares.write_text("start_time,goes_class,peak_time\n2022-08-02 11:50:00,M2.5,2022-08-02 12:00:00\n")
+    hours = [numpy.datetime64("2022-08-02T02:00:30") + numpy.timedelta64(n, "h") for n in range(11)]
+    with ArchiveServer() as server:
+        _helioviewer(server, hours)
+        arguments = ["--start", "2022-08-02", "--end", "2022-08-03", "--flares", flares, "--out", tree / "out"]
+        assert _run(helioviewer.main, *arguments, "--url", f"{server.url}/v2") == 0
+    folder = tree / "out" / "20220802T120000_M2.5" / "19"
+    assert len(list(folder.glob("*.jp2"))) == 11
+    assert (folder / "20220802T020030.jp2").is_file()
+    assert len(flare_sequences.find_images(tree / "out")) == 11
+
+
+def test_unknown_helioviewer_source(tree):
+    with ArchiveServer() as server:
+        _helioviewer(server, ["2022-08-02T00:00:12"])
+        arguments = ["--start", "2022-08-02", "--end", "2022-08-02T01:00", "--out", str(tree), "--url", f"{server.url}/v2"]
+        with pytest.raises(UserError, match=r"--source 7777: .*Invalid sourceId"):
+            helioviewer.main([*arguments, "--source", "7777", "--tries", "1"])
+
+
+def _hek_records(count):
+    start = numpy.datetime64("2014-01-01T00:30:00")
+    return [
+        {
+            "event_starttime": str(start + numpy.timedelta64(3 * n, "h")),
+            "event_peaktime": str(start + numpy.timedelta64(180 * n + 10, "m")),
+            "event_endtime": str(start + numpy.timedelta64(180 * n + 20, "m")),
+            "fl_goescls": f"C{1 + n % 8}.{n % 10}",
+            "ar_noaanum": 11900 + n % 5,
+            "hgs_x": 10.0,
+            "hgs_y": -5.0,
+            "frm_name": "SWPC",
+        }
+        for n in range(count)
+    ]
+
+
+def test_hek_month_by_month(tree, capsys):
+    from dataset_models import flare_catalogue
+
+    records = _hek_records(300)  # 37 days
+
+    def answer(query):
+        begin, end = (numpy.datetime64(query[f"event_{name}time"], "s") for name in ("start", "end"))
+        inside = [one for one in records if begin <= numpy.datetime64(one["event_starttime"]) < end]
+        inside += inside[:2]  # HEK repeats itself
+        page = int(query["page"])
+        return json.dumps({"result": inside[(page - 1) * 100 : page * 100], "overmax": len(inside) > page * 100}).encode()
+
+    with ArchiveServer(archive_server.sometimes(0.3, seed=4, faults=("503", "html", "json error", "cut", "empty"))) as server:
+        server.add("/hek/her", answer)
+        arguments = ["--start", "2014-01-01", "--end", "2014-04-01", "--out", tree, "--url", f"{server.url}/hek/her"]
+        assert _run(hek.main, *arguments, "--tries", "12") == 0
+        assert "3 fetched" in capsys.readouterr().out
+        assert len(flare_catalogue.read([tree / "catalogue.csv"]).events) == 300
+        before = server.requests.total()
+        assert _run(hek.main, *arguments) == 0
+        assert server.requests.total() == before
+        (tree / "2014-02.csv").write_text("spoiled")
+        assert _run(hek.main, "--out", tree, "--verify") == 1
+        assert _run(hek.main, "--out", tree, "--repair", "--url", f"{server.url}/hek/her", "--tries", "12") == 0
+        assert _run(hek.main, "--out", tree, "--verify") == 0
+
+
+def test_donki_windows_without_their_key(tree, shared, monkeypatch, capsys):
+    monkeypatch.setenv("NASA_API_KEY", "secret123")
+    records = json.loads((shared / "json" / "donki_flr_6records.json").read_text())
+    keys = set()
+
+    def answer(query):
+        keys.add(query["api_key"])
+        inside = [one for one in records if query["startDate"] <= one["beginTime"][:10] <= query["endDate"]]
+        return json.dumps(inside).encode()
+
+    with ArchiveServer() as server:
+        server.add("/DONKI/FLR", answer)
+        arguments = ["--start", "2022-09-01", "--end", "2022-10-01", "--out", tree, "--url", f"{server.url}/DONKI/FLR"]
+        assert _run(donki.main, *arguments) == 0
+    assert keys == {"secret123"}
+    with manifest.Manifest(tree, donki.ARCHIVE) as book:
+        assert len(book) == 6, "windows begin at fixed days, whatever --start is"
+        assert not any("secret123" in record.url for record in book.records())
+    assert (tree / "catalogue.csv").read_text().count("\n") == 1 + sum(one["beginTime"][:7] == "2022-09" for one in records)
+
+
+def test_regions_of_a_day(tree, capsys):
+    import pandas
+
+    with ArchiveServer() as server:
+        server.add("/srs/2014/06/20140617SRS.txt", archive_server.summary("2014-06-17"))
+        server.add("/srs/2014/06/20140618SRS.txt", archive_server.summary("2014-06-11"))
+        arguments = ["--start", "2014-06-17", "--end", "2014-06-19", "--out", tree, "--url", f"{server.url}/srs"]
+        assert _run(noaa_regions.main, *arguments, "--tries", "1") == 4
+    assert "was issued on 2014-06-11, not on 2014-06-18" in capsys.readouterr().out
+    regions = pandas.read_csv(tree / "regions.csv")
+    assert list(regions["noaa_region"]) == [12087, 12085]
+    assert list(regions["longitude"]) == [-7.0, 13.0]
+    assert list(regions["latitude"]) == [-18.0, -20.0]
+    assert list(regions["hale_class"]) == ["Beta-Gamma", "Beta-Gamma-Delta"]
+
+
+def test_goes_into_the_store(tree, shared, monkeypatch, capsys):
+    from dataset_models import goes_xrs
+
+    names = ["go1520110607.fits", "sci_xrsf-l2-avg1m_g15_d20140101_v1-0-0.nc", "sci_xrsf-l2-flsum_g15_d20101016_v1-0-0.nc"]
+    with ArchiveServer(lambda path, attempt: "cut" if attempt == 1 else None) as server:
+        for name in names:
+            server.add(f"/goes/{name}", (shared / "xrs" / name).read_bytes())
+        days = ["2011-06-07", "2014-01-01", "2010-10-16"]
+        rows = [(f"https://far.away/goes/{name}", day, 15) for name, day in zip(names, days, strict=True)]
+        monkeypatch.setattr(goes, "search", lambda *_, **__: rows)
+        store = tree / "xrs.sqlite"
+        arguments = ["--start", "2011-01-01", "--end", "2014-12-31", "--store", store, "--url", server.url]
+        assert _run(goes.main, *arguments) == 0
+    assert "2 fetched" in capsys.readouterr().out
+    assert len(goes_xrs.contents(store)) >= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--start", "2014-02-01", "--end", "2014-01-01"], "--start 2014-02-01 is not before --end 2014-01-01"),
+        (["--start", "2014-02-30", "--end", "2014-03-01"], "--start 2014-02-30: is no UTC time"),
+        (["--start", "2014-02-01", "--end", "2999-01-01"], "--end 2999-01-01: lies in the future"),
+        (["--end", "2014-03-01"], "--start: is needed"),
+        (["--start", "2014-01-01", "--end", "2014-02-01", "--cadence", "0"], "--cadence 0: must be some minutes"),
+        (["--start", "2014-01-01", "--end", "2014-02-01", "--cadence", "nan"], "--cadence nan: must be some minutes"),
+        (["--start", "2014-01-01", "--end", "2014-02-01", "--connections", "0"], "--connections 0: must be at least 1"),
+        (["--start", "2014-01-01", "--end", "2014-02-01", "--url", "ftp://x"], "ftp://x is no http"),
+        (["--start", "2014-01-01", "--end", "2014-02-01", "--source", "-3"], "--source -3: unknown source"),
+        (["--verify"], "has no files; download something first"),
+    ],
+)
+def test_bad_input_is_named(tree, arguments, words):
+    with pytest.raises(UserError, match=words):
+        helioviewer.main([*arguments, "--out", str(tree / "out")])
+    assert not list(manifest.data_files(tree / "out"))
+
+
+def test_a_catalogue_without_flares_in_range(tree):
+    flares = tree / "flares.csv"
+    flares.write_text("start_time,goes_class\n2022-08-02 11:50:00,M2.5\n")
+    span = ["--start", "2014-01-01", "--end", "2014-02-01", "--flares", str(flares), "--out", str(tree / "out")]
+    for main in (helioviewer.main, aia_synoptic.main):
+        with pytest.raises(UserError, match=r"flares\.csv: no flares of M1.0 or more from 2014-01-01"):
+            main(span)
+
+
+def test_an_unwritable_folder(tree):
+    locked = tree / "locked"
+    locked.write_text("a file where a folder should be")
+    with pytest.raises(UserError, match="choose another --out"), script.opened(_Flags(), locked, "test"):
+        pass
+
+
+class _Flags:
+    dry_run = False
+
+
+@pytest.mark.remote_data
+def test_helioviewer_on_line(tree):
+    arguments = ["--start", "2022-08-02", "--end", "2022-08-02T01:00", "--out", tree]
+    assert _run(helioviewer.main, *arguments) == 0
+
+
+@pytest.mark.remote_data
+def test_jsoc_on_line(tree):
+    arguments = ["--start", "2014-06-17T21:30", "--end", "2014-06-17T22:00", "--cadence", "60", "--out", tree]
+    assert _run(aia_synoptic.main, *arguments) == 0
+
+
+@pytest.mark.remote_data
+def test_flare_lists_on_line(tree):
+    for main, name in ((hek.main, "hek"), (donki.main, "donki")):
+        assert _run(main, "--start", "2022-09-01", "--end", "2022-09-20", "--out", tree / name) == 0
+
+
+@pytest.mark.remote_data
+def test_goes_on_line(tree):
+    arguments = ["--start", "2014-01-01", "--end", "2014-01-03", "--satellite", "15", "--store", tree / "xrs.sqlite"]
+    assert _run(goes.main, *arguments) == 0
