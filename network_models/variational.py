@@ -179,7 +179,7 @@ class BetaVAE(keras.Model):
         self.capacity_steps = capacity_steps
         self.capacity_weight = capacity_weight
         self.seed = seed
-        self.sampling = Sampling(seed, name="sampling")
+        self.sampling = Sampling(seed, name="sampling", dtype="float32")
         self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False)
         self.error = keras.metrics.Mean(name="reconstruction")
         self.kl = keras.metrics.Mean(name="kl")

@@ -1,0 +1,428 @@
+"""The beta-VAEs: architectures, loss and schedules, sampling, runs, published weights, data, bad input."""
+
+import gzip
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy
+import pandas
+import pytest
+
+from dataset_models import digits
+from dataset_models.digits import Digits
+from dataset_models.simulated.sun import SimulatedSun
+from network_models import variational
+from network_models.beta_vae import burgess, full_disk, sequence, train, training
+from network_models.beta_vae.unit_images import UnitImages
+from network_models.pytorch_weights import import_state_dict
+from network_models.trained_network import save_network
+from tools.errors import UserError
+
+# h5py copies Keras variables through numpy's older protocol.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
+
+PROJECT = pathlib.Path(__file__).parents[2]
+SCRIPT = PROJECT / "network_models" / "beta_vae" / "train.py"
+CASES = {
+    "burgess 32": (burgess, (32, 32, 1)),
+    "burgess 64": (burgess, (64, 64, 3)),
+    "full disk": (full_disk, (32, 48, 1)),
+    "sequence": (sequence, (6, 32, 32, 1)),
+    "longer sequence": (sequence, (8, 48, 32, 1)),
+}
+
+
+def built(name, **options):
+    module, shape = CASES[name]
+    return module.build({"x": shape}, module.Options(**options), seed=3)
+
+
+def batch(name, count=4):
+    return numpy.random.default_rng(0).random((count, *CASES[name][1]), "float32")
+
+
+# Architectures
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_outputs_have_the_shape_of_the_images(name):
+    model = built(name)
+    x = batch(name)
+    outputs = model({"x": x}, training=False)
+    assert outputs["output"].shape == x.shape
+    assert outputs["mean"].shape == outputs["log_variance"].shape == (4, model.latent_dim)
+    assert model.image_shape == x.shape[1:]
+    assert model.decode(numpy.zeros((2, model.latent_dim), "float32")).shape == (2, *x.shape[1:])
+
+
+def test_sizes_are_those_of_the_published_networks():
+    assert built("burgess 32").count_params() - 1 == 469_173  # the counter of steps is not a weight of theirs
+    model = sequence.build({"x": (6, 512, 512, 1)}, sequence.Options())
+    inner = model.encoder.get_layer("flatten").input.shape[1:]
+    assert tuple(inner) == (1, 31, 31, 24)
+    kernels = [model.encoder.get_layer(f"conv_{number}").kernel.shape for number in (1, 2, 3, 4)]
+    assert [tuple(shape)[:3] for shape in kernels] == [(3, 4, 4), (3, 3, 3), (2, 3, 3), (1, 3, 3)]
+    assert [shape[-1] for shape in kernels] == [6, 12, 24, 24]
+
+
+def test_seed_decides_the_weights():
+    one, same, other = (full_disk.build({"x": (16, 16, 1)}, full_disk.Options(), seed=seed) for seed in (1, 1, 2))
+    for a, b in zip(one.get_weights(), same.get_weights(), strict=True):
+        numpy.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["burgess 32", "sequence"])
+def test_mixed_precision(name):
+    import keras
+
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = built(name)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    outputs = model({"x": batch(name)}, training=True)
+    assert {keras.backend.standardize_dtype(value.dtype) for value in outputs.values()} == {"float32"}
+    assert numpy.isfinite(numpy.asarray(outputs["output"])).all()
+
+
+@pytest.mark.parametrize("name", ["burgess 64", "sequence"])
+def test_saved_networks_load_in_another_process(name, tmp_path):
+    model = built(name, beta=3.0, likelihood="gaussian", capacity=2.0)
+    x = batch(name)
+    save_network(model, tmp_path / "network.hdf5")
+    numpy.save(tmp_path / "x.npy", x)
+    code = (
+        "import numpy, sys; from network_models.beta_vae import training;"
+        "model = training.load('network.hdf5'); outputs = model(numpy.load('x.npy'), training=False);"
+        "numpy.save('out.npy', outputs['output']); print(model.beta, model.likelihood, model.capacity, model.deviation)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-800:]
+    assert done.stdout.split() == ["3.0", "gaussian", "2.0", "0.0443"]
+    expected = numpy.asarray(model(x, training=False)["output"])
+    numpy.testing.assert_allclose(numpy.load(tmp_path / "out.npy"), expected, atol=1e-5)
+
+
+# Loss
+
+
+def test_divergence_is_that_of_two_normal_distributions():
+    """Against an integral over a fine grid."""
+    mean, deviation = 0.7, 0.4
+    z = numpy.linspace(-8, 8, 200_001)
+    p = numpy.exp(-((z - mean) ** 2) / (2 * deviation**2)) / (deviation * numpy.sqrt(2 * numpy.pi))
+    ratio = numpy.log(p + 1e-300) + z**2 / 2 + 0.5 * numpy.log(2 * numpy.pi)
+    found = numpy.asarray(variational.divergence(numpy.array([[mean]]), numpy.array([[2 * numpy.log(deviation)]])))
+    assert found[0, 0] == pytest.approx((p * ratio).sum() * (z[1] - z[0]), rel=1e-6)
+
+
+def test_errors_are_negative_log_likelihoods():
+    image = numpy.array([[[0.0], [1.0], [0.25]]], "float32")
+    logit = numpy.array([[[-2.0], [3.0], [0.5]]], "float32")
+    p = 1 / (1 + numpy.exp(-logit))
+    expected = -(image * numpy.log(p) + (1 - image) * numpy.log(1 - p)).sum()
+    assert float(variational.reconstruction_error(image, logit, loss="bernoulli")[0]) == pytest.approx(expected, rel=1e-5)
+    found = float(variational.reconstruction_error(image, p, loss="gaussian")[0])
+    assert found == pytest.approx(255 * ((image - p) ** 2).sum(), rel=1e-5)
+
+
+def compiled(**options):
+    import keras
+
+    model = full_disk.build({"x": (16, 16, 1)}, full_disk.Options(latent_dim=2, units=8, **options))
+    model.compile(optimizer=keras.optimizers.SGD(0.0))
+    return model
+
+
+def test_loss_is_the_error_and_beta_times_the_divergence():
+    x = numpy.random.default_rng(0).random((8, 16, 16, 1), "float32")
+    model = compiled(beta=7.0)
+    model.encoder.get_layer("mean_and_log_variance").bias.assign([0.5, -1.0, 0.0, 0.3])
+    logs = model.evaluate({"x": x}, numpy.zeros(8), return_dict=True, verbose=0)
+    assert logs["loss"] == pytest.approx(logs["reconstruction"] + 7 * logs["kl"], rel=1e-5)
+    assert float(numpy.asarray(model.latent_kl.result()).sum()) == pytest.approx(logs["kl"], rel=1e-5)
+    assert logs["kl"] > 0.1
+    assert set(logs) == {"loss", "reconstruction", "kl"}
+
+
+def test_annealing_and_capacity_grow_with_the_steps():
+    annealed = compiled(beta=10.0, annealing_steps=4)
+    held = compiled(capacity=20.0, capacity_steps=4, capacity_weight=3.0)
+    for step, share in ((0, 0.0), (1, 0.25), (4, 1.0), (9, 1.0)):
+        annealed.step.assign(step)
+        held.step.assign(step)
+        assert float(annealed.weighted_divergence(2.0)) == pytest.approx(10 * share * 2)
+        assert float(held.weighted_divergence(2.0)) == pytest.approx(3 * abs(2 - 20 * share))
+
+
+def test_steps_are_counted_in_training_only():
+    model = compiled()
+    x = {"x": numpy.zeros((8, 16, 16, 1), "float32")}
+    model.fit(x, numpy.zeros(8), batch_size=4, epochs=2, validation_data=(x, numpy.zeros(8)), verbose=0)
+    assert float(model.step.numpy()) == 4
+
+
+def test_sampling_follows_the_posterior_and_the_seed():
+    mean = numpy.full((20_000, 1), 2.0, "float32")
+    log_variance = numpy.full((20_000, 1), 2 * numpy.log(0.5), "float32")
+    layer = variational.Sampling(seed=5)
+    drawn = numpy.asarray(layer([mean, log_variance], training=True))
+    assert drawn.mean() == pytest.approx(2, abs=0.02)
+    assert drawn.std() == pytest.approx(0.5, abs=0.02)
+    again = numpy.asarray(variational.Sampling(seed=5)([mean, log_variance], training=True))
+    numpy.testing.assert_array_equal(drawn, again)
+    assert (numpy.asarray(layer([mean, log_variance], training=True)) != drawn).any()
+    numpy.testing.assert_array_equal(layer([mean, log_variance], training=False), mean)
+
+
+def test_mean_and_log_variance_alternate():
+    mean, log_variance = variational.MeanAndLogVariance()(numpy.arange(6, dtype="float32")[None])
+    numpy.testing.assert_array_equal(mean, [[0, 2, 4]])
+    numpy.testing.assert_array_equal(log_variance, [[1, 3, 5]])
+
+
+# Published weights
+
+
+def test_published_weights_give_the_published_numbers(shared):
+    pytest.importorskip("torch")
+    model = import_state_dict(shared / "burgess_vae_mnist_beta4.pt", "burgess_32")
+    with numpy.load(shared / "burgess_vae_parity_beta4.npz", allow_pickle=False) as golden:
+        outputs = model(golden["x"], training=False)
+        numpy.testing.assert_allclose(outputs["mean"], golden["mu"], rtol=0, atol=1e-5)
+        numpy.testing.assert_allclose(outputs["log_variance"], golden["logvar"], rtol=0, atol=1e-5)
+        numpy.testing.assert_allclose(model.decode(golden["z"]), golden["decoded_z"], rtol=0, atol=1e-5)
+        rebuilt = model.images(outputs["output"])
+        numpy.testing.assert_allclose(rebuilt, golden["reconstruction_of_mean"], rtol=0, atol=1e-5)
+
+
+def test_weights_of_another_architecture_are_refused(shared):
+    pytest.importorskip("torch")
+    path = shared / "burgess_vae_mnist_beta4.pt"
+    with pytest.raises(UserError, match=r"not weights of burgess_64 .*lacks encoder\.conv_64\.weight"):
+        import_state_dict(path, "burgess_64")
+    with pytest.raises(UserError, match=r"misshapen encoder\.mu_logvar_gen\.weight"):
+        import_state_dict(path, "burgess_32", options=burgess.Options(latent_dim=12))
+
+
+# Runs
+
+
+def arguments(out, *more):
+    return [str(part) for part in ["--most", 96, "--batch_size", 32, "--shown", 4, "--out", out, *more]]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return train.main(arguments(tmp_path_factory.mktemp("run"), "--epochs", 4, "--gamma", 0.5, "--beta", 2, "--lr", 2e-3))
+
+
+def test_what_a_run_leaves(run):
+    folder = run.folder
+    stored = folder.settings()
+    assert stored["architecture"] == "burgess"
+    assert stored["network_options"]["beta"] == 2.0
+    table = pandas.read_csv(folder.path / "latent_kl.csv")
+    assert list(table)[:4] == ["epoch", "split", "kl", "latent_0"]
+    assert table.shape == (8, 13)
+    numpy.testing.assert_allclose(table["kl"], table.filter(like="latent_").sum(axis=1), rtol=1e-4)
+    history = pandas.read_csv(folder.performance / "loss_and_architecture.csv")
+    expected = table[table["split"] == "training"]["kl"]
+    numpy.testing.assert_allclose(history["kl"], expected, rtol=1e-4)
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    for epoch in ("01", "04"):
+        for kind in ("reconstructions", "samples"):
+            assert (folder.features / f"{kind}_{epoch}.png").stat().st_size > 1000
+    assert (folder.performance / "latent_kl.png").is_file()
+    rows = pandas.read_csv(folder.performance / "validation_reconstructions.csv")
+    assert len(rows) == 96
+    assert rows["reconstruction_error"].mean() == pytest.approx(run.scores["reconstruction_error"], rel=1e-6)
+    assert run.val_loss == pytest.approx(run.scores["reconstruction_error"] + 2 * run.scores["kl"], rel=1e-4)
+    assert json.loads((folder.performance / "scores.json").read_text()) == pytest.approx(run.scores)
+
+
+def test_the_rate_decays_by_gamma_after_each_epoch():
+    from network_models.beta_vae.vae_options import VAETraining
+
+    optimizer = training.optimizer_of(VAETraining(learning_rate=1e-2, gamma=0.5), 3)
+    rates = [float(optimizer._learning_rate(step)) for step in (0, 2, 3, 6)]
+    assert rates == pytest.approx([1e-2, 1e-2, 5e-3, 2.5e-3])
+
+
+def test_a_resumed_run_is_the_uninterrupted_one(run, tmp_path):
+    first = train.main(arguments(tmp_path, "--epochs", 2, "--gamma", 0.5, "--beta", 2, "--lr", 2e-3))
+    again = train.main(["--resume", str(first.folder), "--epochs", "4"])
+    for name in ("loss_and_architecture.csv", "../latent_kl.csv"):
+        ours, theirs = (pandas.read_csv(result.folder.performance / name) for result in (again, run))
+        columns = [column for column in ours if column in ("epoch", "loss", "kl", "val_loss") or column[7:].isdigit()]
+        numpy.testing.assert_allclose(ours[columns], theirs[columns], rtol=1e-4, atol=1e-5)
+
+
+def test_a_sequence_of_simulated_images_trains(tmp_path):
+    options = ["--channel_set", "hmi", "--images", 6, "--image_interval", 60, "--image_size", 32, "--days", 40]
+    more = ["--architecture", "sequence", "--dataset", PROJECT / "dataset_models/simulated/sun.py", *options]
+    result = train.main([str(part) for part in [*more, "--epochs", 1, "--shown", 2, "--out", tmp_path]])
+    assert numpy.isfinite(result.val_loss)
+    assert training.load(result.folder.best).image_shape == (6, 32, 32, 1)
+
+
+# Data
+
+
+def test_scikit_learn_digits():
+    data = Digits()
+    training_times, validation_times = data.times("training"), data.times("validation")
+    assert len(training_times) + len(validation_times) == 1797
+    data.check_leaks()
+    image = data.inputs(validation_times[0])["image"]
+    assert image.shape == (32, 32, 1)
+    assert image.dtype == "float32"
+    assert 0 <= image.min() < 0.1 < 0.9 < image.max() <= 1
+    assert set(data.targets("validation")) == set(range(10))
+
+
+def write_idx(path, array, *, zipped=False):
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(length.to_bytes(4, "big") for length in array.shape)
+    content = header + array.astype("uint8").tobytes()
+    path.write_bytes(gzip.compress(content) if zipped else content)
+
+
+@pytest.fixture
+def mnist(tmp_path):
+    random = numpy.random.default_rng(0)
+    for part, count, zipped in (("train", 5, True), ("t10k", 3, False)):
+        ending = ".gz" if zipped else ""
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte{ending}", random.integers(0, 256, (count, 28, 28)), zipped=zipped)
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte{ending}", numpy.arange(count), zipped=zipped)
+    return tmp_path
+
+
+def test_mnist_from_idx_files(mnist):
+    data = Digits(source="mnist", folder=str(mnist))
+    assert data.require_downloaded().found == 4
+    assert [len(data.times(split)) for split in ("training", "validation")] == [5, 3]
+    assert data.target(data.times("validation")[2]) == 2
+    raw = digits.read_idx(mnist / "t10k-images-idx3-ubyte", axes=3)
+    at_28 = Digits(source="mnist", folder=str(mnist), image_size=28)
+    image = at_28.inputs(at_28.times("validation")[1])["image"]
+    numpy.testing.assert_allclose(image[..., 0], raw[1] / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-7]), "may be cut short"),
+        (lambda path: path.write_bytes(b"<html>"), "is not an IDX file"),
+        (lambda path: path.unlink(), "missing t10k-images-idx3-ubyte"),
+    ],
+)
+def test_damaged_mnist(mnist, spoil, message):
+    spoil(mnist / "t10k-images-idx3-ubyte")
+    data = Digits(source="mnist", folder=str(mnist))
+    with pytest.raises(UserError, match=message):
+        data.require_downloaded() and data.times("validation")
+
+
+def test_mnist_without_a_network(monkeypatch):
+    import keras
+
+    def fail(*arguments, **keywords):
+        raise Exception("URL fetch failure on https://...: None -- Name or service not known")  # as Keras does
+
+    monkeypatch.setattr(keras.utils, "get_file", fail)
+    with pytest.raises(UserError, match="give --folder, or use --source scikit-learn"):
+        Digits(source="mnist").require_downloaded()
+
+
+def test_magnetograms_are_scaled_from_their_clip():
+    sun = SimulatedSun(channel_set="hmi", image_size=32, days=30, magnetogram_clip=100.0)
+    images = UnitImages(sun)
+    time = sun.times("training")[3]
+    image = images.image(time)
+    assert 0 <= image.min() < 0.5 < image.max() <= 1
+    numpy.testing.assert_allclose(image, (sun.inputs(time)["image"] + 100) / 200, atol=1e-6)
+
+
+def test_intensities_are_scaled_by_their_logarithm():
+    sun = SimulatedSun(channel_set="both", image_size=32, days=30)
+    time = sun.times("training")[3]
+    image, raw = UnitImages(sun).image(time), sun.inputs(time)["image"]
+    numpy.testing.assert_allclose(image[..., 2], numpy.log10(1 + raw[..., 2]) / 5, atol=1e-6)
+    numpy.testing.assert_allclose(image[..., 8], (raw[..., 8] + 256) / 512, atol=1e-6)
+
+
+def test_frames_run_forward_in_time():
+    sun = SimulatedSun(channel_set="hmi", image_size=32, days=30, images=6, image_interval=60)
+    time = sun.times("training")[3]
+    frames = UnitImages(sun, sequence=True).image(time)
+    assert frames.shape == (6, 32, 32, 1)
+    numpy.testing.assert_allclose(frames[-1] * 512 - 256, sun.inputs(time)["image"], atol=1e-3)
+    numpy.testing.assert_allclose(frames[0] * 512 - 256, sun.inputs(time)["image_prior_5"], atol=1e-3)
+    assert UnitImages(sun).image(time).shape == (32, 32, 1)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "message"),
+    [
+        (burgess, (128, 128, 1), "takes images of 32 x 32 or 64 x 64 pixels, received 128 x 128"),
+        (burgess, (6, 32, 32, 1), "burgess: takes images .*choose another --architecture"),
+        (full_disk, (100, 100, 1), "multiples of 8 .*received 100 x 100"),
+        (full_disk, (8, 8, 1), "at least 16 x 16"),
+        (sequence, (4, 32, 32, 1), "at least 6 frames, received 4"),
+        (sequence, (6, 100, 100, 1), "multiples of 16 .*received 100 x 100"),
+        (sequence, (32, 32, 1), "sequence: takes sequences .*choose another --architecture"),
+    ],
+)
+def test_shapes_that_an_architecture_cannot_take(module, shape, message):
+    with pytest.raises(UserError, match=message):
+        module.build({"image": shape}, module.Options())
+
+
+def test_images_outside_0_to_1():
+    class Bright(Digits):
+        def inputs(self, time):
+            return {"image": super().inputs(time)["image"] * 3}
+
+    time = Bright().times("training")[0]
+    with pytest.raises(UserError, match=r"values from 0 to 2\.\d+; a Bernoulli loss needs 0 to 1"):
+        UnitImages(Bright()).image(time)
+    assert UnitImages(Bright(), checked=False).image(time).max() > 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--latent_dim", "0"], "latent_dim is at least 1; received 0"),
+        (["--image_size", "40"], "takes images of 32 x 32 or 64 x 64 pixels, received 40 x 40"),
+        (["--beta", "-1"], "beta is at least 0"),
+        (["--loss", "hinge"], "invalid choice"),
+        (["--architecture", "sequence"], "takes sequences"),
+        (["--source", "mnist", "--folder", "nowhere"], "missing train-images-idx3-ubyte"),
+        (["--devices", "2"], "trains on one device"),
+    ],
+)
+def test_bad_flags_are_one_line_and_leave_nothing(flags, message, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, str(SCRIPT), *flags, "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2, done.stderr[-800:]
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert message in lines[0]
+    assert not out.exists()
+
+
+def test_another_network_is_no_beta_vae(tmp_path):
+    import keras
+
+    image = keras.Input((8, 8, 1), name="image")
+    model = keras.Model(image, keras.layers.Dense(1)(keras.layers.Flatten()(image)))
+    save_network(model, tmp_path / "network.hdf5")
+    with pytest.raises(UserError, match="is no beta-VAE"):
+        training.load(tmp_path / "network.hdf5")
