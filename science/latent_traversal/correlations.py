@@ -1,0 +1,196 @@
+"""What the latent variables of a beta-VAE go with: correlations with what is measured on the images and known of flares.
+
+Rank correlations of both splits side by side: neighbouring hours are nearly the same image, so that a correlation of
+one split alone may be chance, and no probability is given; one that both splits share is worth a look.
+"""
+
+import numpy
+
+from dataset_models.solar_data import SPLITS
+from science.latent_traversal import latents
+from tools import figures
+
+CLIP = 256.0  # gauss that 0 and 1 stand for
+STRONG = 40.0  # gauss of the smoothed unsigned field from which on a place belongs to a region
+EDGE = 0.95  # solar radii: what is farther out is left out
+FRAME, RADIUS = 2457.6, 965.0  # arcsec across and of the Sun, where an image has no header
+
+
+def measure(image, *, radius, clip=CLIP):
+    """Unsigned flux and regions of a magnetogram.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        (height, width), 0 to 1, the disk in the middle.
+    radius : float
+        Of the Sun, in pixels.
+    clip : float
+        Gauss that 1 stands for.
+
+    Returns
+    -------
+    dict of str to float
+        ``unsigned flux`` (mean over the disk, gauss), ``regions``, ``west`` and ``north`` (of the unsigned flux in
+        regions, solar radii), ``largest region`` (its share of that flux), ``largest west``, ``largest north``, and
+        ``signed flux`` (mean, gauss). Positions are NaN without regions.
+
+    Notes
+    -----
+    A region is a connected place where the unsigned field, smoothed over 1 % of the image, is above 40 gauss.
+    """
+    import scipy.ndimage
+
+    height, width = image.shape
+    row, column = numpy.mgrid[:height, :width]
+    west, north = (column - (width - 1) / 2) / radius, ((height - 1) / 2 - row) / radius
+    disk = west**2 + north**2 < EDGE**2
+    field = numpy.where(disk, (2 * image - 1) * clip, 0.0)
+    strength = numpy.abs(field)
+    smooth = scipy.ndimage.gaussian_filter(strength, 0.01 * width)
+    labels, count = scipy.ndimage.label(smooth > STRONG)
+    found = {"unsigned flux": strength[disk].mean(), "signed flux": field[disk].mean(), "regions": count}
+    inside = labels > 0
+    names = ("west", "north", "largest region", "largest west", "largest north")
+    if not count:
+        return {key: float(value) for key, value in (found | dict.fromkeys(names, numpy.nan)).items()}
+    flux = numpy.bincount(labels[inside], strength[inside], minlength=count + 1)
+    largest = labels == flux.argmax()
+    values = [
+        numpy.average(west[inside], weights=strength[inside]),
+        numpy.average(north[inside], weights=strength[inside]),
+        flux.max() / flux.sum(),
+        numpy.average(west[largest], weights=strength[largest]),
+        numpy.average(north[largest], weights=strength[largest]),
+    ]
+    return {key: float(value) for key, value in (found | dict(zip(names, values, strict=True))).items()}
+
+
+def quantities(subject, times):
+    """What is known of samples beside their latents.
+
+    Parameters
+    ----------
+    subject : science.explanation.Subject
+    times : numpy.ndarray
+        ``datetime64[s]`` (n,).
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        float64 (n,), by name: of magnetograms what `measure` says; the value of the target, of its past, and the time
+        in days; for a data set of other things its numbers in `SolarData.metadata`.
+    """
+    from tqdm import tqdm
+
+    images = subject.data
+    magnetogram = next((place for place, one in enumerate(images.channels) if one.name == "magnetogram"), None)
+    clip = float(getattr(images.data, "magnetogram_clip", None) or getattr(images.data, "clip", CLIP))
+    radius = None
+    rows = []
+    for time in tqdm(times, desc="measure", unit="image", disable=None, leave=False):
+        row = {}
+        if magnetogram is not None:
+            image = images.image(time)[..., magnetogram]
+            image = image[-1] if image.ndim == 3 else image
+            radius = radius or _radius(images, time, image.shape[1])
+            row |= measure(image, radius=radius, clip=clip)
+        true, past = images.truth(time)
+        known = {key: value for key, value in images.metadata(time).items() if isinstance(value, (int, float))}
+        row |= _target(images, true, past) if magnetogram is not None else known
+        row["day"] = (time - times[0]) / numpy.timedelta64(1, "D")
+        rows.append(row)
+    return {name: numpy.array([row.get(name, numpy.nan) for row in rows], "float64") for name in rows[0]}
+
+
+def rank_correlations(mean, known):
+    """Spearman's rank correlations.
+
+    Parameters
+    ----------
+    mean : numpy.ndarray
+        (n, k).
+    known : dict of str to numpy.ndarray
+        (n,) each; NaN leaves a sample out.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (k, len(known)); NaN where a quantity, or a latent, does not vary.
+    """
+    from scipy.stats import rankdata
+
+    result = numpy.full((mean.shape[1], len(known)), numpy.nan)
+    for column, values in enumerate(known.values()):
+        usable = numpy.isfinite(values)
+        if usable.sum() < 3 or numpy.ptp(values[usable]) == 0:
+            continue
+        rank = rankdata(values[usable])
+        for latent in range(mean.shape[1]):
+            other = rankdata(mean[usable, latent])
+            if numpy.ptp(other):
+                result[latent, column] = numpy.corrcoef(rank, other)[0, 1]
+    return result
+
+
+def write(folder, subject, encoded, *, most=16):
+    """Write correlations.csv and correlations.png into a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    subject : science.explanation.Subject
+    encoded : science.latent_traversal.latents.Encoded
+    most : int
+        Latents drawn at most, the strongest.
+    """
+    import pandas
+
+    found = {}
+    for split in dict.fromkeys(encoded.splits):
+        part = encoded.of(split)
+        known = quantities(subject, part.times)
+        found[str(split)] = rank_correlations(part.mean, known)
+    names = list(known)
+    order, kl = encoded.order, encoded.kl
+    rows = [
+        {"latent": latent, "kl": kl[latent], "quantity": name}
+        | {split: values[latent, column] for split, values in found.items()}
+        for latent in order
+        for column, name in enumerate(names)
+    ]
+    pandas.DataFrame(rows).to_csv(folder / "correlations.csv", index=False, float_format="%.4f")
+    shown = [latent for latent in order if kl[latent] > latents.ACTIVE][:most] or list(order[:most])
+    images = subject.data
+    with figures.style():
+        size = (len(found) * (0.42 * len(names) + 1) + 2.2, 0.36 * len(shown) + 2.6)
+        figure, axes = figures.new(1, len(found), figsize=size, squeeze=False, sharey=True)
+        for panel, split in zip(axes[0], [one for one in SPLITS if one in found], strict=True):
+            drawn = panel.imshow(found[split][shown], cmap=figures.SIGNED, vmin=-1, vmax=1, aspect="auto")
+            panel.set(title=split, xticks=range(len(names)), yticks=range(len(shown)))
+            panel.set_xticklabels(names, rotation=90, fontsize="small")
+            for row, latent in enumerate(shown):
+                for column in range(len(names)):
+                    value = found[split][latent, column]
+                    if abs(value) >= 0.3:
+                        colour = "white" if abs(value) > 0.65 else "black"
+                        panel.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=7, color=colour)
+        axes[0, 0].set_yticklabels([f"{latent} ({kl[latent]:.2f})" for latent in shown], fontsize="small")
+        axes[0, 0].set_ylabel("latent (divergence, nats)")
+        figure.colorbar(drawn, ax=list(axes[0]), label="rank correlation")
+        figure.suptitle(figures.title(images.title, simulated=images.simulated), fontsize=11)
+        figures.save(figure, folder / "correlations.png")
+
+
+def _target(images, true, past):
+    if images.task == "classification":
+        return {"flare in the window": true, "flare in the past window": past}
+    return {"value to come": true, "value known": past}
+
+
+def _radius(images, time, width):
+    """The Sun's radius in pixels."""
+    header = images.header(time)
+    if header is None or not {"RSUN_OBS", "CDELT1"} <= set(header):
+        return RADIUS / FRAME * width
+    return float(header["RSUN_OBS"]) / float(header["CDELT1"])

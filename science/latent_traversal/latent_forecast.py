@@ -1,0 +1,218 @@
+"""Forecast flares from the latent variables of a beta-VAE alone, and score the forecast beside its baselines.
+
+    python science/latent_traversal/latent_forecast.py MODEL.hdf5 DATASET.py [--flares LIST] [--block 2] [--out FOLDER]
+
+Logistic regression and gradient boosting learn from the latents of the training split, the beta-VAE's own, and forecast the
+validation split. Thresholds are chosen on forecasts of the training split that come from models fitted on other parts of
+it. Scores, intervals and baselines (climatology, persistence, flare rate, class table) are those of
+science/verification. Writes the forecasts as CSV, verification.json and the pictures into the run's features/.
+"""
+
+import pathlib
+
+import numpy
+
+from dataset_models import flare_catalogue
+from network_models.forecast_files import Forecasts
+from science import explanation
+from science.latent_traversal import latents
+from science.verification import output, report
+from tools import atomic_files, command_line
+from tools.errors import UserError
+from tools.paths import data_path
+
+FOLDS = 5
+KINDS = ("logistic regression", "gradient boosting")
+
+
+def classifier(kind, *, seed=0):
+    """A scikit-learn classifier of `KINDS`, small, since neighbouring hours tell much the same."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if kind == "logistic regression":
+        return make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
+    return HistGradientBoostingClassifier(
+        max_iter=60, learning_rate=0.05, max_depth=2, min_samples_leaf=30, l2_regularization=1.0, random_state=seed
+    )
+
+
+def cross_fitted(kind, vectors, event, times, *, gap, folds=FOLDS, seed=0):
+    """Forecasts of samples from classifiers that have not seen them nor their neighbours.
+
+    Parameters
+    ----------
+    kind : str
+    vectors : numpy.ndarray
+        (n, k), in the order of time.
+    event : numpy.ndarray
+        bool (n,).
+    times : numpy.ndarray
+        ``datetime64[s]`` (n,).
+    gap : numpy.timedelta64
+        Samples nearer than this to a part are not used to forecast it.
+    folds : int
+        Parts of equal length.
+    seed : int
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (n,); the event rate of the rest where that has one outcome only.
+    """
+    result = numpy.empty(len(event))
+    for part in numpy.array_split(numpy.arange(len(event)), folds):
+        near = (times > times[part[0]] - gap) & (times < times[part[-1]] + gap)
+        if near.all():
+            near = numpy.isin(numpy.arange(len(event)), part)
+        rest = event[~near]
+        if rest.all() or not rest.any():
+            result[part] = rest.mean() if len(rest) else event.mean()
+            continue
+        result[part] = classifier(kind, seed=seed).fit(vectors[~near], rest).predict_proba(vectors[part])[:, 1]
+    return result
+
+
+def forecasts(subject, encoded, *, seed=0):
+    """Forecasts of both splits from the latents.
+
+    Parameters
+    ----------
+    subject : science.explanation.Subject
+    encoded : science.latent_traversal.latents.Encoded
+        Of both splits.
+    seed : int
+
+    Returns
+    -------
+    list of network_models.forecast_files.Forecasts
+        One of each of `KINDS`: the training split cross-fitted, the validation split by a classifier of the whole
+        training split.
+
+    Raises
+    ------
+    UserError
+        The target is no event, or the training split has one outcome only.
+    """
+    images = subject.data
+    if images.task != "classification":
+        raise UserError(f"{images.title}: the target is no event; set its options so that it is (for example a flare)")
+    training, validation = encoded.of("training"), encoded.of("validation")
+    event = numpy.array([images.truth(time)[0] > 0.5 for time in encoded.times])
+    seen = encoded.splits == "training"
+    if event[seen].all() or not event[seen].any():
+        raise UserError(f"{images.title}: all {seen.sum()} training samples have one outcome; nothing can be learned")
+    found = []
+    for kind in KINDS:
+        own = cross_fitted(kind, training.mean, event[seen], training.times, gap=images.reach, seed=seed)
+        coming = classifier(kind, seed=seed).fit(training.mean, event[seen]).predict_proba(validation.mean)[:, 1]
+        fold = numpy.zeros(len(event), "int64")
+        found.append(Forecasts(f"latents, {kind}", encoded.times, numpy.concatenate([own, coming]), event, fold))
+    return found
+
+
+def events_of(data, lists=None):
+    """The flares that baselines are made of: `pandas.DataFrame`, or None where the data set knows no flare list.
+
+    Parameters
+    ----------
+    data : SolarData
+    lists : sequence of str, optional
+        Flare lists, instead of the data set's own.
+    """
+    if lists:
+        return flare_catalogue.read(lists).events
+    if hasattr(data, "ground_truth"):
+        return data.ground_truth.flares(data.times("training")[0], data.times("validation")[-1] + numpy.timedelta64(1, "D"))
+    if hasattr(data, "flares"):
+        return flare_catalogue.read([data_path("flares", path) for path in data.flares] or [data_path("flares")]).events
+    return None
+
+
+def verify(subject, found, events, *, window, event, block_days, samples=1000, seed=0):
+    """Score forecasts on the validation split.
+
+    Parameters
+    ----------
+    subject : science.explanation.Subject
+    found : list of Forecasts
+        From `forecasts`.
+    events : pandas.DataFrame or None
+    window : numpy.timedelta64
+    event : str
+        GOES class.
+    block_days : float
+        Of the bootstrap.
+    samples, seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    science.verification.report.Report, science.verification.report.Settings
+    """
+    first = subject.data.times("validation")[0]
+    keywords = {"window": window, "event": event, "block_days": block_days, "samples": samples, "seed": seed}
+    settings = report.Settings(threshold=None, score_from=first, **keywords)
+    return report.verify(found, events, settings), settings
+
+
+def write(folder, found, checked, settings):
+    """Write the forecasts of each kind as CSV, and what verification writes.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    found : list of Forecasts
+    checked : science.verification.report.Report
+    settings : science.verification.report.Settings
+    """
+    import pandas
+
+    for one in found:
+        table = pandas.DataFrame({"time": [f"{time}Z" for time in one.times], "probability": one.probability})
+        table["target"] = one.event.astype(int)
+        atomic_files.write_table(folder / f"{explanation.safe_name(one.name)}.csv", table)
+    output.write(folder, checked, settings)
+
+
+def main(arguments=None):
+    """Forecast from the latents of one beta-VAE and verify the forecast."""
+
+    def add(parser):
+        parser.add_argument("--lists", nargs="+", metavar="LIST", help="flare lists of the baselines (default: the data set's)")
+        parser.add_argument("--block", type=float, default=7.0, metavar="DAYS", help="of the bootstrap (default: 7)")
+        parser.add_argument("--samples", type=int, default=1000, help="of the bootstrap; 0: no intervals (default: 1000)")
+        parser.add_argument("--seed", type=int, default=0, help="of boosting and bootstrap (default: 0)")
+        parser.add_argument("--batch", type=int, default=16, help="images at once (default: 16)")
+
+    flags, given = explanation.parse(arguments, __doc__, add=add, image=False)
+    if not flags.block > 0:
+        raise UserError(f"--block {flags.block:g}: give a time above zero")
+    for name, least in (("samples", 0), ("seed", 0), ("batch", 1)):
+        if getattr(flags, name) < least:
+            raise UserError(f"--{name} {getattr(flags, name)}: must be at least {least}")
+    subject = latents.load(flags.model, flags.dataset, given)
+    folder = pathlib.Path(explanation.output_folder(subject, "features", flags.out)) / "latent_forecast"
+    encoded = latents.encode(subject, batch_size=flags.batch)
+    found = forecasts(subject, encoded, seed=flags.seed)
+    data = subject.data.data
+    hours = getattr(data, "window_hours", 24.0)
+    checked, settings = verify(
+        subject,
+        found,
+        events_of(data, flags.lists),
+        window=numpy.timedelta64(round(hours * 3600), "s"),
+        event=getattr(data, "threshold", "M1.0"),
+        block_days=flags.block,
+        samples=flags.samples,
+        seed=flags.seed,
+    )
+    write(folder, found, checked, settings)
+    print("\n".join(output.table(checked, settings)))
+    print(f"wrote {folder}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,242 @@
+"""What the latent variables of a beta-VAE stand for: move each and look.
+
+    python science/latent_traversal/latent_traversal.py MODEL.hdf5 DATASET.py [--around TIME] [--out FOLDER]
+
+Each latent from -3 to 3 around zero, or around the latents of a given sample, the strongest first, as one picture, and for
+sequences as an animation; the divergence and activation of every latent; images, reconstructions and their
+differences; what the latents correlate with. Everything goes into the run's features/.
+"""
+
+import numpy
+
+from science import explanation
+from science.latent_traversal import correlations, latents
+from tools import atomic_files, command_line, figures
+from tools.errors import UserError
+
+REACH = 3.0  # standard deviations of the prior
+
+
+def traverse(model, base, chosen, *, reach=REACH, steps=7):
+    """Images along lines through the latent space.
+
+    Parameters
+    ----------
+    model : network_models.variational.BetaVAE
+    base : array_like (k,)
+        The point from which latents are changed one at a time.
+    chosen : sequence of int
+        Latents.
+    reach : float
+        Each takes values from -reach to reach.
+    steps : int
+        How many.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (len(chosen), steps, height, width, channel), of a sequence with frames before the height.
+    numpy.ndarray
+        float64 (steps,): the values.
+    """
+    values = numpy.linspace(-reach, reach, steps)
+    rows = []
+    for latent in chosen:
+        points = numpy.tile(numpy.asarray(base, "float32"), (steps, 1))
+        points[:, latent] = values
+        rows.append(numpy.asarray(model.decode(points)))
+    return numpy.stack(rows), values
+
+
+def draw_traversal(images, values, labels, path, *, title, frame=-1):
+    """Draw a traversal: a row for each latent; the last column is the last image minus the first.
+
+    Parameters
+    ----------
+    images, values : numpy.ndarray
+        From `traverse`.
+    labels : sequence of str
+        Of the rows.
+    path : pathlib.Path
+    title : str
+    frame : int
+        Of sequences, which one.
+    """
+    with figures.style():
+        figure = _figure(images, values, labels, title, frame)
+        figures.save(figure, path)
+
+
+def animate_traversal(images, values, labels, path, *, title, milliseconds=500):
+    """Draw a traversal of sequences as an animated GIF that runs through the frames; arguments as of `draw_traversal`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    pictures = []
+    count = images.shape[2]
+    with figures.style():
+        for frame in range(count):
+            figure = _figure(images, values, labels, f"{title}, frame {frame + 1} of {count}", frame)
+            canvas = FigureCanvasAgg(figure)
+            canvas.draw()
+            pictures.append(Image.fromarray(numpy.asarray(canvas.buffer_rgba())[..., :3].copy()))
+    with atomic_files.replacing(path) as temporary:
+        pictures[0].save(temporary, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0)
+
+
+def draw_latents(encoded, path, *, title):
+    """Divergence and activation of every latent, the strongest first.
+
+    Parameters
+    ----------
+    encoded : science.latent_traversal.latents.Encoded
+    path : pathlib.Path
+    title : str
+    """
+    order = encoded.order
+    places = numpy.arange(len(order))
+    spread = numpy.exp(0.5 * encoded.log_variance).mean(axis=0)
+    with figures.style():
+        figure, axes = figures.new(2, 1, figsize=(max(6, 0.34 * len(order) + 2), 6.4), sharex=True)
+        axes[0].bar(places, encoded.kl[order], color=figures.PALETTE[0])
+        axes[0].set(ylabel="divergence (nats)", title=title)
+        axes[1].axhline(0, color="0.7", linewidth=1, zorder=0)
+        look = {"fmt": "o", "color": figures.PALETTE[0], "capsize": 3, "label": "mean and spread of the samples' means"}
+        axes[1].errorbar(places, encoded.mean.mean(axis=0)[order], encoded.mean.std(axis=0)[order], **look)
+        axes[1].plot(places, spread[order], marker="_", linestyle="", color=figures.PALETTE[1], label="posterior's deviation")
+        axes[1].set(ylabel="activation", xlabel="latent, by divergence", xticks=places, xticklabels=order)
+        axes[1].tick_params(axis="x", labelsize="small")
+        figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+        figures.save(figure, path)
+
+
+def latent_table(encoded):
+    """Divergence, mean and spread of every latent, the strongest first: `pandas.DataFrame`."""
+    import pandas
+
+    table = pandas.DataFrame(
+        {
+            "latent": numpy.arange(encoded.mean.shape[1]),
+            "kl": encoded.kl,
+            "mean_activation": encoded.mean.mean(axis=0),
+            "spread": encoded.mean.std(axis=0),
+            "mean_absolute_activation": numpy.abs(encoded.mean).mean(axis=0),
+            "posterior_deviation": numpy.exp(0.5 * encoded.log_variance).mean(axis=0),
+        }
+    )
+    return table.loc[encoded.order].reset_index(drop=True)
+
+
+def _figure(images, values, labels, title, frame):
+    shown = images[:, :, frame, ..., 0] if images.ndim == 6 else images[..., 0]
+    rows, columns = shown.shape[:2]
+    difference = shown[:, -1] - shown[:, 0]
+    limit = max(float(numpy.percentile(numpy.abs(difference), 99.8)), 1e-3)
+    size = (1.25 * (columns + 1) + 1.6, 1.25 * rows + 0.9)
+    figure, axes = figures.new(rows, columns + 1, figsize=size, squeeze=False)
+    low, high = min(float(shown.min()), 0), max(float(shown.max()), 1)
+    for row in range(rows):
+        for column in range(columns):
+            axes[row, column].imshow(shown[row, column], cmap="gray", vmin=low, vmax=high)
+        drawn = axes[row, -1].imshow(difference[row], cmap=figures.SIGNED, vmin=-limit, vmax=limit)
+        axes[row, 0].set_ylabel(labels[row], fontsize=9)
+    for panel in axes.flat:
+        panel.set(xticks=[], yticks=[])
+    for panel, value in zip(axes[0], values, strict=False):
+        panel.set_title(f"{value:g}" if abs(value) > 1e-9 else "0", fontsize=9)
+    axes[0, -1].set_title("last - first", fontsize=9)
+    figure.colorbar(drawn, ax=list(axes[:, -1]), ticks=[-limit, 0, limit], format="%.2g", aspect=30)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _base(subject, around):
+    """Latents and name of the point that is traversed from."""
+    if around is None:
+        return numpy.zeros(subject.model.latent_dim), "zero"
+    image, label = latents.image_of(subject, around)
+    return numpy.asarray(subject.model.encoder(image[None], training=False)[0])[0], label
+
+
+def write(folder, subject, encoded, *, around=None, count=10, steps=7, reach=REACH, strips=8):
+    """Write all pictures and tables of a latent space.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    subject : science.explanation.Subject
+        From `latents.load`.
+    encoded : latents.Encoded
+    around : str, optional
+        Image file, or time of a sample, whose latents are the base of the traversal; zero without it.
+    count : int
+        Latents drawn at most.
+    steps, reach
+        As of `traverse`.
+    strips : int
+        Reconstructions shown.
+    """
+    from network_models.beta_vae import pictures
+
+    base, name = _base(subject, around)
+    images = subject.data
+    chosen = encoded.order[: min(count, len(encoded.order))]
+    found, values = traverse(subject.model, base, chosen, reach=reach, steps=steps)
+    labels = [f"latent {place}\n{encoded.kl[place]:.2f} nats" for place in chosen]
+    heading = figures.title(images.title, simulated=images.simulated)
+    title = f"{heading}: latents around {name}"
+    places = numpy.unique(numpy.linspace(0, len(encoded.times) - 1, min(strips, len(encoded.times))).astype(int))
+    shown = numpy.stack([images.image(time) for time in encoded.times[places]])
+    rebuilt = numpy.asarray(subject.model.images(subject.model(shown, training=False)["output"]))
+    with explanation.results(folder) as unfinished:
+        draw_traversal(found, values, labels, unfinished / "traversal.png", title=title)
+        if images.is_sequence:
+            animate_traversal(found, values, labels, unfinished / "traversal.gif", title=title)
+        draw_latents(encoded, unfinished / "latents.png", title=heading)
+        latent_table(encoded).to_csv(unfinished / "latents.csv", index=False)
+        when = [str(time)[:13].replace("T", " ") + " h" for time in encoded.times[places]]
+        labels = [f"{text}\n{encoded.error[place]:.0f} nats" for text, place in zip(when, places, strict=True)]
+        strip = unfinished / "reconstructions.png"
+        pictures.reconstructions(strip, shown, rebuilt, labels=labels, title=f"{heading}: reconstructions")
+        correlations.write(unfinished, subject, encoded)
+        arrays = {key: getattr(encoded, key) for key in ("times", "splits", "mean", "log_variance", "error", "squares")}
+        numpy.savez_compressed(unfinished / "latents.npz", traversal=found, values=values, **arrays)
+
+
+def main(arguments=None):
+    """Traverse the latents of one beta-VAE."""
+
+    def add(parser):
+        parser.add_argument("--around", metavar="IMAGE", help="image file, or time of a sample, to start from (default: zero)")
+        parser.add_argument("--count", type=int, default=10, help="latents drawn, the strongest (default: 10)")
+        parser.add_argument("--steps", type=int, default=7, help="images per latent (default: 7)")
+        parser.add_argument("--reach", type=float, default=REACH, help="largest value of a latent (default: 3)")
+        parser.add_argument("--strips", type=int, default=8, help="reconstructions shown (default: 8)")
+        parser.add_argument("--batch", type=int, default=16, help="images at once (default: 16)")
+
+    flags, given = explanation.parse(arguments, __doc__, add=add, image=False)
+    for name, least in (("count", 1), ("steps", 2), ("strips", 1), ("batch", 1)):
+        if getattr(flags, name) < least:
+            raise UserError(f"--{name} {getattr(flags, name)}: must be at least {least}")
+    if not 0 < flags.reach < 100:
+        raise UserError(f"--reach {flags.reach:g}: must be above 0 and below 100")
+    subject = latents.load(flags.model, flags.dataset, given)
+    folder = explanation.output_folder(subject, "features", flags.out)
+    encoded = latents.encode(subject, batch_size=flags.batch)
+    keywords = {
+        "around": flags.around,
+        "count": flags.count,
+        "steps": flags.steps,
+        "reach": flags.reach,
+        "strips": flags.strips,
+    }
+    write(folder, subject, encoded, **keywords)
+    active = int((encoded.kl > latents.ACTIVE).sum())
+    print(f"{len(encoded.times)} samples; {active} of {len(encoded.kl)} latents above {latents.ACTIVE} nats")
+    for row in latent_table(encoded).head(flags.count).itertuples():
+        print(f"  latent {row.latent:3d}  {row.kl:7.3f} nats  spread {row.spread:.2f}")
+    print(f"files in {folder}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

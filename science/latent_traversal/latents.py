@@ -1,0 +1,164 @@
+"""What the scripts about latent spaces share: loading a beta-VAE with its data set, and encoding samples."""
+
+import dataclasses
+import pathlib
+
+import numpy
+
+from dataset_models.solar_data import SPLITS, load_solar_data
+from network_models.run_folder import run_folder_of
+from science import explanation
+from tools import options
+from tools.errors import UserError
+
+ACTIVE = 0.01  # nats of divergence from which on a latent says something
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoded:
+    """What a beta-VAE makes of the samples of one or both splits.
+
+    Attributes
+    ----------
+    times : numpy.ndarray
+        ``datetime64[s]`` (n,), each split in the order of time.
+    splits : numpy.ndarray
+        str (n,).
+    mean, log_variance : numpy.ndarray
+        float64 (n, k), of the posterior of each latent.
+    error : numpy.ndarray
+        float64 (n,): reconstruction error in nats, of the reconstruction from the mean.
+    squares : numpy.ndarray
+        float64 (n,): mean squared error of a pixel.
+    """
+
+    times: numpy.ndarray
+    splits: numpy.ndarray
+    mean: numpy.ndarray
+    log_variance: numpy.ndarray
+    error: numpy.ndarray
+    squares: numpy.ndarray
+
+    @property
+    def kl(self):
+        """Divergence of each latent from the prior, mean over samples: float64 (k,), nats."""
+        return 0.5 * (self.mean**2 + numpy.exp(self.log_variance) - 1 - self.log_variance).mean(axis=0)
+
+    @property
+    def order(self):
+        """Latents by their divergence, the strongest first: int64 (k,)."""
+        return numpy.argsort(-self.kl, kind="stable")
+
+    def of(self, split):
+        """The samples of one split: `Encoded`."""
+        chosen = self.splits == split
+        return Encoded(*(getattr(self, field.name)[chosen] for field in dataclasses.fields(self)))
+
+
+def load(model_path, dataset, given=None):
+    """Load a beta-VAE and its data set, with the data options of its run where that used this data set.
+
+    Parameters
+    ----------
+    model_path, dataset : str or pathlib.Path
+    given : dict, optional
+        Data options that override those of the run.
+
+    Returns
+    -------
+    science.explanation.Subject
+        Its data is a `network_models.beta_vae.unit_images.UnitImages`, what the network sees; ``data.data`` is the data
+        set itself.
+
+    Raises
+    ------
+    UserError
+        A file is missing or unreadable, the network is no beta-VAE, options are wrong, the images have another shape.
+    """
+    from network_models.beta_vae import training
+    from network_models.beta_vae.unit_images import UnitImages
+    from network_models.beta_vae.vae_options import shape_words
+
+    model_path = pathlib.Path(model_path)
+    if not model_path.is_file():
+        raise UserError(f"{model_path}: no such network file")  # before the seconds that TensorFlow takes
+    data_class = load_solar_data(dataset)
+    run = run_folder_of(model_path)
+    stored = run.data_options(dataset) if run else {}
+    origin = "command line" if given or not run else str(run.settings_file)
+    data = options.build(data_class, {**stored, **(given or {})}, origin=origin)
+    model = training.load(model_path)
+    images = UnitImages(data, sequence=len(model.image_shape) == 4, checked=model.likelihood == "bernoulli")
+    received = next(iter(images.input_shapes.values()))
+    if received != model.image_shape:
+        raise UserError(
+            f"{model_path}: takes {shape_words(model.image_shape)} values, {data.title} gives {shape_words(received)};"
+            " choose the data options that it was trained with"
+        )
+    data.require_downloaded()
+    return explanation.Subject(model, model_path, images, run)
+
+
+def encode(subject, *, splits=SPLITS, batch_size=16):
+    """Encode and reconstruct the samples of splits.
+
+    Parameters
+    ----------
+    subject : science.explanation.Subject
+        From `load`.
+    splits : sequence of str
+    batch_size : int
+
+    Returns
+    -------
+    Encoded
+    """
+    from tqdm import tqdm
+
+    model, images = subject.model, subject.data
+    times = {split: images.require_samples(split) for split in splits}
+    parts = []
+    total = sum(map(len, times.values()))
+    with images.reporting_reads(), tqdm(total=total, desc="encode", unit="image", disable=None) as bar:
+        for split in splits:
+            for inputs, _ in images.pipeline(split, batch_size=batch_size):
+                batch = next(iter(inputs.values()))
+                outputs = model(batch, training=False)
+                error = model.reconstruction_error(batch, outputs["output"])
+                squares = (numpy.asarray(model.images(outputs["output"])) - batch.numpy()) ** 2
+                squares = squares.reshape(len(squares), -1).mean(axis=1)
+                parts.append([outputs["mean"], outputs["log_variance"], error, squares])
+                bar.update(len(squares))
+    arrays = [numpy.concatenate([numpy.asarray(part[place], "float64") for part in parts]) for place in range(4)]
+    if not all(numpy.isfinite(array).all() for array in arrays):
+        raise UserError(f"{subject.model_path}: returns values that are not finite; check the network and the images")
+    every = numpy.concatenate(list(times.values()))
+    return Encoded(every, numpy.repeat(list(times), [len(part) for part in times.values()]), *arrays)
+
+
+def image_of(subject, text):
+    """What the network sees of an image file, or at the time of a sample: float32 array, and a name for it.
+
+    Raises
+    ------
+    UserError
+        No such file or time.
+    """
+    path = pathlib.Path(text)
+    if path.exists():
+        return next(iter(subject.data.read_image(path).values())), path.stem
+    time = sample_time(subject.data, text)
+    return subject.data.image(time), str(time).replace("T", " ")
+
+
+def sample_time(data, text):
+    """The time of a sample that a word states: ``datetime64[s]``; a `UserError` where there is none."""
+    try:
+        time = numpy.datetime64(text.removesuffix("Z"), "s")
+    except ValueError as error:
+        raise UserError(f"{text}: no such image file, nor a UTC time like 2026-02-01T00:00") from error
+    times = numpy.union1d(data.times("training"), data.times("validation"))
+    if numpy.isnat(time) or time not in times:
+        near = f"; the nearest is {times[numpy.abs(times - time).argmin()]}" if len(times) and not numpy.isnat(time) else ""
+        raise UserError(f"{text}: {data.title} has no sample at this time{near}")
+    return time
