@@ -7,6 +7,7 @@ imported into the flux store (--store, goes of config.yml; --no_import leaves th
 """
 
 import contextlib
+import itertools
 import pathlib
 import re
 import socket
@@ -21,39 +22,75 @@ from tools.paths import archive_url, data_path
 
 ARCHIVE = "GOES XRS"
 _STALL = 60.0  # seconds; sunpy's search sets no limit of its own
+_NETCDF = numpy.datetime64("2001-03-01", "s")  # from here on NOAA's netCDF, before it daily FITS
+_GOES_R = numpy.datetime64("2017-02-07", "s")  # GOES-16 and later
+_GOES_R_ALONE = numpy.datetime64("2020-03-04", "s")  # GOES-15 and earlier end
+_SATELLITE = re.compile(r"_g(\d\d)_|^go(\d\d)")
 
 
 def search(start, end, *, satellite=None, resolution="avg1m"):
-    """Files that sunpy's Fido finds: list of (URL, day, satellite).
+    """Files that sunpy's client for GOES X-ray flux, the one behind Fido, finds.
+
+    Parameters
+    ----------
+    start, end : numpy.datetime64
+    satellite : int, optional
+        GOES number; by default all.
+    resolution : str
+        Of NOAA's netCDF files: ``"avg1m"`` or ``"flx1s"``.
+
+    Returns
+    -------
+    list of (str, str, int)
+        URL, day, satellite.
 
     Raises
     ------
     UserError
         The archives do not answer.
-    """
-    from sunpy.net import Fido
-    from sunpy.net import attrs as a
 
-    query = [a.Time(str(start), str(end - numpy.timedelta64(1, "s"))), a.Instrument("XRS")]
-    if satellite is not None:
-        query.append(a.goes.SatelliteNumber(satellite))
-    old = start < numpy.datetime64("2001-03-01") or (satellite is not None and satellite < 8)
-    if not old:
-        query.append(a.Resolution(resolution))
-    with _timeout(_STALL):
-        try:
-            found = Fido.search(*query)
-        except Exception as error:  # sunpy lets anything through that a server's answer provokes
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
-            raise UserError(f"GOES archives: the search failed ({reason}); check the network or run it again later") from error
+    Notes
+    -----
+    Asked in pieces, because sunpy chooses the archive by the end of the time asked for, and about GOES-19, which it does not
+    list. Daily FITS files are those before March 2001.
+    """
+    from sunpy.net import attrs as a
+    from sunpy.net.dataretriever import XRSClient
+
     rows = []
-    for table in found:
-        for row in table:
-            if "Physobs" in row.colnames and str(row["Physobs"]) != "irradiance":
-                continue
-            day = str(numpy.datetime64(row["Start Time"].to_datetime(), "D"))
-            rows.append((str(row["url"]), day, int(row["SatelliteNumber"])))
+    for begin, stop in _pieces(start, end):
+        query = [a.Time(str(begin), str(stop - numpy.timedelta64(1, "s"))), a.Instrument("XRS")]
+        old, new = begin < _GOES_R_ALONE, stop > _GOES_R
+        numbers = [number for number in range(8, 20) if (old if number < 16 else new)]
+        if satellite is not None or begin < _NETCDF:
+            numbers = [satellite]
+        for number in numbers:
+            asked = list(query)
+            if begin >= _NETCDF:
+                asked += [a.goes.SatelliteNumber(str(number)), a.Resolution(resolution)]
+            with _timeout(_STALL):
+                try:
+                    found = XRSClient().search(*asked)
+                except Exception as error:  # sunpy lets anything through that a server's answer provokes
+                    reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+                    text = f"GOES archives: the search failed ({reason}); check the network or run it again later"
+                    raise UserError(text) from error
+            for row in found:
+                url = str(row["url"])
+                named = _SATELLITE.search(url.rsplit("/", 1)[1])
+                found_in = int(named[1] or named[2]) if named else None
+                if found_in is not None and satellite in (None, found_in):
+                    rows.append((url, str(numpy.datetime64(row["Start Time"].to_datetime(), "D")), found_in))
     return rows
+
+
+def _pieces(start, end):
+    """A time in pieces of at most a year that no change of archive divides: list of (begin, end)."""
+    years = numpy.arange(start.astype("datetime64[Y]") + 1, end.astype("datetime64[Y]") + 1).astype("datetime64[s]")
+    cuts = [cut for cut in (_NETCDF, _GOES_R_ALONE) if start < cut < end]
+    edges = numpy.unique(numpy.array([start, *years, *cuts, end], "datetime64[s]"))
+    edges = edges[(edges >= start) & (edges <= end)]
+    return list(itertools.pairwise(edges))
 
 
 @contextlib.contextmanager

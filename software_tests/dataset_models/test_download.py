@@ -622,6 +622,35 @@ def test_goes_into_the_store(tree, shared, monkeypatch, capsys):
     assert len(goes_xrs.contents(store)) >= 2
 
 
+def test_goes_files_are_found_by_sunpy(monkeypatch):
+    """GOES-15 until March 2020, GOES-16 and 19 after it, all in one question; listings as NOAA has them."""
+    from sunpy.net.dataretriever import XRSClient
+
+    def listing(*names):
+        return "".join(f'<a href="{name}">{name}</a>' for name in names).encode()
+
+    with ArchiveServer() as server:
+        for name in ("pattern_new", "pattern_r"):
+            pattern = getattr(XRSClient, name)
+            monkeypatch.setattr(XRSClient, name, f"{server.url}/{pattern.split('/', 3)[3]}")
+        old = "/data/goes-space-environment-monitor/access/science/xrs/goes15/xrsf-l2-avg1m_science/2020/03/"
+        server.add(old, listing("sci_xrsf-l2-avg1m_g15_d20200303_v2-2-0.nc"))
+        for number in (16, 19):
+            place = f"/platforms/solar-space-observing-satellites/goes/goes{number}/l2/data/xrsf-l2-avg1m_science/2020/03/"
+            names = [f"sci_xrsf-l2-avg1m_g{number}_d202003{day:02d}_v2-2-0.nc" for day in range(1, 8)]
+            server.add(place, listing(*names))
+        rows = goes.search(numpy.datetime64("2020-03-03", "s"), numpy.datetime64("2020-03-06", "s"))
+        found = {(satellite, day) for _, day, satellite in rows}
+        days = ("2020-03-03", "2020-03-04", "2020-03-05")
+        assert found == {(15, days[0]), *((number, day) for number in (16, 19) for day in days)}
+        assert len(rows) == len(found)
+        only = goes.search(numpy.datetime64("2020-03-03", "s"), numpy.datetime64("2020-03-06", "s"), satellite=19)
+        assert {satellite for _, _, satellite in only} == {19}
+    wanted = goes.wanted_files(rows, mirror="http://mirror:8080")
+    assert all(one.url.startswith("http://mirror:8080/") for one in wanted)
+    assert {one.path.split("/")[0] for one in wanted} == {"goes15", "goes16", "goes19"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
