@@ -55,6 +55,36 @@ class Sampling(keras.layers.Layer):
         return {**super().get_config(), "seed": self.seed}
 
 
+@keras.saving.register_keras_serializable(package="solar")
+class RemoveMean(keras.layers.Layer):
+    """Subtract the mean image of the training split and divide by the deviation from it.
+
+    What all images share, such as the disk itself, is then no business of the latents. Both are weights that are not
+    trained: they are saved with the model, see `network_models.beta_vae.training.start_at_mean_image`. Without that
+    images pass as they are.
+    """
+
+    def build(self, shape):
+        self.mean = self.add_weight(name="mean", shape=shape[1:], initializer="zeros", trainable=False)
+        self.deviation = self.add_weight(name="deviation", shape=(), initializer="ones", trainable=False)
+
+    def call(self, x):
+        return (x - keras.ops.cast(self.mean, x.dtype)) / keras.ops.cast(self.deviation, x.dtype)
+
+    def set_statistics(self, mean, deviation):
+        """Store the mean image and the deviation (a number above 0)."""
+        self.mean.assign(mean)
+        self.deviation.assign(deviation)
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class AddMean(RemoveMean):
+    """The opposite of `RemoveMean`, for the output of a decoder; of logits, where its statistics are those of logits."""
+
+    def call(self, x):
+        return x * keras.ops.cast(self.deviation, x.dtype) + keras.ops.cast(self.mean, x.dtype)
+
+
 class MeanVector(keras.metrics.Metric):
     """The mean over samples of a vector, for example of the divergence of each latent variable.
 

@@ -37,10 +37,15 @@ def build(input_shapes, options, *, seed=0):
     ------
     UserError
         A size that cannot be halved so often, or a sequence.
+
+    Notes
+    -----
+    The mean image of the training split is taken away before the encoder and added after the decoder, so that the
+    latents describe what differs from it. (Without that, a network spends its latents on the disk itself.)
     """
     import keras
 
-    from network_models.variational import MeanAndLogVariance
+    from network_models.variational import AddMean, MeanAndLogVariance, RemoveMean
 
     name, shape = only_input(input_shapes, 3, "full_disk")
     halvings = 0
@@ -62,10 +67,11 @@ def build(input_shapes, options, *, seed=0):
     def drop(x):
         return keras.layers.Dropout(options.dropout, seed=next(seeds))(x) if options.dropout else x
 
-    def small():  # the first latents are near their prior, the first images near the middle grey
-        return keras.initializers.RandomNormal(stddev=0.01, seed=next(seeds))
+    def glorot():
+        return keras.initializers.GlorotUniform(next(seeds))
 
-    x = image = keras.Input(shape, name=name)
+    image = keras.Input(shape, name=name)
+    x = RemoveMean(name="remove_mean")(image)
     for number, count in enumerate(channels, 1):
         layer = keras.layers.Conv2D(
             count, 4, 2, padding="same", activation="relu", kernel_initializer=he(), name=f"conv_{number}"
@@ -74,7 +80,7 @@ def build(input_shapes, options, *, seed=0):
     x = keras.layers.Flatten(name="flatten")(x)
     x = drop(keras.layers.Dense(options.units, activation="relu", kernel_initializer=he(), name="dense")(x))
     layer = keras.layers.Dense(
-        2 * options.latent_dim, kernel_initializer=small(), dtype="float32", name="mean_and_log_variance"
+        2 * options.latent_dim, kernel_initializer=glorot(), dtype="float32", name="mean_and_log_variance"
     )
     encoder = keras.Model(image, MeanAndLogVariance(name="posterior", dtype="float32")(layer(x)), name="encoder")
 
@@ -90,9 +96,10 @@ def build(input_shapes, options, *, seed=0):
             2,
             padding="same",
             activation=None if outer else "relu",
-            kernel_initializer=small() if outer else he(),
+            kernel_initializer=glorot() if outer else he(),
             dtype="float32" if outer else None,
             name=f"transposed_{number}",
         )
         x = layer(x)
+    x = AddMean(name="add_mean", dtype="float32")(x)
     return assemble(encoder, keras.Model(latents, x, name="decoder"), options, name="full_disk", seed=seed)

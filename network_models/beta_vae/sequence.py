@@ -47,7 +47,8 @@ def build(input_shapes, options, *, seed=0):
     Four 3-D convolutions without padding take (6, 512, 512) to (1, 31, 31): kernels (3, 4, 4), (3, 3, 3), (2, 3, 3) and
     (1, 3, 3), strides (1, 2, 2), 6, 12, 24 and 24 channels. A dense layer gives mean and log-variance, another one leads
     back, and the same kernels, transposed, to the sequence. Dropout takes away whole channels before each ReLU. The
-    thesis has two dense layers for mean and log-variance, which is the same.
+    thesis has two dense layers for mean and log-variance, which is the same; the mean sequence, taken away before and
+    added after, is ours.
 
     References
     ----------
@@ -55,7 +56,7 @@ def build(input_shapes, options, *, seed=0):
     """
     import keras
 
-    from network_models.variational import MeanAndLogVariance
+    from network_models.variational import AddMean, MeanAndLogVariance, RemoveMean
 
     name, shape = only_input(input_shapes, 4, "sequence")
     frames, height, width, depth = shape
@@ -71,19 +72,20 @@ def build(input_shapes, options, *, seed=0):
     def he():
         return keras.initializers.HeNormal(next(seeds))
 
-    def small():
-        return keras.initializers.RandomNormal(stddev=0.01, seed=next(seeds))
+    def glorot():
+        return keras.initializers.GlorotUniform(next(seeds))
 
     def drop(x):
         return keras.layers.SpatialDropout3D(options.dropout, seed=next(seeds))(x) if options.dropout else x
 
-    x = image = keras.Input(shape, name=name)
+    image = keras.Input(shape, name=name)
+    x = RemoveMean(name="remove_mean")(image)
     for number, (channels, kernel) in enumerate(zip(CHANNELS, KERNELS, strict=True), 1):
         layer = keras.layers.Conv3D(channels, kernel, STRIDES, kernel_initializer=he(), name=f"conv_{number}")
         x = keras.layers.Activation("relu", name=f"conv_{number}_relu")(drop(layer(x)))
     inner = tuple(x.shape[1:])
     x = keras.layers.Flatten(name="flatten")(x)
-    keywords = {"kernel_initializer": small(), "dtype": "float32", "name": "mean_and_log_variance"}
+    keywords = {"kernel_initializer": glorot(), "dtype": "float32", "name": "mean_and_log_variance"}
     x = keras.layers.Dense(2 * options.latent_dim, **keywords)(x)
     encoder = keras.Model(image, MeanAndLogVariance(name="posterior", dtype="float32")(x), name="encoder")
 
@@ -93,6 +95,7 @@ def build(input_shapes, options, *, seed=0):
     for number, (channels, kernel) in enumerate(zip(CHANNELS[-2::-1], KERNELS[:0:-1], strict=True), 1):
         layer = keras.layers.Conv3DTranspose(channels, kernel, STRIDES, kernel_initializer=he(), name=f"transposed_{number}")
         x = keras.layers.Activation("relu", name=f"transposed_{number}_relu")(drop(layer(x)))
-    keywords = {"kernel_initializer": small(), "dtype": "float32", "name": f"transposed_{len(KERNELS)}"}
+    keywords = {"kernel_initializer": glorot(), "dtype": "float32", "name": f"transposed_{len(KERNELS)}"}
     x = keras.layers.Conv3DTranspose(depth, KERNELS[0], STRIDES, **keywords)(x)
+    x = AddMean(name="add_mean", dtype="float32")(x)
     return assemble(encoder, keras.Model(latents, x, name="decoder"), options, name="sequence", seed=seed)

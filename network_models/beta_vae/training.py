@@ -77,6 +77,8 @@ def run(build, settings, *, architecture):
         keras.utils.set_random_seed(training.seed)
         with experiment.parameter_limit(numpy.inf if training.allow_large else experiment.LARGEST):
             model = build(images.input_shapes, options, seed=training.seed)
+        if not settings.resume:
+            start_at_mean_image(model, images)
         shown = _some(images, training.shown)  # before the folder is made: this reads images, which may be wrong
         steps = images.steps("training", batch)
         model.compile(optimizer=optimizer_of(training, steps), jit_compile=training.xla)
@@ -103,6 +105,37 @@ def run(build, settings, *, architecture):
     finally:
         keras.config.set_dtype_policy(policy)
     return _finish(folder, images, batch)
+
+
+def start_at_mean_image(model, images, *, most=512):
+    """Give `RemoveMean` and `AddMean` layers, where a network has them, the mean image of the training split.
+
+    Parameters
+    ----------
+    model : network_models.variational.BetaVAE
+    images : UnitImages
+    most : int
+        Samples used: all, or this many evenly spaced ones.
+    """
+    from tqdm import tqdm
+
+    layers = {layer.name: layer for part in (model.encoder, model.decoder) for layer in part.layers}
+    if "remove_mean" not in layers:
+        return
+    times = images.times("training")
+    times = times[numpy.unique(numpy.linspace(0, len(times) - 1, min(most, len(times))).astype(int))]
+    total = squares = 0.0
+    for time in tqdm(times, desc="mean image", unit="image", disable=None, leave=False):
+        image = images.image(time).astype("float64")
+        total, squares = total + image, squares + image**2
+    mean = total / len(times)
+    deviation = float(numpy.sqrt(numpy.maximum(squares / len(times) - mean**2, 0).mean())) or 1.0
+    layers["remove_mean"].set_statistics(mean, deviation)
+    if model.likelihood == "bernoulli":
+        share = numpy.clip(mean, 0.002, 0.998)
+        layers["add_mean"].set_statistics(numpy.log(share / (1 - share)), 1.0)
+    else:
+        layers["add_mean"].set_statistics(mean, deviation)
 
 
 def optimizer_of(training, steps):
