@@ -49,6 +49,9 @@ def passport(subject, sample, attribution, method, *, seed=0):
     checks = {}
     if attribution.residual is not None:
         checks["complete"] = bool(attribution.residual[0] < COMPLETE)
+    # A map without structure correlates with nothing, and would pass the checks below.
+    shown = [strength(values[0]) for values in images.values()]
+    checks["shows something"] = any(numpy.ptp(one) > 1e-6 * one.max() for one in shown)
     checks["depends on the weights"] = all(not value >= ALIKE for value in to_random.values())
     checks["is no edge detector"] = all(not value >= ALIKE for value in to_edges.values())
     notes = list(attribution.notes)

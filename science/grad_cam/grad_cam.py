@@ -6,6 +6,8 @@ A convolution's feature maps before and after their ReLU give different maps (th
 named in every result.
 """
 
+import math
+
 import numpy
 
 from science.attribution import Attribution
@@ -26,7 +28,8 @@ def grad_cam(model, inputs, *, target=None, layer=None, tensor="after", kind="gr
         Arrays (n, ...) by input name.
     target : int, optional
     layer : str, optional
-        A layer with output (n, height, width, channel), nested ones included; the last convolution by default.
+        A layer with output (n, height, width, channel), nested ones included; by default the last convolution with more
+        than one position.
     tensor : str
         ``"after"`` or ``"before"`` the ReLU of a convolution. After is the output of the layer when it rectifies itself,
         else of the ReLU that it feeds.
@@ -102,7 +105,8 @@ def _tensor(engine, name, tensor):
         found = list(engine.calls(convolutions))
         if not found:
             raise UserError(f"{engine.model.name}: has no convolutions; Grad-CAM explains feature maps")
-        layer = found[-1]
+        # A convolution that puts out a single position has no map to give.
+        layer = next((one for one in reversed(found) if _positions(one) > 1), found[-1])
     else:
         layer = engine.layer(name)
         # `output` of a layer that several networks share is undefined.
@@ -121,6 +125,12 @@ def _tensor(engine, name, tensor):
     if follower is not None:
         return follower, "output", f"{follower.name}, which rectifies {layer.name}"
     return layer, "output", f"{layer.name}, its output"
+
+
+def _positions(layer):
+    """In how many places a layer puts out features; as many as one likes where the network leaves it open."""
+    height, width = layer._inbound_nodes[0].outputs[0].shape[1:3]
+    return math.inf if height is None or width is None else height * width
 
 
 def _rectifier_after(layer):

@@ -360,6 +360,19 @@ def test_batches_do_not_change_maps():
         numpy.testing.assert_allclose(one, two, rtol=0, atol=1e-5 * numpy.abs(one).max())
 
 
+def test_grad_cam_leaves_out_a_convolution_of_one_position():
+    import keras
+    from keras import layers
+
+    image = keras.Input((16, 16, 1), name="image")
+    x = layers.Conv2D(4, 3, padding="same", activation="relu", name="spatial")(image)
+    x = layers.Conv2D(3, 16, activation="relu", name="everything")(x)
+    model = keras.Model(image, layers.Dense(2)(layers.Flatten()(x)))
+    found = grad_cam(model, {"image": numpy.random.default_rng(0).normal(size=(1, 16, 16, 1)).astype("float32")})
+    assert found.parameters["layer"] == "spatial"
+    assert found.parameters["map_size"] == [16, 16]
+
+
 def test_bad_input():
     import keras
 

@@ -25,7 +25,7 @@ def test_a_passport_of_a_gradient(saved, dataset):
     assert len(found["inputs"]["image"]) == 64
     assert found["residual"] is None
     assert "complete" not in found["checks"]
-    assert set(found["checks"]) == {"depends on the weights", "is no edge detector"}
+    assert set(found["checks"]) == {"shows something", "depends on the weights", "is no edge detector"}
     assert json.loads(passport.text(found)) == found
 
 
@@ -42,6 +42,20 @@ def test_a_map_of_the_image_alone_fails_both_checks(saved, dataset):
 
     found = passport.passport(subject, sample, of_edges(subject.model, sample.inputs), of_edges)
     assert passport.failed(found) == ["depends on the weights", "is no edge detector"]
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_an_empty_and_a_constant_map_show_nothing(saved, dataset, value):
+    import dataclasses
+
+    subject = explanation.load(saved(), dataset)
+    sample = explanation.sample(subject, TIME)
+
+    def flat(model, inputs):
+        return dataclasses.replace(saliency(model, inputs), maps={"image": numpy.full((1, 24, 24, 1), value, "float32")})
+
+    found = passport.passport(subject, sample, flat(subject.model, sample.inputs), flat)
+    assert "shows something" in passport.failed(found)
 
 
 def test_shuffled_weights_are_the_same_numbers(network):
