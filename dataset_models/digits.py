@@ -32,9 +32,9 @@ MD5 = {
 class Digits(SolarData):
     """Images of digits, 0 to 1; the target is the digit.
 
-    scikit-learn's 1,797 digits of 8 x 8 pixels come with it (from the UCI repository, public domain; their order is that of
-    the writers, so that validation has other hands than training). MNIST is read from its four IDX files, gzipped or
-    not; without --folder Keras downloads them once into the cache.
+    scikit-learn's 1,797 digits of 8 x 8 pixels come with it; writer follows writer in them, so that validation, their last
+    part, is mostly of other hands than training. MNIST is read from its four IDX files, gzipped or not; without
+    --folder Keras downloads them once into the cache.
     """
 
     title = "handwritten digits"

@@ -245,12 +245,20 @@ class BetaVAE(keras.Model):
         """As the function of this name, with this model's loss: tensor (n,)."""
         return reconstruction_error(image, output, loss=self.likelihood, deviation=self.deviation)
 
-    def weighted_divergence(self, kl):
-        """What the mean divergence of a batch (nats) adds to the loss at this step of training: tensor ()."""
-        annealed = keras.ops.minimum(self.step / self.annealing_steps, 1.0) if self.annealing_steps else 1.0
+    def weighted_divergence(self, kl, *, training=True):
+        """What the mean divergence of a batch (nats) adds to the loss: tensor ().
+
+        In training at this step; otherwise as at the end of annealing and growth, so that validation losses of different
+        epochs can be compared.
+        """
+        annealed = target = 1.0
+        if training and self.annealing_steps:
+            annealed = keras.ops.minimum(self.step / self.annealing_steps, 1.0)
         if not self.capacity:
             return annealed * self.beta * kl
-        target = self.capacity * keras.ops.minimum(self.step / self.capacity_steps, 1.0)
+        if training:
+            target = keras.ops.minimum(self.step / self.capacity_steps, 1.0)
+        target = target * self.capacity
         return annealed * self.capacity_weight * keras.ops.abs(kl - target)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -260,7 +268,7 @@ class BetaVAE(keras.Model):
         self.error.update_state(error)
         self.kl.update_state(kl)
         self.latent_kl.update_state(latent)
-        loss = keras.ops.mean(error) + self.weighted_divergence(keras.ops.mean(kl))
+        loss = keras.ops.mean(error) + self.weighted_divergence(keras.ops.mean(kl), training=training)
         if training:
             self.step.assign_add(1.0)
         return loss

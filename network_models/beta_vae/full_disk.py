@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from network_models.beta_vae.vae_options import VAEOptions, assemble, only_input
+from network_models.beta_vae.vae_options import VAEOptions, assemble, listened_to, only_input
 from tools.errors import UserError
 from tools.options import option
 
@@ -16,6 +16,7 @@ class Options(VAEOptions):
     latent_dim: int = option(16, "latent variables", least=1, most=4096)
     channels: int = option(32, "of the first two convolutions; further ones have twice as many", least=1)
     units: int = option(256, "of the dense layer", least=1)
+    annealing_steps: int = option(300, "training steps in which the weight of the divergence grows from 0", least=0)
 
 
 def build(input_shapes, options, *, seed=0):
@@ -70,6 +71,9 @@ def build(input_shapes, options, *, seed=0):
     def glorot():
         return keras.initializers.GlorotUniform(next(seeds))
 
+    def quiet():  # so that the first images are the mean image
+        return keras.initializers.RandomNormal(stddev=0.01, seed=next(seeds))
+
     image = keras.Input(shape, name=name)
     x = RemoveMean(name="remove_mean")(image)
     for number, count in enumerate(channels, 1):
@@ -80,7 +84,11 @@ def build(input_shapes, options, *, seed=0):
     x = keras.layers.Flatten(name="flatten")(x)
     x = drop(keras.layers.Dense(options.units, activation="relu", kernel_initializer=he(), name="dense")(x))
     layer = keras.layers.Dense(
-        2 * options.latent_dim, kernel_initializer=glorot(), dtype="float32", name="mean_and_log_variance"
+        2 * options.latent_dim,
+        kernel_initializer=glorot(),
+        bias_initializer=listened_to(options.latent_dim),
+        dtype="float32",
+        name="mean_and_log_variance",
     )
     encoder = keras.Model(image, MeanAndLogVariance(name="posterior", dtype="float32")(layer(x)), name="encoder")
 
@@ -96,7 +104,7 @@ def build(input_shapes, options, *, seed=0):
             2,
             padding="same",
             activation=None if outer else "relu",
-            kernel_initializer=glorot() if outer else he(),
+            kernel_initializer=quiet() if outer else he(),
             dtype="float32" if outer else None,
             name=f"transposed_{number}",
         )

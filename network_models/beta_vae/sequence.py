@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from network_models.beta_vae.vae_options import VAEOptions, assemble, only_input
+from network_models.beta_vae.vae_options import VAEOptions, assemble, listened_to, only_input
 from tools.errors import UserError
 from tools.options import option
 
@@ -19,6 +19,7 @@ class Options(VAEOptions):
 
     latent_dim: int = option(32, "latent variables", least=1, most=4096)
     dropout: float = option(0.2, "share of features dropped in training", least=0.0, most=0.95)
+    annealing_steps: int = option(300, "training steps in which the weight of the divergence grows from 0", least=0)
 
 
 def build(input_shapes, options, *, seed=0):
@@ -75,6 +76,9 @@ def build(input_shapes, options, *, seed=0):
     def glorot():
         return keras.initializers.GlorotUniform(next(seeds))
 
+    def quiet():  # so that the first images are the mean image
+        return keras.initializers.RandomNormal(stddev=0.01, seed=next(seeds))
+
     def drop(x):
         return keras.layers.SpatialDropout3D(options.dropout, seed=next(seeds))(x) if options.dropout else x
 
@@ -86,6 +90,7 @@ def build(input_shapes, options, *, seed=0):
     inner = tuple(x.shape[1:])
     x = keras.layers.Flatten(name="flatten")(x)
     keywords = {"kernel_initializer": glorot(), "dtype": "float32", "name": "mean_and_log_variance"}
+    keywords["bias_initializer"] = listened_to(options.latent_dim)
     x = keras.layers.Dense(2 * options.latent_dim, **keywords)(x)
     encoder = keras.Model(image, MeanAndLogVariance(name="posterior", dtype="float32")(x), name="encoder")
 
@@ -95,7 +100,7 @@ def build(input_shapes, options, *, seed=0):
     for number, (channels, kernel) in enumerate(zip(CHANNELS[-2::-1], KERNELS[:0:-1], strict=True), 1):
         layer = keras.layers.Conv3DTranspose(channels, kernel, STRIDES, kernel_initializer=he(), name=f"transposed_{number}")
         x = keras.layers.Activation("relu", name=f"transposed_{number}_relu")(drop(layer(x)))
-    keywords = {"kernel_initializer": glorot(), "dtype": "float32", "name": f"transposed_{len(KERNELS)}"}
+    keywords = {"kernel_initializer": quiet(), "dtype": "float32", "name": f"transposed_{len(KERNELS)}"}
     x = keras.layers.Conv3DTranspose(depth, KERNELS[0], STRIDES, **keywords)(x)
     x = AddMean(name="add_mean", dtype="float32")(x)
     return assemble(encoder, keras.Model(latents, x, name="decoder"), options, name="sequence", seed=seed)

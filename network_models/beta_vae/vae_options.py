@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy
+
 from network_models.settings import TrainingOptions
 from tools.errors import UserError
 from tools.options import option
@@ -56,6 +58,16 @@ def assemble(encoder, decoder, options, *, name, seed):
     model = BetaVAE(encoder, decoder, **keywords, seed=seed, name=name)
     model.build(None)
     return model
+
+
+def listened_to(latent_dim, log_variance=-4.0):
+    """Initial bias of a layer in which means and log-variances alternate: posteriors much narrower than the prior.
+
+    A decoder that hears mostly noise learns to ignore the latents before it learns to use them.
+    """
+    import keras
+
+    return keras.initializers.Constant(numpy.tile([0.0, log_variance], latent_dim))
 
 
 def only_input(input_shapes, axes, name):

@@ -78,8 +78,8 @@ def quantities(subject, times):
     Returns
     -------
     dict of str to numpy.ndarray
-        float64 (n,), by name: of magnetograms what `measure` says; the value of the target, of its past, and the time
-        in days; for a data set of other things its numbers in `SolarData.metadata`.
+        float64 (n,), by name: of magnetograms what `measure` says, the value of the target, of its past, and the time
+        in days; of other images the numbers in `SolarData.metadata`.
     """
     from tqdm import tqdm
 
@@ -97,8 +97,10 @@ def quantities(subject, times):
             row |= measure(image, radius=radius, clip=clip)
         true, past = images.truth(time)
         known = {key: value for key, value in images.metadata(time).items() if isinstance(value, (int, float))}
-        row |= _target(images, true, past) if magnetogram is not None else known
-        row["day"] = (time - times[0]) / numpy.timedelta64(1, "D")
+        if magnetogram is None:
+            row |= known
+        else:
+            row |= _target(images, true, past) | {"day": (time - times[0]) / numpy.timedelta64(1, "D")}
         rows.append(row)
     return {name: numpy.array([row.get(name, numpy.nan) for row in rows], "float64") for name in rows[0]}
 

@@ -67,6 +67,20 @@ def test_sizes_are_those_of_the_published_networks():
     assert [shape[-1] for shape in kernels] == [6, 12, 24, 24]
 
 
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_an_untrained_network_gives_the_mean_image(likelihood):
+    data = Digits(most=200, image_size=16)
+    model = full_disk.build(data.input_shapes, full_disk.Options(likelihood=likelihood))
+    training.start_at_mean_image(model, UnitImages(data))
+    images = numpy.stack([data.inputs(time)["image"] for time in data.times("training")])
+    mean = images.mean(axis=0, dtype="float64")
+    drawn = numpy.asarray(model.decode(numpy.zeros((1, 16), "float32")))[0]
+    numpy.testing.assert_allclose(drawn, numpy.clip(mean, 0.002, 0.998) if likelihood == "bernoulli" else mean, atol=1e-5)
+    passed = numpy.asarray(model.encoder.get_layer("remove_mean")(images))
+    assert numpy.abs(passed.mean(axis=0)).max() < 1e-4
+    assert passed.std() == pytest.approx(1, rel=1e-3)
+
+
 def test_seed_decides_the_weights():
     one, same, other = (full_disk.build({"x": (16, 16, 1)}, full_disk.Options(), seed=seed) for seed in (1, 1, 2))
     for a, b in zip(one.get_weights(), same.get_weights(), strict=True):
@@ -132,6 +146,7 @@ def test_errors_are_negative_log_likelihoods():
 def compiled(**options):
     import keras
 
+    options = {"annealing_steps": 0, **options}
     model = full_disk.build({"x": (16, 16, 1)}, full_disk.Options(latent_dim=2, units=8, **options))
     model.compile(optimizer=keras.optimizers.SGD(0.0))
     return model
@@ -156,6 +171,8 @@ def test_annealing_and_capacity_grow_with_the_steps():
         held.step.assign(step)
         assert float(annealed.weighted_divergence(2.0)) == pytest.approx(10 * share * 2)
         assert float(held.weighted_divergence(2.0)) == pytest.approx(3 * abs(2 - 20 * share))
+        assert float(annealed.weighted_divergence(2.0, training=False)) == pytest.approx(20)
+        assert float(held.weighted_divergence(2.0, training=False)) == pytest.approx(54)
 
 
 def test_steps_are_counted_in_training_only():
