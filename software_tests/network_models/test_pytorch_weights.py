@@ -84,8 +84,9 @@ def test_outputs_are_those_of_pytorch(architecture, shared, description):
 
 def test_every_weight_is_imported(description):
     """The tables leave no weight of any network at its random start (shapes only, nothing is computed)."""
-    for architecture, known in ARCHITECTURES.items():
-        shapes = description["state_dict"][STUDY_NAMES.get(architecture, architecture)]
+    described = {name: STUDY_NAMES.get(name, name) for name in ARCHITECTURES if not name.startswith("burgess")}
+    for architecture, study_name in described.items():
+        known, shapes = ARCHITECTURES[architecture], description["state_dict"][study_name]
         ends = ("num_batches_tracked",)
         expected = sum(int(numpy.prod(shape)) for name, shape in shapes.items() if not name.endswith(ends))
         assert {name.rpartition(".")[0] for name in shapes} == set(known.layers), architecture
