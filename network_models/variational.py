@@ -171,6 +171,9 @@ class BetaVAE(keras.Model):
         Training steps over which the capacity grows linearly from 0.
     capacity_weight : float
         Of the difference to the capacity.
+    disk : float
+        Share of half the image's width from the centre beyond which images were blanked, 0: none. The model does not do
+        it; it is kept here for who hands it images (`network_models.beta_vae.unit_images`).
     seed : int
         Of the sampling.
 
@@ -193,6 +196,7 @@ class BetaVAE(keras.Model):
         capacity=0.0,
         capacity_steps=1,
         capacity_weight=100.0,
+        disk=0.0,
         seed=0,
         **keywords,
     ):
@@ -208,6 +212,7 @@ class BetaVAE(keras.Model):
         self.capacity = capacity
         self.capacity_steps = capacity_steps
         self.capacity_weight = capacity_weight
+        self.disk = disk
         self.seed = seed
         self.sampling = Sampling(seed, name="sampling", dtype="float32")
         self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False)
@@ -289,6 +294,7 @@ class BetaVAE(keras.Model):
             "capacity": self.capacity,
             "capacity_steps": self.capacity_steps,
             "capacity_weight": self.capacity_weight,
+            "disk": self.disk,
             "seed": self.seed,
         }
 

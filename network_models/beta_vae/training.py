@@ -67,7 +67,8 @@ def run(build, settings, *, architecture):
         raise UserError(f"--devices {training.devices}: a beta-VAE trains on one device")
     data.require_downloaded()
     counts = {split: len(data.require_samples(split)) for split in ("training", "validation")}
-    images = UnitImages(data, sequence=architecture == "sequence", checked=options.likelihood == "bernoulli")
+    checked = options.likelihood == "bernoulli"
+    images = UnitImages(data, sequence=architecture == "sequence", checked=checked, disk=options.disk)
     print(data.check_leaks())
 
     batch = training.batch_size

@@ -23,9 +23,11 @@ class UnitImages(SolarData):
         Make a sequence of a data set with several images.
     checked : bool
         Refuse images with values outside 0 to 1, as a Bernoulli loss needs.
+    disk : float
+        Give pixels farther from the centre than this share of half the width the value 0.5, no field; 0: none.
     """
 
-    def __init__(self, data, *, sequence=False, checked=True):
+    def __init__(self, data, *, sequence=False, checked=True, disk=0.0):
         self.data = data
         self.title, self.simulated = data.title, data.simulated
         self.checked = checked
@@ -39,6 +41,12 @@ class UnitImages(SolarData):
             self._name, self._names = "sequence", images[::-1]
         else:
             self._name, self._names = images[0], images[:1]
+        self._blank = None
+        if disk:
+            height, width = data.input_shapes[self._names[0]][-3:-1]
+            row, column = numpy.mgrid[:height, :width]
+            squares = (row - (height - 1) / 2) ** 2 + (column - (width - 1) / 2) ** 2
+            self._blank = squares > (disk * width / 2) ** 2
 
     @property
     def input_shapes(self):
@@ -116,6 +124,8 @@ class UnitImages(SolarData):
         expected = self.input_shapes[self._name]
         if image.shape != expected:
             raise UserError(f"{origin}: expected {shape_words(expected)} values, received {shape_words(image.shape)}")
+        if self._blank is not None:
+            image = numpy.where(self._blank[..., None], numpy.float32(0.5), image)
         low, high = image.min(), image.max()
         if not (numpy.isfinite(low) and numpy.isfinite(high)):
             raise UserError(f"{origin}: has values that are NaN or infinite; give complete images")

@@ -27,6 +27,13 @@ class VAEOptions:
     capacity: float = option(0.0, "nats that the divergence is held near, instead of beta; 0: none", least=0.0)
     capacity_steps: int = option(25_000, "training steps in which the capacity grows from 0", least=1)
     capacity_weight: float = option(100.0, "of the difference to the capacity", least=0.0)
+    disk: float = option(
+        0.0,
+        "blank images beyond this share of half their width, for the limb moves with the seasons; 0.745 lies within any Sun on"
+        " full-disk magnetograms; 0: nothing is blanked",
+        least=0.0,
+        most=1.5,
+    )
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -53,7 +60,7 @@ def assemble(encoder, decoder, options, *, name, seed):
     """
     from network_models.variational import BetaVAE
 
-    kept = ("beta", "deviation", "annealing_steps", "capacity", "capacity_steps", "capacity_weight")
+    kept = ("beta", "deviation", "annealing_steps", "capacity", "capacity_steps", "capacity_weight", "disk")
     keywords = {key: getattr(options, key) for key in kept} | {"loss": options.likelihood}
     model = BetaVAE(encoder, decoder, **keywords, seed=seed, name=name)
     model.build(None)

@@ -134,7 +134,7 @@ def _figure(images, values, labels, title, frame):
     limit = max(float(numpy.percentile(numpy.abs(difference), 99.8)), 1e-3)
     size = (1.25 * (columns + 1) + 1.6, 1.25 * rows + 0.9)
     figure, axes = figures.new(rows, columns + 1, figsize=size, squeeze=False)
-    low, high = min(float(shown.min()), 0), max(float(shown.max()), 1)
+    low, high = grey_range(shown)
     for row in range(rows):
         for column in range(columns):
             axes[row, column].imshow(shown[row, column], cmap="gray", vmin=low, vmax=high)
@@ -146,8 +146,25 @@ def _figure(images, values, labels, title, frame):
         panel.set_title(f"{value:g}" if abs(value) > 1e-9 else "0", fontsize=9)
     axes[0, -1].set_title("last - first", fontsize=9)
     figure.colorbar(drawn, ax=list(axes[:, -1]), ticks=[-limit, 0, limit], format="%.2g", aspect=30)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(f"{title}; grey from {low:.2g} to {high:.2g}", fontsize=11)
     return figure
+
+
+def grey_range(images):
+    """Values drawn black and white: 0 and 1, or nearer to 0.5 (no field) where latents change little.
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        (latents, steps, height, width).
+
+    Returns
+    -------
+    float, float
+    """
+    change = numpy.abs(images - images.mean(axis=1, keepdims=True))
+    reach = 3 * float(numpy.percentile(change, 99.8))
+    return (0.5 - reach, 0.5 + reach) if 0 < reach < 0.4 else (0.0, 1.0)
 
 
 def _base(subject, around):

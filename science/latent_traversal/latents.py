@@ -88,7 +88,8 @@ def load(model_path, dataset, given=None):
     origin = "command line" if given or not run else str(run.settings_file)
     data = options.build(data_class, {**stored, **(given or {})}, origin=origin)
     model = training.load(model_path)
-    images = UnitImages(data, sequence=len(model.image_shape) == 4, checked=model.likelihood == "bernoulli")
+    checked = model.likelihood == "bernoulli"
+    images = UnitImages(data, sequence=len(model.image_shape) == 4, checked=checked, disk=model.disk)
     received = next(iter(images.input_shapes.values()))
     if received != model.image_shape:
         raise UserError(

@@ -371,6 +371,15 @@ def test_intensities_are_scaled_by_their_logarithm():
     numpy.testing.assert_allclose(image[..., 8], (raw[..., 8] + 256) / 512, atol=1e-6)
 
 
+def test_what_lies_beyond_the_disk_is_blanked():
+    sun = SimulatedSun(channel_set="hmi", image_size=32, days=30)
+    time = sun.times("training")[3]
+    whole, disk = UnitImages(sun).image(time), UnitImages(sun, disk=0.5).image(time)
+    distance = numpy.hypot(*(numpy.mgrid[:32, :32] - 15.5))
+    assert (disk[distance > 8] == 0.5).all()
+    numpy.testing.assert_array_equal(disk[distance < 8], whole[distance < 8])
+
+
 def test_frames_run_forward_in_time():
     sun = SimulatedSun(channel_set="hmi", image_size=32, days=30, images=6, image_interval=60)
     time = sun.times("training")[3]
