@@ -15,11 +15,10 @@ FRAMES = 1 + sum(kernel[0] - 1 for kernel in KERNELS)  # what the kernels span i
 
 @dataclasses.dataclass(kw_only=True)
 class Options(VAEOptions):
-    """As in the thesis: 32 latents."""
+    """As in the thesis: 32 latents. Dropout is off: at a share of 0.2 nothing was learned from 800 simulated sequences."""
 
     latent_dim: int = option(32, "latent variables", least=1, most=4096)
-    dropout: float = option(0.2, "share of features dropped in training", least=0.0, most=0.95)
-    annealing_steps: int = option(300, "training steps in which the weight of the divergence grows from 0", least=0)
+    annealing_steps: int = option(1000, "training steps in which the weight of the divergence grows from 0", least=0)
 
 
 def build(input_shapes, options, *, seed=0):

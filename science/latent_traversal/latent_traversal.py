@@ -146,7 +146,7 @@ def _figure(images, values, labels, title, frame):
         panel.set_title(f"{value:g}" if abs(value) > 1e-9 else "0", fontsize=9)
     axes[0, -1].set_title("last - first", fontsize=9)
     figure.colorbar(drawn, ax=list(axes[:, -1]), ticks=[-limit, 0, limit], format="%.2g", aspect=30)
-    figure.suptitle(f"{title}; grey from {low:.2g} to {high:.2g}", fontsize=11)
+    figure.suptitle(f"{title}; grey from {low:.3g} to {high:.3g}", fontsize=11)
     return figure
 
 
@@ -164,7 +164,7 @@ def grey_range(images):
     """
     change = numpy.abs(images - images.mean(axis=1, keepdims=True))
     reach = 3 * float(numpy.percentile(change, 99.8))
-    return (0.5 - reach, 0.5 + reach) if 0 < reach < 0.4 else (0.0, 1.0)
+    return (0.5 - reach, 0.5 + reach) if 0.005 < reach < 0.4 else (0.0, 1.0)
 
 
 def _base(subject, around):
