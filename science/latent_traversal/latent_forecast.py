@@ -109,7 +109,7 @@ def forecasts(subject, encoded, *, seed=0):
         own = cross_fitted(kind, training.mean, event[seen], training.times, gap=images.reach, seed=seed)
         coming = classifier(kind, seed=seed).fit(training.mean, event[seen]).predict_proba(validation.mean)[:, 1]
         fold = numpy.zeros(len(event), "int64")
-        found.append(Forecasts(f"latents, {kind}", encoded.times, numpy.concatenate([own, coming]), event, fold))
+        found.append(Forecasts(f"latents {kind}", encoded.times, numpy.concatenate([own, coming]), event, fold))
     return found
 
 

@@ -234,7 +234,7 @@ def test_the_forecast_is_verified_beside_baselines(run, tmp_path, capsys):
     more = ["--samples", "100", "--block", "2", "--out", str(tmp_path)]
     latent_forecast.main([str(run.best), str(SUN), *more])
     printed = capsys.readouterr().out
-    for name in ("latents, logistic regression", "latents, gradient boosting", "climatology", "persistence"):
+    for name in ("latents logistic regression", "latents gradient boosting", "climatology", "persistence"):
         assert name in printed
     folder = tmp_path / "latent_forecast"
     table = pandas.read_csv(folder / "latents_logistic_regression.csv")
