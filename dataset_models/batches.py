@@ -16,7 +16,7 @@ def order(count, *, seed, epoch):
     return numpy.random.default_rng([seed, epoch]).permutation(count)
 
 
-def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, shard, readers, sampling):
+def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, first_step, shard, readers, sampling):
     """Batches of (inputs, target).
 
     Parameters
@@ -30,13 +30,14 @@ def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, shar
         float32 (n,).
     shapes : dict of str to tuple of int
         Of the inputs, without the batch axis.
-    batch_size, seed, first_epoch, shard, readers, sampling
+    batch_size, seed, first_epoch, first_step, shard, readers, sampling
         As `SolarData.pipeline` has them.
 
     Returns
     -------
     tf.data.Dataset
-        Of (dict of float32 (batch, ...), float32 (batch,)).
+        Of (dict of float32 (batch, ...), float32 (batch,)); for one of several shards of (dict, its targets, the targets
+        of the whole batch).
     """
     import tensorflow
 
@@ -48,7 +49,9 @@ def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, shar
 
     def epoch_order(epoch):
         chosen = numpy.arange(entries) if seed is None else order(entries, seed=seed, epoch=int(epoch))
-        chosen = chosen[index::count].astype("int64")
+        chosen = chosen.astype("int64")
+        if epoch == first_epoch:
+            chosen = chosen[first_step * batch_size :]
         return chosen, sampling.positions(int(epoch))[chosen] if sampling else chosen
 
     def batch_arrays(epoch, chosen, samples):
@@ -66,11 +69,21 @@ def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, shar
 
     def epoch_batches(epoch):
         def read_batch(chosen, samples):
+            whole = samples
+            if count > 1:
+                # A last batch can have fewer samples than there are shards: one of them is read then, and does not count.
+                chosen, samples = (
+                    tensorflow.cond(tensorflow.size(v) > index, lambda v=v: v[index::count], lambda v=v: v[:1])
+                    for v in (chosen, samples)
+                )
             arguments = [epoch, chosen, samples]
             arrays = tensorflow.numpy_function(batch_arrays, arguments, [tensorflow.float32] * len(shapes))
             for array, shape in zip(arrays, shapes.values(), strict=True):
                 array.set_shape((None, *shape))
-            return dict(zip(shapes, arrays, strict=True)), tensorflow.gather(targets, samples)
+            inputs = dict(zip(shapes, arrays, strict=True))
+            if count == 1:
+                return inputs, tensorflow.gather(targets, samples)
+            return inputs, tensorflow.gather(targets, whole[index::count]), tensorflow.gather(targets, whole)
 
         positions = tensorflow.numpy_function(epoch_order, [epoch], [tensorflow.int64] * 2)
         for vector in positions:

@@ -270,7 +270,7 @@ class SolarData(abc.ABC):
         """Targets of a split, in the order of `times`: float32 (n,)."""
         return numpy.array([self.target(time) for time in self.times(split)], "float32")
 
-    def pipeline(self, split, *, batch_size, seed=None, first_epoch=0, shard=(0, 1), readers=None, sampling=None):
+    def pipeline(self, split, *, batch_size, seed=None, first_epoch=0, first_step=0, shard=(0, 1), readers=None, sampling=None):
         """Batches of (inputs, target) as a `tf.data.Dataset`.
 
         Parameters
@@ -278,14 +278,16 @@ class SolarData(abc.ABC):
         split : str
             ``"training"`` or ``"validation"``.
         batch_size : int
-            Samples per batch of this pipeline.
+            Samples per batch, over all shards together.
         seed : int, optional
             Given: endless epochs, each in the order that seed and epoch number determine; take `steps` batches per
             epoch. Not given: one pass in the order of time.
         first_epoch : int
             Number of the first epoch, to continue an interrupted training with the same orders.
+        first_step : int
+            Batches of the first epoch that are left out, to continue it.
         shard : tuple of int
-            (index, count): of each epoch's order take every count-th sample, for one worker of several.
+            (index, count): of each batch take every count-th sample, for one worker of several.
         readers : int, optional
             Samples of a batch that are read at once. The order of samples does not depend on it.
         sampling : object, optional
@@ -297,7 +299,9 @@ class SolarData(abc.ABC):
         Returns
         -------
         tf.data.Dataset
-            Of (dict of float32 (batch, ...), float32 (batch,)). Reads run ahead of training.
+            Of (dict of float32 (batch, ...), float32 (batch,)). Reads run ahead of training. With several shards, of (dict of
+            float32 (share, ...), float32 (share,), float32 (batch,)): the last are the targets of the whole batch. A share
+            without samples has one in its inputs nonetheless, and no target.
 
         Raises
         ------
@@ -313,6 +317,7 @@ class SolarData(abc.ABC):
             batch_size=batch_size,
             seed=seed,
             first_epoch=first_epoch,
+            first_step=first_step,
             shard=shard,
             readers=readers,
             sampling=sampling,

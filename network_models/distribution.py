@@ -1,6 +1,8 @@
-"""One device or all GPUs of a machine."""
+"""One device, all GPUs of a machine, or several machines."""
 
 import contextlib
+import json
+import os
 
 from tools.errors import UserError
 
@@ -42,6 +44,54 @@ def strategy(devices=0):
 def scope(chosen):
     """The context in which a network is built and compiled: the strategy's scope, or nothing for one device."""
     return chosen.scope() if chosen is not None else contextlib.nullcontext()
+
+
+def workers(settings, architecture):
+    """The other processes that train the same network, when TF_CONFIG or SLURM's environment says so.
+
+    Parameters
+    ----------
+    settings : network_models.settings.RunSettings
+    architecture : str or None
+
+    Returns
+    -------
+    network_models.workers.Workers or None
+        Connected, all of them with the same versions and settings; None for a process on its own.
+
+    Raises
+    ------
+    UserError
+        The environment is malformed, a process does not report in time, versions or settings differ.
+    """
+    from network_models import workers as others
+    from network_models.training_state import fingerprint
+
+    members = others.cluster()
+    if members is None:
+        return None
+    if settings.training.devices > 1:
+        raise UserError(f"--devices {settings.training.devices}: with several processes each has one device")
+    if settings.training.xla:
+        raise UserError("--xla: cannot be combined with several processes")
+    stored = settings.as_dictionary()
+    about = others.versions() | {f"settings: {key}": json.dumps(stored[key], sort_keys=True, default=str) for key in stored}
+    about |= {"architecture": architecture, "run to resume": fingerprint(settings.resume.state) if settings.resume else "none"}
+    patience = float(os.environ.get("SOLAR_PATIENCE") or others.PATIENCE)
+    others.agree(members, _differing_options(about), patience=patience)
+    return others.Workers(members)
+
+
+def _differing_options(about):
+    """One entry for each option, so that what differs can be named."""
+    found = {}
+    for key, value in about.items():
+        stored = json.loads(value) if key.startswith("settings: ") else None
+        if isinstance(stored, dict):
+            found |= {f"--{name}": json.dumps(one) for name, one in stored.items()}
+        else:
+            found[key.removeprefix("settings: ")] = str(value)
+    return found
 
 
 def _logical_cpus(count):

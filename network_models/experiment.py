@@ -71,14 +71,20 @@ def run(build, settings, *, architecture=None, callbacks=(), optimizer=None, sam
     """
     import keras
 
+    from network_models.training_callbacks import PerformanceTable
+
     data, training = settings.data, settings.training
+    workers = distribution.workers(settings, architecture)
+    strategy = None if workers else distribution.strategy(training.devices)
+    replicas = workers.count if workers else strategy.num_replicas_in_sync if strategy else 1
     data.require_downloaded()
     counts = {split: len(data.require_samples(split)) for split in ("training", "validation")}
-    print(data.check_leaks())
-    strategy = distribution.strategy(training.devices)
-    replicas = strategy.num_replicas_in_sync if strategy else 1
+    chief = workers is None or workers.is_chief
+    say = print if chief else lambda *_: None
+    say(data.check_leaks())
     if training.batch_size < replicas:
         raise UserError(f"--batch_size {training.batch_size}: must be at least the number of devices, {replicas}")
+    refuse_finished(settings)
 
     with _precision(training.mixed_precision):
         keras.utils.set_random_seed(training.seed)
@@ -87,39 +93,60 @@ def run(build, settings, *, architecture=None, callbacks=(), optimizer=None, sam
             network = build(data.input_shapes, settings.network, seed=training.seed)
             model = _trained_part(network)
             _compile(model, data, training, replicas, optimizer, class_weights)
+            if training.scale_rate and replicas > 1:
+                model.optimizer.learning_rate = replicas * float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         if not settings.resume:  # before the folder is made: this reads images, which may be damaged
             fit_statistics(network, data)
             start_at_climatology(network, data)
         stored = {"architecture": architecture} if architecture else {}
         stored |= settings.as_dictionary()
-        folder = settings.resume or RunFolder.create(settings.network_folder)
-        writers = _writers(folder, network, stored, data, training, callbacks)
-        state = writers[-1]
-        first_epoch = 0
+        if settings.resume or not chief:
+            folder = settings.resume or RunFolder(settings.network_folder / "trained_models")  # of which nothing is used
+        else:
+            folder = RunFolder.create(settings.network_folder)
+        writers, state = _writers(folder, network, stored, data, training, callbacks, workers)
+        first_epoch = first_step = 0
         if settings.resume:
             first_epoch = state.restore(model)
-            if first_epoch >= training.epochs:
-                raise UserError(f"{folder}: already has {first_epoch} epochs; ask for more with --epochs")
-            writers[2].first_epoch = first_epoch
-        else:
+            first_step = state.first_step
+            for writer in writers:
+                if isinstance(writer, PerformanceTable):
+                    writer.first_epoch = first_epoch
+        elif chief:
             folder.write_settings({**stored, **data.describe(), "parameters": network.count_params(), **provenance()})
             lines = []
             network.summary(print_fn=lambda line, **_: lines.append(line))
             atomic_files.write_text(folder.summary, "\n".join(lines) + "\n")
-        print(
+        say(
             f"{data.title}: {counts['training']} training and {counts['validation']} validation samples;"
             f" {network.count_params():,} parameters; run folder {folder}"
         )
+        if first_epoch >= training.epochs or (state.stopped and not asks_for_more(settings)):
+            return _finish(folder, data, training.batch_size) if chief else None  # killed after its last epoch
+        if workers:
+            workers.spread(model.trainable_variables)
+            workers.own_random_state(model)
+            workers.connect(model)
 
         batch = training.batch_size
+        shard = (workers.index, workers.count) if workers else (0, 1)
         training_batches = data.pipeline(
-            "training", batch_size=batch, seed=training.seed, first_epoch=first_epoch, sampling=sampling
+            "training",
+            batch_size=batch,
+            seed=training.seed,
+            first_epoch=first_epoch,
+            first_step=first_step,
+            shard=shard,
+            sampling=sampling,
         )
-        validation_batches = data.pipeline("validation", batch_size=batch)
-        training_batches, validation_batches = (
-            batches.map(_for_fit(replicas, class_weights)) for batches in (training_batches, validation_batches)
-        )
-        with data.reporting_reads():
+        validation_batches = data.pipeline("validation", batch_size=batch, shard=shard)
+        convert = _for_workers(workers.count, class_weights) if workers else _for_fit(replicas, class_weights)
+        training_batches, validation_batches = (batches.map(convert) for batches in (training_batches, validation_batches))
+        if first_step:
+            _build_metrics(model)
+        state.skip_done_steps(model)
+        losses = workers.naming_losses(folder if chief else None) if workers else contextlib.nullcontext()
+        with losses, data.reporting_reads(), state.watching_signals():
             model.fit(
                 training_batches,
                 validation_data=validation_batches,
@@ -128,10 +155,32 @@ def run(build, settings, *, architecture=None, callbacks=(), optimizer=None, sam
                 initial_epoch=first_epoch,
                 epochs=training.epochs,
                 shuffle=False,  # the pipeline has done it
-                callbacks=[writers[0], *callbacks, *writers[1:]],
-                verbose="auto" if _interactive() else 2,
+                callbacks=writers,
+                verbose=0 if not chief else "auto" if _interactive() else 2,
             )
+        if workers:
+            workers.sums([numpy.zeros(1)])  # nobody leaves before all are through
+    if not chief:
+        print(f"process {workers.index} of {workers.count} is through; the chief, {workers.addresses[0]}, has the results")
+        return None
     return _finish(folder, data, batch)
+
+
+def refuse_finished(settings):
+    """Raise a `UserError` when --resume names a run that lacks nothing and is not asked for more epochs."""
+    import pandas
+
+    folder = settings.resume
+    if folder is None or not (folder.performance / "scores.json").is_file():
+        return
+    epochs = int(pandas.read_csv(folder.performance / "loss_and_architecture.csv")["epoch"].iloc[-1])
+    if epochs >= settings.training.epochs or not asks_for_more(settings):
+        raise UserError(f"{folder}: already has {epochs} epochs; ask for more with --epochs")
+
+
+def asks_for_more(settings):
+    """Whether --resume comes with more epochs than the run was begun with."""
+    return settings.training.epochs > settings.resume.settings()["training_options"]["epochs"]
 
 
 def fit_statistics(model, data, *, most=512):
@@ -293,6 +342,15 @@ def _compile(model, data, training, replicas, optimizer, class_weights):
     model.optimizer.build(model.trainable_variables)  # here, since its variables belong to the devices of this scope
 
 
+def _build_metrics(model):
+    """Make the variables of the metrics, which Keras does in the first step: a state is about to be restored to them."""
+    import keras
+
+    one = keras.ops.zeros((1, 1))
+    model.compute_metrics(None, one, keras.ops.zeros((1, model.output.shape[-1])), one)
+    model.reset_metrics()
+
+
 def _optimizer(training):
     import keras
 
@@ -330,27 +388,60 @@ def _for_fit(replicas, class_weights=None):
     return convert
 
 
-def _writers(folder, network, stored, data, training, callbacks):
+def _for_workers(count, class_weights=None):
+    """Shares of batches, as `SolarData.pipeline` gives them to one of several processes, for Keras's losses.
+
+    As `_for_fit`: weights add up to 1 over the batch of all processes; shares are filled up until all have equally many
+    samples, with weight 0.
+    """
+
+    def convert(inputs, target, whole):
+        import tensorflow
+
+        none, event = (1.0, 1.0) if class_weights is None else class_weights
+
+        def weights(targets):
+            return tensorflow.where(targets > 0.5, float(event), float(none))
+
+        rows = (tensorflow.size(whole) + count - 1) // count
+        weight = weights(target) / tensorflow.reduce_sum(weights(whole))
+        there = tensorflow.shape(next(iter(inputs.values())))[0]
+        inputs = {
+            name: tensorflow.concat([tensor, tensorflow.repeat(tensor[-1:], rows - there, axis=0)], 0)
+            for name, tensor in inputs.items()
+        }
+        lacking = tensorflow.zeros((rows - tensorflow.size(target),))
+        return inputs, tensorflow.concat([target, lacking], 0)[:, None], tensorflow.concat([weight, lacking], 0)[:, None]
+
+    return convert
+
+
+def _writers(folder, network, stored, data, training, callbacks, workers=None):
+    """Callbacks in their order, those of the script among them, and the one that keeps the state, which is the last."""
     import keras
 
     from network_models import training_callbacks
+    from network_models.training_state import TrainingState
+
+    chief = workers is None or workers.is_chief
+    savers = training_callbacks.SaveNetworks(folder, network, writes=chief)
+    state = TrainingState(
+        folder, savers, patience=training.stop_after, others=callbacks, every=training.checkpoint_steps, workers=workers
+    )
+    first = [training_callbacks.MeanOverSamples()]
+    if workers:
+        first.append(training_callbacks.SharedStatistics(workers))
+    if not chief:
+        return [*first, *callbacks, training_callbacks.StopOnInvalidLoss(), savers, state], state
 
     columns = {}
     for group in ("network_options", "training_options", "data_options"):
         columns |= {name: json.dumps(value) if isinstance(value, list) else value for name, value in stored[group].items()}
-    savers = training_callbacks.SaveNetworks(folder, network)
     table = training_callbacks.PerformanceTable(folder, columns)
     label = "cross-entropy" if data.task == "classification" else "mean squared error"
     curve = training_callbacks.LossCurve(folder, table, label=label, title=f"{data.target_label}\n{data.title}")
-    return [
-        training_callbacks.MeanOverSamples(),
-        training_callbacks.StopOnInvalidLoss(),
-        table,
-        curve,
-        savers,
-        keras.callbacks.TensorBoard(str(folder.logs), write_graph=False),
-        training_callbacks.TrainingState(folder, savers, patience=training.stop_after, others=callbacks),
-    ]
+    board = keras.callbacks.TensorBoard(str(folder.logs), write_graph=False)
+    return [*first, *callbacks, training_callbacks.StopOnInvalidLoss(), table, curve, savers, board, state], state
 
 
 @contextlib.contextmanager

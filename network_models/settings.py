@@ -25,6 +25,8 @@ class TrainingOptions:
     patience: int = option(0, "stop after this many epochs without a lower validation loss; 0: never", least=0)
     seed: int = option(0, "seed of weights, dropout and the order of samples", least=0)
     devices: int = option(0, "devices; 0: all visible GPUs, else the CPU", least=0)
+    scale_rate: bool = option(False, "multiply the learning rate by the number of devices or processes")
+    checkpoint_steps: int = option(0, "steps between states within an epoch; 0: after epochs and at signals", least=0)
     mixed_precision: bool = option(False, "compute in float16 where it is safe")
     xla: bool = option(False, "compile with XLA (on CPU slower for most networks)")
     allow_large: bool = option(False, "allow networks with more than 150 million parameters")

@@ -1,7 +1,6 @@
 """What is written while a network trains. Epochs are numbered from 1 in every file."""
 
 import csv
-import json
 import os
 import time
 
@@ -20,6 +19,22 @@ class MeanOverSamples(keras.callbacks.Callback):
         for prefix in ("", "val_"):
             if f"{prefix}mean_loss" in (logs or {}):
                 logs[prefix + "loss"] = logs.pop(f"{prefix}mean_loss")
+
+
+class SharedStatistics(keras.callbacks.Callback):
+    """Make moving statistics those of all processes before they are used or saved.
+
+    Parameters
+    ----------
+    workers : network_models.workers.Workers
+    """
+
+    def __init__(self, workers):
+        super().__init__()
+        self.workers = workers
+
+    def on_test_begin(self, logs=None):
+        self.workers.share_moving_statistics(self.model)
 
 
 class StopOnInvalidLoss(keras.callbacks.Callback):
@@ -42,6 +57,8 @@ class SaveNetworks(keras.callbacks.Callback):
     folder : network_models.run_folder.RunFolder
     network : keras.Model
         What is saved: the whole network, of which the model that is trained may be a part.
+    writes : bool
+        Otherwise only the best is kept account of, as by the workers that are not the chief.
 
     Attributes
     ----------
@@ -53,39 +70,42 @@ class SaveNetworks(keras.callbacks.Callback):
         TSS and HSS of the most skilful network so far.
     """
 
-    def __init__(self, folder, network):
+    def __init__(self, folder, network, *, writes=True):
         super().__init__()
         self.folder = folder
         self.network = network
+        self.writes = writes
         self.best = float("inf")
         self.best_epoch = None
         self.skill = None
 
     def on_epoch_end(self, epoch, logs=None):
         path = self.folder.epochs / f"weights.{epoch + 1:02d}-{logs['val_loss']:.2f}.hdf5"
-        save_network(self.network, path)
+        if self.writes:
+            save_network(self.network, path)
         if logs["val_loss"] < self.best:
-            self.best, self.best_epoch = logs["val_loss"], epoch
-            _link(path, self.folder.best)
+            self.best, self.best_epoch = float(logs["val_loss"]), epoch
+            self._link(path, self.folder.best)
         skill = [float(logs.get(name, numpy.nan)) for name in ("val_tss", "val_hss")]
         if numpy.isfinite(skill).all() and more_skilful(skill, self.skill):
             self.skill = skill
-            _link(path, self.folder.most_skilful)
+            self._link(path, self.folder.most_skilful)
+
+    def _link(self, path, name):
+        """Give the file `path` a second name."""
+        if not self.writes:
+            return
+        with atomic_files.replacing(name) as temporary:
+            temporary.unlink()
+            try:
+                os.link(path, temporary)
+            except OSError:  # a file system without hard links
+                temporary.write_bytes(path.read_bytes())
 
 
 def more_skilful(skill, before):
     """Whether (TSS, HSS) replaces the pair kept before (or None): a higher TSS, and an HSS at most 0.02 lower."""
     return before is None or (skill[0] > before[0] and skill[1] - before[1] >= -0.02)
-
-
-def _link(path, name):
-    """Give the file `path` a second name."""
-    with atomic_files.replacing(name) as temporary:
-        temporary.unlink()
-        try:
-            os.link(path, temporary)
-        except OSError:  # a file system without hard links
-            temporary.write_bytes(path.read_bytes())
 
 
 class PerformanceTable(keras.callbacks.Callback):
@@ -110,7 +130,8 @@ class PerformanceTable(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         if self.first_epoch and self.path.is_file():
             with open(self.path, newline="", encoding="utf-8") as file:
-                self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= self.first_epoch]
+                whole = [row for row in csv.DictReader(file) if None not in row.values()]  # not one cut short by a kill
+            self.rows = [row for row in whole if int(row["epoch"]) <= self.first_epoch]
             self._rewrite()
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -167,66 +188,3 @@ class LossCurve(keras.callbacks.Callback):
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.legend()
             figures.save(figure, self.path)
-
-
-class TrainingState(keras.callbacks.Callback):
-    """Keep everything that a run needs to continue after the last complete epoch: training_state.npz.
-
-    Parameters
-    ----------
-    folder : RunFolder
-    savers : SaveNetworks
-        Whose lowest loss is kept; it must come before this one among the callbacks.
-    patience : int
-        Stop after so many epochs without a lower validation loss; 0: never. Kept here because it must survive.
-    others : sequence of keras.callbacks.Callback
-        Those that have ``state()`` and ``restore(state)`` are kept too; they must come before this one.
-    """
-
-    def __init__(self, folder, savers, *, patience=0, others=()):
-        super().__init__()
-        self.path = folder.state
-        self.savers = savers
-        self.patience = patience
-        self.others = {type(other).__name__: other for other in others if hasattr(other, "state")}
-
-    def on_epoch_end(self, epoch, logs=None):
-        best_epoch = self.savers.best_epoch
-        state = {"finished_epochs": epoch + 1, "best_loss": float(self.savers.best), "best_epoch": best_epoch}
-        state |= {"skill": self.savers.skill, "callbacks": {name: other.state() for name, other in self.others.items()}}
-        # model.variables include the random state of dropout layers.
-        arrays = {f"model_{i}": numpy.asarray(v) for i, v in enumerate(self.model.variables)}
-        arrays |= {f"optimizer_{i}": numpy.asarray(v) for i, v in enumerate(self.model.optimizer.variables)}
-        atomic_files.write_arrays(self.path, state=numpy.array(json.dumps(state)), **arrays)
-        if self.patience and best_epoch is not None and epoch - best_epoch >= self.patience:
-            self.model.stop_training = True
-
-    def restore(self, model):
-        """Give `model` (built and compiled) the stored variables; returns the number of finished epochs.
-
-        Raises
-        ------
-        UserError
-            The file is missing, damaged or of another network.
-        """
-        try:
-            with open(self.path, "rb") as file, numpy.load(file, allow_pickle=False) as stored:
-                state = json.loads(str(stored["state"]))
-                arrays = {name: stored[name] for name in stored.files if name != "state"}
-        except FileNotFoundError as error:
-            raise UserError(f"{self.path}: no such file; the run ended before its first epoch, start a new one") from error
-        except Exception as error:
-            raise UserError(f"{self.path}: cannot be read ({' '.join(str(error).split())})") from error
-        model.optimizer.build(model.trainable_variables)
-        for prefix, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
-            expected = {f"{prefix}_{i}": tuple(v.shape) for i, v in enumerate(variables)}
-            received = {name: array.shape for name, array in arrays.items() if name.startswith(prefix + "_")}
-            if expected != received:
-                raise UserError(f"{self.path}: holds the state of another network; --resume needs the settings of that run")
-            for i, variable in enumerate(variables):
-                variable.assign(arrays[f"{prefix}_{i}"])
-        self.savers.best, self.savers.best_epoch = state["best_loss"], state["best_epoch"]
-        self.savers.skill = state["skill"]
-        for name, other in self.others.items():
-            other.restore(state["callbacks"][name])
-        return state["finished_epochs"]

@@ -9,7 +9,7 @@ import sys
 import traceback
 
 from tools import atomic_files
-from tools.errors import UserError
+from tools.errors import Stopped, UserError
 
 
 class _Parser(argparse.ArgumentParser):
@@ -53,6 +53,8 @@ def run(main, arguments=None):
         main(arguments)
     except UserError as error:
         _end(str(error), 2)
+    except Stopped as error:
+        _end(str(error), error.code)
     except BrokenPipeError:
         # Python would complain once more when it flushes standard output at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

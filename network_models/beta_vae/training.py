@@ -65,6 +65,7 @@ def run(build, settings, *, architecture):
     data, training, options = settings.data, settings.training, settings.network
     if training.devices > 1:
         raise UserError(f"--devices {training.devices}: a beta-VAE trains on one device")
+    experiment.refuse_finished(settings)
     data.require_downloaded()
     counts = {split: len(data.require_samples(split)) for split in ("training", "validation")}
     checked = options.likelihood == "bernoulli"
@@ -86,14 +87,20 @@ def run(build, settings, *, architecture):
         model.optimizer.build(model.trainable_variables)
         stored = {"architecture": architecture, **settings.as_dictionary()}
         folder = settings.resume or RunFolder.create(settings.network_folder)
-        first_epoch, callbacks = _prepare(folder, model, stored, settings, shown, images)
+        callbacks = _prepare(folder, model, stored, settings, shown, images)
+        state = callbacks[-1]
+        first_epoch = state.first_epoch
         print(
             f"{data.title}: {counts['training']} training and {counts['validation']} validation samples;"
             f" {model.count_params():,} parameters; run folder {folder}"
         )
-        with images.reporting_reads():
+        if first_epoch >= training.epochs or (state.stopped and not experiment.asks_for_more(settings)):
+            return _finish(folder, images, batch)  # killed after its last epoch
+        state.skip_done_steps(model)
+        place = {"first_epoch": first_epoch, "first_step": state.first_step}
+        with images.reporting_reads(), state.watching_signals():
             model.fit(
-                images.pipeline("training", batch_size=batch, seed=training.seed, first_epoch=first_epoch),
+                images.pipeline("training", batch_size=batch, seed=training.seed, **place),
                 validation_data=images.pipeline("validation", batch_size=batch),
                 steps_per_epoch=steps,
                 validation_steps=images.steps("validation", batch),
@@ -232,11 +239,12 @@ def _some(images, count):
 
 
 def _prepare(folder, model, stored, settings, shown, images):
-    """Write what is known before training, or restore what was reached; returns the first epoch and the callbacks."""
+    """Write what is known before training, or restore what was reached; returns the callbacks, the state's the last."""
     import keras
 
     from network_models import training_callbacks
     from network_models.beta_vae.callbacks import LatentKL, Pictures
+    from network_models.training_state import TrainingState
     from tools import figures
 
     data, training = settings.data, settings.training
@@ -247,20 +255,17 @@ def _prepare(folder, model, stored, settings, shown, images):
     savers = training_callbacks.SaveNetworks(folder, model)
     table = training_callbacks.PerformanceTable(folder, columns)
     latent_kl = LatentKL(folder, title)
-    state = training_callbacks.TrainingState(folder, savers, patience=training.stop_after, others=[latent_kl])
-    first_epoch = 0
+    keywords = {"patience": training.stop_after, "every": training.checkpoint_steps}
+    state = TrainingState(folder, savers, others=[latent_kl], **keywords)
     if settings.resume:
-        first_epoch = state.restore(model)
-        if first_epoch >= training.epochs:
-            raise UserError(f"{folder}: already has {first_epoch} epochs; ask for more with --epochs")
-        table.first_epoch = first_epoch
+        table.first_epoch = state.restore(model)
     else:
         folder.write_settings({**stored, **data.describe(), "parameters": model.count_params(), **provenance()})
         lines = []
         for part in (model.encoder, model.decoder):
             part.summary(print_fn=lambda line, **_: lines.append(line))
         atomic_files.write_text(folder.summary, "\n".join(lines) + "\n")
-    return first_epoch, [
+    return [
         training_callbacks.StopOnInvalidLoss(),
         table,
         training_callbacks.LossCurve(folder, table, label="loss (nats per image)", title=title),

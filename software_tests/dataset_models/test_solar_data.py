@@ -46,13 +46,32 @@ def test_order_depends_on_seed_and_epoch_alone(tiny):
     numpy.testing.assert_array_equal(numpy.sort(first[0]), numpy.sort(first[1]))
 
 
-def test_shards_share_an_epoch_without_overlap(tiny):
+@pytest.mark.parametrize(("batch", "shards"), [(12, 3), (13, 3), (16, 4)])
+def test_shards_share_every_batch_without_overlap(tiny, batch, shards):
+    """Together they are the batches of one process: of 40 samples, the last batch is smaller, at times than the shards."""
+    data = tiny(count=40 if batch != 13 else 41)
+    steps = data.steps("training", batch)
+    whole = list(data.pipeline("training", batch_size=batch, seed=1).take(steps))
+    parts = [list(data.pipeline("training", batch_size=batch, seed=1, shard=(i, shards)).take(steps)) for i in range(shards)]
+    for step, (inputs, targets) in enumerate(whole):
+        shares = [part[step] for part in parts]
+        for index, (own_inputs, own, all_targets) in enumerate(shares):
+            numpy.testing.assert_array_equal(all_targets, targets)
+            numpy.testing.assert_array_equal(own, targets[index::shards])
+            count = max(1, len(own))
+            assert len(own_inputs["image"]) == count
+            if len(own):
+                numpy.testing.assert_array_equal(own_inputs["image"], inputs["image"][index::shards])
+
+
+def test_an_epoch_goes_on_where_it_was_left(tiny):
     data = tiny()
-    parts = [collected(data.pipeline("training", batch_size=4, seed=1, shard=(i, 3)), 4)[1] for i in range(3)]
-    whole = collected(data.pipeline("training", batch_size=40, seed=1), 1)[1]
-    counts = [14, 13, 13]
-    ours = numpy.concatenate([part[:count] for part, count in zip(parts, counts, strict=True)])
-    numpy.testing.assert_array_equal(numpy.sort(ours), numpy.sort(whole))
+    steps = data.steps("training", 12)
+    whole = list(data.pipeline("training", batch_size=12, seed=1, first_epoch=3).take(2 * steps))
+    rest = list(data.pipeline("training", batch_size=12, seed=1, first_epoch=3, first_step=2).take(2 * steps - 2))
+    for (one, target), (other, same) in zip(whole[2:], rest, strict=True):
+        numpy.testing.assert_array_equal(target, same)
+        numpy.testing.assert_array_equal(one["image"], other["image"])
 
 
 def test_samples_are_read_once_while_they_fit_in_memory(tiny, monkeypatch):

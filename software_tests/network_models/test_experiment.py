@@ -237,6 +237,8 @@ def test_a_damaged_state_is_named(finished, tmp_path):
     shutil.copytree(finished.folder.path, copy)
     state = copy / "training_state.npz"
     state.write_bytes(state.read_bytes()[:500])
+    before = copy / "training_state_before.npz"
+    before.rename(copy / "kept.npz")
     with pytest.raises(UserError, match=r"training_state\.npz: cannot be read"):
         aia_only.main(["--resume", str(copy), "--epochs", "9"])
     state.unlink()

@@ -161,7 +161,7 @@ class Interruption(Exception):
     ids=["one cycle, augmented", "plateau, history", "halving, Adam"],
 )
 def test_an_interrupted_run_continues_as_if_it_had_not_been(sun, tmp_path, monkeypatch, more):
-    from network_models.training_callbacks import TrainingState
+    from network_models.training_state import TrainingState
 
     run = arguments(sun, tmp_path, "--epochs", 5, "--fold", 1, *more)
     whole = train.main(run)

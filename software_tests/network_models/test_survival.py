@@ -1,0 +1,196 @@
+"""Kill -9 and signals: a resumed run is the run that was never interrupted, bit by bit."""
+
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy
+import pytest
+
+from network_models.run_folder import RunFolder
+from network_models.training_state import TrainingState
+
+HERE = pathlib.Path(__file__).parent
+PROJECT = HERE.parents[1]
+FLAGS = ["--dataset", str(HERE / "tiny_data.py"), "--kind", "classification", "--count", "120", "--batch_size", "8"]
+FLAGS += ["--epochs", "4", "--dropout_rate", "0.5", "--block_channels", "4", "8", "--learning_rate", "0.01"]
+
+
+def start(*arguments, environment=None):
+    """A training in a process of its own, its output in one pipe."""
+    return subprocess.Popen(
+        [sys.executable, str(HERE / "survivor.py"), *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(PROJECT), "TF_NUM_INTRAOP_THREADS": "1", **(environment or {})},
+    )
+
+
+def wait_for(process, words):
+    """Read its output until a line has some words: that line."""
+    for line in process.stdout:
+        if words in line:
+            return line
+    raise AssertionError(f"ended with {process.wait()} before {words!r}")
+
+
+def folder_of(out):
+    (path,) = (pathlib.Path(out) / "trained_models").iterdir()
+    return RunFolder(path)
+
+
+def rows_of(folder):
+    import pandas
+
+    return pandas.read_csv(folder.performance / "loss_and_architecture.csv").drop(columns="seconds")
+
+
+def same(one, other):
+    """Weights, optimizer, random state, every row and every forecast are equal, bit by bit."""
+    import pandas
+
+    with numpy.load(one.state) as mine, numpy.load(other.state) as theirs:
+        assert set(mine.files) == set(theirs.files)
+        for name in mine.files:
+            numpy.testing.assert_array_equal(mine[name], theirs[name], err_msg=name)
+    drop = [name for name in rows_of(one).columns if name in ("checkpoint_steps",)]
+    pandas.testing.assert_frame_equal(rows_of(one).drop(columns=drop), rows_of(other).drop(columns=drop))
+    for name in ("validation_forecasts.csv", "validation_predictions.csv"):
+        assert (one.performance / name).read_bytes() == (other.performance / name).read_bytes()
+    names = sorted(path.name for path in one.epochs.iterdir())
+    assert names == sorted(path.name for path in other.epochs.iterdir())
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """The run that nothing happens to."""
+    out = tmp_path_factory.mktemp("whole")
+    process = start(*FLAGS, "--checkpoint_steps", "2", "--out", out)
+    assert process.wait(timeout=240) == 0, process.stdout.read()
+    process.stdout.close()
+    return folder_of(out)
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(1500)])])
+def test_killed_at_random_moments(uninterrupted, tmp_path, kills):
+    random_ = random.Random(kills)
+    process = start(*FLAGS, "--checkpoint_steps", "2", "--out", tmp_path)
+    done = 0
+    while True:
+        line = wait_for(process, "run folder")
+        folder = folder_of(tmp_path)
+        assert str(folder) in line
+        if done == kills:
+            break
+        time.sleep(random_.uniform(0.0, 3.0))  # compiling, training, a state being written, validation, the last pictures
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        done += 1
+        if (folder.performance / "scores.json").is_file():
+            break
+        if not folder.state.is_file():  # nothing to resume yet
+            import shutil
+
+            shutil.rmtree(folder.path)
+            process = start(*FLAGS, "--checkpoint_steps", "2", "--out", tmp_path)
+        else:
+            process = start("--resume", folder)
+    process.communicate(timeout=240)
+    assert (folder.performance / "scores.json").is_file()
+    assert done >= min(kills, 3)
+    same(folder, uninterrupted)
+    assert not list(folder.path.glob(".training_state*")) or kills, "at most what a kill left behind"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+def test_a_signal_keeps_the_step_under_way(uninterrupted, tmp_path, name):
+    number = getattr(signal, name)
+    process = start(*FLAGS, "--out", tmp_path)  # no states between epochs: only the signal's
+    wait_for(process, "Epoch 2/4")
+    time.sleep(0.05)
+    process.send_signal(number)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 128 + number
+    folder = folder_of(tmp_path)
+    assert f"stopped by {name} after epoch" in output
+    assert output.strip().splitlines()[-1].endswith(f"go on with --resume {folder}")
+    process = start("--resume", folder)
+    assert process.communicate(timeout=240)[0] is not None
+    assert process.returncode == 0
+    same(folder, uninterrupted)
+
+
+def _interrupted(uninterrupted, tmp_path, state):
+    """A copy of a finished run as a kill would have left it, with `state` as its last one."""
+    import shutil
+
+    copy = RunFolder(tmp_path / "copy")
+    shutil.copytree(uninterrupted.path, copy.path)
+    (copy.performance / "scores.json").unlink()
+    if state is not None:
+        copy.state.write_bytes(state)
+    return copy
+
+
+def test_killed_between_the_last_epoch_and_the_scores(uninterrupted, tmp_path):
+    sys.path.insert(0, str(HERE))
+    try:
+        import survivor
+    finally:
+        sys.path.remove(str(HERE))
+    copy = _interrupted(uninterrupted, tmp_path, None)
+    result = survivor.main(["--resume", str(copy)])
+    assert result.epochs == 4
+    assert (copy.performance / "scores.json").read_bytes() == (uninterrupted.performance / "scores.json").read_bytes()
+    same(copy, uninterrupted)
+
+
+def test_a_state_that_was_spoiled_falls_back_to_the_one_before(uninterrupted, tmp_path, capsys):
+    sys.path.insert(0, str(HERE))
+    try:
+        import survivor
+    finally:
+        sys.path.remove(str(HERE))
+    copy = _interrupted(uninterrupted, tmp_path, uninterrupted.state.read_bytes()[:1000])
+    survivor.main(["--resume", str(copy)])
+    assert "going on from training_state_before.npz" in capsys.readouterr().out
+    same(copy, uninterrupted)
+
+
+def test_a_row_cut_short_is_written_anew(uninterrupted, tmp_path):
+    from network_models.training_callbacks import PerformanceTable
+
+    copy = _interrupted(uninterrupted, tmp_path, None)
+    path = copy.performance / "loss_and_architecture.csv"
+    whole = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(whole[:4]) + whole[4][:1])  # the fourth epoch's row, one byte of it
+    table = PerformanceTable(copy, {}, first_epoch=3)
+    table.on_train_begin()
+    assert [row["epoch"] for row in table.rows] == ["1", "2", "3"]
+    assert path.read_text() == "".join(whole[:4])
+
+
+def test_signals_are_watched_in_the_main_thread_alone(tmp_path):
+    import threading
+
+    state = TrainingState(RunFolder(tmp_path), None)
+    before = signal.getsignal(signal.SIGTERM)
+    with state.watching_signals():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+    seen = []
+
+    def elsewhere():
+        with state.watching_signals():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen == [before]
