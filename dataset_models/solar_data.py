@@ -270,7 +270,19 @@ class SolarData(abc.ABC):
         """Targets of a split, in the order of `times`: float32 (n,)."""
         return numpy.array([self.target(time) for time in self.times(split)], "float32")
 
-    def pipeline(self, split, *, batch_size, seed=None, first_epoch=0, first_step=0, shard=(0, 1), readers=None, sampling=None):
+    def pipeline(
+        self,
+        split,
+        *,
+        batch_size,
+        seed=None,
+        first_epoch=0,
+        first_step=0,
+        shard=(0, 1),
+        readers=None,
+        sampling=None,
+        keep=True,
+    ):
         """Batches of (inputs, target) as a `tf.data.Dataset`.
 
         Parameters
@@ -295,6 +307,8 @@ class SolarData(abc.ABC):
             ``sampling.positions(epoch)``, int64 (count,), says which sample each one is; ``sampling.changed(arrays,
             epoch, entry)`` returns its inputs, given those of the sample in the order of `input_shapes`. Entries are
             shuffled as samples are. For example `dataset_models.augmentation.EqualClasses`.
+        keep : bool
+            Keep samples in memory for the next pass, up to `memory_budget`.
 
         Returns
         -------
@@ -310,7 +324,7 @@ class SolarData(abc.ABC):
         """
         times = self.require_samples(split)
         return batches.batches(
-            self._arrays,
+            self._arrays if keep else functools.partial(self._arrays, keep=False),
             times,
             self.targets(split),
             self.input_shapes,
@@ -338,7 +352,7 @@ class SolarData(abc.ABC):
     def _reads(self):
         return _Reads()
 
-    def _arrays(self, seconds):
+    def _arrays(self, seconds, *, keep=True):
         reads = self._reads
         kept = reads.kept.get(seconds)
         if kept is not None:
@@ -351,7 +365,7 @@ class SolarData(abc.ABC):
             raise
         size = sum(array.nbytes for array in arrays)
         with reads.lock:
-            if seconds not in reads.kept and reads.used + size <= self.memory_budget:
+            if keep and seconds not in reads.kept and reads.used + size <= self.memory_budget:
                 reads.kept[seconds] = arrays
                 reads.used += size
         return arrays
@@ -400,7 +414,7 @@ class SolarData(abc.ABC):
         from tqdm import tqdm
 
         times = self.require_samples(split)
-        batches = self.pipeline(split, batch_size=batch_size)
+        batches = self.pipeline(split, batch_size=batch_size, keep=False)
         row = 0
         with atomic_files.replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")

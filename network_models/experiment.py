@@ -1,4 +1,4 @@
-"""Train a network on a data set and leave everything about it in a run folder: the only place that calls ``fit``."""
+"""Train a forecasting network on a data set and leave everything about it in a run folder."""
 
 import contextlib
 import dataclasses

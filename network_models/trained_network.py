@@ -29,7 +29,8 @@ def load_network(path):
     import keras
 
     import network_models.layers
-    import network_models.metrics  # noqa: F401
+    import network_models.metrics
+    import network_models.variational  # noqa: F401
 
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)

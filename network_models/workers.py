@@ -87,13 +87,15 @@ def _from_tf_config(text):
 
 
 def _from_slurm(environment):
-    from tensorflow.distribute.cluster_resolver import SlurmClusterResolver
+    import tensorflow
 
     before = dict(os.environ)
     os.environ.update(environment)
     try:
-        base = int(environment.get("SOLAR_PORT") or _PORT)
-        resolver = SlurmClusterResolver(port_base=base, auto_set_gpu=False, rpc_layer="grpc")
+        base, tasks = int(environment.get("SOLAR_PORT") or _PORT), int(environment["SLURM_STEP_NUM_TASKS"])
+        resolver = tensorflow.distribute.cluster_resolver.SlurmClusterResolver(
+            port_base=base, gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False, rpc_layer="grpc"
+        )
         addresses = resolver.cluster_spec().as_dict()["worker"]
         index = int(environment["SLURM_PROCID"])
     except (KeyError, ValueError, RuntimeError, OSError) as error:

@@ -1,6 +1,9 @@
 """The SolarData contract: pipelines, evaluation, loading a class from a file."""
 
+import os
 import pathlib
+import subprocess
+import sys
 
 import numpy
 import pandas
@@ -196,3 +199,52 @@ def test_a_sample_in_both_splits_is_refused(tiny, monkeypatch):
     monkeypatch.setattr(tiny, "times", lambda self, split: same)
     with pytest.raises(UserError, match="in training and in validation"):
         tiny().check_leaks()
+
+
+STREAMED = """
+import resource, sys, tempfile
+import keras, numpy
+from dataset_models.solar_data import Availability, Channel, SolarData
+
+class Many(SolarData):
+    title, channels, task, target_label = "many", (Channel("x"),), "regression", "x"
+    input_shapes = {"image": (4, 4, 1)}
+    count = int(sys.argv[1])
+    def times(self, split):
+        return numpy.datetime64("2010-01-01", "s") + numpy.arange(self.count) * numpy.timedelta64(60, "s")
+    def inputs(self, time):
+        return {"image": numpy.zeros((4, 4, 1), "float32")}
+    def target(self, time):
+        return 0.0
+    def targets(self, split):
+        return numpy.zeros(self.count, "float32")
+    def truth(self, time):
+        return 0.0, 0.0
+    def value(self, prediction, prior):
+        return prediction
+    def read_image(self, path):
+        raise NotImplementedError
+    def is_downloaded(self):
+        return Availability((), self.count)
+
+image = keras.Input((4, 4, 1), name="image")
+model = keras.Model(image, keras.layers.Dense(1)(keras.layers.Flatten()(image)))
+with tempfile.TemporaryDirectory() as folder:
+    assert Many().evaluate(model, f"{folder}/forecasts.csv", batch_size=500) == Many.count
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("count", "most"), [(100_000, 30), pytest.param(1_000_000, 120, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+)
+def test_forecasts_stream(count, most):
+    """Of a thousand or a million samples, what stays in memory besides is their times and targets (MB)."""
+
+    def peak(number):
+        project = pathlib.Path(__file__).parents[2]
+        environment = {**os.environ, "PYTHONPATH": str(project), "TF_NUM_INTRAOP_THREADS": "1"}
+        command = [sys.executable, "-c", STREAMED, str(number)]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.split()[-1])
+
+    assert peak(count) < peak(1000) + most
