@@ -77,8 +77,10 @@ def workers(settings, architecture):
     stored = settings.as_dictionary()
     about = others.versions() | {f"settings: {key}": json.dumps(stored[key], sort_keys=True, default=str) for key in stored}
     about |= {"architecture": architecture, "run to resume": fingerprint(settings.resume.state) if settings.resume else "none"}
-    patience = float(os.environ.get("SOLAR_PATIENCE") or others.PATIENCE)
-    others.agree(members, _differing_options(about), patience=patience)
+    text = os.environ.get("SOLAR_PATIENCE") or str(others.PATIENCE)
+    if not text.replace(".", "", 1).isdigit():
+        raise UserError(f"SOLAR_PATIENCE: {text!r} is no number of seconds")
+    others.agree(members, _differing_options(about), patience=float(text))
     return others.Workers(members)
 
 

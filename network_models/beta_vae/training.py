@@ -6,7 +6,7 @@ import json
 
 import numpy
 
-from network_models import experiment
+from network_models import experiment, workers
 from network_models.beta_vae.unit_images import UnitImages
 from network_models.run_folder import RunFolder, provenance
 from tools import atomic_files
@@ -65,6 +65,8 @@ def run(build, settings, *, architecture):
     data, training, options = settings.data, settings.training, settings.network
     if training.devices > 1:
         raise UserError(f"--devices {training.devices}: a beta-VAE trains on one device")
+    if workers.cluster():
+        raise UserError("TF_CONFIG or SLURM: names several processes; a beta-VAE trains in one")
     experiment.refuse_finished(settings)
     data.require_downloaded()
     counts = {split: len(data.require_samples(split)) for split in ("training", "validation")}
