@@ -37,6 +37,7 @@ def wait_for(process, words):
     for line in process.stdout:
         if words in line:
             return line
+    process.stdout.close()
     raise AssertionError(f"ended with {process.wait()} before {words!r}")
 
 
@@ -88,7 +89,7 @@ def uninterrupted(whole_run):
 
 
 @pytest.mark.parametrize(
-    ("kills", "epochs"), [(2, 4), pytest.param(20, 40, marks=[pytest.mark.slow, pytest.mark.timeout(1500)])]
+    ("kills", "epochs"), [(2, 16), pytest.param(20, 60, marks=[pytest.mark.slow, pytest.mark.timeout(1500)])]
 )
 def test_killed_at_random_moments(whole_run, tmp_path, kills, epochs):
     random_ = random.Random(kills)
@@ -101,7 +102,7 @@ def test_killed_at_random_moments(whole_run, tmp_path, kills, epochs):
         assert str(folder) in line
         if done == kills:
             break
-        time.sleep(random_.uniform(0.0, 2.5))  # compiling, training, a state being written, validation, the last pictures
+        time.sleep(random_.uniform(0.0, 2.0))  # compiling, training, a state being written, validation, the last pictures
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
