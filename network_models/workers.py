@@ -19,6 +19,7 @@ from tools.errors import UserError
 
 PATIENCE = 180.0  # seconds for all processes to report at the start
 _PORT = 12355  # first port on each SLURM node
+_OF_A_LOSS = ("Socket", "Connection", "connection", "heartbeat", "Collective ops is aborted")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -375,8 +376,11 @@ class Workers:
             yield
         except (tensorflow.errors.UnavailableError, tensorflow.errors.AbortedError, tensorflow.errors.InternalError,
                 tensorflow.errors.DeadlineExceededError, tensorflow.errors.CancelledError) as error:  # fmt: skip
-            names = ", ".join(self.lost()) or "another process"
-            reason = next((line for line in str(error).splitlines() if "Socket" in line or "Connection" in line), "")
-            reason = " ".join(reason.split())[:100] or type(error).__name__
+            told = next((line for line in str(error).splitlines() if any(word in line for word in _OF_A_LOSS)), None)
+            gone = self.lost()
+            if told is None and not gone:
+                raise  # an error of our own computation
+            names = ", ".join(gone) or "another process"
+            reason = " ".join((told or type(error).__name__).split())[:100]
             how = f"--resume {folder}" if folder else "--resume and its run folder"
             raise UserError(f"{names}: was lost ({reason}); start all processes again with {how}") from error
