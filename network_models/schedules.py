@@ -1,4 +1,4 @@
-"""How the learning rate moves during training: one cycle, halving, or reduction on a plateau.
+"""How the learning rate moves during training: one cycle, steps down, or reduction on a plateau.
 
 Each schedule is a callback. The first two are functions of the step or epoch alone; the third has a memory, which
 `network_models.training_state.TrainingState` keeps, so that an interrupted run continues as if it had not been.
@@ -47,16 +47,26 @@ def one_cycle(step, steps, highest):
     return _cosine(highest, initial / FINAL_DIVISOR, part), _cosine(low, high, part)
 
 
-def halved(epoch, initial, every):
-    """The rate in an epoch (counted from 0) when it starts at `initial` and halves after each `every` epochs."""
-    return initial * 0.5 ** (epoch // every)
+def stepped_down(epoch, initial, factor, every=1):
+    """The rate in an epoch (counted from 0) when it starts at `initial`, times `factor` after each `every` epochs."""
+    return initial * factor ** (epoch // every)
 
 
 def _cosine(start, end, part):
     return end + (start - end) / 2 * (1 + math.cos(math.pi * part))
 
 
-class _Schedule(keras.callbacks.Callback):
+class Schedule(keras.callbacks.Callback):
+    """What all schedules share.
+
+    Attributes
+    ----------
+    scale : float
+        By which all rates are multiplied, as --scale_rate wants on several devices.
+    """
+
+    scale = 1.0
+
     @property
     def optimizer(self):
         optimizer = self.model.optimizer
@@ -71,7 +81,7 @@ class _Schedule(keras.callbacks.Callback):
             logs["rate"] = self.rate()
 
 
-class OneCycle(_Schedule):
+class OneCycle(Schedule):
     """Set learning rate and momentum before each step by `one_cycle`; an optimizer without momentum keeps none.
 
     Parameters
@@ -88,30 +98,32 @@ class OneCycle(_Schedule):
 
     def on_train_batch_begin(self, batch, logs=None):
         rate, momentum = one_cycle(self.first_step + batch, self.params["epochs"] * self.params["steps"], self.highest)
-        self.optimizer.learning_rate = rate
+        self.optimizer.learning_rate = self.scale * rate
         if hasattr(self.optimizer, "set_momentum"):
             self.optimizer.set_momentum(momentum)
 
 
-class Halving(_Schedule):
-    """Halve the learning rate after each `every` epochs.
+class StepDecay(Schedule):
+    """Multiply the learning rate by `factor` after each `every` epochs.
 
     Parameters
     ----------
     initial : float
+    factor : float
     every : int
     """
 
-    def __init__(self, initial, every):
+    def __init__(self, initial, factor, every=1):
         super().__init__()
         self.initial = initial
+        self.factor = factor
         self.every = every
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.optimizer.learning_rate = halved(epoch, self.initial, self.every)
+        self.optimizer.learning_rate = self.scale * stepped_down(epoch, self.initial, self.factor, self.every)
 
 
-class ReduceOnPlateau(_Schedule):
+class ReduceOnPlateau(Schedule):
     """Multiply the learning rate by `factor` when the validation loss has not fallen for more than `patience` epochs.
 
     Parameters

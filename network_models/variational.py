@@ -100,9 +100,10 @@ class MeanVector(keras.metrics.Metric):
         self.samples = self.add_variable(shape=(), initializer="zeros", name="samples")
 
     def update_state(self, values, sample_weight=None):
-        """Add a batch: `values` (n, k)."""
-        self.total.assign_add(keras.ops.sum(values, axis=0))
-        self.samples.assign_add(keras.ops.cast(keras.ops.shape(values)[0], "float32"))
+        """Add a batch: `values` (n, k), and how much each counts (n,)."""
+        weight = keras.ops.ones_like(values[:, 0]) if sample_weight is None else sample_weight
+        self.total.assign_add(keras.ops.sum(weight[:, None] * values, axis=0))
+        self.samples.assign_add(keras.ops.sum(weight))
 
     def result(self):
         return self.total / keras.ops.maximum(self.samples, 1.0)
@@ -181,7 +182,8 @@ class BetaVAE(keras.Model):
     -----
     Takes the images, or a dict with them as its only entry, and returns a dict of ``output`` (of the decoder), ``mean``
     and ``log_variance``. Sampling takes place in training only. The reconstruction is a sum over pixels, the divergence
-    one over latents; both are means over the samples of a batch.
+    one over latents; both are means over the samples of a batch. Samples may come with weights, as those of
+    `network_models.weighted_batches`: then both are sums of what each sample has times its weight.
     """
 
     def __init__(
@@ -215,7 +217,10 @@ class BetaVAE(keras.Model):
         self.disk = disk
         self.seed = seed
         self.sampling = Sampling(seed, name="sampling", dtype="float32")
-        self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False)
+        self.step = self.add_weight(
+            name="step", shape=(), initializer="zeros", trainable=False, aggregation="only_first_replica"
+        )
+        self.mean_loss = keras.metrics.Mean(name="mean_loss")
         self.error = keras.metrics.Mean(name="reconstruction")
         self.kl = keras.metrics.Mean(name="kl")
         self.latent_kl = MeanVector(self.latent_dim, name="latent_kl")
@@ -251,7 +256,7 @@ class BetaVAE(keras.Model):
         return reconstruction_error(image, output, loss=self.likelihood, deviation=self.deviation)
 
     def weighted_divergence(self, kl, *, training=True):
-        """What the mean divergence of a batch (nats) adds to the loss: tensor ().
+        """What the mean divergence of a batch (nats) adds to the loss, or without a capacity that of each sample: tensor.
 
         In training at this step; otherwise as at the end of annealing and growth, so that validation losses of different
         epochs can be compared.
@@ -270,10 +275,17 @@ class BetaVAE(keras.Model):
         error = self.reconstruction_error(_image(x), y_pred["output"])
         latent = divergence(y_pred["mean"], y_pred["log_variance"])
         kl = keras.ops.sum(latent, axis=-1)
-        self.error.update_state(error)
-        self.kl.update_state(kl)
-        self.latent_kl.update_state(latent)
-        loss = keras.ops.mean(error) + self.weighted_divergence(keras.ops.mean(kl), training=training)
+        if sample_weight is None:
+            counting = keras.ops.ones_like(kl)
+            loss = keras.ops.mean(error) + self.weighted_divergence(keras.ops.mean(kl), training=training)
+            losses = loss * counting
+        else:
+            weight = keras.ops.reshape(sample_weight, (-1,))
+            counting = keras.ops.cast(weight > 0, kl.dtype)
+            losses = error + self.weighted_divergence(kl, training=training)
+            loss = keras.ops.sum(weight * losses)
+        for metric, values in ((self.mean_loss, losses), (self.error, error), (self.kl, kl), (self.latent_kl, latent)):
+            metric.update_state(values, sample_weight=counting)
         if training:
             self.step.assign_add(1.0)
         return loss

@@ -9,7 +9,7 @@ science/latent_traversal for what to do with the result.
 
 import pathlib
 
-from network_models import settings
+from network_models import experiment, settings
 from network_models.beta_vae import burgess, full_disk, sequence, training
 from network_models.beta_vae.vae_options import VAETraining
 from tools import command_line
@@ -33,7 +33,12 @@ def main(arguments=None):
         data_defaults=lambda name, given: {"image_size": SIZES[name]},
         aliases=ALIASES,
     )
-    return training.run(NETWORKS[name].build, chosen, architecture=name)
+    from network_models import schedules
+
+    objective = training.Reconstruction(chosen, name)
+    gamma, rate = chosen.training.gamma, chosen.training.learning_rate
+    callbacks = [schedules.StepDecay(rate, gamma)] if gamma < 1 else []
+    return experiment.run(NETWORKS[name].build, chosen, objective=objective, architecture=name, callbacks=callbacks)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ needs magnetograms and a flare list (config.yml, or --folder and --flares). See 
 the published studies set, what to expect, and training on a cluster.
 """
 
+import functools
 import pathlib
 
 from network_models import experiment, settings
+from network_models.forecast import Forecast
 from network_models.full_disk_flare_forecast import alexnet, attention, resnet34, standard_cnn, vgg16
 from network_models.full_disk_flare_forecast.training_options import FullDiskTraining
 from tools import command_line
@@ -48,14 +50,15 @@ def train(chosen, name):
         raise UserError(f"{data.title}: these networks forecast whether there is a flare; choose a target of that kind")
     rate = _event_rate(data, "training")
     _event_rate(data, "validation")
+    weights = (rate, 1 - rate) if training.balance == "weights" else None
+    objective = Forecast(chosen, optimizer=functools.partial(optimizer_of, training), class_weights=weights)
     return experiment.run(
         NETWORKS[name].build,
         chosen,
+        objective=objective,
         architecture=name,
         callbacks=schedule_of(training),
-        optimizer=lambda: optimizer_of(training),
         sampling=EqualClasses(data.targets("training"), seed=training.seed) if training.balance == "augment" else None,
-        class_weights=(rate, 1 - rate) if training.balance == "weights" else None,
     )
 
 
@@ -78,7 +81,7 @@ def schedule_of(training):
     if training.schedule == "onecycle":
         return [schedules.OneCycle(training.max_lr)]
     if training.schedule == "halving":
-        return [schedules.Halving(training.learning_rate, training.halve_every)]
+        return [schedules.StepDecay(training.learning_rate, 0.5, training.halve_every)]
     if training.schedule == "plateau":
         return [schedules.ReduceOnPlateau(training.factor, training.patience)]
     return []

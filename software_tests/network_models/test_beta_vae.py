@@ -160,7 +160,28 @@ def test_loss_is_the_error_and_beta_times_the_divergence():
     assert logs["loss"] == pytest.approx(logs["reconstruction"] + 7 * logs["kl"], rel=1e-5)
     assert float(numpy.asarray(model.latent_kl.result()).sum()) == pytest.approx(logs["kl"], rel=1e-5)
     assert logs["kl"] > 0.1
-    assert set(logs) == {"loss", "reconstruction", "kl"}
+    assert set(logs) == {"loss", "mean_loss", "reconstruction", "kl"}
+    assert logs["mean_loss"] == pytest.approx(logs["loss"], rel=1e-6)
+
+
+def test_losses_of_parts_with_weights_add_up_to_that_of_the_whole():
+    """As on several devices: weights are shares of the whole batch, a sample of weight 0 fills a part up."""
+    x = numpy.random.default_rng(0).random((5, 16, 16, 1), "float32")
+    model = compiled(beta=7.0)
+    model.encoder.get_layer("mean_and_log_variance").bias.assign([0.5, -1.0, 0.0, 0.3])
+
+    def loss(images, weight=None):
+        weight = None if weight is None else numpy.array(weight, "float32")[:, None]
+        return float(model.compute_loss({"x": images}, None, model(images, training=False), weight))
+
+    whole = loss(x)
+    model.reset_metrics()
+    parts = loss(x[:3], [0.2, 0.2, 0.2]) + loss(x[[3, 4, 4]], [0.2, 0.2, 0])
+    assert parts == pytest.approx(whole, rel=1e-6)
+    assert float(model.mean_loss.result()) == pytest.approx(whole, rel=1e-6)
+    kl = float(model.kl.result())
+    assert float(numpy.asarray(model.latent_kl.result()).sum()) == pytest.approx(kl, rel=1e-6)
+    assert whole == pytest.approx(float(model.error.result()) + 7 * kl, rel=1e-6)
 
 
 def test_annealing_and_capacity_grow_with_the_steps():
@@ -261,12 +282,9 @@ def test_what_a_run_leaves(run):
     assert json.loads((folder.performance / "scores.json").read_text()) == pytest.approx(run.scores)
 
 
-def test_the_rate_decays_by_gamma_after_each_epoch():
-    from network_models.beta_vae.vae_options import VAETraining
-
-    optimizer = training.optimizer_of(VAETraining(learning_rate=1e-2, gamma=0.5), 3)
-    rates = [float(optimizer._learning_rate(step)) for step in (0, 2, 3, 6)]
-    assert rates == pytest.approx([1e-2, 1e-2, 5e-3, 2.5e-3])
+def test_the_rate_decays_by_gamma_after_each_epoch(run):
+    history = pandas.read_csv(run.folder.performance / "loss_and_architecture.csv")
+    assert history["rate"].tolist() == pytest.approx([2e-3, 1e-3, 5e-4, 2.5e-4])
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(run, tmp_path):
@@ -430,7 +448,7 @@ def test_images_outside_0_to_1():
         (["--loss", "hinge"], "invalid choice"),
         (["--architecture", "sequence"], "takes sequences"),
         (["--source", "mnist", "--folder", "nowhere"], "missing train-images-idx3-ubyte"),
-        (["--devices", "2"], "trains on one device"),
+        (["--devices", "2", "--capacity", "5"], "--capacity 5: works on one device, not on 2"),
     ],
 )
 def test_bad_flags_are_one_line_and_leave_nothing(flags, message, tmp_path):

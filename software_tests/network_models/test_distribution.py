@@ -20,6 +20,7 @@ from tools.errors import UserError
 HERE = pathlib.Path(__file__).parent
 PROJECT = HERE.parents[1]
 SCRIPT = PROJECT / "network_models" / "xray_flux_forecast" / "starting_point" / "network.py"
+VAE = PROJECT / "network_models" / "beta_vae" / "train.py"
 DATA = ["--dataset", HERE / "tiny_data.py", "--count", "45", "--batch_size", "16"]  # three batches, the last of 13
 FLAGS = [*DATA, "--epochs", "3", "--dropout_rate", "0", "--block_channels", "4", "8", "--learning_rate", "0.01"]
 
@@ -113,6 +114,41 @@ def test_four_logical_devices_train_as_one_does(alone, tmp_path):
     output = process.communicate(timeout=200)[0]
     assert process.returncode == 0, output
     same_losses(folder_of(tmp_path), alone())
+
+
+@pytest.mark.slow
+def test_a_beta_vae_on_devices_and_processes_has_the_losses_of_one(tmp_path):
+    """At a rate of 0, since the noise of a sample differs: what does not depend on noise has to be equal."""
+    flags = ["--most", "45", "--batch_size", "16", "--epochs", "2", "--lr", "0", "--shown", "2", "--beta", "3"]
+    for name, more in (("one", []), ("devices", ["--devices", "2"])):
+        process = start(0, None, *flags, *more, "--out", tmp_path / name, script=VAE)
+        output = process.communicate(timeout=200)[0]
+        assert process.returncode == 0, output
+    ended = together(2, *flags, "--out", tmp_path / "processes", script=VAE)
+    assert [code for code, _ in ended] == [0, 0], "\n".join(output for _, output in ended)
+    expected = folder_of(tmp_path / "one")
+    for name in ("devices", "processes"):
+        found = folder_of(tmp_path / name)
+        for column in ("kl", "val_kl", "val_reconstruction", "val_loss"):
+            numpy.testing.assert_allclose(table_of(found)[column], table_of(expected)[column], rtol=1e-5, err_msg=column)
+        numpy.testing.assert_allclose(table_of(found)["loss"], table_of(expected)["loss"], rtol=0.05)
+        ours, theirs = (numpy.loadtxt(run.path / "latent_kl.csv", delimiter=",", usecols=range(2, 13), skiprows=1)
+                        for run in (found, expected))  # fmt: skip
+        numpy.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gamma", [1, 0.5])
+def test_the_rate_scaled_with_the_devices(tmp_path, gamma):
+    """Whether a schedule moves it or not."""
+    flags = ["--most", "45", "--batch_size", "16", "--epochs", "2", "--lr", "0.001", "--shown", "2"]
+    more = ["--gamma", gamma, "--devices", "2", "--scale_rate", "--out", tmp_path]
+    process = start(0, None, *flags, *more, script=VAE)
+    output = process.communicate(timeout=200)[0]
+    assert process.returncode == 0, output
+    with numpy.load(folder_of(tmp_path).state) as state:
+        rates = [float(state[name]) for name in state.files if name.startswith("optimizer_") and state[name].ndim == 0]
+    assert any(rate == pytest.approx(0.002 * gamma) for rate in rates)
 
 
 @pytest.mark.slow

@@ -36,8 +36,8 @@ def test_one_cycle_of_a_single_step_is_finite():
     assert all(numpy.isfinite(schedules.one_cycle(0, 1, 0.1)))
 
 
-def test_halving():
-    assert [schedules.halved(epoch, 0.8, 3) for epoch in (0, 2, 3, 5, 6, 9)] == [0.8, 0.8, 0.4, 0.4, 0.2, 0.1]
+def test_steps_down():
+    assert [schedules.stepped_down(epoch, 0.8, 0.5, 3) for epoch in (0, 2, 3, 5, 6, 9)] == [0.8, 0.8, 0.4, 0.4, 0.2, 0.1]
 
 
 def model_with(optimizer):
@@ -45,6 +45,21 @@ def model_with(optimizer):
     model.compile(optimizer, "mse")
     optimizer.build(model.trainable_variables)
     return model
+
+
+@pytest.mark.parametrize("schedule", [schedules.OneCycle(0.5), schedules.StepDecay(0.5, 0.1)], ids=["one cycle", "steps down"])
+def test_rates_are_scaled(schedule):
+    optimizer = CoupledSGD(0.1, 0.9)
+    schedule.set_model(model_with(optimizer))
+    schedule.set_params({"steps": 5, "epochs": 2})
+    rates = {}
+    for scale in (1.0, 4.0):
+        schedule.scale = scale
+        schedule.on_epoch_begin(1)
+        schedule.on_train_batch_begin(2)
+        rates[scale] = schedule.rate()
+    assert 0 < rates[1.0] < 0.5
+    assert rates[4.0] == pytest.approx(4 * rates[1.0], rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(3))

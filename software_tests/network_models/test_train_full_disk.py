@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dataset_models.flare_labels import image_names
-from network_models import experiment, schedules, settings
+from network_models import schedules, settings, weighted_batches
 from network_models.full_disk_flare_forecast import train
 from network_models.full_disk_flare_forecast.training_options import FullDiskTraining
 from network_models.trained_network import load_network
@@ -205,12 +205,14 @@ def test_weights_of_a_batch_make_a_sum_the_weighted_mean():
     target = numpy.array([1, 0, 0], "float32")
     image = numpy.arange(3, dtype="float32")[:, None]
     for replicas, count in ((1, 3), (2, 4), (4, 4)):
-        inputs, targets, weights = experiment._for_fit(replicas, (0.2, 0.8))({"image": tensorflow.constant(image)}, target)
+        inputs, targets, weights = weighted_batches.for_devices(replicas, (0.2, 0.8))(
+            {"image": tensorflow.constant(image)}, target
+        )
         assert inputs["image"].shape == (count, 1)
         assert targets.shape == weights.shape == (count, 1)
         assert list(weights[:3, 0].numpy()) == pytest.approx([0.8 / 1.2, 0.2 / 1.2, 0.2 / 1.2])
         assert not weights[3:].numpy().any()
-    assert len(experiment._for_fit(1)({"image": image}, target)) == 2
+    assert len(weighted_batches.for_devices(1)({"image": image}, target)) == 2
 
 
 @pytest.mark.slow

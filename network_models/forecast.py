@@ -1,0 +1,207 @@
+"""Forecasts as an objective: losses, starts and scores of networks that forecast a data set's target."""
+
+import functools
+import math
+
+import numpy
+
+from network_models.objective import Objective
+from tools import atomic_files, skill_scores
+from tools.errors import UserError
+
+
+class Forecast(Objective):
+    """Forecast the target of a data set: a number, or whether there is an event.
+
+    Parameters
+    ----------
+    settings : network_models.settings.RunSettings
+    optimizer : callable, optional
+        ``optimizer()`` returns the `keras.optimizers.Optimizer`; without it the settings decide.
+    class_weights : sequence of float, optional
+        For classification: weights of samples without and with an event. The loss of a batch, and the losses reported,
+        are then sum(w l) / sum(w), as of ``torch.nn.CrossEntropyLoss(weight)``.
+
+    Notes
+    -----
+    A network's output is (n, 1): the target, or for classification the logit of the event; or (n, 2): logits of no
+    event and event; or a dict whose entry ``"logits"`` is one of these.
+    """
+
+    def __init__(self, settings, *, optimizer=None, class_weights=None):
+        self.data = settings.data
+        self.label = "cross-entropy" if self.data.task == "classification" else "mean squared error"
+        self.title = f"{self.data.target_label}\n{self.data.title}"
+        self.class_weights = class_weights
+        self._training = settings.training
+        self._optimizer = optimizer or functools.partial(optimizer_of, settings.training)
+
+    def start(self, network):
+        """Fill `Whiten` layers and set the bias of the last layer: `fit_statistics`, `start_at_climatology`."""
+        fit_statistics(network, self.data)
+        start_at_climatology(network, self.data)
+
+    def trained_part(self, network):
+        """The network up to its target or logits: Keras pairs targets and metrics with the first of several outputs."""
+        import keras
+
+        return keras.Model(network.input, network.output["logits"]) if isinstance(network.output, dict) else network
+
+    def compile(self, model, *, replicas):
+        """Compile with the loss of the data set's task, and a metric that repeats it as a mean over samples."""
+        import keras
+
+        from network_models.metrics import HeidkeSkillScore, MeanLoss, TrueSkillStatistic
+
+        data, width = self.data, model.output.shape[-1]
+        if data.task == "regression" and width != 1:
+            raise UserError(f"{model.name} has {width} outputs and {data.title} asks for one number; choose another target")
+        # On several devices, and with class weights, samples carry weights that make a plain sum the mean over the batch.
+        reduction = "sum" if replicas > 1 or self.class_weights is not None else "sum_over_batch_size"
+        if data.task == "regression":
+            kind, keywords = keras.losses.MeanSquaredError, {}
+        elif width == 1:
+            kind, keywords = keras.losses.BinaryCrossentropy, {"from_logits": True}
+        else:
+            kind, keywords = keras.losses.SparseCategoricalCrossentropy, {"from_logits": True}
+        loss = kind(reduction=reduction, **keywords)
+        metrics = [MeanLoss(kind(reduction="none", **keywords), self.class_weights)]
+        if data.task == "classification":
+            metrics += [TrueSkillStatistic(), HeidkeSkillScore()]
+        model.compile(optimizer=self._optimizer(), loss=loss, weighted_metrics=metrics, jit_compile=self._training.xla)
+        model.optimizer.build(model.trainable_variables)  # here, since its variables belong to the devices of this scope
+
+    def build_metrics(self, model):
+        """As `Objective.build_metrics`."""
+        import keras
+
+        one = keras.ops.zeros((1, 1))
+        model.compute_metrics(None, one, keras.ops.zeros((1, model.output.shape[-1])), one)
+        model.reset_metrics()
+
+    def scores(self, folder, *, batch_size):
+        """Write the forecasts of the validation split; returns `scores_of` them and, for classification, the best skill."""
+        from network_models.trained_network import load_network
+
+        predictions = folder.performance / "validation_forecasts.csv"
+        self.data.evaluate(load_network(folder.best), predictions, batch_size=batch_size)
+        scores = scores_of(predictions, self.data)
+        if self.data.task == "classification":
+            scores |= _most_skilful_forecasts(folder, self.data, batch_size)
+        return scores
+
+
+def optimizer_of(training):
+    """The `keras.optimizers.Optimizer` of some `TrainingOptions`."""
+    import keras
+
+    rate = training.learning_rate
+    decay = training.weight_decay or None
+    if training.optimizer == "sgd":
+        return keras.optimizers.SGD(rate, momentum=0.9, weight_decay=decay)
+    return keras.optimizers.Adam(rate, weight_decay=decay)
+
+
+def fit_statistics(model, data, *, most=512):
+    """Fill every `Whiten` layer from the training split.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Whiten layers are found by their names, ``whiten_<input>``.
+    data : SolarData
+    most : int
+        Samples used: all, or this many evenly spaced ones.
+    """
+    from tqdm import tqdm
+
+    from network_models.layers import Whiten
+
+    layers = {layer.name.removeprefix("whiten_"): layer for layer in model.layers if isinstance(layer, Whiten)}
+    if not layers:
+        return
+    times = data.times("training")
+    times = times[numpy.unique(numpy.linspace(0, len(times) - 1, min(most, len(times))).astype(int))]
+    totals = {name: numpy.zeros((3, data.input_shapes[name][-1])) for name in layers}
+    for time in tqdm(times, desc="statistics", unit="image", disable=None, leave=False):
+        inputs = data.inputs(time)
+        for name, layer in layers.items():
+            values = numpy.asarray(layer.transform(inputs[name][None]), "float64").reshape(-1, inputs[name].shape[-1])
+            totals[name] += numpy.stack([numpy.full(values.shape[1], len(values)), values.sum(0), (values**2).sum(0)])
+    for name, layer in layers.items():
+        count, total, squares = totals[name]
+        mean = total / count
+        layer.set_statistics(mean, numpy.sqrt(numpy.maximum(squares / count - mean**2, 0)))
+
+
+def start_at_climatology(model, data):
+    """Set the bias of the last layer so that an untrained network forecasts the mean of the training split.
+
+    Applies to networks whose last layer is named ``output`` and has one unit: it gets the mean target, or for
+    classification the logit of the event rate (kept within 0.1 % and 99.9 %).
+    """
+    layer = next((layer for layer in model.layers if layer.name == "output"), None)
+    if layer is None or layer.bias is None or layer.bias.shape != (1,):
+        return
+    mean = float(data.targets("training").mean())
+    if data.task == "classification":
+        rate = min(max(mean, 0.001), 0.999)
+        mean = math.log(rate / (1 - rate))
+    layer.bias.assign([mean])
+
+
+def scores_of(path, data):
+    """Scores of a file written by `SolarData.evaluate`, beside those of the baselines on the same samples.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+    data : SolarData
+        Its training split gives climatology.
+
+    Returns
+    -------
+    dict of str to float
+        For classification TSS, HSS, AUC, Brier score and Brier skill against the event rate of the training split,
+        and the same for persistence; otherwise errors, and skill against climatology and persistence, in dex where
+        every value is a flux.
+    """
+    import pandas
+
+    table = pandas.read_csv(path)
+    forecast, truth, prior = (table[name].to_numpy("float64") for name in ("prediction", "true_value", "prior_value"))
+    if data.task == "classification":
+        climatology = float(data.targets("training").mean())
+        scores = skill_scores.probability_scores(forecast, truth, reference=climatology)
+        persistence = skill_scores.probability_scores(prior, truth, reference=climatology)
+        rate = {"climatology": climatology, "event_rate": float(truth.mean())}
+        return scores | {f"persistence_{name}": value for name, value in persistence.items()} | rate
+    past = numpy.array([data.truth(time)[0] for time in data.times("training")], "float64")
+    if (forecast > 0).all() and (truth > 0).all() and (prior > 0).all() and (past > 0).all():
+        forecast, truth, prior, past = (numpy.log10(values) for values in (forecast, truth, prior, past))
+    return skill_scores.regression_scores(forecast, truth, {"climatology": past.mean(), "persistence": prior})
+
+
+def _most_skilful_forecasts(folder, data, batch_size):
+    """Write time, probability and target of the validation split as the most skilful network has it; returns its skill.
+
+    The skill is that of the epoch chosen on this very split, and so flatters a little.
+    """
+    import pandas
+
+    from network_models.trained_network import load_network
+
+    chosen = folder.most_skilful if folder.most_skilful.is_file() else folder.best
+    source = folder.performance / "validation_forecasts.csv"
+    path = folder.performance / "validation_predictions.csv"
+    if not chosen.samefile(folder.best):
+        data.evaluate(load_network(chosen), path, batch_size=batch_size)
+        source = path
+    columns = {"time": "time", "prediction": "probability", "true_value": "target"}
+    table = pandas.read_csv(source)[list(columns)].rename(columns=columns).astype({"target": int})
+    atomic_files.write_table(path, table)
+    found = skill_scores.contingency_table(table["probability"], table["target"])
+    return {
+        "most_skilful_tss": float(skill_scores.true_skill_statistic(found)),
+        "most_skilful_hss": float(skill_scores.heidke_skill_score(found)),
+    }

@@ -1,0 +1,73 @@
+"""What a network is trained for: the part of a run that differs between forecasts and other tasks."""
+
+import abc
+
+
+class Objective(abc.ABC):
+    """What `network_models.experiment.run` has to know of a task.
+
+    Attributes
+    ----------
+    data : dataset_models.solar_data.SolarData
+        What the network sees.
+    label : str
+        Of the loss, with its unit, for pictures.
+    title : str
+        Of the same pictures.
+    class_weights : sequence of float or None
+        Weights of samples without and with an event in the loss.
+    """
+
+    class_weights = None
+
+    @abc.abstractmethod
+    def start(self, network):
+        """Give a new network what it takes from the training split, and meet what is wrong with images.
+
+        Called before anything is written.
+        """
+
+    def trained_part(self, network):
+        """The model that ``fit`` sees, which shares the weights of the network that is saved: keras.Model."""
+        return network
+
+    @abc.abstractmethod
+    def compile(self, model, *, replicas):
+        """Compile a trained part, its optimizer built.
+
+        With several replicas the loss must be the sum of w l over the samples of a device: the weights w that come with
+        the samples add up to 1 over the batch of all devices, and samples of weight 0 do not count. A metric
+        ``mean_loss`` is then reported as the loss.
+
+        Parameters
+        ----------
+        model : keras.Model
+        replicas : int
+            Devices or processes over which each batch is spread.
+
+        Raises
+        ------
+        UserError
+            The model cannot be trained for this.
+        """
+
+    def build_metrics(self, model):  # noqa: B027 - nothing to do where they are made with the model
+        """Make the variables of the model's metrics, where Keras would do so only in the first step."""
+
+    def callbacks(self, folder):
+        """What is written besides, as keras.callbacks.Callback: list. Those with ``state`` and ``restore`` are kept."""
+        return []
+
+    @abc.abstractmethod
+    def scores(self, folder, *, batch_size):
+        """Write what the best network makes of the validation split, and return its scores.
+
+        Parameters
+        ----------
+        folder : network_models.run_folder.RunFolder
+        batch_size : int
+
+        Returns
+        -------
+        dict of str to float
+        """
