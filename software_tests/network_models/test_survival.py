@@ -21,10 +21,10 @@ FLAGS = ["--dataset", str(HERE / "tiny_data.py"), "--kind", "classification", "-
 FLAGS += ["--dropout_rate", "0.5", "--block_channels", "4", "8", "--learning_rate", "0.01"]
 
 
-def start(*arguments, environment=None):
+def start(*arguments, environment=None, script=HERE / "survivor.py"):
     """A training in a process of its own, its output in one pipe."""
     return subprocess.Popen(
-        [sys.executable, str(HERE / "survivor.py"), *map(str, arguments)],
+        [sys.executable, str(script), *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -60,10 +60,13 @@ def same(one, other):
         assert set(mine.files) == set(theirs.files)
         for name in mine.files:
             numpy.testing.assert_array_equal(mine[name], theirs[name], err_msg=name)
+    rows = other.performance / "loss_and_architecture.csv"
     drop = [name for name in rows_of(one).columns if name in ("checkpoint_steps",)]
     pandas.testing.assert_frame_equal(rows_of(one).drop(columns=drop), rows_of(other).drop(columns=drop))
-    for name in ("validation_forecasts.csv", "validation_predictions.csv"):
-        assert (one.performance / name).read_bytes() == (other.performance / name).read_bytes()
+    written = {path.relative_to(other.path) for path in other.path.rglob("*.csv")} - {rows.relative_to(other.path)}
+    assert written
+    for name in written:
+        assert (one.path / name).read_bytes() == (other.path / name).read_bytes(), name
     names = sorted(path.name for path in one.epochs.iterdir())
     assert names == sorted(path.name for path in other.epochs.iterdir())
 
@@ -118,6 +121,29 @@ def test_killed_at_random_moments(whole_run, tmp_path, kills, epochs):
     assert (folder.performance / "scores.json").is_file()
     assert done == kills, "the training was over before it had been killed often enough"
     same(folder, whole_run(epochs))
+
+
+@pytest.mark.slow
+def test_a_beta_vae_killed_within_epochs(tmp_path):
+    """Its sampling, its annealing and its table of divergences go on too."""
+    script = PROJECT / "network_models" / "beta_vae" / "train.py"
+    flags = ["--most", "120", "--batch_size", "8", "--epochs", "6", "--gamma", "0.8", "--annealing_steps", "40", "--shown", "2"]
+    flags += ["--dropout", "0.1", "--checkpoint_steps", "2"]
+    process = start(*flags, "--out", tmp_path / "whole", script=script)
+    output = process.communicate(timeout=400)[0]
+    assert process.returncode == 0, output
+    process = start(*flags, "--out", tmp_path / "killed", script=script)
+    for epoch in (2, 4):
+        wait_for(process, f"Epoch {epoch}/6")
+        time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        folder = folder_of(tmp_path / "killed")
+        assert not (folder.performance / "scores.json").is_file()
+        process = start("--resume", folder, script=script)
+    output = process.communicate(timeout=400)[0]
+    assert process.returncode == 0, output
+    same(folder, folder_of(tmp_path / "whole"))
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
