@@ -190,7 +190,7 @@ def draw(path, steps, parameters, times, *, gpu_step=GPU_STEP):
                 right.annotate(
                     f"{value:.3g}",
                     (workers, value),
-                    (0, 9 if above else -16),
+                    (-24, 7) if above else (14, -16),
                     textcoords="offset points",
                     ha="center",
                     fontsize=10,

@@ -117,10 +117,11 @@ def write_image(folder, sun, time):
     Returns
     -------
     pathlib.Path
-        An array (height * width, channel) float32 saved by numpy, row 0 southernmost as FlareNet saved its own.
+        An array (height * width, channel) float32 saved by numpy, row 0 southernmost as FlareNet saved its own;
+        magnetograms in Gauss, whatever the unit of `sun`.
     """
     path = pathlib.Path(folder) / sun.image_name(time)
-    return _write_flat(path, sun.image(time))
+    return _write_flat(path, sun.drawn(sun.regions(time), time))
 
 
 def write_legacy(folder, image, time):

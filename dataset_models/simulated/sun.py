@@ -24,7 +24,7 @@ from tools.options import option
 
 PLACES = 6  # regions, the strongest, that figures name
 CHANNEL_SETS = {"aia": "AIA_08", "hmi": "HMI_01", "both": "AIA_HMI_09"}
-MAGNETOGRAM = Channel("magnetogram", "hmimag", "G")
+MAGNETOGRAMS = {unit: Channel("magnetogram", "hmimag", words) for unit, words in (("G", "G"), ("grey", "grey level (0 to 1)"))}
 
 _IMAGE_NAME = re.compile(r"(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)_(AIA_08|HMI_01|AIA_HMI_09)_(\d+)_(\d+)\.dat")
 _BEHIND_THE_LIMB = 125.0  # degrees: what is farther does not come into view within a day
@@ -58,6 +58,11 @@ class SimulatedSun(XRayFluxData):
         most=180.0,
     )
     magnetogram_clip: float = option(256.0, "largest field in a magnetogram, Gauss", least=1.0)
+    magnetogram_unit: str = option(
+        "G",
+        "of a magnetogram's pixels: Gauss, or grey levels 0 to 1 with 0.5 for no field, as full-disk images of HMI have them",
+        choices=tuple(MAGNETOGRAMS),
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -123,8 +128,12 @@ class SimulatedSun(XRayFluxData):
         Returns
         -------
         numpy.ndarray
-            float32 (height, width, channel): DN/s, and Gauss (0 off the disk) for a magnetogram.
+            float32 (height, width, channel): DN/s, and for a magnetogram `magnetogram_unit`.
         """
+        return self._in_unit(self.drawn(regions, time))
+
+    def drawn(self, regions, time):
+        """As `image_of`, with magnetograms in Gauss (0 off the disk) whatever their unit is here."""
         parts = []
         if self.channel_set != "hmi":
             parts.append(self.renderer.aia(regions, time, flaring=self.xrays.flaring(regions.number, time)))
@@ -133,12 +142,20 @@ class SimulatedSun(XRayFluxData):
             parts.append(numpy.clip(field, -self.magnetogram_clip, self.magnetogram_clip)[..., None])
         return parts[0] if len(parts) == 1 else numpy.concatenate(parts, axis=-1)
 
+    def _in_unit(self, image):
+        """An image whose magnetogram, the last channel if any, is in Gauss."""
+        if self.channel_set != "aia" and self.magnetogram_unit == "grey":
+            image = image.copy()
+            image[..., -1] = (image[..., -1] + self.magnetogram_clip) / (2 * self.magnetogram_clip)
+        return image
+
     # What XRayFluxData asks for
 
     @property
     def channels(self):
         aia = tuple(Channel(name, f"sdoaia{name}", "DN/s", True) for name in AIA_CHANNELS)
-        return {"aia": aia, "hmi": (MAGNETOGRAM,), "both": (*aia, MAGNETOGRAM)}[self.channel_set]
+        magnetogram = MAGNETOGRAMS[self.magnetogram_unit]
+        return {"aia": aia, "hmi": (magnetogram,), "both": (*aia, magnetogram)}[self.channel_set]
 
     @property
     def image_shape(self):
@@ -217,7 +234,7 @@ class SimulatedSun(XRayFluxData):
         if image.min() == image.max():
             raise UserError(f"{path}: every pixel is {image.min():g}")
         self.regions(time)  # refuses times outside the span
-        return self._around(image[::-1], time)
+        return self._around(self._in_unit(image[::-1]), time)
 
     def _time_of(self, path):
         match = _IMAGE_NAME.fullmatch(path.name)

@@ -165,9 +165,11 @@ def parse(arguments):
     dataset = pathlib.Path(known.dataset) if known.dataset else resolve_dataset(DEFAULT_DATASET)
     space, data_class = SPACES[known.network], load_solar_data(dataset)
     owners = (space.training_options, space.network_options, data_class)
+    data_defaults = _data_defaults(space, known.network, data_class, {})
     titles = ("training", f"network: {space.title} (fixed when given)", f"data set: {data_class.title}")
     for owner, title in zip(owners, titles, strict=True):
-        options.add_flags(parser, owner, title=title, defaults=space.training)
+        defaults = data_defaults if owner is data_class else space.training
+        options.add_flags(parser, owner, title=title, defaults=defaults)
     flags = parser.parse_args(arguments)
     for name in ("trials", "workers", "parameter_limit"):
         if getattr(flags, name) < 1:
@@ -175,6 +177,7 @@ def parse(arguments):
     if flags.search is None and not flags.show_space:
         parser.error("the following arguments are required: --search")
     given = {owner: options.take(owner, flags) for owner in owners}
+    given[data_class] = _data_defaults(space, flags.network, data_class, given[data_class]) | given[data_class]
     checked = {owner: options.build(owner, values, origin="command line") for owner, values in given.items()}
     training, network = (
         {name: value for name, value in options.as_dictionary(checked[owner]).items() if name in given[owner]}
@@ -200,6 +203,15 @@ def parse(arguments):
     if not chosen.parameters:
         raise UserError("every option of the space is given; leave one out to search for it (--show_space lists them)")
     return chosen, flags.workers, flags.show_space
+
+
+def _data_defaults(space, network, data_class, given):
+    """What the training script of a full-disk network sets of the data set's options: dict."""
+    if not space.full_disk:
+        return {}
+    from network_models.full_disk_flare_forecast.train import data_defaults
+
+    return {name: value for name, value in data_defaults(network, given).items() if name in options.fields(data_class)}
 
 
 def main(arguments=None):

@@ -88,8 +88,12 @@ def schedule_of(training):
 
 
 def data_defaults(name, given):
-    """Data set options unless the user sets them: the studies' image sizes, and their first fold if no other split."""
-    defaults = {"image_size": 256 if name in ("attention", "cnn") else 512}
+    """Data set options unless the user sets them: the studies' image sizes, and their first fold if no other split.
+
+    A data set that could give other images, or other targets, is asked for grey magnetograms and flares.
+    """
+    defaults = {"image_size": 256 if name in ("attention", "cnn") else 512, "dependent_variable": "flare"}
+    defaults |= {"channel_set": "hmi", "magnetogram_unit": "grey"}
     return defaults if {"validation_start", "split"} & set(given) else defaults | {"fold": 1}
 
 

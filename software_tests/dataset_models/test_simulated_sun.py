@@ -428,6 +428,10 @@ def test_magnetograms_are_clipped_and_zero_off_the_disk():
     assert (image[~both.renderer.on_disk][:, 8] == 0).all()
     only = SimulatedSun(**MONTH | {"channel_set": "hmi", "magnetogram_clip": 100.0})
     numpy.testing.assert_array_equal(only.image(time)[..., 0], image[..., 8])
+    grey = SimulatedSun(**MONTH | {"channel_set": "both", "magnetogram_clip": 100.0, "magnetogram_unit": "grey"})
+    numpy.testing.assert_allclose(grey.image(time)[..., 8], (image[..., 8] + 100) / 200, atol=1e-6)
+    numpy.testing.assert_array_equal(grey.image(time)[..., :8], image[..., :8])
+    assert (grey.channels[8].unit, both.channels[8].unit) == ("grey level (0 to 1)", "G")
 
 
 def test_earlier_images_are_drawn_at_any_time():
@@ -450,9 +454,11 @@ def test_impossible_options_are_named(options, named):
 # Image files
 
 
-@pytest.mark.parametrize("channel_set", ["aia", "hmi", "both"])
-def test_an_image_file_reads_back(tmp_path, channel_set):
-    sun = SimulatedSun(**MONTH | {"channel_set": channel_set})
+@pytest.mark.parametrize(
+    ("channel_set", "unit"), [("aia", "G"), ("hmi", "G"), ("both", "G"), ("hmi", "grey"), ("both", "grey")]
+)
+def test_an_image_file_reads_back(tmp_path, channel_set, unit):
+    sun = SimulatedSun(**MONTH | {"channel_set": channel_set, "magnetogram_unit": unit})
     time = sun.times("validation")[0]
     path = archive.write_image(tmp_path, sun, time)
     numpy.testing.assert_array_equal(sun.read_image(path)["image"], sun.image(time))

@@ -192,6 +192,13 @@ def test_one_cycle_has_a_planned_end(learned):
         train.main(["--resume", str(learned.folder), "--models", "vgg"])
 
 
+def test_the_simulated_sun_comes_as_full_disk_magnetograms_do(tmp_path):
+    flags = ["--models", "cnn", "--dataset", str(HERE.parents[1] / "dataset_models/simulated/sun.py"), "--days", "365"]
+    result = train.main([*flags, "--im_size", "32", "--epochs", "1", "--out", str(tmp_path)])
+    stored = result.folder.settings()["data_options"]
+    assert (stored["channel_set"], stored["magnetogram_unit"], stored["dependent_variable"]) == ("hmi", "grey", "flare")
+
+
 def test_the_plateau_schedule_does_not_stop_training(sun, tmp_path):
     """--patience is that of the schedule; --stop_after ends the training."""
     more = ["--fold", 1, "--schedule", "plateau", "--patience", 0, "--lr", 0, "--balance", "none"]
