@@ -6,16 +6,17 @@
     python dataset_models/download/aia_synoptic.py --out data/AIA --verify
 
 With --flares only the hours of these flares are fetched, and as many quiet hours, drawn at random (--seed) from those
-without any flare of the list within six hours. Frames are found by listing the archive's hours, not by guessing minutes:
-the nearest one within --tolerance that has all channels is taken. Files go where dataset_models/SDO/AIA/fdl_1.py reads
-them. Each is opened, its checksums, size, pixels, exposure, QUALITY and time checked. Run it again to go on.
+between the list's first and last flare without any flare of it within six hours. Frames are found by listing the
+archive's hours, not by guessing minutes: the nearest one within --tolerance that has all channels is taken. Files go where
+dataset_models/SDO/AIA/fdl_1.py reads them. Each is opened, its checksums, size, pixels, exposure, QUALITY and time checked.
+Run it again to go on.
 """
 
 import re
 
 import numpy
 
-from dataset_models.download import fetcher, script
+from dataset_models.download import checks, fetcher, script
 from dataset_models.SDO.AIA.aia_files import CHANNELS
 from tools import command_line
 from tools.errors import UserError
@@ -36,6 +37,11 @@ def parse_listing(body):
     ----------
     body : bytes
         HTML with links to ``AIA20140617_2136_0171.fits``.
+
+    Raises
+    ------
+    dataset_models.download.checks.Rejected
+        It is no listing: a page without a single link, such as one about maintenance.
     """
     frames = {}
     for year, month, day, hour, minute, channel in _LINK.findall(body.decode("utf-8", "replace")):
@@ -44,6 +50,8 @@ def parse_listing(body):
         except ValueError:
             continue
         frames.setdefault(time, set()).add(int(channel))
+    if not frames and b"href" not in body.lower():
+        raise checks.Rejected("is no listing of a folder")
     return frames
 
 
@@ -65,7 +73,8 @@ def times_around_flares(flares, start, end, step, *, seed=0):
     Parameters
     ----------
     flares : dict
-        ``loud``: times of the flares wanted; ``all``: of every flare known (``datetime64[s]``).
+        ``loud``: times of the flares wanted; ``all``: of every flare of the list (``datetime64[s]``), those outside of
+        `start` and `end` included.
     start, end : datetime64
     step : timedelta64
     seed : int
@@ -80,7 +89,8 @@ def times_around_flares(flares, start, end, step, *, seed=0):
     every = numpy.sort(flares["all"].astype("datetime64[s]"))
     before = numpy.searchsorted(every, hours.astype("datetime64[s]") - _QUIET)
     after = numpy.searchsorted(every, (hours + 1).astype("datetime64[s]") + _QUIET)
-    quiet = hours[before == after]
+    # Before its first flare and after its last one a list says nothing: an hour counts as quiet between two known flares.
+    quiet = hours[(before == after) & (before > 0) & (before < len(every))]
     drawn = numpy.random.default_rng(seed).choice(quiet, min(len(loud), len(quiet)), replace=False)
     times = [numpy.arange(h, h + numpy.timedelta64(1, "h"), step) for h in numpy.union1d(loud, drawn).astype("datetime64[s]")]
     times = numpy.concatenate(times) if times else numpy.array([], "datetime64[s]")
@@ -105,11 +115,16 @@ def find(times, book, fetch, *, url, tolerance, channels=CHANNELS):
     -------
     list of fetcher.Wanted, dict of time to str
         Files; and for each time without a frame, why.
+
+    Raises
+    ------
+    UserError
+        An hour could not be listed.
     """
     hours = {hour_path(time + off): time + off for time in times for off in (-tolerance, 0 * tolerance, tolerance)}
     listings, unknown, failed = {}, [], {}
     for path in hours:
-        known = book.answer(path)
+        known = book.answer(f"{url}/{path}/")
         if known is None:
             unknown.append(f"{url}/{path}/")
         else:
@@ -120,8 +135,9 @@ def find(times, book, fetch, *, url, tolerance, channels=CHANNELS):
             failed[path] = str(found)
             continue
         listings[path] = found or {}
-        if numpy.datetime64("now", "s") - hours[path] > _SETTLED:
-            book.remember(path, {str(time): sorted(has) for time, has in listings[path].items()})
+        # An hour without frames is asked for again next time: a wrong page may look like one.
+        if listings[path] and numpy.datetime64("now", "s") - hours[path] > _SETTLED:
+            book.remember(asked, {str(time): sorted(has) for time, has in listings[path].items()})
     if failed:
         raise UserError(f"{len(failed)} hours could not be listed, the first because of {next(iter(failed.values()))}")
     wanted, missing = {}, {}
@@ -156,7 +172,8 @@ def main(arguments=None):
     limits = script.limits(flags)
     if flags.verify or flags.repair:
         with script.opened(flags, folder, ARCHIVE) as book:
-            script.audit(flags, book, lambda: fetcher.Fetcher(limits))
+            repair = script.moved("jsoc_aia", flags, lambda url, record: f"{url}/{record.path}")
+            script.audit(flags, book, lambda: fetcher.Fetcher(limits), repair=repair)
     start, end = script.span(flags)
     step = script.cadence(flags)
     if not 0 <= flags.tolerance <= 60:
@@ -164,7 +181,7 @@ def main(arguments=None):
     url = archive_url("jsoc_aia", flags.url)
     if flags.flares:
         loud = script.flares_between(flags.flares, start, end, flags.least_class)
-        every = script.flares_between(flags.flares, start - _QUIET, end + _QUIET, "A0.1")
+        every = script.flares(flags.flares)
         both = {"loud": loud["when"].to_numpy("datetime64[s]"), "all": every["when"].to_numpy("datetime64[s]")}
         times = times_around_flares(both, start, end, step, seed=flags.seed)
     else:

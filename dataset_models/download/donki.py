@@ -43,10 +43,12 @@ def main(arguments=None):
     flags = parser.parse_args(arguments)
     folder = flags.out or script.DATA / "DONKI"
     limits = script.limits(flags, stall=90.0)
-    fetch = fetcher.Fetcher(limits, secret={"api_key": os.environ.get("NASA_API_KEY") or "DEMO_KEY"})
+    key = os.environ.get("NASA_API_KEY") or "DEMO_KEY"
+    fetch = fetcher.Fetcher(limits, secret={"api_key": key}, key_setting="NASA_API_KEY")
     if flags.verify or flags.repair:
         with script.opened(flags, folder, ARCHIVE) as book:
-            script.audit(flags, book, lambda: fetch)
+            repair = script.moved("donki", flags, lambda url, record: f"{url}?{record.url.partition('?')[2]}")
+            script.audit(flags, book, lambda: fetch, repair=repair)
     days = windows(*script.span(flags))
     url = archive_url("donki", flags.url)
     if flags.dry_run:
@@ -57,7 +59,7 @@ def main(arguments=None):
         summary = fetch.fetch(wanted_files(days[over], url), book)
         # What is recent may have grown since it was fetched.
         summary = script.merged(summary, fetch.fetch(wanted_files(days[~over], url), book, again=True))
-        here = [folder / one.path for one in book.records() if (folder / one.path).is_file()]
+        here = [folder / one.path for one in script.files_here(book)]
         script.catalogue(folder, [path for path in here if path.read_bytes().strip() != b"[]"])
         script.finish(summary, book)
 

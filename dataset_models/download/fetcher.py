@@ -15,7 +15,7 @@ import shutil
 import uuid
 
 from dataset_models.download import checks, manifest
-from dataset_models.download.patient_requests import Bad, Limits, Missing, NotFetched, PatientRequests, Transient
+from dataset_models.download.patient_requests import Bad, Limits, Missing, NotFetched, PatientRequests, Refused, Transient
 from tools import atomic_files
 from tools.errors import UserError
 
@@ -102,7 +102,7 @@ class Fetcher(PatientRequests):
         Raises
         ------
         UserError
-            A host cannot be reached at all: nothing was fetched from it.
+            A host cannot be reached at all, or refuses the key: nothing was fetched from it.
         OSError
             The disk is full.
         """
@@ -183,7 +183,7 @@ class Fetcher(PatientRequests):
             return "missing at the source", str(error)
         except Bad as error:
             return "rejected", str(error)
-        except Transient as error:
+        except (Refused, Transient) as error:
             return "not fetched", str(error)
 
     def _request_file(self, one, target, book):
@@ -242,10 +242,24 @@ def _is_running(process):
     return True
 
 
-def repair(fetcher, book, findings):
-    """Fetch damaged and missing files again: `Summary`."""
+def repair(fetcher, book, findings, *, url_of=None):
+    """Fetch damaged and missing files again.
+
+    Parameters
+    ----------
+    fetcher : Fetcher
+    book : manifest.Manifest
+    findings : manifest.Findings
+    url_of : callable, optional
+        ``url_of(record)``: where a file is now; by default where it came from.
+
+    Returns
+    -------
+    Summary
+    """
     broken = {*findings.damaged, *findings.missing}
-    wanted = [Wanted(r.url, r.path, r.kind, r.expected, r.requested) for r in book.records() if r.path in broken]
+    url_of = url_of or (lambda record: record.url)
+    wanted = [Wanted(url_of(r), r.path, r.kind, r.expected, r.requested) for r in book.records() if r.path in broken]
     return fetcher.fetch(wanted, book, again=True, desc="repair")
 
 
@@ -256,9 +270,8 @@ def describe(summary, folder):
     reasons = collections.Counter()
     examples = {}
     for path, why in summary.troubles.items():
-        short = why if len(summary.troubles) <= 20 else why.split(" answers ")[0]
-        reasons[short] += 1
-        examples.setdefault(short, path)
+        reasons[why] += 1
+        examples.setdefault(why, path)
     for why, count in reasons.most_common(20):
         lines.append(f"  {examples[why]}{f' and {count - 1} more' if count > 1 else ''}: {why}")
     return "\n".join(lines)

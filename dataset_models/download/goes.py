@@ -103,6 +103,10 @@ def _timeout(seconds):
         socket.setdefaulttimeout(before)
 
 
+def _mirrored(mirror, record):
+    return mirror + urllib.parse.urlsplit(record.url).path
+
+
 def wanted_files(rows, *, mirror=""):
     """`fetcher.Wanted` for what a search found; `mirror` takes the place of scheme and host."""
     wanted = []
@@ -131,7 +135,8 @@ def main(arguments=None):
     limits = script.limits(flags)
     if flags.verify or flags.repair:
         with script.opened(flags, folder, ARCHIVE) as book:
-            script.audit(flags, book, lambda: fetcher.Fetcher(limits))
+            repair = script.moved("goes_mirror", flags, _mirrored)
+            script.audit(flags, book, lambda: fetcher.Fetcher(limits), repair=repair)
     start, end = script.span(flags)
     mirror = archive_url("goes_mirror", flags.url)
     wanted = wanted_files(search(start, end, satellite=flags.satellite, resolution=flags.resolution), mirror=mirror)
@@ -146,9 +151,12 @@ def main(arguments=None):
         if not flags.no_import:
             from dataset_models import goes_xrs
 
-            here = [folder / one.path for one in wanted if one.path in book]
+            here = [folder / one.path for one in wanted if one.path in book and (folder / one.path).is_file()]
             imported = goes_xrs.import_files(store, here, progress=True)
-            print(f"{store}: {imported}")
+            print(f"{store}: {len(imported.imported)} files imported, {len(imported.present)} already there")
+            for error in imported.rejected:
+                path, _, why = str(error).partition(": ")
+                summary.add(path, "rejected", f"for the flux store: {why}")
         script.finish(summary, book)
 
 

@@ -59,27 +59,45 @@ def parse(body):
     except ValueError:
         raise checks.Rejected("answers no JSON") from None
     records = answer.get("result") if isinstance(answer, dict) else None
-    if not isinstance(records, list) or not all(isinstance(one, dict) and "event_starttime" in one for one in records):
+    if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
+        raise checks.Rejected(f"answers {json.dumps(answer)[:100]}")
+    if records and not any("event_starttime" in one for one in records):
         raise checks.Rejected(f"answers {json.dumps(answer)[:100]}")
     return records, bool(answer.get("overmax"))
 
 
 def month_of_flares(fetch, url, begin, end):
-    """The flares that start in [begin, end), each once, in the order of time: list of dict."""
+    """The flares that start in [begin, end), each once, in the order of time: list of dict.
+
+    Records whose start cannot be read are among them: the catalogue leaves them out, counts and names them.
+
+    Raises
+    ------
+    dataset_models.download.fetcher.NotFetched
+        The archive gives no answer, or knows no such page.
+    """
     found, page = {}, 1
     while True:
-        records, more = fetch.get(question(url, begin, end, page), parse) or ([], False)
+        answer = fetch.get(question(url, begin, end, page), parse)
+        if answer is None:
+            raise fetcher.NotFetched(f"{url}: there is no such page; check --url")
+        records, more = answer
         for one in records:
-            try:
-                start = numpy.datetime64(one["event_starttime"], "s")
-            except ValueError:
-                start = begin  # the catalogue names rows that it cannot read
-            if begin <= start < end and one.get("fl_goescls"):
-                key = one["event_starttime"], one["fl_goescls"], one.get("ar_noaanum")
+            start = _start(one)
+            if one.get("fl_goescls") and (start is None or begin <= start < end):
+                key = one.get("event_starttime"), one["fl_goescls"], one.get("ar_noaanum")
                 found.setdefault(key, {name: one.get(name, "") for name in COLUMNS})
         if not more or not records:
             return [found[key] for key in sorted(found, key=str)]
         page += 1
+
+
+def _start(record):
+    try:
+        start = numpy.datetime64(str(record.get("event_starttime")), "s")
+    except ValueError:
+        return None
+    return None if numpy.isnat(start) else start
 
 
 def write_month(book, path, url, begin, end, records):
@@ -147,7 +165,7 @@ def main(arguments=None):
         return
     with script.opened(flags, folder, ARCHIVE) as book:
         summary = fetch_months(fetcher.Fetcher(limits), book, url, months)
-        script.catalogue(folder, [folder / one.path for one in book.records() if one.expected["rows"]])
+        script.catalogue(folder, [folder / one.path for one in script.files_here(book) if one.expected["rows"]])
         script.finish(summary, book)
 
 

@@ -134,7 +134,10 @@ def main(arguments=None):
     limits = script.limits(flags)
     if flags.verify or flags.repair:
         with script.opened(flags, folder, ARCHIVE) as book:
-            script.audit(flags, book, lambda: fetcher.Fetcher(limits))
+            repair = script.moved(
+                "helioviewer", flags, lambda url, record: f"{url}/getJP2Image/?{record.url.partition('?')[2]}"
+            )
+            script.audit(flags, book, lambda: fetcher.Fetcher(limits), repair=repair)
     start, end = script.span(flags)
     step = script.cadence(flags)
     if flags.source < 0:

@@ -64,19 +64,27 @@ class Manifest:
     folder : str or pathlib.Path
     archive : str
         What is kept here, for example ``"Helioviewer"``.
+    read_only : bool
+        Write nothing, not even a new manifest: the folder may be on a disk that cannot be written.
 
     Raises
     ------
     UserError
-        The folder cannot be written, or its manifest is of another archive, damaged or newer.
+        The folder cannot be written, or has no manifest to read; or its manifest is of another archive, damaged or newer.
     """
 
-    def __init__(self, folder, archive):
+    def __init__(self, folder, archive, *, read_only=False):
         self.folder = pathlib.Path(folder)
         self.archive = archive
         self.path = self.folder / NAME
         self._lock = threading.Lock()
+        if read_only:
+            require_manifest(self.folder)
         try:
+            if read_only:
+                self._connection = _connected_to_read(self.path)
+                self._require_ours()
+                return
             self.folder.mkdir(parents=True, exist_ok=True)
             if not os.access(self.folder, os.W_OK | os.X_OK):
                 raise PermissionError(13, os.strerror(13))
@@ -100,12 +108,15 @@ class Manifest:
         about = {"archive": self.archive, "version": str(_VERSION)}
         for name, value in about.items():
             self._connection.execute("INSERT OR IGNORE INTO about VALUES (?, ?)", (name, value))
-        found = dict(self._connection.execute("SELECT name, value FROM about"))
         self._connection.execute("COMMIT")
+        self._require_ours()
+
+    def _require_ours(self):
+        found = dict(self._connection.execute("SELECT name, value FROM about"))
         if found["archive"] != self.archive:
             text = f"{self.path}: is the manifest of {found['archive']}, not of {self.archive}; choose another --out"
             raise UserError(text)
-        if found["version"] != about["version"]:
+        if found["version"] != str(_VERSION):
             raise UserError(f"{self.path}: was written by another version of this program ({found['version']})")
 
     def close(self):
@@ -150,6 +161,20 @@ class Manifest:
     def remember(self, question, answer):
         """Keep an answer, so that a resumed download need not ask again."""
         self._run("INSERT OR REPLACE INTO answers VALUES (?, ?)", (question, json.dumps(answer)))
+
+
+def require_manifest(folder):
+    """Raise a `UserError` unless a folder has a manifest; makes neither."""
+    if not (pathlib.Path(folder) / NAME).is_file():
+        raise UserError(f"{folder}: has no files; download something first, or choose another --out")
+
+
+def _connected_to_read(path):
+    # SQLite makes files beside a database in WAL mode even to read it, unless told that nobody changes it meanwhile; where
+    # somebody does, or was killed while doing so, its log is there.
+    mode = "mode=ro" if path.with_name(f"{NAME}-wal").exists() else "immutable=1"
+    address = f"{path.resolve().as_uri()}?{mode}"
+    return sqlite3.connect(address, uri=True, timeout=_WAIT, check_same_thread=False, isolation_level=None)
 
 
 def _record(row):

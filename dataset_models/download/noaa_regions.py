@@ -69,7 +69,8 @@ def main(arguments=None):
     limits = script.limits(flags)
     if flags.verify or flags.repair:
         with script.opened(flags, folder, ARCHIVE) as book:
-            script.audit(flags, book, lambda: fetcher.Fetcher(limits))
+            repair = script.moved("noaa_regions", flags, lambda url, record: f"{url}/{record.path}")
+            script.audit(flags, book, lambda: fetcher.Fetcher(limits), repair=repair)
     start, end = script.span(flags)
     days = numpy.arange(start.astype("datetime64[D]"), (end - numpy.timedelta64(1, "s")).astype("datetime64[D]") + 1)
     wanted = wanted_files(days, archive_url("noaa_regions", flags.url))
@@ -78,7 +79,7 @@ def main(arguments=None):
         return
     with script.opened(flags, folder, ARCHIVE) as book:
         summary = fetcher.Fetcher(limits).fetch(wanted, book)
-        tables = [read(folder / one.path) for one in book.records()]
+        tables = [read(folder / one.path) for one in script.files_here(book)]
         tables = [table for table in tables if len(table)]
         if tables:
             regions = pandas.concat(tables, ignore_index=True)

@@ -2,7 +2,9 @@
 
 A request that fails for now (no connection, no bytes for a while, too long altogether, a server's 5xx, 429 or 408, a body
 cut short, a content that is not what it should be) is tried again after a pause that doubles, with jitter, or that the
-server asks for by Retry-After. Ranges are never asked for: servers that promise and ignore them spoil files.
+server asks for by Retry-After. Only 404 and 410 say that the source does not have something; any other refusal (400, 403,
+451, ...) is a failure that trying again does not mend. Ranges are never asked for: servers that promise and ignore them
+spoil files.
 """
 
 import collections
@@ -56,6 +58,10 @@ class Missing(Exception):
     """The source says that it does not have this."""
 
 
+class Refused(Exception):
+    """The source answers but does not give this, which says nothing about whether it has it; trying again does not help."""
+
+
 class Transient(Exception):
     """Not now; `after` seconds if the server says when."""
 
@@ -81,13 +87,16 @@ class PatientRequests:
     limits : Limits, optional
     secret : dict of str to str, optional
         Parameters of every request that no file and no message should show, such as a key.
+    key_setting : str, optional
+        Where the user sets that key, named when a host refuses it.
     seed : int, optional
         Of the jitter.
     """
 
-    def __init__(self, limits=None, *, secret=None, seed=None):
+    def __init__(self, limits=None, *, secret=None, key_setting=None, seed=None):
         self.limits = limits or Limits()
         self._secret = secret
+        self._key_setting = key_setting
         self._random = random.Random(seed)
         self._local = threading.local()
         self._lock = threading.Lock()
@@ -117,7 +126,7 @@ class PatientRequests:
         NotFetched
             No sound answer within the allowed tries.
         UserError
-            The host cannot be reached at all.
+            The host cannot be reached at all, or refuses the key.
         """
 
         def request():
@@ -135,6 +144,8 @@ class PatientRequests:
             return self.with_patience(url, request)
         except Missing:
             return None
+        except Refused as error:
+            raise NotFetched(f"{shown(url)}: {error}") from error
         except Transient as error:
             raise NotFetched(f"{shown(url)}: {error}; run it again later") from error
 
@@ -202,11 +213,17 @@ class PatientRequests:
                         wait = min(pause * self._random.uniform(0.5, 1.5), self.limits.longest_pause)
                     pause *= 2
                 self._stop.wait(wait)
+            except (Missing, Refused):
+                self._note_answer(host)
+                raise
             else:
-                with self._lock:
-                    self._hosts[host].update(answered=True, unanswered=0)
+                self._note_answer(host)
                 return answer
         raise AssertionError("unreachable")
+
+    def _note_answer(self, host):
+        with self._lock:
+            self._hosts[host].update(answered=True, unanswered=0)
 
     def _note(self, host, error):
         """Give up on a host that has never answered, or not for many files in a row."""
@@ -258,7 +275,7 @@ class PatientRequests:
         if status == 200:
             return
         if status in (404, 410):
-            raise Missing(f"{shown(url)} answers {status}")
+            raise Missing(f"answers {status}")
         after = _retry_after(response.headers.get("Retry-After"))
         if after is not None:
             with self._lock:  # the whole host asks for it, not one file
@@ -268,7 +285,9 @@ class PatientRequests:
         error = f"answers {status}" + (f": {said}" if said.startswith("{") else "")
         if status in (408, 425, 429) or status >= 500:
             raise Transient(error, after)
-        raise Missing(f"{shown(url)} {error}")
+        if status in (401, 403) and self._key_setting:
+            raise UserError(f"{shown(url)}: refuses the key ({error}); set {self._key_setting} to a valid one")
+        raise Refused(error + ("; access is refused" if status in (401, 403) else ""))
 
     def _wait_for_turn(self, url):
         """Keep to the rate that the host may be asked at."""

@@ -1,10 +1,12 @@
 """What the download scripts share: flags, times, verification and repair, summaries and exit codes.
 
-Exit codes: 0 everything is here; 1 --verify found damaged or missing files; 2 a mistake of the user; 3 all that the
-source has is here, some of what was wanted it does not have; 4 something was rejected or not fetched: run it again.
+Exit codes: 0 everything is here; 1 --verify found damaged or missing files; 2 a mistake of the user, no network, or a
+refused key; 3 all that the source has is here, some of what was wanted it does not have; 4 something was rejected, refused
+or not fetched: run it again.
 """
 
 import contextlib
+import functools
 import pathlib
 import sys
 import tempfile
@@ -14,7 +16,7 @@ import numpy
 from dataset_models.download import fetcher, manifest
 from tools import atomic_files, command_line, goes_class
 from tools.errors import UserError
-from tools.paths import PROJECT
+from tools.paths import ARCHIVES, PROJECT, archive_url
 
 DATA = PROJECT / "data"
 
@@ -93,27 +95,53 @@ def cadence(flags):
     return numpy.timedelta64(round(60 * flags.cadence), "s")
 
 
+def flares(lists):
+    """Flares of a catalogue, with the column when: the peak, else the start; pandas.DataFrame."""
+    from dataset_models import flare_catalogue
+
+    events = flare_catalogue.read(lists).events
+    return events.assign(when=events["peak"].fillna(events["start"]))
+
+
 def flares_between(lists, start, end, least):
-    """Flares of a catalogue of at least a GOES class in [start, end): pandas.DataFrame.
+    """Of `flares` those of at least a GOES class in [start, end): pandas.DataFrame.
 
     Raises
     ------
     UserError
         There are none.
     """
-    from dataset_models import flare_catalogue
-
     try:
         flux = goes_class.to_flux(least)
     except ValueError as error:
         raise UserError(f"--least_class {least}: is no GOES class; write it like M1.0") from error
-    events = flare_catalogue.read(lists).events
-    peak = events["peak"].fillna(events["start"])
-    chosen = events[(peak >= start) & (peak < end) & (events["flux"] >= flux * (1 - 1e-9))].copy()
+    events = flares(lists)
+    chosen = events[(events["when"] >= start) & (events["when"] < end) & (events["flux"] >= flux * (1 - 1e-9))]
     if chosen.empty:
         raise UserError(f"{', '.join(map(str, lists))}: no flares of {least} or more from {start} to {end}")
-    chosen["when"] = peak[chosen.index]
     return chosen
+
+
+def moved(name, flags, url_of):
+    """Repair that fetches from the mirror that is set now, by --url, in the environment or config.yml.
+
+    Parameters
+    ----------
+    name : str
+        Of the archive, of `tools.paths.ARCHIVES`.
+    flags : argparse.Namespace
+    url_of : callable
+        ``url_of(url, record)``: where a file of the manifest is below an archive's URL.
+
+    Returns
+    -------
+    callable
+        For `audit`. With no mirror set files come from where they came from.
+    """
+    url = archive_url(name, flags.url)
+    if not flags.url and url == ARCHIVES[name]:
+        return fetcher.repair
+    return functools.partial(fetcher.repair, url_of=functools.partial(url_of, url))
 
 
 def audit(flags, book, make_fetcher, *, repair=fetcher.repair):
@@ -162,7 +190,16 @@ def plan(wanted, folder, *, missing=0):
 
 @contextlib.contextmanager
 def opened(flags, folder, archive):
-    """The manifest of a folder; for --dry-run where there is none yet, one in memory's place that is thrown away."""
+    """The manifest of a folder.
+
+    For --verify and --repair there must be one, and --verify writes nothing; for --dry-run where there is none yet it is one
+    in memory's place that is thrown away.
+    """
+    if flags.verify or flags.repair:
+        manifest.require_manifest(folder)
+        with manifest.Manifest(folder, archive, read_only=not flags.repair) as book:
+            yield book
+        return
     if flags.dry_run and not (folder / manifest.NAME).exists():
         with tempfile.TemporaryDirectory() as nowhere, manifest.Manifest(nowhere, archive) as book:
             yield book
@@ -187,6 +224,17 @@ def merged(*summaries):
         total.troubles |= summary.troubles
         total.bytes += summary.bytes
     return total
+
+
+def files_here(book):
+    """Records of a manifest whose files are there: list; names the others in a line."""
+    records = book.records()
+    here = [one for one in records if (book.folder / one.path).is_file()]
+    gone = [one.path for one in records if one not in here]
+    if gone:
+        named = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
+        print(f"{book.folder}: without {named}, which the manifest names and which is not there any more; run --repair")
+    return here
 
 
 def catalogue(folder, lists):

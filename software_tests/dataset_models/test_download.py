@@ -1,5 +1,6 @@
 """Downloads over a bad network: against a server of our own that misbehaves in every way that archives do."""
 
+import contextlib
 import errno
 import importlib.util
 import json
@@ -7,6 +8,7 @@ import os
 import pathlib
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -145,6 +147,25 @@ def test_a_fault_that_stays_is_named_and_leaves_no_file(tree, fault):
         assert len(book) == 0
         assert not list(manifest.data_files(tree))
         assert not list(tree.rglob("*.part"))
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 407, 451])
+def test_a_refusal_is_no_absence_and_not_tried_again(tree, status):
+    with ArchiveServer() as server, manifest.Manifest(tree, "test") as book:
+        wanted = _many(server, 2)
+        server.files[f"/{wanted[0].path}"] = lambda query: (status, b"no")
+        summary = fetcher.Fetcher(QUICK).fetch(wanted, book)
+        assert summary.counts["not fetched"] == summary.counts["fetched"] == 1
+        assert summary.troubles[wanted[0].path].startswith(f"not fetched: answers {status}")
+        assert summary.exit_code == 4
+        assert server.requests[f"/{wanted[0].path}"] == 1
+        refused, gone = f"{server.url}/refused", f"{server.url}/gone"
+        server.add("/refused", lambda query: (status, b"no"))
+        server.add("/gone", lambda query: (410, b""))
+        fetch = fetcher.Fetcher(QUICK)
+        assert fetch.get(gone) is None
+        with pytest.raises(fetcher.NotFetched, match=f"/refused: answers {status}"):
+            fetch.get(refused)
 
 
 def test_retry_after_holds_for_the_whole_host(tree):
@@ -390,12 +411,9 @@ def test_a_flipped_bit_in_a_jpeg_2000_body_is_not_seen(tree):
 
 @given(st.binary(max_size=300))
 def test_whatever_an_archive_answers_is_understood_or_rejected(body):
-    for parse in (helioviewer.parse_closest, hek.parse):
-        try:
+    for parse in (helioviewer.parse_closest, hek.parse, aia_synoptic.parse_listing):
+        with contextlib.suppress(checks.Rejected):
             parse(body)
-        except checks.Rejected:
-            continue
-    assert isinstance(aia_synoptic.parse_listing(body), dict)
 
 
 # The archives
@@ -440,15 +458,53 @@ def test_aia_frames_by_listing(tree, small, capsys):
         assert "2014-06-17T21:30:00Z: missing at the source: no frame within" in printed
         frames = aia_files.find_frames(tree / "aia")
         assert [frame.time for frame in frames if frame.is_complete] == [times[0], times[2]]
-        before = server.requests.total()
+        before = server.requests.copy()
         assert _run(aia_synoptic.main, *arguments) == 3
-        assert server.requests.total() == before, "listings are remembered"
+        assert server.requests - before == {"/synoptic/2014/06/17/H2000/": 1}, "listings are remembered, but empty ones"
         assert _run(aia_synoptic.main, "--out", tree / "aia", "--verify") == 0
         (tree / "aia" / aia_synoptic.frame_path(times[0], 94)).unlink()
         assert _run(aia_synoptic.main, "--out", tree / "aia", "--verify") == 1
         assert "missing: 2014/06/17/H2100/AIA20140617_2102_0094.fits" in capsys.readouterr().out
         assert _run(aia_synoptic.main, "--out", tree / "aia", "--repair") == 0
         assert _run(aia_synoptic.main, "--out", tree / "aia", "--verify") == 0
+
+
+@pytest.mark.parametrize("answer", [(403, b"no"), archive_server.HTML])
+def test_an_hour_that_could_not_be_listed_is_not_taken_for_empty(tree, small, answer):
+    times = [numpy.datetime64("2014-06-17T21:00"), numpy.datetime64("2014-06-17T21:30")]
+    with ArchiveServer() as server:
+        _aia_archive(server, times)
+        hour = f"/synoptic/{aia_synoptic.hour_path(times[0])}/"
+        listing, server.files[hour] = server.files[hour], lambda query: answer
+        arguments = ["--start", "2014-06-17T21:00", "--end", "2014-06-17T22:00", "--cadence", "30", "--tolerance", "0"]
+        arguments += ["--out", tree / "aia"]
+        with pytest.raises(UserError, match=r"1 hours could not be listed, .*/H2100/: (answers 403|is no listing)"):
+            _run(aia_synoptic.main, *arguments, "--url", f"{server.url}/synoptic", "--tries", "1")
+        server.files[hour] = listing
+        assert _run(aia_synoptic.main, *arguments, "--url", f"{server.url}/mistyped") == 3
+        assert _run(aia_synoptic.main, *arguments, "--url", f"{server.url}/synoptic") == 0
+        assert len(list((tree / "aia").rglob("*.fits"))) == 16
+
+
+def test_quiet_hours_are_those_that_the_list_covers(tree, small):
+    start, end = numpy.datetime64("2014-01-01T00:00:00"), numpy.datetime64("2014-02-01T00:00:00")
+    loud = numpy.array(["2014-01-14T18:04", "2014-01-17T03:00", "2014-01-17T12:00"], "datetime64[s]")
+    step = numpy.timedelta64(1, "h")
+    for seed in range(20):
+        times = aia_synoptic.times_around_flares({"loud": loud, "all": loud}, start, end, step, seed=seed)
+        assert len(times) == 6
+        assert loud[0] < times[1:].min()
+        assert times.max() <= loud[-1]
+    early = numpy.append(loud, numpy.datetime64("2013-12-01", "s"))
+    every = [aia_synoptic.times_around_flares({"loud": loud, "all": early}, start, end, step, seed=seed) for seed in range(20)]
+    assert min(times.min() for times in every) < loud[0], "flares before the start count as well"
+    flares = tree / "flares.csv"  # a list that ends on the second day of a month
+    rows = ["2014-06-01 01:10:00,M2.5", "2014-06-02 15:10:00,M2.5"]
+    flares.write_text("\n".join(["start_time,goes_class", *rows, ""]))
+    with ArchiveServer() as server:
+        _aia_archive(server, numpy.arange("2014-06-01", "2014-06-03", dtype="datetime64[h]").astype("datetime64[s]"))
+        arguments = ["--start", "2014-06-01", "--end", "2014-07-01", "--flares", flares, "--out", tree / "aia"]
+        assert _run(aia_synoptic.main, *arguments, "--url", f"{server.url}/synoptic") == 0
 
 
 def test_loud_and_quiet_hours_are_as_many():
@@ -568,6 +624,67 @@ def test_hek_month_by_month(tree, capsys):
         assert _run(hek.main, "--out", tree, "--verify") == 0
 
 
+def test_a_hek_that_is_not_there_is_no_quiet_month(tree, capsys):
+    arguments = ["--start", "2014-01-01", "--end", "2014-02-01", "--out", tree, "--tries", "1"]
+    with ArchiveServer() as server:
+        assert _run(hek.main, *arguments, "--url", f"{server.url}/hek/mistyped") == 4
+        assert "2014-01.csv: not fetched: " in capsys.readouterr().out
+        server.add("/hek/her", lambda query: (403, b"no"))
+        assert _run(hek.main, *arguments, "--url", f"{server.url}/hek/her") == 4
+        assert "answers 403; access is refused" in capsys.readouterr().out
+    assert not list(manifest.data_files(tree))
+
+
+def test_a_malformed_row_of_hek_is_named_and_the_others_kept(tree, capsys):
+    from dataset_models import flare_catalogue
+
+    records = _hek_records(6)
+    records[1]["event_starttime"] = "soon"
+    records[2]["fl_goescls"] = "Z3.0"
+    del records[3]["event_starttime"]
+    with ArchiveServer() as server:
+        server.add("/hek/her", lambda query: json.dumps({"result": records, "overmax": False}).encode())
+        arguments = ["--start", "2014-01-01", "--end", "2014-02-01", "--out", tree, "--url", f"{server.url}/hek/her"]
+        assert _run(hek.main, *arguments, "--tries", "1") == 0
+    printed = capsys.readouterr().out
+    for problem in ("3: not a GOES class: 'Z3.0'", "6: not a time: 'soon'", "7: no start time"):
+        assert f"2014-01.csv:{problem}" in printed
+    assert list(flare_catalogue.read(tree / "catalogue.csv").events["goes_class"]) == ["C1.0", "C5.4", "C6.5"]
+
+
+def test_a_flare_list_that_is_gone_is_named_and_the_others_joined(tree, capsys):
+    from dataset_models import flare_catalogue
+
+    records = _hek_records(300)
+
+    def answer(query):
+        begin, end = (numpy.datetime64(query[f"event_{name}time"], "s") for name in ("start", "end"))
+        inside = [one for one in records if begin <= numpy.datetime64(one["event_starttime"]) < end]
+        return json.dumps({"result": inside, "overmax": False}).encode()
+
+    with ArchiveServer() as server:
+        server.add("/hek/her", answer)
+        arguments = ["--out", tree, "--url", f"{server.url}/hek/her", "--tries", "1"]
+        assert _run(hek.main, "--start", "2014-01-01", "--end", "2014-03-01", *arguments) == 0
+        (tree / "2014-01.csv").unlink()
+        assert _run(hek.main, "--start", "2014-02-01", "--end", "2014-03-01", *arguments) == 0
+    assert "without 2014-01.csv, which the manifest names and which is not there any more; run --repair" in (
+        capsys.readouterr().out
+    )
+    assert flare_catalogue.read(tree / "catalogue.csv").events["start"].min() >= numpy.datetime64("2014-02-01")
+
+
+def test_a_refused_key_is_named(tree, monkeypatch):
+    monkeypatch.setenv("NASA_API_KEY", "secret123")
+    with ArchiveServer() as server:
+        server.add("/FLR", lambda query: (403, b'{"error": {"code": "API_KEY_INVALID"}}'))
+        arguments = ["--start", "2022-09-01", "--end", "2022-10-01", "--out", tree, "--url", f"{server.url}/FLR"]
+        with pytest.raises(UserError, match=r"/FLR: refuses the key \(answers 403: .*INVALID.*set NASA_API_KEY") as caught:
+            _run(donki.main, *arguments)
+    assert "secret123" not in str(caught.value)
+    assert not list(manifest.data_files(tree))
+
+
 def test_donki_windows_without_their_key(tree, shared, monkeypatch, capsys):
     monkeypatch.setenv("NASA_API_KEY", "secret123")
     records = json.loads((shared / "json" / "donki_flr_6records.json").read_text())
@@ -603,6 +720,58 @@ def test_regions_of_a_day(tree, capsys):
     assert list(regions["longitude"]) == [-7.0, 13.0]
     assert list(regions["latitude"]) == [-18.0, -20.0]
     assert list(regions["hale_class"]) == ["Beta-Gamma", "Beta-Gamma-Delta"]
+    (tree / "2014/06/20140617SRS.txt").unlink()
+    with ArchiveServer() as server:
+        server.add("/srs/2014/06/20140618SRS.txt", archive_server.summary("2014-06-18"))
+        assert (
+            _run(
+                noaa_regions.main, "--start", "2014-06-18", "--end", "2014-06-19", *arguments[4:6], "--url", server.url + "/srs"
+            )
+            == 0
+        )
+    assert "without 2014/06/20140617SRS.txt" in capsys.readouterr().out
+    assert set(pandas.read_csv(tree / "regions.csv")["date"]) == {"2014-06-18"}
+
+
+def test_repair_takes_files_from_the_mirror_that_is_set(tree, small, monkeypatch, shared):
+    monkeypatch.setenv("NASA_API_KEY", "key")
+    time_ = numpy.datetime64("2022-08-02T00:00:12")
+    records = (shared / "json" / "donki_flr_6records.json").read_bytes()
+
+    def serve(server, prefix):
+        _aia_archive(server, [numpy.datetime64("2014-06-17T21:00")])
+        server.add("/srs/2014/06/20140617SRS.txt", archive_server.summary("2014-06-17"))
+        server.add("/FLR", records)
+        _helioviewer(server, [str(time_)])
+        for path in list(server.files):
+            server.add(prefix + path, server.files.pop(path))
+
+    cases = {
+        "jsoc_aia": (aia_synoptic.main, "synoptic", ["--start", "2014-06-17T21:00", "--end", "2014-06-17T21:30"]),
+        "noaa_regions": (noaa_regions.main, "srs", ["--start", "2014-06-17", "--end", "2014-06-18"]),
+        "donki": (donki.main, "FLR", ["--start", "2022-09-01", "--end", "2022-09-02"]),
+        "helioviewer": (helioviewer.main, "v2", ["--start", "2022-08-02", "--end", "2022-08-02T00:10"]),
+    }
+    with ArchiveServer() as dead:
+        serve(dead, "")
+        for name, (main, place, span) in cases.items():
+            assert _run(main, *span, "--out", tree / name, "--url", f"{dead.url}/{place}") == 0, name
+    with ArchiveServer() as mirror:
+        serve(mirror, "/mirror")
+        for name, (main, place, _) in cases.items():
+            lost = next(tree / name / path for path in manifest.data_files(tree / name))
+            lost.unlink()
+            with pytest.raises(UserError, match="cannot be reached"):
+                _run(main, "--out", tree / name, "--repair", "--tries", "2")
+            flag = ["--url", f"{mirror.url}/mirror/{place}"]
+            if name == "donki":
+                monkeypatch.setenv("SOLAR_DONKI_URL", flag[1])
+                flag = []
+            assert _run(main, "--out", tree / name, "--repair", *flag, "--tries", "2") == 0, name
+            assert lost.is_file()
+            with manifest.Manifest(tree / name, main.__globals__["ARCHIVE"]) as book:
+                url = book.get(lost.relative_to(tree / name).as_posix()).url
+            assert url.startswith(f"{mirror.url}/mirror/{place}"), "the manifest says where it came from"
 
 
 def test_goes_into_the_store(tree, shared, monkeypatch, capsys):
@@ -618,8 +787,18 @@ def test_goes_into_the_store(tree, shared, monkeypatch, capsys):
         store = tree / "xrs.sqlite"
         arguments = ["--start", "2011-01-01", "--end", "2014-12-31", "--store", store, "--url", server.url]
         assert _run(goes.main, *arguments) == 0
-    assert "2 fetched" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "2 fetched" in printed
+    assert "xrs.sqlite: 2 files imported, 0 already there" in printed
     assert len(goes_xrs.contents(store)) >= 2
+    damaged = tree / "files" / "goes15" / "2011" / names[0]
+    damaged.write_bytes(b"?" * damaged.stat().st_size)
+    store.unlink()
+    assert _run(goes.main, *arguments) == 4, "of the right size, and so taken for whole"
+    assert f"{names[0]}: rejected: for the flux store: " in capsys.readouterr().out
+    with ArchiveServer() as server:
+        server.add(f"/goes/{names[0]}", (shared / "xrs" / names[0]).read_bytes())
+        assert _run(goes.main, "--store", store, "--repair", "--url", server.url) == 0
 
 
 def test_goes_files_are_found_by_sunpy(monkeypatch):
@@ -681,6 +860,38 @@ def test_a_catalogue_without_flares_in_range(tree):
             main(span)
 
 
+@pytest.mark.parametrize("flag", ["--verify", "--repair"])
+@pytest.mark.parametrize("main", [aia_synoptic.main, donki.main, goes.main, hek.main, helioviewer.main, noaa_regions.main])
+def test_a_mistyped_folder_is_named_and_not_made(tree, main, flag):
+    with pytest.raises(UserError, match=r"mistyped: has no files; download something first, or choose another --out"):
+        _run(main, "--out", tree / "mistyped", flag)
+    assert not (tree / "mistyped").exists()
+
+
+def test_verifying_writes_nothing(tree):
+    with ArchiveServer() as server, manifest.Manifest(tree, "test") as book:
+        wanted = _many(server, 2)
+        fetcher.Fetcher(QUICK).fetch(wanted, book)
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in tree.rglob("*") if path.is_file()}
+    flags = _Flags()
+    flags.verify = True
+    with script.opened(flags, tree, "test") as book:
+        assert manifest.verify(book, progress=False).whole
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            book.remember("a", "b")
+    assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in tree.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match="is the manifest of test, not of HEK"), script.opened(flags, tree, "HEK"):
+        pass
+
+
+def test_verifying_while_another_process_downloads(tree):
+    with ArchiveServer() as server, manifest.Manifest(tree, "test") as book:
+        wanted = _many(server, 2)
+        fetcher.Fetcher(QUICK).fetch(wanted, book)
+        with manifest.Manifest(tree, "test", read_only=True) as other:
+            assert manifest.verify(other, progress=False).intact == 2, "what is only in the log counts"
+
+
 def test_an_unwritable_folder(tree):
     locked = tree / "locked"
     locked.write_text("a file where a folder should be")
@@ -689,7 +900,7 @@ def test_an_unwritable_folder(tree):
 
 
 class _Flags:
-    dry_run = False
+    dry_run = verify = repair = False
 
 
 @pytest.mark.remote_data
