@@ -7,7 +7,7 @@ import os
 from tools.errors import UserError
 
 
-def strategy(devices=0):
+def strategy(devices=0, *, xla=False):
     """How training is spread over devices.
 
     Parameters
@@ -16,6 +16,8 @@ def strategy(devices=0):
         0: all visible GPUs, or the CPU where there is none. n: the first n GPUs; without GPUs, the CPU as n logical
         devices, which runs the same code path and so tests it. Logical devices can only be made before TensorFlow
         has been used in the process.
+    xla : bool
+        Whether the network is to be compiled with XLA, which knows no logical CPU devices.
 
     Returns
     -------
@@ -25,7 +27,7 @@ def strategy(devices=0):
     Raises
     ------
     UserError
-        When fewer devices are there than asked for.
+        When fewer devices are there than asked for, or XLA is to compile for parts of a CPU.
     """
     import tensorflow
 
@@ -34,6 +36,8 @@ def strategy(devices=0):
         if devices > len(gpus):
             raise UserError(f"--devices {devices}: only {len(gpus)} GPUs are visible")
         names = [device.name for device in gpus[: devices or len(gpus)]]
+    elif devices > 1 and xla:
+        raise UserError(f"--xla: cannot be combined with --devices {devices} without GPUs")
     else:
         names = _logical_cpus(devices) if devices > 1 else ["CPU:0"]
     if len(names) == 1:

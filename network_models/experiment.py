@@ -75,7 +75,7 @@ def run(build, settings, *, objective=None, architecture=None, callbacks=(), sam
     objective = objective or Forecast(settings)
     data, training, batch = objective.data, settings.training, settings.training.batch_size
     workers = distribution.workers(settings, architecture)
-    strategy = None if workers else distribution.strategy(training.devices)
+    strategy = None if workers else distribution.strategy(training.devices, xla=training.xla)
     replicas = workers.count if workers else strategy.num_replicas_in_sync if strategy else 1
     data.require_downloaded()
     counts = {split: len(data.require_samples(split)) for split in ("training", "validation")}
@@ -84,7 +84,9 @@ def run(build, settings, *, objective=None, architecture=None, callbacks=(), sam
     say(data.check_leaks())
     if batch < replicas:
         raise UserError(f"--batch_size {batch}: must be at least the number of devices, {replicas}")
-    _refuse_finished(settings)
+    done = finished(settings)
+    if done is not None:
+        raise UserError(f"{done.folder}: already has {done.epochs} epochs; ask for more with --epochs")
 
     with _precision(training.mixed_precision):
         keras.utils.set_random_seed(training.seed)
@@ -125,10 +127,7 @@ def run(build, settings, *, objective=None, architecture=None, callbacks=(), sam
         )
         if first_epoch >= training.epochs or (state.stopped and not _asks_for_more(settings)):
             return _finish(folder, objective, batch) if chief else None  # killed after its last epoch
-        if workers:
-            workers.spread(model.trainable_variables)
-            workers.own_random_state(model)
-            workers.connect(model)
+        state.go_on()
 
         steps = data.steps("training", batch, sampling)
         shard = (workers.index, workers.count) if workers else (0, 1)
@@ -147,9 +146,13 @@ def run(build, settings, *, objective=None, architecture=None, callbacks=(), sam
         training_batches, validation_batches = (batches.map(convert) for batches in (training_batches, validation_batches))
         if first_step:
             objective.build_metrics(model)  # a state is about to be restored to them
-        state.skip_done_steps(model)
         losses = workers.naming_losses(folder if chief else None) if workers else contextlib.nullcontext()
         with losses, data.reporting_reads(), state.watching_signals():
+            if workers:
+                workers.spread(model.trainable_variables)
+                workers.own_random_state(model)
+                workers.connect(model)
+            state.skip_done_steps(model)
             model.fit(
                 training_batches,
                 validation_data=validation_batches,
@@ -161,24 +164,41 @@ def run(build, settings, *, objective=None, architecture=None, callbacks=(), sam
                 callbacks=writers,
                 verbose=0 if not chief else "auto" if _interactive() else 2,
             )
-        if workers:
-            workers.sums([numpy.zeros(1)])  # nobody leaves before all are through
+            if workers:
+                workers.sums([numpy.zeros(1)])  # nobody leaves before all are through
     if not chief:
         print(f"process {workers.index} of {workers.count} is through; the chief, {workers.addresses[0]}, has the results")
         return None
     return _finish(folder, objective, batch)
 
 
-def _refuse_finished(settings):
-    """Raise a `UserError` when --resume names a run that lacks nothing and is not asked for more epochs."""
+def finished(settings):
+    """What the run to resume came to, when it lacks nothing and is not asked for more epochs.
+
+    Parameters
+    ----------
+    settings : network_models.settings.RunSettings
+
+    Returns
+    -------
+    Result or None
+    """
+    folder = settings.resume
+    if folder is None or not _scores_file(folder).is_file():
+        return None
+    result = _result(folder, json.loads(_scores_file(folder).read_text(encoding="utf-8")))
+    return result if result.epochs >= settings.training.epochs or not _asks_for_more(settings) else None
+
+
+def _scores_file(folder):
+    return folder.performance / "scores.json"
+
+
+def _result(folder, scores):
     import pandas
 
-    folder = settings.resume
-    if folder is None or not (folder.performance / "scores.json").is_file():
-        return
-    epochs = int(pandas.read_csv(folder.performance / "loss_and_architecture.csv")["epoch"].iloc[-1])
-    if epochs >= settings.training.epochs or not _asks_for_more(settings):
-        raise UserError(f"{folder}: already has {epochs} epochs; ask for more with --epochs")
+    history = pandas.read_csv(folder.performance / "loss_and_architecture.csv")
+    return Result(folder, int(history["epoch"].iloc[-1]), float(history["val_loss"].min()), scores)
 
 
 def _asks_for_more(settings):
@@ -187,12 +207,9 @@ def _asks_for_more(settings):
 
 
 def _finish(folder, objective, batch_size):
-    import pandas
-
-    history = pandas.read_csv(folder.performance / "loss_and_architecture.csv")
     scores = objective.scores(folder, batch_size=batch_size)
-    result = Result(folder, int(history["epoch"].iloc[-1]), float(history["val_loss"].min()), scores)
-    atomic_files.write_text(folder.performance / "scores.json", json.dumps(scores, indent=2) + "\n")
+    result = _result(folder, scores)
+    atomic_files.write_text(_scores_file(folder), json.dumps(scores, indent=2) + "\n")
     for name, value in scores.items():
         print(f"  {name:24s} {value:9.4f}")
     line = {"run_folder": str(folder), "epochs": result.epochs, "val_loss": result.val_loss, **scores}

@@ -123,15 +123,18 @@ def fit_statistics(model, data, *, most=512):
     times = data.times("training")
     times = times[numpy.unique(numpy.linspace(0, len(times) - 1, min(most, len(times))).astype(int))]
     totals = {name: numpy.zeros((3, data.input_shapes[name][-1])) for name in layers}
+    origin = {}
     for time in tqdm(times, desc="statistics", unit="image", disable=None, leave=False):
         inputs = data.inputs(time)
         for name, layer in layers.items():
             values = numpy.asarray(layer.transform(inputs[name][None]), "float64").reshape(-1, inputs[name].shape[-1])
+            # From a value of the channel on, so that a constant one has no deviation, not one of rounding.
+            values -= origin.setdefault(name, values[0].copy())
             totals[name] += numpy.stack([numpy.full(values.shape[1], len(values)), values.sum(0), (values**2).sum(0)])
     for name, layer in layers.items():
         count, total, squares = totals[name]
         mean = total / count
-        layer.set_statistics(mean, numpy.sqrt(numpy.maximum(squares / count - mean**2, 0)))
+        layer.set_statistics(origin[name] + mean, numpy.sqrt(numpy.maximum(squares / count - mean**2, 0)))
 
 
 def start_at_climatology(model, data):

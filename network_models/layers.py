@@ -10,7 +10,8 @@ class Whiten(keras.layers.Layer):
     """Subtract the mean and divide by the standard deviation of each channel, intensities by their logarithm.
 
     The statistics are weights that are not trained: they are saved with the model, and are taken over the training
-    split in the same transformation that is applied here, log10(1 + max(x, 0)) for logarithmic channels.
+    split in the same transformation that is applied here, log10(1 + max(x, 0)) for logarithmic channels. Under mixed
+    precision it computes in float32: float16 ends at 65,504, and AIA images do not.
 
     Parameters
     ----------
@@ -19,16 +20,18 @@ class Whiten(keras.layers.Layer):
     """
 
     def __init__(self, logarithmic, **keywords):
-        super().__init__(**keywords)
+        super().__init__(autocast=False, **keywords)
         self.logarithmic = [bool(entry) for entry in logarithmic]
 
     def build(self, shape):
-        self.mean = self.add_weight(name="mean", shape=(shape[-1],), initializer="zeros", trainable=False)
-        self.deviation = self.add_weight(name="deviation", shape=(shape[-1],), initializer="ones", trainable=False)
+        keywords = {"shape": (shape[-1],), "trainable": False, "autocast": False}
+        self.mean = self.add_weight(name="mean", initializer="zeros", **keywords)
+        self.deviation = self.add_weight(name="deviation", initializer="ones", **keywords)
 
     def call(self, x):
         x = self.transform(x)
-        return (x - keras.ops.cast(self.mean, x.dtype)) / keras.ops.cast(self.deviation, x.dtype)
+        whitened = (x - keras.ops.cast(self.mean, x.dtype)) / keras.ops.cast(self.deviation, x.dtype)
+        return keras.ops.cast(whitened, self.compute_dtype)
 
     def transform(self, x):
         """Logarithm of the logarithmic channels: array or tensor (..., channel) -> the same shape."""

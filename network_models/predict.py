@@ -18,7 +18,7 @@ from tools import atomic_files, command_line, options
 from tools.errors import UserError
 
 
-def forecast_images(model, data, paths):
+def forecast_images(model, data, paths, *, network="the network"):
     """Forecasts for image files.
 
     Parameters
@@ -27,6 +27,8 @@ def forecast_images(model, data, paths):
     data : SolarData
     paths : sequence of str or pathlib.Path
         Files that the data set reads.
+    network : str or pathlib.Path
+        What messages call the network.
 
     Returns
     -------
@@ -38,15 +40,19 @@ def forecast_images(model, data, paths):
     UserError
         A file cannot be read, or its image is of another shape than the network takes.
     """
+    from network_models.trained_network import input_sources, require_shape
+
+    sources = input_sources(model, data, network)
     found = []
     for path in paths:
         arrays = data.read_image(pathlib.Path(path))
         batch = {}
         for tensor in model.inputs:
-            name = tensor.name if tensor.name in arrays else next(iter(arrays))
+            name = sources[tensor.name]
+            if name not in arrays:
+                raise UserError(f"{path}: gives no {name}, which {network} takes; it gives {', '.join(arrays)}")
             array = numpy.asarray(arrays[name], "float32")
-            if any(size not in (None, own) for size, own in zip(tensor.shape[1:], array.shape, strict=True)):
-                raise UserError(f"{path}: gives {name} of {array.shape}, the network takes {tuple(tensor.shape[1:])}")
+            require_shape(network, tensor.name, tuple(tensor.shape[1:]), array.shape, f"{path} gives {name}")
             batch[tensor.name] = array[None]
         found.append(data.forecast(model.predict_on_batch(batch))[0])
     return numpy.array(found)
@@ -106,9 +112,13 @@ def main(arguments=None):
     if saved is not None and data.task != "classification":
         raise UserError(f"{flags.model}: forecasts flux; a calibration is for probabilities")
 
-    from network_models.trained_network import load_network
+    from network_models.trained_network import input_sources, load_network
+    from network_models.variational import BetaVAE
 
     model = load_network(flags.model)
+    if isinstance(model, BetaVAE):
+        raise UserError(f"{flags.model}: is a beta-VAE; science/latent_traversal/latent_forecast.py forecasts from its latents")
+    input_sources(model, data, flags.model)
     if flags.images:
         _images(model, data, flags, saved)
     else:
@@ -119,7 +129,8 @@ def _images(model, data, flags, saved):
     import pandas
 
     name = "probability" if data.task == "classification" else "forecast"
-    table = pandas.DataFrame({"file": [str(path) for path in flags.images], name: forecast_images(model, data, flags.images)})
+    found = forecast_images(model, data, flags.images, network=flags.model)
+    table = pandas.DataFrame({"file": [str(path) for path in flags.images], name: found})
     table = table if saved is None else calibrated(table, saved)
     atomic_files.write_table(flags.out, table)
     print(table.to_string(index=False))

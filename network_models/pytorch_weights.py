@@ -149,13 +149,17 @@ def import_state_dict(path, architecture, *, image_size=None, options=None):
     Raises
     ------
     UserError
-        PyTorch is absent, the file cannot be read in weights-only mode, tensors are missing, left over or misshapen.
+        PyTorch is absent, the file cannot be read in weights-only mode, tensors are missing, left over or misshapen, the
+        network takes no images of this size.
     """
     tensors = read_state_dict(path)
     known = _known(architecture)
     network = importlib.import_module(known.module)
     size = known.image_size if image_size is None else image_size
-    model = network.build({"image": (size, size, 1)}, options or network.Options())
+    try:
+        model = network.build({"image": (size, size, 1)}, options or network.Options())
+    except UserError as error:
+        raise UserError(f"{architecture} for images of {size} pixels: {error}") from error
     assign_state_dict(model, tensors, architecture, origin=path)
     return model
 

@@ -61,7 +61,8 @@ def flare_rate(events, times, *, days=POISSON_DAYS, window=DAY, threshold="M1.0"
 def recent_climatology(events, times, *, days=RATE_DAYS, window=DAY, threshold="M1.0"):
     """Share of the hours of the days before whose windows held a flare: float64 (n,).
 
-    Only windows that had ended count. NaN where the list does not cover a window of all these days.
+    Only windows that had ended an hour before count, when the classes of nearly all their flares were
+    settled. NaN where the list does not cover a window of all these days.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def recent_climatology(events, times, *, days=RATE_DAYS, window=DAY, threshold="
     flared = FlareIndex(events).label(hours, window=window, threshold=threshold)
     known = numpy.concatenate([[0], numpy.cumsum(covered(events, hours, window))])
     total = numpy.concatenate([[0], numpy.cumsum(flared)])
-    last = numpy.searchsorted(hours, times - window, "right")
+    last = numpy.searchsorted(hours, times - window - HOUR, "right")
     start = last - days * 24
     whole = known[last] - known[start] == days * 24
     return numpy.where(whole, (total[last] - total[start]) / (days * 24), numpy.nan)

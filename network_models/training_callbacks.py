@@ -93,14 +93,8 @@ class SaveNetworks(keras.callbacks.Callback):
 
     def _link(self, path, name):
         """Give the file `path` a second name."""
-        if not self.writes:
-            return
-        with atomic_files.replacing(name) as temporary:
-            temporary.unlink()
-            try:
-                os.link(path, temporary)
-            except OSError:  # a file system without hard links
-                temporary.write_bytes(path.read_bytes())
+        if self.writes:
+            atomic_files.second_name(path, name)
 
 
 def more_skilful(skill, before):

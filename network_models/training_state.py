@@ -7,7 +7,6 @@ what the other callbacks remember. It is written atomically, and the one before 
 import contextlib
 import hashlib
 import json
-import os
 import pathlib
 import signal
 import threading
@@ -32,7 +31,8 @@ class TrainingState(keras.callbacks.Callback):
     savers : network_models.training_callbacks.SaveNetworks
         Whose lowest loss is kept.
     patience : int
-        Stop after so many epochs without a lower validation loss; 0: never. Kept here because it must survive.
+        Stop after so many epochs without a lower validation loss; 0: never. Kept here because it must survive. A run that
+        it ended and that is asked for more epochs is given as many anew.
     others : sequence of keras.callbacks.Callback
         Those that have ``state()`` and ``restore(state)`` are kept too.
     every : int
@@ -59,6 +59,7 @@ class TrainingState(keras.callbacks.Callback):
         self.others = {type(other).__name__: other for other in others if hasattr(other, "state")}
         self.first_epoch = self.first_step = 0
         self.stopped = False
+        self._patient_from = 0
         self._epoch = self._step = 0
         self._metrics = None
         self._training_metrics = None
@@ -99,8 +100,10 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         best_epoch = self.savers.best_epoch
-        if self.patience and best_epoch is not None and epoch - best_epoch >= self.patience:
-            self.model.stop_training = self.stopped = True
+        if self.patience and best_epoch is not None:
+            waited = epoch - max(best_epoch, self._patient_from - 1)
+            if waited >= self.patience:
+                self.model.stop_training = self.stopped = True
         self._epoch, self._step, self._training_metrics = epoch + 1, 0, None
         self._save(epoch + 1, 0, [])
         if self._signal is not None and self.workers is None:
@@ -124,15 +127,15 @@ class TrainingState(keras.callbacks.Callback):
         if self.workers is not None and not self.workers.is_chief:
             return
         state = {"finished_epochs": epoch, "step": step, "stopped": self.stopped, "skill": self.savers.skill}
+        state |= {"patient_from": self._patient_from}
         state |= {"best_loss": float(self.savers.best), "best_epoch": self.savers.best_epoch}
         state |= {"callbacks": {name: other.state() for name, other in self.others.items()}}
         # model.variables include the random state of dropout layers.
         arrays = {f"model_{i}": numpy.asarray(v) for i, v in enumerate(self.model.variables)}
         arrays |= {f"optimizer_{i}": numpy.asarray(v) for i, v in enumerate(self.model.optimizer.variables)}
         arrays |= {f"metric_{i}": value for i, value in enumerate(metrics)}
-        with contextlib.suppress(FileNotFoundError), atomic_files.replacing(self.before) as temporary:
-            temporary.unlink()
-            os.link(self.path, temporary)
+        if self.path.is_file():
+            atomic_files.second_name(self.path, self.before)
         atomic_files.write_arrays(self.path, state=numpy.array(json.dumps(state)), **arrays)
 
     @property
@@ -143,7 +146,7 @@ class TrainingState(keras.callbacks.Callback):
     # Reading
 
     def restore(self, model):
-        """Give `model` (built and compiled) the stored variables; returns the number of finished epochs.
+        """Give `model` (compiled, its optimizer built) the stored variables; returns the number of finished epochs.
 
         `first_epoch` and `first_step` then say where to go on.
 
@@ -153,7 +156,6 @@ class TrainingState(keras.callbacks.Callback):
             The file is missing, damaged or of another network.
         """
         state, arrays = self._read()
-        model.optimizer.build(model.trainable_variables)
         for prefix, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
             expected = {f"{prefix}_{i}": tuple(v.shape) for i, v in enumerate(variables)}
             received = {name: array.shape for name, array in arrays.items() if name.startswith(prefix + "_")}
@@ -165,14 +167,19 @@ class TrainingState(keras.callbacks.Callback):
         self.savers.skill = state["skill"]
         for name, other in self.others.items():
             other.restore(state["callbacks"][name])
-        self.first_epoch, self.first_step = state["finished_epochs"], state.get("step", 0)
-        self.stopped = state.get("stopped", False)
+        self.first_epoch, self.first_step = state["finished_epochs"], state["step"]
+        self.stopped, self._patient_from = state["stopped"], state["patient_from"]
         count = sum(name.startswith("metric_") for name in arrays)
         metrics = [arrays[f"metric_{i}"] for i in range(count)]
         if self.workers is not None and not self.workers.is_chief:
             metrics = [numpy.zeros_like(value) for value in metrics]  # the chief has the sum of all
         self._metrics = metrics or None
         return self.first_epoch
+
+    def go_on(self):
+        """Let a run that was stopped train on, with its whole patience."""
+        if self.stopped:
+            self.stopped, self._patient_from = False, self.first_epoch
 
     def _read(self):
         problem = None

@@ -58,9 +58,15 @@ def cluster(environment=None):
     environment = os.environ if environment is None else environment
     if environment.get("TF_CONFIG", "").strip():
         return _from_tf_config(environment["TF_CONFIG"])
-    if int(environment.get("SLURM_STEP_NUM_TASKS") or 1) > 1:
+    if (environment.get("SLURM_STEP_NUM_TASKS") or "1") != "1":
         return _from_slurm(environment)
     return None
+
+
+def train_alone():
+    """Let this process, and those that it starts, be no part of a cluster, whatever the environment says."""
+    for name in ("TF_CONFIG", "SLURM_STEP_NUM_TASKS"):
+        os.environ.pop(name, None)
 
 
 def _from_tf_config(text):
@@ -77,8 +83,8 @@ def _from_tf_config(text):
     addresses = [*groups.get("chief", []), *groups.get("worker", [])]
     for address in addresses:
         host, _, port = str(address).rpartition(":")
-        if not host or not port.isdigit():
-            raise UserError(f"TF_CONFIG: {address!r} is no address; write host:port")
+        if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+            raise UserError(f"TF_CONFIG: {address!r} is no address; write host:port, with a port from 1 to 65535")
     if len(set(addresses)) != len(addresses):
         raise UserError("TF_CONFIG: an address is listed twice")
     if kind not in groups or not 0 <= index < len(groups[kind]):
@@ -306,7 +312,7 @@ class Workers:
         """
         import tensorflow
 
-        apply, results = model.optimizer.apply, model.get_metrics_result
+        apply, results, additional = model.optimizer.apply, model.get_metrics_result, model._aggregate_additional_loss
 
         def apply_summed(gradients, trainable_variables=None):
             gradients = list(gradients)
@@ -329,6 +335,8 @@ class Workers:
                     variable.assign(total)
             return results()
 
+        # Regularisers are the same in every process, and are added up with the rest.
+        model._aggregate_additional_loss = lambda loss: additional(loss) / self.count
         model.optimizer.apply = apply_summed
         model.get_metrics_result = results_of_all
 

@@ -5,6 +5,7 @@ import errno
 import os
 import pathlib
 import re
+import shutil
 import tempfile
 
 from tools.errors import UserError
@@ -96,6 +97,16 @@ def write_arrays(path, **arrays):
 
     with replacing(path) as temporary, open(temporary, "wb") as file:
         numpy.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def second_name(path, name):
+    """Let the file `path` be found as `name` too, in place of what was there: a hard link, or a copy where none can be made."""
+    with replacing(name) as temporary:
+        temporary.unlink()
+        try:
+            os.link(path, temporary)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(path, temporary)
 
 
 def write_table(path, table):

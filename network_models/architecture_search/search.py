@@ -21,6 +21,7 @@ from network_models.architecture_search import trials
 from network_models.architecture_search.spaces import SPACES
 from network_models.run_folder import resolve_dataset
 from network_models.settings import DEFAULT_DATASET
+from network_models.workers import train_alone
 from tools import command_line, options
 from tools.errors import UserError
 
@@ -197,6 +198,8 @@ def parse(arguments):
         seed=training.get("seed", 0),
         parameter_limit=flags.parameter_limit,
     )
+    if training.get("schedule") == "onecycle":
+        raise UserError("--schedule onecycle: takes its rate from --max_lr, which is not varied; choose another schedule")
     scores = trials.objectives(chosen.data)
     if chosen.objective not in scores:
         raise UserError(f"--objective {chosen.objective}: one of {', '.join(scores)}")
@@ -223,6 +226,7 @@ def main(arguments=None):
             print(f"{parameter.name:20s} {parameter.described()}")
         return
     chosen.data.require_downloaded()
+    train_alone()  # a trial is no part of a cluster, also where SLURM has started several workers of a search
     if workers > 1:
         at = next(index for index, text in enumerate(arguments) if text.split("=")[0] == "--workers")
         search_in_parallel(workers, arguments[:at] + arguments[at + 1 + ("=" not in arguments[at]) :], chosen)

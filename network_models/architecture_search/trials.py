@@ -18,7 +18,7 @@ from network_models.settings import RunSettings
 from tools import atomic_files, command_line, options, skill_scores
 from tools.errors import UserError
 
-DIRECTIONS = {"val_loss": "min", "rmse": "min", "mae": "min", "brier": "min", "log_loss": "min"}  # others: "max"
+DIRECTIONS = {"val_loss": "min", "rmse": "min", "mae": "min", "brier": "min"}  # others: "max"
 STORED = "search.yml"
 
 
@@ -262,9 +262,12 @@ def _run(folder, stored, name, values):
 
 
 def train(search, settings):
-    """Train as the network's own script does: `experiment.Result`."""
+    """Train as the network's own script does, unless that has been done: `experiment.Result`."""
     from network_models import experiment
 
+    done = experiment.finished(settings)
+    if done is not None:
+        return done
     if search.space.full_disk:
         from network_models.full_disk_flare_forecast.train import train as train_full_disk
 
@@ -284,7 +287,8 @@ def objectives(data):
     """What a search on a SolarData can optimise: names of scores, the validation loss first."""
     if data.task == "classification":
         return ("val_loss", *skill_scores.probability_scores([0.2, 0.8], [0, 1]))
-    return ("val_loss", *skill_scores.regression_scores([0.0, 1.0], [0.0, 1.0], {"climatology": 0.5, "persistence": 0.4}))
+    scores = skill_scores.regression_scores([0.0, 1.0], [0.0, 1.0], {"climatology": 0.5, "persistence": 0.4})
+    return ("val_loss", *(name for name in scores if name != "bias"))  # which is best at neither end
 
 
 def existing_run(folder):

@@ -1,5 +1,6 @@
 """What the full-disk networks share: inputs, seeded initial weights, the end that returns logits."""
 
+from network_models.image_inputs import described, image_inputs
 from tools.errors import UserError
 
 INITIALISERS = ("he_uniform", "he_normal")
@@ -66,27 +67,20 @@ def network_inputs(input_shapes, *, least):
     Raises
     ------
     UserError
-        No image, images of different or too small sizes, more than one vector.
+        As `network_models.image_inputs.image_inputs`; or the images are too small.
     """
     import keras
 
     from network_models.layers import Whiten
 
-    images = {name: shape for name, shape in input_shapes.items() if len(shape) == 3}
-    vectors = [name for name, shape in input_shapes.items() if len(shape) == 1]
-    sizes = sorted({tuple(shape[:2]) for shape in images.values()})
-    if len(images) + len(vectors) != len(input_shapes) or not images or len(vectors) > 1:
-        raise UserError(f"the network takes images and at most one side channel; the data set has {_described(input_shapes)}")
-    if len(sizes) > 1:
-        raise UserError(f"the network takes images of one size; the data set has {_described(images)}")
-    if min(sizes[0]) < least:
-        raise UserError(f"the network takes images of at least {least}x{least} pixels; the data set has {_described(images)}")
-    inputs = {name: keras.Input(tuple(shape), name=name) for name, shape in input_shapes.items()}
+    inputs, images, vector = image_inputs(input_shapes)
+    if min(input_shapes[images[0]][:2]) < least:
+        there = described({name: input_shapes[name] for name in images})
+        raise UserError(f"the network takes images of at least {least}x{least} pixels; the data set has {there}")
     stack = [inputs[name] for name in images]
     image = keras.layers.Concatenate(name="image_stack")(stack) if len(stack) > 1 else stack[0]
-    if not vectors:
+    if vector is None:
         return inputs, image, None
-    (vector,) = vectors
     return inputs, image, Whiten([False] * input_shapes[vector][0], name=f"whiten_{vector}")(inputs[vector])
 
 
@@ -111,7 +105,3 @@ def logits(features, side_channel, weights):
     if side_channel is not None:
         features = keras.layers.Concatenate(name="with_side_channel")([features, side_channel])
     return keras.layers.Dense(2, kernel_initializer=weights.kernel(), dtype="float32", name="logits")(features)
-
-
-def _described(shapes):
-    return ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items()) or "none"

@@ -206,6 +206,32 @@ def test_a_search_runs_is_interrupted_and_goes_on(tmp_path, monkeypatch, capsys)
     assert list((tmp_path / "s" / "hparams").glob("*/events*"))
     with pytest.raises(UserError, match=r"holds another search \(objective differ\)"):
         search_script.main([*arguments, "--objective", "rmse"])
+    # Done, the same command says the same; more trials extend it.
+    search_script.main(arguments)
+    again = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert again == last
+    arguments[arguments.index("--trials") + 1] = "4"
+    search_script.main(arguments)
+    assert calls[4:] == ["3"]
+    assert len(pandas.read_csv(tmp_path / "s" / "trials.csv")) == 4
+
+
+def test_killed_between_the_end_of_a_training_and_its_entry(tmp_path):
+    search = chosen(tmp_path / "s", "--epochs", "1", "--count", "16")
+    score = trials.run(search, "0", SMALL)
+    assert trials.run(search, "0", SMALL) == score
+    assert len(list((tmp_path / "s" / "trials" / "0" / "trained_models").iterdir())) == 1
+
+
+def test_a_search_within_a_cluster_trains_alone(tmp_path, monkeypatch):
+    """Where SLURM has started several workers of one search, each trial is still one process's."""
+    monkeypatch.setenv(
+        "TF_CONFIG", '{"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}, "task": {"type": "worker", "index": 1}}'
+    )
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "3")
+    flags = ["--method", "random", "--trials", "1", "--count", "16", "--batch_size", "16", "--epochs", "1"]
+    search_script.main(["--dataset", str(TINY), "--search", str(tmp_path / "s"), *flags])
+    assert pandas.read_csv(tmp_path / "s" / "trials.csv")["status"].tolist() == ["COMPLETED"]
 
 
 def test_hyperband_goes_on_with_the_weights_of_the_earlier_trial(tmp_path):
@@ -271,11 +297,18 @@ def test_importance_finds_the_option_that_decides(tmp_path):
         (["--workers", "0"], "--workers 0"),
         (["--conv_1_channels", "-2"], "conv_1_channels is at least 0"),
         (["--objective", "tss"], "--objective tss: one of val_loss, rmse"),
+        (["--objective", "bias"], "--objective bias: one of val_loss, rmse, mae, correlation"),
     ],
 )
 def test_bad_flags(tmp_path, flags, message):
     with pytest.raises(UserError, match=message):
         chosen(tmp_path / "s", *flags)
+
+
+def test_a_schedule_that_ignores_what_is_varied_is_refused(tmp_path):
+    flags = ["--network", "alex", "--dataset", str(TINY), "--kind", "classification", "--schedule", "onecycle"]
+    with pytest.raises(UserError, match="--schedule onecycle: takes its rate from --max_lr"):
+        search_script.parse([*flags, "--search", str(tmp_path / "s")])
 
 
 def test_a_space_without_freedom_is_refused(tmp_path):

@@ -91,7 +91,7 @@ def same_losses(one, other, tolerance=1e-5):
 @pytest.mark.parametrize(
     ("count", "flags"),
     [
-        (2, ["--kind", "classification"]),
+        (2, ["--kind", "classification", "--l2", "0.1"]),
         pytest.param(2, ["--optimizer", "sgd"], marks=pytest.mark.slow),
         pytest.param(3, ["--batch_size", "22"], marks=pytest.mark.slow),  # the last batch has one sample for three
     ],
@@ -269,6 +269,7 @@ def test_clusters_from_tf_config():
         ("[]", "TF_CONFIG: is malformed"),
         ('{"cluster": {"worker": ["a:1", "b:2"]}}', "TF_CONFIG: is malformed"),
         (config({"worker": ["a", "b:2"]})["TF_CONFIG"], "'a' is no address"),
+        (config({"worker": ["a:70000", "b:2"]})["TF_CONFIG"], "'a:70000' is no address"),
         (config({"worker": ["a:1", "a:1"]})["TF_CONFIG"], "listed twice"),
         (config({"worker": ["a:1", "b:2"]}, index=2)["TF_CONFIG"], "no task worker 2"),
         (config({"worker": ["a:1"], "ps": ["b:2"]})["TF_CONFIG"], "has ps"),
@@ -293,6 +294,8 @@ def test_clusters_from_slurm():
     assert not any(name.startswith("SLURM") for name in os.environ)
     with pytest.raises(UserError, match="SLURM's environment: cannot be understood"):
         workers.cluster({"SLURM_STEP_NUM_TASKS": "4"})
+    with pytest.raises(UserError, match="SLURM's environment: cannot be understood"):
+        workers.cluster({"SLURM_STEP_NUM_TASKS": "four"})
 
 
 def test_a_run_of_another_network_or_data_set_is_refused(alone, tmp_path):

@@ -128,6 +128,39 @@ def test_an_interrupted_run_continues_to_the_same_network(finished, tmp_path):
         numpy.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
+def test_a_mixed_precision_run_is_continued(tmp_path):
+    """Its optimizer is wrapped by one that scales the loss, which Keras builds but once."""
+    flags = ["--dataset", str(TINY), "--mixed_precision", *SMALL]
+    whole = aia_only.main([*flags, "--out", str(tmp_path / "whole"), "--epochs", "3"])
+    first = aia_only.main([*flags, "--out", str(tmp_path), "--epochs", "2"])
+    second = aia_only.main(["--resume", str(first.folder), "--epochs", "3"])
+    with numpy.load(second.folder.state) as ours, numpy.load(whole.folder.state) as theirs:
+        assert sorted(ours.files) == sorted(theirs.files)
+        for name in set(ours.files) - {"state"}:
+            numpy.testing.assert_allclose(ours[name], theirs[name], rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_a_run_that_was_stopped_and_is_asked_for_more_has_its_patience_again(tmp_path):
+    """With a rate of 0 nothing gets better: two epochs of patience end the run after the third."""
+    flags = ["--dataset", str(TINY), "--out", str(tmp_path), "--learning_rate", "0", "--patience", "2", *SMALL]
+    first = aia_only.main([*flags, "--epochs", "8"])
+    assert first.epochs == 3
+    with pytest.raises(UserError, match="already has 3 epochs"):
+        aia_only.main(["--resume", str(first.folder)])
+    assert aia_only.main(["--resume", str(first.folder), "--epochs", "9"]).epochs == 5
+
+
+def test_states_on_a_file_system_without_hard_links(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    folder = run("--out", tmp_path, "--epochs", "2").folder
+    with numpy.load(folder.state) as last, numpy.load(folder.path / "training_state_before.npz") as before:
+        assert [json.loads(str(one["state"]))["finished_epochs"] for one in (last, before)] == [2, 1]
+    assert folder.best.read_bytes() in [path.read_bytes() for path in folder.epochs.iterdir()]
+
+
 def test_two_devices_give_the_losses_of_one(tmp_path):
     """13 validation and 40 training samples in batches of 8 and of 6: the last batch is uneven."""
     code = "import sys\nfrom network_models.xray_flux_forecast.fdl1 import aia_only\naia_only.main(sys.argv[1:])\n"
@@ -201,6 +234,20 @@ def test_several_images_are_stacked():
         assert model.output_shape == (None, 1)
 
 
+@pytest.mark.parametrize(
+    ("shapes", "words"),
+    [
+        ({"sequence": (6, 64, 64, 1)}, "takes images and at most one side channel; the data set has sequence 6x64x64x1"),
+        ({"image": (64, 64, 1), "image_prior_1": (32, 32, 1)}, "images of one size"),
+        ({"side_channel": (4,)}, "the data set has side_channel 4"),
+    ],
+)
+def test_data_without_the_images_that_a_network_takes(shapes, words):
+    for architecture in (fdl1, starting_point):
+        with pytest.raises(UserError, match=words):
+            architecture.build(shapes, architecture.Options())
+
+
 def run(*arguments):
     return aia_only.main(["--dataset", str(TINY), *SMALL, *map(str, arguments)])
 
@@ -211,6 +258,8 @@ def test_bad_input_is_one_line(tmp_path, finished):
         "larger than the": ["--conv_1_width", 17],
         "more than 150,000,000 parameters": ["--dense_1_count", 10_000_000],
         r"T03:00:00\.fits: is damaged": ["--broken", 3],
+        "seed is at most": ["--seed", 2**32],
+        "--xla: cannot be combined with --devices 2 without GPUs": ["--xla", "--devices", 2],
     }
     for number, (message, arguments) in enumerate(cases.items()):
         out = tmp_path / str(number)
@@ -308,3 +357,40 @@ def test_statistics_of_a_constant_channel_do_not_divide_by_zero():
     layer.set_statistics([3.0], [0.0])
     assert numpy.asarray(model(numpy.full((1, 4, 4, 1), 3.0, "float32"))) == pytest.approx(numpy.zeros((1, 4, 4, 1)))
     assert experiment.LARGEST == 150_000_000
+
+
+def test_statistics_of_a_constant_channel_are_exact():
+    """Of values whose mean and mean square round: 0.1 squared is not what the mean of its squares comes to."""
+    from types import SimpleNamespace
+
+    import keras
+
+    from network_models.forecast import fit_statistics
+    from network_models.layers import Whiten
+
+    model = keras.Sequential([keras.Input((3, 3, 2), name="image"), Whiten([False, False], name="whiten_image")])
+    random = numpy.random.default_rng(0)
+    images = random.normal(5, 2, (7, 3, 3, 2)).astype("float32")
+    images[..., 0] = 0.1
+    data = SimpleNamespace(
+        times=lambda split: numpy.arange(7), input_shapes={"image": (3, 3, 2)}, inputs=lambda time: {"image": images[time]}
+    )
+    fit_statistics(model, data)
+    layer = model.layers[0]
+    assert numpy.asarray(layer.deviation) == pytest.approx([1.0, images[..., 1].std()])
+    assert numpy.asarray(layer.mean) == pytest.approx([0.1, images[..., 1].mean()])
+    assert not numpy.asarray(model(images))[..., 0].any()
+
+
+def test_statistics_beyond_float16_whiten_under_mixed_precision():
+    import keras
+
+    from network_models.layers import Whiten
+
+    layer = Whiten([False, True], dtype="mixed_float16")
+    model = keras.Sequential([keras.Input((1, 1, 2)), layer])
+    layer.set_statistics([200_000.0, 4.0], [100_000.0, 0.5])
+    image = numpy.array([[[[350_000.0, 99_999.0]]]], "float32")
+    whitened = model(image)
+    assert keras.backend.standardize_dtype(whitened.dtype) == "float16"
+    assert numpy.asarray(whitened).ravel() == pytest.approx([1.5, 2.0], abs=1e-3)

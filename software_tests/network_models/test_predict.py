@@ -47,4 +47,18 @@ def test_bad_input(run, tmp_path):
     for arguments, message in cases:
         with pytest.raises(UserError, match=message):
             predict.main([*arguments, "--out", str(tmp_path / "f.csv")])
+    with pytest.raises(UserError, match=r"takes 1 inputs \(image\), the data set gives 2 \(image, side_channel\)"):
+        predict.main([str(run.best), str(TINY), "--side", "--out", str(tmp_path / "f.csv")])
+    numpy.save(tmp_path / "small.npy", numpy.zeros((8, 8, 2)))
+    with pytest.raises(UserError, match=r"input image expects 16 x 16 x 2, .*small\.npy gives image of 8 x 8 x 2"):
+        predict.main([str(run.best), str(TINY), "--out", str(tmp_path / "f.csv"), "--images", str(tmp_path / "small.npy")])
     assert not (tmp_path / "f.csv").exists()
+
+
+def test_a_beta_vae_forecasts_nothing(tmp_path):
+    from network_models.beta_vae import burgess
+    from network_models.trained_network import save_network
+
+    save_network(burgess.build({"image": (32, 32, 1)}, burgess.Options()), tmp_path / "vae.hdf5")
+    with pytest.raises(UserError, match=r"vae\.hdf5: is a beta-VAE; .*latent_forecast\.py"):
+        predict.main([str(tmp_path / "vae.hdf5"), str(TINY), "--out", str(tmp_path / "f.csv")])

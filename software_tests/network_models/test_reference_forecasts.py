@@ -40,6 +40,14 @@ def test_recent_climatology_is_the_share_of_hours_whose_windows_held_a_flare():
     assert reference_forecasts.recent_climatology(events, [T], days=10)[0] == pytest.approx(23 / 240)
 
 
+def test_recent_climatology_does_not_use_a_flare_that_has_just_begun():
+    ends = (-24 * 40, 1e-6), (24, 1e-6)
+    one, other = flares(*ends), flares(*ends, (-0.5, 3e-5))
+    assert reference_forecasts.recent_climatology(other, [T], days=10) == reference_forecasts.recent_climatology(
+        one, [T], days=10
+    )
+
+
 def test_recent_climatology_is_undefined_where_the_list_begins_too_late():
     events = flares((-24 * 5, 3e-5), (24, 1e-6))
     assert numpy.isnan(reference_forecasts.recent_climatology(events, [T], days=10)[0])

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from network_models.image_inputs import image_inputs
 from tools.errors import UserError
 from tools.options import option
 
@@ -49,7 +50,7 @@ def build(input_shapes, options, *, logarithmic=(), seed=0):
     Raises
     ------
     UserError
-        When the image becomes smaller than a kernel or pooling window.
+        As `network_models.image_inputs.image_inputs`; or the image becomes smaller than a kernel or pooling window.
 
     Notes
     -----
@@ -61,8 +62,7 @@ def build(input_shapes, options, *, logarithmic=(), seed=0):
 
     from network_models.layers import Whiten
 
-    names = [name for name, shape in input_shapes.items() if len(shape) == 3]
-    inputs = {name: keras.Input(shape, name=name) for name, shape in input_shapes.items()}
+    inputs, names, vector = image_inputs(input_shapes)
     depth = input_shapes[names[0]][-1]
     mask = list(logarithmic) or [False] * depth
     whitened = [Whiten(mask, name=f"whiten_{name}")(inputs[name]) for name in names]
@@ -93,8 +93,8 @@ def build(input_shapes, options, *, logarithmic=(), seed=0):
             window = (pool["height"], pool["width"])
             x = keras.layers.MaxPooling2D(window, pool["stride"], padding="same", name=f"pool_{i}")(x)
     x = keras.layers.Flatten(name="flatten")(x)
-    if "side_channel" in inputs:
-        side = Whiten([False] * input_shapes["side_channel"][0], name="whiten_side_channel")(inputs["side_channel"])
+    if vector:
+        side = Whiten([False] * input_shapes[vector][0], name=f"whiten_{vector}")(inputs[vector])
         x = keras.layers.Concatenate(name="with_side_channel")([x, side])
     x = keras.layers.Dropout(options.dropout_rate, seed=next(kernel), name="dropout")(x)
     if options.dense_1_count:

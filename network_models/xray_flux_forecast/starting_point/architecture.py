@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from network_models.image_inputs import image_inputs
 from tools.errors import UserError
 from tools.options import option
 
@@ -39,7 +40,7 @@ def build(input_shapes, options, *, logarithmic=(), seed=0):
     Raises
     ------
     UserError
-        When the image is too small for the number of blocks.
+        As `network_models.image_inputs.image_inputs`; or the image is too small for the number of blocks.
 
     Notes
     -----
@@ -51,11 +52,10 @@ def build(input_shapes, options, *, logarithmic=(), seed=0):
 
     from network_models.layers import Whiten
 
-    names = [name for name, shape in input_shapes.items() if len(shape) == 3]
+    inputs, names, vector = image_inputs(input_shapes)
     height, width, depth = input_shapes[names[0]]
     if min(height, width) < 2 ** len(options.block_channels):
         raise UserError(f"--block_channels: {len(options.block_channels)} blocks halve {height} x {width} pixels to none")
-    inputs = {name: keras.Input(shape, name=name) for name, shape in input_shapes.items()}
     mask = list(logarithmic) or [False] * depth
     whitened = [Whiten(mask, name=f"whiten_{name}")(inputs[name]) for name in names]
     x = keras.layers.Concatenate(name="images")(whitened) if len(whitened) > 1 else whitened[0]
@@ -85,8 +85,8 @@ def build(input_shapes, options, *, logarithmic=(), seed=0):
     strongest = keras.layers.GlobalMaxPooling2D(name="strongest")(x)
     mean = keras.layers.GlobalAveragePooling2D(name="mean")(x)
     features = [strongest, mean]
-    if "side_channel" in inputs:
-        features.append(Whiten([False] * input_shapes["side_channel"][0], name="whiten_side_channel")(inputs["side_channel"]))
+    if vector:
+        features.append(Whiten([False] * input_shapes[vector][0], name=f"whiten_{vector}")(inputs[vector]))
     x = keras.layers.Concatenate(name="features")(features)
     for number, count in enumerate(options.dense_counts, 1):
         x = keras.layers.Dropout(options.dropout_rate, seed=next(seeds), name=f"dropout_{number}")(x)
