@@ -10,6 +10,7 @@ import numpy
 from network_models import distribution, weighted_batches
 from network_models.forecast import Forecast
 from network_models.run_folder import RunFolder, provenance
+from network_models.trained_network import load_network
 from tools import atomic_files
 from tools.errors import UserError
 
@@ -102,6 +103,8 @@ def run(build, settings, *, objective=None, architecture=None, callbacks=(), sam
                         callback.scale = replicas
         if not settings.resume:  # before the folder is made: this reads images, which may be damaged
             objective.start(network)
+            if training.start_from:
+                take_weights(network, training.start_from)
         stored = {"architecture": architecture} if architecture else {}
         stored |= settings.as_dictionary()
         if settings.resume or not chief:
@@ -250,6 +253,27 @@ def _writers(folder, network, stored, objective, training, callbacks, workers=No
     curve = training_callbacks.LossCurve(folder, table, label=objective.label, title=objective.title)
     board = keras.callbacks.TensorBoard(str(folder.logs), write_graph=False)
     return [*first, table, curve, *further, savers, board, state], state
+
+
+def take_weights(network, path):
+    """Give a network the weights of a saved one, statistics of whitening and normalisation included.
+
+    Parameters
+    ----------
+    network : keras.Model
+    path : str or pathlib.Path
+        A saved network, whose weights have to be of the same shapes in the same order.
+
+    Raises
+    ------
+    UserError
+        As `network_models.trained_network.load_network`; or the network is another one.
+    """
+    received = load_network(path).weights
+    if [tuple(weight.shape) for weight in received] != [tuple(weight.shape) for weight in network.weights]:
+        raise UserError(f"--start_from {path}: has other layers than this network; give the same options as it was made with")
+    for mine, theirs in zip(network.weights, received, strict=True):
+        mine.assign(theirs)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ class TrainingOptions:
     weight_decay: float = option(0.0, "decoupled weight decay of kernels", least=0.0)
     patience: int = option(0, "stop after this many epochs without a lower validation loss; 0: never", least=0)
     seed: int = option(0, "seed of weights, dropout and the order of samples", least=0, most=2**32 - 1)
+    start_from: str = option("", "begin with the weights of this saved network of the same layers")
     devices: int = option(0, "devices; 0: all visible GPUs, else the CPU", least=0)
     scale_rate: bool = option(False, "multiply the learning rate by the number of devices or processes")
     checkpoint_steps: int = option(0, "steps between states within an epoch; 0: after epochs and at signals", least=0)

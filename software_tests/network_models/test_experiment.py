@@ -150,6 +150,17 @@ def test_a_run_that_was_stopped_and_is_asked_for_more_has_its_patience_again(tmp
     assert aia_only.main(["--resume", str(first.folder), "--epochs", "9"]).epochs == 5
 
 
+def test_a_run_that_starts_from_a_saved_network(finished, tmp_path):
+    flags = ["--epochs", "1", "--side", "--learning_rate", "0", "--start_from", str(finished.folder.best)]
+    result = run("--out", tmp_path / "same", *flags)
+    assert result.val_loss == pytest.approx(finished.val_loss, rel=1e-6)
+    with pytest.raises(UserError, match=r"--start_from .*best_performing\.hdf5: has other layers than this network"):
+        run("--out", tmp_path / "other", *flags, "--conv_1_channels", "5")
+    with pytest.raises(UserError, match=r"none\.hdf5: no such network file"):
+        run("--out", tmp_path / "other", *flags[:-1], tmp_path / "none.hdf5")
+    assert not (tmp_path / "other").exists()
+
+
 def test_states_on_a_file_system_without_hard_links(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(1, "Operation not permitted")
