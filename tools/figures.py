@@ -192,13 +192,32 @@ def show_image(axes, image, *, table="gray", unit="", logarithmic=False, extent=
     if bar:
         colour_bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.8, label=unit)
         if logarithmic:
-            decades = numpy.array([0.0, *(10.0 ** numpy.arange(8))])
-            colour_bar.set_ticks(decades[(decades >= norm.vmin) & (decades <= norm.vmax)])
+            colour_bar.set_ticks(decade_ticks(norm.vmin, norm.vmax))
             colour_bar.ax.minorticks_off()
         else:
             colour_bar.locator = ticker.MaxNLocator(5)
             colour_bar.update_ticks()
     return drawn
+
+
+def decade_ticks(low, high):
+    """Ticks of a logarithmic colour bar between two values: powers of ten, or finer ones where fewer than three fit.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, in order.
+    """
+    from matplotlib import ticker
+
+    powers = 10.0 ** numpy.arange(8)
+    for steps in ((1,), (1, 3), (1, 2, 5)):
+        found = numpy.array([0.0, *numpy.outer(powers, steps).ravel()])
+        found = found[(found >= low) & (found <= high)]
+        if len(found) >= 3:
+            return found
+    found = ticker.MaxNLocator(4).tick_values(low, high)
+    return found[(found >= low) & (found <= high)]
 
 
 def show_signed(axes, values, *, label="", extent=None, bar=True):

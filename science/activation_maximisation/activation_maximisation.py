@@ -2,7 +2,8 @@
 
     python science/activation_maximisation/activation_maximisation.py MODEL.hdf5 DATASET.py [--steps 200] [--out FOLDER]
 
-The image is made by ascending the gradient of the logit from noise, by tf-keras-vis; it is no image of the Sun.
+The image is made by ascending the gradient of the logit from noise, by tf-keras-vis, within the range of each channel
+and in logarithmic ones by decades; it is no image of the Sun.
 """
 
 import numpy
@@ -11,8 +12,12 @@ from science import explanation
 from tools import command_line, figures
 from tools.errors import UserError
 
+RATE = 0.1  # of Adam, in units of the sigmoid that keeps values in their range
+SPREAD = 0.3  # of the noise at the start, in the same units, around the middle of the range
+IMAGES = 16  # of the training split, for the range
 
-def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0, seed=0):
+
+def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0, logarithmic=False, seed=0):
     """An image with a high output.
 
     Parameters
@@ -22,10 +27,12 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
     target : int, optional
     steps : int
         Of gradient ascent.
-    low, high : float
+    low, high : float or array_like (channel,)
         Range of the image's values.
+    logarithmic : bool or array_like of bool (channel,)
+        Channels that climb by their logarithm; in these no value is below 0.
     seed : int
-        Of the noise it starts from and of the library's jitter; sets the global seeds of Keras.
+        Of the noise that it starts from.
 
     Returns
     -------
@@ -35,15 +42,20 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
     Raises
     ------
     UserError
-        The network has several inputs.
+        The network has several inputs, or its output is not finite.
 
     References
     ----------
     Erhan et al. 2009; tf-keras-vis, ActivationMaximization.
+
+    Notes
+    -----
+    The library's jitter and rotation move the image at every step, which pays for networks that take an object anywhere
+    in the image for the same, not for those of full disks: they undid the ascent. Its penalties (total variation, norm)
+    are in units of images from 0 to 255. None of them is used; a sigmoid keeps values inside their range.
     """
     import keras
     from tf_keras_vis.activation_maximization import ActivationMaximization
-    from tf_keras_vis.activation_maximization.input_modifiers import Jitter, Rotate2D
 
     from science.gradient_engine import engine_of
     from science.network_structure import logits_of
@@ -53,23 +65,65 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
         raise UserError(f"{model.name}: has inputs {', '.join(engine.input_names)}; activation maximisation takes one image")
     if steps < 1:
         raise UserError(f"--steps {steps}: must be at least 1")
+    if seed < 0:
+        raise UserError(f"--seed {seed}: must be at least 0")
     shape = engine.model.inputs[0].shape[1:]
-    # tf-keras-vis wants a single tensor in and out.
-    single = keras.Model([engine.model.inputs[0]], logits_of(engine.model.output))
-    start = numpy.random.default_rng(seed).uniform(low, high, (1, *shape)).astype("float32")
-    keras.utils.set_random_seed(seed)  # the jitter draws from numpy's global generator
-    rotate = Rotate2D(degree=1)
-    rotate.random_generator = numpy.random.default_rng(seed)
+    free = keras.Input(shape)
+    within = _Within(low, high, logarithmic)
+    single = keras.Model([free], logits_of(engine.model([within(free)])))
+    start = numpy.random.default_rng(seed).normal(0, SPREAD, (1, *shape)).astype("float32")
     found = ActivationMaximization(single, clone=False)(
         lambda output: output[:, engine.target],
         seed_input=start,
-        input_range=(low, high),
+        input_range=None,
+        input_modifiers=None,
+        regularizers=None,
         steps=steps,
-        input_modifiers=[Jitter(jitter=4), rotate],
+        optimizer=keras.optimizers.Adam(RATE),
     )
-    image = numpy.asarray(found, "float32")
-    before, after = (float(engine.outputs({engine.input_names[0]: one})[0]) for one in (start, image))
-    return image[0], before, after
+    images = [numpy.asarray(within(numpy.asarray(one, "float32")), "float32") for one in (start, found)]
+    before, after = (float(engine.outputs({engine.input_names[0]: one})[0]) for one in images)
+    if not numpy.isfinite([before, after]).all():
+        raise UserError(f"{model.name}: returns {before:g} for noise and {after:g} for the image made; nothing to maximise")
+    return images[1][0], before, after
+
+
+def _Within(low, high, logarithmic):
+    """A layer that maps any number into the range of its channel, evenly or by decades."""
+    import keras
+
+    low, high, logarithmic = numpy.broadcast_arrays(low, high, logarithmic)
+    low, high = (numpy.where(logarithmic, numpy.log10(1 + numpy.maximum(ends, 0)), ends) for ends in (low, high))
+    start, width = low.astype("float32"), (high - low).astype("float32")
+
+    class Within(keras.layers.Layer):
+        def call(self, values):
+            values = start + width * keras.ops.sigmoid(values)
+            decades = keras.ops.power(10.0, keras.ops.where(logarithmic, values, 0.0)) - 1
+            return keras.ops.where(logarithmic, decades, values)
+
+    return Within()
+
+
+def ranges(data):
+    """Smallest and largest value of each channel over a few training images: two float64 arrays (channel,)."""
+    times = data.require_samples("training")
+    low, high = numpy.inf, -numpy.inf
+    for time in times[:: max(len(times) // IMAGES, 1)]:
+        image = data.inputs(time)[data.image_inputs[0]]
+        low, high = numpy.fmin(low, numpy.nanmin(image, axis=(0, 1))), numpy.fmax(high, numpy.nanmax(image, axis=(0, 1)))
+    return low.astype("float64"), high.astype("float64")
+
+
+def draw(path, image, channel, data, words):
+    """Draw one channel (height, width) of the image that was made; `words` says of what."""
+    with figures.style():
+        figure, axes = figures.new(figsize=(6.6, 5.8))
+        look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "unit": channel.unit}
+        figures.show_image(axes, image, **look)
+        heading = figures.title(f"{channel.name}: made to maximise", simulated=data.simulated)
+        axes.set_title(f"{heading}\n{words}", fontsize=10)
+        figures.save(figure, path)
 
 
 def main(arguments=None):
@@ -81,23 +135,39 @@ def main(arguments=None):
         parser.add_argument("--seed", type=int, default=0, help="of the noise at the start (default: %(default)s)")
 
     flags, given = explanation.parse(arguments, __doc__, add=add, image=False)
+    for name, least in (("steps", 1), ("seed", 0)):
+        if getattr(flags, name) < least:
+            raise UserError(f"--{name} {getattr(flags, name)}: must be at least {least}")
     subject = explanation.load(flags.model, flags.dataset, given)
     folder = explanation.output_folder(subject, "maps", flags.out)
-    times = subject.data.require_samples("training")
-    pictures = [subject.data.inputs(time)[subject.data.image_inputs[0]] for time in times[:: max(len(times) // 16, 1)]]
-    low, high = float(numpy.min(pictures)), float(numpy.max(pictures))
+    from science.gradient_engine import engine_of
+
+    data, target = subject.data, engine_of(subject.model, target=flags.target).target
+    low, high = ranges(data)
     image, before, after = activation_maximisation(
-        subject.model, target=flags.target, steps=flags.steps, low=low, high=high, seed=flags.seed
+        subject.model,
+        target=target,
+        steps=flags.steps,
+        low=low,
+        high=high,
+        logarithmic=[channel.logarithmic for channel in data.channels],
+        seed=flags.seed,
     )
-    with explanation.results(folder) as unfinished, figures.style():
-        for index, channel in enumerate(subject.data.channels):
-            figure, axes = figures.new(figsize=(6, 5.4))
-            look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "unit": channel.unit}
-            figures.show_image(axes, image[..., index], **look)
-            axes.set_title(f"{channel.name}: made to maximise\n{subject.data.target_label}", fontsize=11)
-            figures.save(figure, unfinished / f"activation_maximisation_{explanation.safe_name(channel.name)}.png")
-        numpy.savez_compressed(unfinished / "activation_maximisation.npz", image=image, output=numpy.float64(after))
-    print(f"output {before:.3g} of noise, {after:.3g} of the image made in {flags.steps} steps; in {folder}")
+    words = explanation.target_words(subject, target)
+    climb = f"output {after:.3g}, of noise {before:.3g}"
+    if not after > before:
+        climb += "\nDID NOT CLIMB: shows nothing that the network likes"
+    stem = explanation.safe_name("activation_maximisation", explanation.target_stem(subject, target))
+    with explanation.results(folder) as unfinished:
+        for index, channel in enumerate(data.channels):
+            path = unfinished / f"{explanation.safe_name(stem, channel.name)}.png"
+            draw(path, image[..., index], channel, data, f"{words}\n{climb}")
+        numpy.savez_compressed(
+            unfinished / f"{stem}.npz", image=image, output=numpy.float64(after), start=numpy.float64(before)
+        )
+    print(f"{words}: output {before:.3g} of noise, {after:.3g} of the image made in {flags.steps} steps; in {folder}")
+    if not after > before:
+        print("note: the output did not climb; the image shows nothing that the network likes")
 
 
 if __name__ == "__main__":

@@ -104,6 +104,20 @@ def test_panels_are_labelled():
     assert {"DN/s", "per dex"} <= {bar.get_ylabel() for bar in figure.axes}
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0, 5000, [0, 1, 10, 100, 1000]),
+        (30, 4000, [30, 100, 300, 1000, 3000]),
+        (150, 900, [200, 400, 600, 800]),
+        (1200, 1900, [1200, 1400, 1600, 1800]),
+        (3, 3, [3]),
+    ],
+)
+def test_a_logarithmic_bar_has_ticks_whatever_its_range(low, high, ticks):
+    numpy.testing.assert_allclose(figures.decade_ticks(low, high), ticks)
+
+
 def test_utc_axis_and_title():
     figure, axes = figures.new()
     axes.plot(numpy.array(["2026-02-01", "2026-02-04"], "datetime64[s]"), [0, 1])
