@@ -34,6 +34,9 @@ class Attribution:
     difference : dict of str to numpy.ndarray, optional
         What the maps are products with: the image, or its difference to a baseline. Comparisons of networks divide by
         it, since otherwise any two maps are alike where the image is dark.
+    derivative : int
+        1 for maps that are gradients, 2 for squares and variances of these, 0 for those in units of the output or in
+        none: what the units of a channel mean for the map, see `science.explanation.meant`.
     """
 
     method: str
@@ -46,6 +49,7 @@ class Attribution:
     relu_count: int | None = None
     notes: tuple[str, ...] = ()
     difference: dict[str, numpy.ndarray] | None = None
+    derivative: int = 0
 
     def multipliers(self, name):
         """The map of an input without what it was multiplied by: float64, NaN where that is 0."""

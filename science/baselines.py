@@ -51,6 +51,17 @@ def choose(kind, subject, sample):
     return other.inputs
 
 
+def words(kind):
+    """A kind of baseline, as of `choose`, in words for passports: str."""
+    made = {"quiet": "quiet: median", "mean": "mean"}.get(kind)
+    return f"{made} of up to {IMAGES} images of the training split" if made else kind
+
+
+def background_words(arrays):
+    """A `background` in words: str."""
+    return f"{len(next(iter(arrays.values())))} evenly spaced images of the training split"
+
+
 def background(subject, sample, count):
     """Evenly spaced samples of the training split.
 

@@ -11,8 +11,10 @@ import unicodedata
 
 import numpy
 
+from dataset_models import observation_times
 from dataset_models.solar_data import SolarData, load_solar_data
 from network_models.run_folder import RunFolder, run_folder_of
+from science.network_structure import logits_of
 from tools import atomic_files, command_line, options
 from tools.errors import UserError
 
@@ -61,7 +63,7 @@ class Sample:
     time: object = None
 
 
-def parse(arguments, description, *, add, image=True):
+def parse(arguments, description, *, add, image=True, target=True):
     """Read the flags of an explanation script.
 
     The options of the data set are flags too: ``DATASET.py`` is looked for first, so that ``--help`` lists them.
@@ -74,6 +76,8 @@ def parse(arguments, description, *, add, image=True):
         Adds the script's own flags to the parser it is given.
     image : bool
         Whether the script explains one image.
+    target : bool
+        Whether one output of the network is explained in it.
 
     Returns
     -------
@@ -88,7 +92,8 @@ def parse(arguments, description, *, add, image=True):
     parser.add_argument("dataset", metavar="DATASET.py", type=pathlib.Path, help="file that defines a SolarData class")
     if image:
         parser.add_argument("image", metavar="IMAGE", help="image file of the data set, or the UTC time of one of its samples")
-        parser.add_argument("--target", type=int, help="which output to explain (default: the event, or the only one)")
+        if target:
+            parser.add_argument("--target", type=int, help="which output to explain (default: the event, or the only one)")
     parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="where results go (default: in the run folder)")
     add(parser)
     file = next((pathlib.Path(text) for text in arguments if text.endswith(".py") and pathlib.Path(text).is_file()), None)
@@ -118,7 +123,8 @@ def load(model_path, dataset, given=None):
     Raises
     ------
     UserError
-        A file is missing or unreadable, options are wrong, or the network's inputs are not the data set's.
+        A file is missing or unreadable, options are wrong, the network's inputs are not the data set's, or it is a
+        beta-VAE, which forecasts nothing.
     """
     from network_models.trained_network import load_network
 
@@ -133,7 +139,12 @@ def load(model_path, dataset, given=None):
     import tensorflow
 
     tensorflow.get_logger().setLevel("ERROR")  # warns of retracing: every method traces functions of its own
-    subject = Subject(load_network(model_path), model_path, data, run)
+    model = load_network(model_path)
+    from network_models.variational import BetaVAE
+
+    if isinstance(model, BetaVAE):
+        raise UserError(f"{model_path}: is a beta-VAE, which has no forecast to explain; see science/latent_traversal")
+    subject = Subject(model, model_path, data, run)
     model_inputs(subject)
     return subject
 
@@ -267,18 +278,69 @@ def per_meaning(gradient, image, channel):
     Parameters
     ----------
     gradient, image : numpy.ndarray
-        (height, width): with respect to the pixel values, and these.
+        (..., height, width): with respect to the pixel values, and these.
     channel : dataset_models.solar_data.Channel
 
     Returns
     -------
-    numpy.ndarray, str
+    numpy.ndarray
         For logarithmic channels the gradient with respect to log10(1 + x), which does not favour dark pixels as that
-        with respect to x does; otherwise `gradient`. And its unit.
+        with respect to x does; otherwise `gradient`.
     """
-    if channel.logarithmic:
-        return gradient * (1 + numpy.maximum(image, 0)) * numpy.log(10), "per dex"
-    return gradient, f"per {channel.unit}" if channel.unit else "per unit"
+    return gradient * (1 + numpy.maximum(image, 0)) * numpy.log(10) if channel.logarithmic else gradient
+
+
+def unit_of(channel, derivative=1):
+    """Unit of a map that is a gradient (`derivative` 1) or the square of one (2): str, empty for other maps."""
+    if not derivative:
+        return ""
+    unit = "dex" if channel.logarithmic else channel.unit or "unit"
+    squared = f"({unit})²" if "/" in unit or " " in unit else f"{unit}²"
+    return f"per {unit}" if derivative == 1 else f"per {squared}"
+
+
+def meant(attribution, subject, inputs):
+    """An attribution in the units in which channels mean something; checks, shares and pictures are all of this one.
+
+    Parameters
+    ----------
+    attribution : science.attribution.Attribution
+        As a method returns it, of pixel values.
+    subject : Subject
+    inputs : dict of str to numpy.ndarray
+        (n, ...) by model input name: what was explained.
+
+    Returns
+    -------
+    science.attribution.Attribution
+        Of logarithmic channels gradients are `per_meaning`, and the difference that a product map was made with is one
+        of log10(1 + x). Maps that are contributions to the output stay what they are.
+    """
+    channels = subject.data.channels
+    names = model_inputs(subject)
+    images = [name for name in attribution.maps if names[name] in subject.data.image_inputs]
+    if not any(channel.logarithmic for channel in channels):
+        return attribution
+    maps, difference = dict(attribution.maps), None if attribution.difference is None else dict(attribution.difference)
+    for name in images:
+        image = inputs[name]
+        if attribution.derivative:
+            maps[name] = attribution.maps[name].copy()
+            for index, channel in enumerate(channels):
+                for _ in range(attribution.derivative):
+                    maps[name][..., index] = per_meaning(maps[name][..., index], image[..., index], channel)
+        if difference is not None:
+            difference[name] = numpy.array(difference[name], "float64")
+            for index, channel in enumerate(channels):
+                if channel.logarithmic:
+                    here = image[..., index].astype("float64")
+                    before = here - difference[name][..., index]
+                    difference[name][..., index] = _decades(here) - _decades(before)
+    return dataclasses.replace(attribution, maps=maps, difference=difference)
+
+
+def _decades(values):
+    return numpy.log10(1 + numpy.maximum(values, 0))
 
 
 def write_fits(path, values, header, history):
@@ -330,13 +392,15 @@ def _by(shape):
 
 
 def _time(text, data):
+    if not text[:4].isdecimal():
+        raise UserError(f"{text}: no such image file, nor a UTC time like 2026-02-01T00:00")
     try:
-        time = numpy.datetime64(text.removesuffix("Z"), "s")
-    except ValueError as error:
+        time = observation_times.from_texts([text], origin=text)[0]
+    except UserError as error:
         raise UserError(f"{text}: no such image file, nor a UTC time like 2026-02-01T00:00") from error
     times = numpy.union1d(data.times("training"), data.times("validation"))
-    if numpy.isnat(time) or time not in times:
-        near = f"; the nearest is {times[numpy.abs(times - time).argmin()]}" if len(times) and not numpy.isnat(time) else ""
+    if time not in times:
+        near = f"; the nearest is {times[numpy.abs(times - time).argmin()]}" if len(times) else ""
         raise UserError(f"{text}: {data.title} has no sample at this time{near}")
     return time
 
@@ -353,8 +417,21 @@ def output_words(subject, output):
     """The explained output in words; for a single logit also the probability that it means."""
     if subject.data.task == "regression":
         return f"output {output:.3g}"
-    tensor = subject.model.output
-    tensor = tensor["logits"] if isinstance(tensor, dict) else tensor
-    if tensor.shape[-1] != 1:
+    if logits_of(subject.model.output).shape[-1] != 1:
         return f"logit {output:.3g}"
     return f"logit {output:.3g} (probability {50 * (1 + numpy.tanh(output / 2)):.0f} %)"
+
+
+def target_words(subject, target):
+    """What one output of the network stands for: str; the event is the second of two, or the only one."""
+    label, count = subject.data.target_label, logits_of(subject.model.output).shape[-1]
+    if count <= 2 and target == count - 1:
+        return label
+    other = ", no event" if count == 2 and subject.data.task == "classification" else ""
+    return f"output {target}{other}: {label}"
+
+
+def target_stem(subject, target):
+    """For file names, so that no output's results replace another's: str, empty for the event or the only output."""
+    count = logits_of(subject.model.output).shape[-1]
+    return "" if count <= 2 and target == count - 1 else f"output_{target}"

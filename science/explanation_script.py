@@ -2,7 +2,7 @@
 
 import numpy
 
-from science import explanation, passport, solar_output
+from science import baselines, explanation, passport, solar_output
 from tools import figures
 from tools.errors import UserError
 
@@ -41,17 +41,22 @@ def explain(subject, sample, method, own, folder, flags):
     """Explain, check, write and report; arguments as of `run`."""
 
     def again(model, inputs):
-        return method(model, inputs, target=flags.target, batch_size=flags.batch, **own)
+        return explanation.meant(method(model, inputs, target=flags.target, batch_size=flags.batch, **own), subject, inputs)
 
     from science.gradient_engine import engine_of
 
     engine = engine_of(subject.model, target=flags.target)
     explanation.finite_output(engine.outputs(sample.inputs), flags.image)
+    baseline = None
+    if "background" in own:
+        baseline = passport.baseline_record(sample, baselines.background_words(own["background"]), own["background"])
+    elif "baseline" in own:
+        baseline = passport.baseline_record(sample, baselines.words(flags.baseline), own["baseline"])
     attribution = again(subject.model, sample.inputs)
-    checked = passport.passport(subject, sample, attribution, again)
+    checked = passport.passport(subject, sample, attribution, again, baseline=baseline)
     names = write(folder, subject, sample, attribution, checked)
     words = explanation.output_words(subject, checked["output"])
-    print(f"{attribution.method} of {words}: {subject.data.target_label}; {len(names)} files in {folder}")
+    print(f"{attribution.method} of {words}: {checked['explains']}; {len(names)} files in {folder}")
     for name in passport.failed(checked):
         print(f"check failed: {name}")
     for note in checked["notes"]:
@@ -69,6 +74,7 @@ def write(folder, subject, sample, attribution, checked):
     subject : science.explanation.Subject
     sample : science.explanation.Sample
     attribution : science.attribution.Attribution
+        Of `science.explanation.meant`.
     checked : dict
         Of `passport.passport`; what the map's mass lies on is added to it.
 
@@ -78,7 +84,7 @@ def write(folder, subject, sample, attribution, checked):
         Names of the files.
     """
     data = subject.data
-    stem = explanation.safe_name(sample.label, attribution.method)
+    stem = explanation.safe_name(sample.label, attribution.method, explanation.target_stem(subject, attribution.target))
     names = []
     places = data.places(sample.time) if sample.time is not None else ()
     with explanation.results(folder) as unfinished, figures.style():
@@ -103,7 +109,7 @@ def write(folder, subject, sample, attribution, checked):
                 )  # fmt: skip
                 if header is not None:
                     explanation.write_fits(
-                        path(source, channel.name, ".fits"), one, header, _history(subject, checked, channel)
+                        path(source, channel.name, ".fits"), one, header, _history(subject, checked, channel, attribution)
                     )
                 if values.shape[-1] == 1 and len(data.channels) > 1:
                     break  # one map for all channels, shown over the first
@@ -117,7 +123,7 @@ def heading(subject, sample, checked, source, channel):
     """Title of a map's figure: image, channel, what is explained, and the checks that failed."""
     words = channel.name if source == "image" else f"{channel.name} ({source.replace('_', ' ')})"
     lines = [figures.title(f"{sample.label}, {words}", simulated=subject.data.simulated)]
-    lines.append(f"{subject.data.target_label}; {explanation.output_words(subject, checked['output'])}")
+    lines.append(f"{checked['explains']}; {explanation.output_words(subject, checked['output'])}")
     failed = passport.failed(checked)
     if failed:
         lines.append(f"CHECK FAILED: {', '.join(failed)}")
@@ -140,17 +146,16 @@ def draw(image, values, channel, header, places, title, attribution, path):
     path : pathlib.Path
     """
     extent = figures.extent_of(header, image.shape)
-    gradient = attribution.method in ("saliency", "SmoothGrad")
-    shown, unit = explanation.per_meaning(values, image, channel) if gradient else (values, "")
+    unit = explanation.unit_of(channel, attribution.derivative)
     label = f"{attribution.method}, {unit}" if unit else attribution.method
     look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "extent": extent}
     figure, axes = figures.new(1, 3, figsize=(15.5, 5.4), sharex=True, sharey=True)
     figures.show_image(axes[0], image, unit=channel.unit, **look)
-    if (shown >= 0).all():
-        figures.show_image(axes[1], shown, table="cividis", unit=label, extent=extent)
+    if (values >= 0).all():
+        figures.show_image(axes[1], values, table="cividis", unit=label, extent=extent)
     else:
-        figures.show_signed(axes[1], shown, label=label, extent=extent)
-    figures.show_overlay(axes[2], image, shown, **look)
+        figures.show_signed(axes[1], values, label=label, extent=extent)
+    figures.show_overlay(axes[2], image, values, **look)
     for panel, name in zip(axes, ("image", attribution.method, "both"), strict=True):
         panel.set_title(name)
         if extent is not None:
@@ -161,11 +166,12 @@ def draw(image, values, channel, header, places, title, attribution, path):
     figures.save(figure, path)
 
 
-def _history(subject, checked, channel):
+def _history(subject, checked, channel, attribution):
     failed = passport.failed(checked)
     return (
         f"{checked['method']}, channel {channel.name}, tensor {checked['target_tensor']}",
-        f"network {subject.model_path.name}, output {checked['output']:.6g}: {subject.data.target_label}",
+        f"unit: output {explanation.unit_of(channel, attribution.derivative)}".strip(),
+        f"network {subject.model_path.name}, output {checked['output']:.6g}: {checked['explains']}",
         f"checks failed: {', '.join(failed)}" if failed else "checks passed",
         f"simulated: {subject.data.simulated}",
     )

@@ -5,13 +5,14 @@ import json
 
 import numpy
 
+from science import explanation
 from science.attribution import COMPLETE
 
 ALIKE = 0.5  # rank correlation from which on a map is too much like one that knows nothing of the network
 SATURATED = 15.0  # logits beyond leave a probability without digits
 
 
-def passport(subject, sample, attribution, method, *, seed=0):
+def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
     """Check a map of one sample.
 
     Parameters
@@ -19,19 +20,21 @@ def passport(subject, sample, attribution, method, *, seed=0):
     subject : science.explanation.Subject
     sample : science.explanation.Sample
     attribution : Attribution
-        Of this sample alone.
+        Of this sample alone, and `science.explanation.meant`.
     method : callable
         ``method(model, inputs)`` makes the same map of another network of this architecture.
+    baseline : dict, optional
+        Of `baseline_record`, where the method was given one.
     seed : int
         Of the random weights.
 
     Returns
     -------
     dict
-        Plain values: method, parameters, target, target_tensor, output, model and inputs (names and SHA-256), residual,
-        relu_count, side_channel_share, randomised_correlation and edge_correlation (rank correlations of absolute maps,
-        by input; of multipliers where a
-        map is a product with the image), notes, and ``checks``: dict of name to whether it was passed.
+        Plain values: method, parameters, baseline, target, target_tensor, output, model and inputs (names and SHA-256),
+        residual, relu_count, side_channel_share, randomised_correlation and edge_correlation (rank correlations of absolute
+        maps, by input; of multipliers where a map is a product with the image), units (of the map, by channel), notes, and
+        ``checks``: dict of name to whether it was passed.
 
     References
     ----------
@@ -63,16 +66,21 @@ def passport(subject, sample, attribution, method, *, seed=0):
     return {
         "method": attribution.method,
         "parameters": attribution.parameters,
+        "baseline": baseline,
         "target": attribution.target,
         "target_tensor": attribution.target_tensor,
-        "explains": subject.data.target_label,
+        "explains": explanation.target_words(subject, attribution.target),
         "output": output,
         "image": sample.label,
         "simulated": subject.data.simulated,
         "model": {"file": subject.model_path.name, "sha256": fingerprint(subject.model_path)},
         "inputs": {sample.names[name]: _sha(array) for name, array in sample.inputs.items()},
-        "residual": None if attribution.residual is None else float(attribution.residual[0]),
+        "residual": None if attribution.residual is None else _number(attribution.residual[0]),
         "relu_count": attribution.relu_count,
+        "units": {
+            channel.name: f"output {explanation.unit_of(channel, attribution.derivative)}".strip()
+            for channel in subject.data.channels
+        },
         "side_channel_share": _number(attribution.side_channel_share[0]),
         "randomised_correlation": {sample.names[name]: _number(value) for name, value in to_random.items()},
         "edge_correlation": {sample.names[name]: _number(value) for name, value in to_edges.items()},
@@ -87,8 +95,13 @@ def failed(passport):
 
 
 def text(passport):
-    """A passport as JSON."""
-    return json.dumps(passport, indent=1) + "\n"
+    """A passport, or several by name, as JSON that every reader takes: no NaN."""
+    return json.dumps(passport, indent=1, allow_nan=False) + "\n"
+
+
+def baseline_record(sample, words, arrays):
+    """What a baseline was, for the passport: dict of its words and, by data set input, the SHA-256 of its float32 array."""
+    return {"words": words, "sha256": {sample.names[name]: _sha(array) for name, array in arrays.items()}}
 
 
 def randomised(model, *, seed=0, layers=None):

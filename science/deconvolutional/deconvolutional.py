@@ -154,7 +154,7 @@ def _draw(projection, name, source, data, sample, path):
     image, projected = sample.inputs[name][0], projection.inputs[name]
     shown = numpy.stack(
         [
-            explanation.per_meaning(projected[..., index], image[..., index], channel)[0]
+            explanation.per_meaning(projected[..., index], image[..., index], channel)
             for index, channel in enumerate(data.channels)
         ],
         axis=-1,
@@ -224,7 +224,7 @@ def main(arguments=None):
             "--keep", choices=("maximum", "map"), default="maximum", help="activations to start from (default: maximum)"
         )
 
-    flags, given = explanation.parse(arguments, __doc__, add=add)
+    flags, given = explanation.parse(arguments, __doc__, add=add, target=False)
     if flags.count < 1:
         raise UserError(f"--count {flags.count}: must be at least 1")
     subject = explanation.load(flags.model, flags.dataset, given)

@@ -105,6 +105,7 @@ def _explain(method, model, inputs, start, target, multipliers, precision, batch
         {"baselines": 1 if paired else size, "multipliers": multipliers},
         residual=None if multipliers else residual(maps, outputs - grounds),
         difference=None if multipliers else {name: inputs[name] - _middle(start[name], paired) for name in inputs},
+        derivative=1 if multipliers else 0,
     )
 
 

@@ -117,7 +117,7 @@ def study(subject, times, *, seed=0):
 
     def explain(method, images, model=subject.model):
         keywords = {"baseline": start, "background": background, **own.get(method, {})}
-        return methods.explain(method, model, {name: images}, **keywords)
+        return explanation.meant(methods.explain(method, model, {name: images}, **keywords), subject, {name: images})
 
     def outputs(images):
         return engine.outputs({name: images}, batch_size=64)
@@ -206,6 +206,8 @@ def main(arguments=None):
     flags = parser.parse_args(arguments)
     if flags.images < 2:
         raise UserError(f"--images {flags.images}: must be at least 2")
+    if flags.seed < 0:
+        raise UserError(f"--seed {flags.seed}: must be at least 0")
     model = flags.model
     if model is None:
         from network_models.xray_flux_forecast.starting_point import network

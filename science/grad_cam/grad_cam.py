@@ -70,7 +70,8 @@ def grad_cam(model, inputs, *, target=None, layer=None, tensor="after", kind="gr
         count = engine.relu_count(rule="guided")
     names = {"grad-cam": "Grad-CAM", "grad-cam++": "Grad-CAM++", "guided": "Guided Grad-CAM"}
     parameters = {"kind": kind, "layer": chosen.name, "tensor": tensor, "rectify": rectify, "map_size": list(small.shape[1:3])}
-    return Attribution(names[kind], maps, outputs, engine.target, words, parameters, relu_count=count)
+    derivative = 1 if kind == "guided" else 0
+    return Attribution(names[kind], maps, outputs, engine.target, words, parameters, relu_count=count, derivative=derivative)
 
 
 def guided_grad_cam(model, inputs, **keywords):

@@ -38,7 +38,8 @@ def guided_backpropagation(model, inputs, *, target=None, rule="guided", batch_s
     maps = engine.gradients(inputs, rule=rule, batch_size=batch_size)
     outputs = engine.outputs(inputs, batch_size=batch_size)
     count = engine.relu_count(rule=rule)
-    return Attribution(WORDS[rule], maps, outputs, engine.target, f"output {engine.target}", {"rule": rule}, relu_count=count)
+    words = f"output {engine.target}"
+    return Attribution(WORDS[rule], maps, outputs, engine.target, words, {"rule": rule}, relu_count=count, derivative=1)
 
 
 def deconvolution(model, inputs, **keywords):

@@ -86,7 +86,7 @@ def integrated_gradients(
             maps[name][row] = found[name][0]
     notes = ()
     if tolerance is not None and (left >= tolerance).any():
-        notes = (f"not complete to {tolerance:g} with {MOST} steps",)
+        notes = (f"not complete to {tolerance:g} with {used[left >= tolerance].max()} steps",)
     return Attribution(
         "integrated gradients",
         maps,

@@ -1,6 +1,6 @@
 """Forecast flares from the latent variables of a beta-VAE alone, and score the forecast beside its baselines.
 
-    python science/latent_traversal/latent_forecast.py MODEL.hdf5 DATASET.py [--flares LIST] [--block 2] [--out FOLDER]
+    python science/latent_traversal/latent_forecast.py MODEL.hdf5 DATASET.py [--lists LIST] [--block 2] [--out FOLDER]
 
 Logistic regression and gradient boosting learn from the latents of the training split, the beta-VAE's own, and forecast the
 validation split. Thresholds are chosen on forecasts of the training split that come from models fitted on other parts of
@@ -188,8 +188,8 @@ def main(arguments=None):
         parser.add_argument("--batch", type=int, default=16, help="images at once (default: 16)")
 
     flags, given = explanation.parse(arguments, __doc__, add=add, image=False)
-    if not flags.block > 0:
-        raise UserError(f"--block {flags.block:g}: give a time above zero")
+    if not 0 < flags.block <= report.LONGEST_DAYS:
+        raise UserError(f"--block {flags.block:g}: give a time above zero, at most {report.LONGEST_DAYS} days")
     for name, least in (("samples", 0), ("seed", 0), ("batch", 1)):
         if getattr(flags, name) < least:
             raise UserError(f"--{name} {getattr(flags, name)}: must be at least {least}")

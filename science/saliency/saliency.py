@@ -4,7 +4,7 @@
 
 Writes into the run's maps/: a figure per channel (image, signed map, overlay), the gradients of all inputs as .npz, and
 as FITS in the image's coordinates, and the map's passport as .json. The logit or the regression output is explained,
-never a probability.
+never a probability. Gradients of logarithmic channels are per dex of 1 + x in all of these.
 """
 
 from science.attribution import Attribution
@@ -46,7 +46,7 @@ def explain(model, inputs, *, target=None, batch_size=16):
     engine = engine_of(model, target=target)
     outputs = engine.outputs(inputs, batch_size=batch_size)
     maps = engine.gradients(inputs, batch_size=batch_size)
-    return Attribution("saliency", maps, outputs, engine.target, f"output {engine.target}", {})
+    return Attribution("saliency", maps, outputs, engine.target, f"output {engine.target}", {}, derivative=1)
 
 
 def main(arguments=None):

@@ -6,8 +6,6 @@ Methods that do not apply to the network are named with the reason. Also writes 
 .json.
 """
 
-import json
-
 import numpy
 
 from science import baselines, explanation, methods, passport, solar_output
@@ -42,16 +40,19 @@ def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch
     start = baselines.choose(baseline, subject, sample)
     background = baselines.background(subject, sample, BACKGROUND) if "Deep SHAP" in names else None
     size = max(array.shape[1] for array in sample.inputs.values() if array.ndim == 4)
+    records = dict.fromkeys(methods.BASELINE, passport.baseline_record(sample, baselines.words(baseline), start))
+    if background is not None:
+        records["Deep SHAP"] = passport.baseline_record(sample, baselines.background_words(background), background)
     own = {"occlusion": {"window": max(size // 8, 1), "stride": max(size // 16, 1)}}
     found = {}
     for name in tqdm(names, desc="methods", unit="map", disable=None):
 
         def again(model, inputs, name=name):
             keywords = {"baseline": start, "background": background, "target": target, "batch_size": batch_size}
-            return methods.explain(name, model, inputs, **keywords, **own.get(name, {}))
+            return explanation.meant(methods.explain(name, model, inputs, **keywords, **own.get(name, {})), subject, inputs)
 
         attribution = again(subject.model, sample.inputs)
-        found[name] = attribution, passport.passport(subject, sample, attribution, again)
+        found[name] = attribution, passport.passport(subject, sample, attribution, again, baseline=records.get(name))
     return found
 
 
@@ -96,15 +97,15 @@ def draw(path, subject, sample, found):
                 solar_output.draw(panel, header, places)
         for panel in panels[len(found) + 1 :]:
             panel.set_visible(False)
-        for panel in axes[-1]:
+        for panel in panels[max(len(found) + 1 - COLUMNS, 0) : len(found) + 1]:  # the lowest one of each column
             panel.set_xlabel("solar x (arcsec)" if extent else "column (pixels)")
+            panel.tick_params(labelbottom=True)
         for panel in axes[:, 0]:
             panel.set_ylabel("solar y (arcsec)" if extent else "row (pixels)")
-        output = next(iter(found.values()))[1]["output"]
-        title = figures.title(f"{sample.label}: {data.target_label}", simulated=data.simulated)
-        figure.suptitle(
-            f"{title}; {explanation.output_words(subject, output)}\nblue speaks against, red for; each map on its own scale"
-        )
+        first = next(iter(found.values()))[1]
+        title = figures.title(f"{sample.label}: {first['explains']}", simulated=data.simulated)
+        title = f"{title}; {explanation.output_words(subject, first['output'])}"
+        figure.suptitle(f"{title}\nblue speaks against, red for; each map on its own scale")
         figures.save(figure, path)
 
 
@@ -120,9 +121,15 @@ def main(arguments=None):
     unknown = sorted(set(flags.methods or ()) - set(methods.NAMES))
     if unknown:
         raise UserError(f"--methods {unknown[0]}: choose from {', '.join(methods.NAMES)}")
+    if flags.batch < 1:
+        raise UserError(f"--batch {flags.batch}: must be at least 1")
     subject = explanation.load(flags.model, flags.dataset, given)
     sample = explanation.sample(subject, flags.image)
     folder = explanation.output_folder(subject, "maps", flags.out)
+    from science.gradient_engine import engine_of
+
+    engine = engine_of(subject.model, target=flags.target)
+    explanation.finite_output(engine.outputs(sample.inputs), flags.image)
     names, skipped = methods.applicable(subject.model)
     for name, why in skipped.items():
         if not flags.methods or name in flags.methods:
@@ -136,13 +143,13 @@ def main(arguments=None):
     for attribution, checked in found.values():
         if sample.header is not None:
             checked["shares"] = solar_output.shares(attribution.maps[image][0], sample.header, places)
-    stem = explanation.safe_name(sample.label, "side_by_side")
+    stem = explanation.safe_name(sample.label, "side_by_side", explanation.target_stem(subject, engine.target))
     with explanation.results(folder) as unfinished:
         draw(unfinished / f"{stem}.png", subject, sample, found)
         arrays = {explanation.safe_name(name): attribution.maps[image][0] for name, (attribution, _) in found.items()}
         numpy.savez_compressed(unfinished / f"{stem}.npz", **arrays)
         passports = {name: checked for name, (_, checked) in found.items()}
-        (unfinished / f"{stem}.json").write_text(json.dumps(passports, indent=1) + "\n", encoding="utf-8")
+        (unfinished / f"{stem}.json").write_text(passport.text(passports), encoding="utf-8")
     print(f"{len(found)} methods in {folder / stem}.png")
     for name, (_, checked) in found.items():
         bad = passport.failed(checked)

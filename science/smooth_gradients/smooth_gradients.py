@@ -45,8 +45,10 @@ def smooth_gradients(model, inputs, *, target=None, kind="mean", samples=50, noi
     """
     from science.gradient_engine import engine_of
 
-    if samples < 1 or not noise >= 0:
+    if samples < 1 or not 0 <= noise < numpy.inf:
         raise UserError(f"--samples {samples} and --noise {noise:g}: give at least one sample and no negative noise")
+    if seed < 0:
+        raise UserError(f"--seed {seed}: must be at least 0")
     engine = engine_of(model, target=target)
     outputs = engine.outputs(inputs, batch_size=batch_size)
     parameters = {"kind": kind}
@@ -60,7 +62,10 @@ def smooth_gradients(model, inputs, *, target=None, kind="mean", samples=50, noi
         raise UserError(f"--kind {kind}: choose one of {', '.join(KINDS)}")
     difference = dict(inputs) if kind == "input x gradient" else None
     words = f"output {engine.target}"
-    return Attribution(WORDS[kind], maps, outputs, engine.target, words, parameters, difference=difference)
+    derivative = {"mean": 1, "square": 2, "variance": 2}.get(kind, 0)
+    return Attribution(
+        WORDS[kind], maps, outputs, engine.target, words, parameters, difference=difference, derivative=derivative
+    )
 
 
 def input_x_gradient(model, inputs, **keywords):

@@ -16,6 +16,7 @@ from tools.errors import UserError
 
 CLIMATOLOGY, TABLE, RECENT = "climatology", "class table", "climatology 120 days"
 LEAST_TRAINING = 24 * 30  # hours to fit climatology and class table on
+LONGEST_DAYS = 36_525  # of a window or a block: a century
 LEAST_BLOCKS = 6  # of fewer, samples are too alike to say anything
 SHOWN = ("tss", "hss", "pod", "far", "frequency_bias", "brier_skill", "auc", "log_loss")
 

@@ -119,6 +119,13 @@ def test_steps_double_until_complete(golden):
     assert integrated_gradients(model, x_of(arrays), steps=2, tolerance=None).residual.max() > 0.01
 
 
+def test_the_note_tells_the_steps_that_were_taken(golden):
+    arrays, model = golden
+    found = integrated_gradients(model, x_of(arrays), steps=700, tolerance=1e-12)
+    assert found.parameters["steps"] == [1400] * len(arrays["x"])
+    assert found.notes == ("not complete to 1e-12 with 1400 steps",)
+
+
 @pytest.mark.parametrize(("layer", "which"), [("c2", "c2_pre_relu"), (None, "r2_post_relu"), ("r2", "r2_post_relu")])
 def test_golden_grad_cam(golden, layer, which):
     import tensorflow
@@ -273,7 +280,14 @@ def test_every_method_on_every_kind_of_network(kind):
             assert exact.residual.max() < 1e-5, name
             assert rounding(found, exact) < 1e-4, name
         if name == "integrated gradients":
-            assert found.complete.all() or found.notes == ("not complete to 0.01 with 1600 steps",)
+            total = sum(values.reshape(2, -1).sum(axis=1, dtype="float64") for values in found.maps.values())
+            difference = found.outputs - saliency(model, baseline).outputs
+            numpy.testing.assert_allclose(total, difference, rtol=0.01, atol=1e-3)
+            left = numpy.abs(total / difference - 1)
+            numpy.testing.assert_allclose(found.residual, left, atol=1e-3)
+            steps = numpy.array(found.parameters["steps"])
+            assert ((left < 0.0099) | (steps == 1600)).all()  # doubled as long as it was not complete
+            assert bool(found.notes) == bool((found.residual >= 0.01).any())
         if "side" in inputs and "side" in found.maps:
             assert (found.side_channel_share > 0).all()
             assert (found.side_channel_share < 1).all()
@@ -391,6 +405,8 @@ def test_bad_input():
         (lambda: occlusion(model, inputs, window=99), "--window 99: larger than the image"),
         (lambda: occlusion(model, inputs, window=4, stride=8), "leaves pixels uncovered"),
         (lambda: smooth_gradients(model, inputs, samples=0), "--samples 0"),
+        (lambda: smooth_gradients(model, inputs, noise=numpy.inf), "--noise inf"),
+        (lambda: smooth_gradients(model, inputs, seed=-1), "--seed -1: must be at least 0"),
         (lambda: methods.method("magic"), "choose from saliency"),
     ]
     for call, message in cases:

@@ -202,9 +202,13 @@ def test_times_instead_of_files(saved, dataset):
         sample.inputs["image"][0], subject.data.inputs(numpy.datetime64("2026-02-01T05:00"))["image"]
     )
     assert sample.label == "2026-02-01T050000"
+    assert explanation.sample(subject, "2026-02-01T05:00+00:00").time == sample.time  # numpy would warn of the zone
     for text, words in (
         ("2026-02-01T05:30", "no sample at this time; the nearest is 2026-02-01T05:00:00"),
         ("missing.jpg", "no such image file, nor a UTC time"),
+        ("HMI.m2026.02.01_05.00.00.jpg", "no such image file, nor a UTC time"),
+        ("2026-02-01T05:00+01:00", "no such image file, nor a UTC time"),
+        ("NaT", "no such image file, nor a UTC time"),
     ):
         with pytest.raises(UserError, match=words):
             explanation.sample(subject, text)

@@ -318,6 +318,17 @@ def test_digits_have_no_known_factors():
         disentanglement.factors_of(Digits(), Digits().times("training"))
 
 
+def test_a_beta_vae_has_no_forecast_to_explain(run, tmp_path):
+    from science.embedding import tsne
+    from science.saliency import saliency
+
+    arguments = [str(run.best), str(SUN), "--out", str(tmp_path / "out")]
+    for script, more in ((saliency, ["2012-01-01"]), (tsne, [])):
+        with pytest.raises(UserError, match="is a beta-VAE, which has no forecast to explain"):
+            script.main([*arguments[:2], *more, *arguments[2:]])
+    assert not (tmp_path / "out").exists()
+
+
 def test_another_network_is_refused(saved):
     with pytest.raises(UserError, match="is no beta-VAE"):
         latents.load(saved(), SUN)

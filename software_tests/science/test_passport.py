@@ -1,5 +1,8 @@
 """Passports, solar coordinates of maps, the figure of all methods, and activation maximisation."""
 
+import argparse
+import dataclasses
+import hashlib
 import json
 
 import numpy
@@ -7,11 +10,16 @@ import pytest
 from astropy.io import fits
 
 from dataset_models.simulated.sun import image_header
-from science import explanation, passport, solar_output
+from science import baselines, explanation, explanation_script, methods, passport, solar_output
 from science.activation_maximisation import activation_maximisation as maximisation
+from science.deconvolutional import deconvolutional
+from science.gradient_engine import engine_of
 from science.integrated_gradients import integrated_gradients
 from science.saliency.saliency import explain as saliency
+from science.saliency.saliency import main as saliency_main
 from science.side_by_side import side_by_side
+from science.smooth_gradients.smooth_gradients import smooth_gradients
+from tools import figures
 from tools.errors import UserError
 
 TIME = "2026-03-01T05:00:00Z"
@@ -31,8 +39,6 @@ def test_a_passport_of_a_gradient(saved, dataset):
 
 def test_a_map_of_the_image_alone_fails_both_checks(saved, dataset):
     """What looks at the picture and not at the network is caught."""
-    import dataclasses
-
     subject = explanation.load(saved(), dataset)
     sample = explanation.sample(subject, TIME)
 
@@ -46,8 +52,6 @@ def test_a_map_of_the_image_alone_fails_both_checks(saved, dataset):
 
 @pytest.mark.parametrize("value", [0.0, 3.0])
 def test_an_empty_and_a_constant_map_show_nothing(saved, dataset, value):
-    import dataclasses
-
     subject = explanation.load(saved(), dataset)
     sample = explanation.sample(subject, TIME)
 
@@ -151,6 +155,89 @@ def test_methods_that_do_not_apply_are_named(saved, dataset, tmp_path, capsys):
     assert "attention 1: left out" in capsys.readouterr().out
 
 
+def decades_network(size=24, *, both=False):
+    """A network that is linear in log10(1 + x) of the first channel, or of both, and its weights (size, size, 2)."""
+    import keras
+
+    from network_models.layers import Whiten
+
+    image = keras.Input((size, size, 2), name="image")
+    x = keras.layers.Flatten()(Whiten([True, both], name="whiten")(image))
+    model = keras.Model(image, keras.layers.Dense(1, name="output")(x))
+    weights = numpy.random.default_rng(4).normal(size=(size, size, 2)) * [1.0, 1.0 if both else 1e-6]
+    model.get_layer("output").set_weights([weights.reshape(-1, 1), numpy.zeros(1)])
+    return model, weights
+
+
+def test_maps_of_logarithmic_channels_are_per_dex(saved, dataset):
+    """Gradients of a network that is linear in the logarithm are its weights, whatever the brightness."""
+    model, weights = decades_network()
+    weights = weights[..., 0]
+    subject = explanation.load(saved(model), dataset)
+    inputs = {"image": numpy.random.default_rng(0).uniform(1, 5000, (1, 24, 24, 2)).astype("float32")}
+
+    def meant(name, **keywords):
+        return explanation.meant(methods.explain(name, subject.model, inputs, **keywords), subject, inputs)
+
+    raw = methods.explain("saliency", subject.model, inputs)
+    gradient = meant("saliency").maps["image"][0]
+    numpy.testing.assert_allclose(gradient[..., 0], weights, rtol=1e-4)
+    numpy.testing.assert_array_equal(gradient[..., 1], raw.maps["image"][0, ..., 1])
+    squares = smooth_gradients(subject.model, inputs, kind="square", samples=1, noise=0.0)
+    found = explanation.meant(squares, subject, inputs).maps["image"][0, ..., 0]
+    numpy.testing.assert_allclose(found, weights**2, rtol=1e-3)
+    for name in ("integrated gradients", "DeepLIFT"):
+        baseline = {"image": numpy.full((1, 24, 24, 2), 0.5, "float32")}
+        found, plain = meant(name, baseline=baseline), methods.explain(name, subject.model, inputs, baseline=baseline)
+        numpy.testing.assert_array_equal(found.maps["image"], plain.maps["image"])  # contributions stay what they are
+        numpy.testing.assert_allclose(found.multipliers("image")[0, ..., 0], weights, rtol=0.02, atol=0.01)
+    places = methods.explain("occlusion", subject.model, inputs, window=8, stride=8)
+    numpy.testing.assert_array_equal(explanation.meant(places, subject, inputs).maps["image"], places.maps["image"])
+
+
+def test_units_of_maps(saved, dataset):
+    from dataset_models.solar_data import Channel
+
+    channel, field = Channel("171", "sdoaia171", "DN/s", True), Channel("magnetogram", "hmimag", "G")
+    assert [explanation.unit_of(channel, kind) for kind in (0, 1, 2)] == ["", "per dex", "per dex²"]
+    assert [explanation.unit_of(field, kind) for kind in (0, 1, 2)] == ["", "per G", "per G²"]
+    assert explanation.unit_of(Channel("x", unit="DN/s"), 2) == "per (DN/s)²"
+
+
+def test_checks_shares_files_and_figures_are_of_the_same_map(saved, dataset, tmp_path, monkeypatch):
+    """Per DN the brightness hides the network, whose weights are everywhere the same in size."""
+    model, weights = decades_network(both=True)
+    header = image_header(24, numpy.datetime64("2014-01-01"))
+    text = dataset.read_text().replace('Channel("magnetogram", "hmimag", "G")', 'Channel("94", "sdoaia94", "DN/s", True)')
+    dataset.write_text(text + "\n    def header(self, time):\n        return self.here\n")
+    subject = explanation.load(saved(model), dataset)
+    type(subject.data).here = header
+    bright = 10 ** numpy.random.default_rng(0).uniform(0, 4, (1, 24, 24, 2)).astype("float32")
+    sample = dataclasses.replace(explanation.sample(subject, TIME), inputs={"image": bright})
+    seen, drawn = [], figures.show_signed
+    monkeypatch.setattr(figures, "show_signed", lambda axes, values, **keywords: seen.append(values) or drawn(axes, values))
+    flags = argparse.Namespace(target=None, batch=16, image=TIME)
+    explanation_script.explain(subject, sample, saliency, {}, tmp_path, flags)
+    (passport_file,) = tmp_path.glob("*.json")
+    checked = json.loads(passport_file.read_text())
+    assert checked["checks"]["depends on the weights"]
+    assert checked["units"] == {"171": "output per dex", "94": "output per dex"}
+    with numpy.load(passport_file.with_suffix(".npz")) as arrays:
+        values = arrays["image"]
+    numpy.testing.assert_allclose(values, weights, rtol=1e-3)
+    numpy.testing.assert_array_equal(seen[0], values[..., 0])
+    assert checked["shares"] == solar_output.shares(values, header)
+    (fits_file,) = tmp_path.glob("*171.fits")
+    with fits.open(fits_file) as hdus:
+        numpy.testing.assert_array_equal(hdus[0].data[::-1], values[..., 0])
+        assert "unit: output per dex" in str(hdus[0].header["HISTORY"])
+    # The check itself: of raw gradients, those of any weights look alike.
+    raw = passport.passport(subject, sample, saliency(subject.model, sample.inputs), saliency)
+    assert raw["randomised_correlation"]["image"] > 0.5 > checked["randomised_correlation"]["image"]
+    found = side_by_side.side_by_side(subject, sample, ["saliency"])["saliency"][0]
+    numpy.testing.assert_array_equal(found.maps["image"][0], values)
+
+
 def test_activation_maximisation_climbs(saved, dataset, tmp_path, capsys):
     model = saved()
     arguments = [str(model), str(dataset), "--out", str(tmp_path / "one"), "--steps", "30"]
@@ -158,16 +245,174 @@ def test_activation_maximisation_climbs(saved, dataset, tmp_path, capsys):
     with numpy.load(tmp_path / "one" / "activation_maximisation.npz") as arrays:
         image = arrays["image"]
     assert image.shape == (24, 24, 2)
+    assert "did not climb" not in capsys.readouterr().out
     subject = explanation.load(model, dataset)
     image, before, after = maximisation.activation_maximisation(subject.model, steps=30, low=-1, high=1)
     assert after > before
+    assert numpy.abs(image).max() <= 1
     again, _, _ = maximisation.activation_maximisation(subject.model, steps=30, low=-1, high=1)
     numpy.testing.assert_allclose(image, again, atol=1e-6)
-    with pytest.raises(UserError, match="--steps 0"):
-        maximisation.activation_maximisation(subject.model, steps=0)
+    for wrong in ({"steps": 0}, {"seed": -1}):
+        with pytest.raises(UserError, match=f"--{next(iter(wrong))} "):
+            maximisation.activation_maximisation(subject.model, **wrong)
+
+
+def test_activation_maximisation_climbs_by_decades_to_the_ends_of_each_channel():
+    """The image that a network linear in the logarithm likes best is known: each pixel at one end of its range."""
+    model, weights = decades_network()
+    low, high = numpy.array([2.0, -300.0]), numpy.array([5000.0, 700.0])
+    keywords = {"low": low, "high": high, "logarithmic": [True, False], "steps": 200}
+    image, before, after = maximisation.activation_maximisation(model, **keywords)
+    assert after > before + 100
+    ends = numpy.log10(1 + numpy.where(weights[..., 0] > 0, high[0], low[0]))
+    certain = numpy.abs(weights[..., 0]) > 0.1  # of the others the gradient is too small
+    numpy.testing.assert_allclose(numpy.log10(1 + image[..., 0])[certain], ends[certain], atol=0.1)
+    assert (image[..., 1] >= low[1]).all()
+    assert (image[..., 1] <= high[1]).all()
+
+
+def test_activation_maximisation_climbs_after_training(dataset):
+    """A trained convolutional network on intensities over decades, where linear steps go nowhere."""
+    import keras
+
+    from network_models.layers import Whiten
+
+    keras.utils.set_random_seed(1)
+    image = keras.Input((24, 24, 2), name="image")
+    whiten = Whiten([True, False], name="whiten")
+    x = whiten(image)
+    whiten.set_statistics([2.0, 0.0], [1.0, 300.0])
+    for filters in (4, 8):
+        x = keras.layers.MaxPooling2D(2)(keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(x))
+    model = keras.Model(image, keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(x)))
+    random = numpy.random.default_rng(0)
+    images = random.uniform(0, 300, (64, 24, 24, 2)) * [1, 0.1]
+    images[::2, 8:12, 8:12] += [3000, 500]
+    model.compile("adam", "binary_crossentropy")
+    model.fit(images, numpy.resize([1.0, 0.0], 64), epochs=15, verbose=0)
+    assert model.predict(images, verbose=0)[::2].min() > model.predict(images, verbose=0)[1::2].max()
+    keywords = {"low": images.min(axis=(0, 1, 2)), "high": images.max(axis=(0, 1, 2)), "logarithmic": [True, False]}
+    _, before, after = maximisation.activation_maximisation(model, steps=60, **keywords)
+    assert after > before + 5
+    assert after > float(engine_of(model).outputs({"image": images}).max())
+
+
+def test_activation_maximisation_that_does_not_climb_says_so(saved, dataset, tmp_path, capsys, monkeypatch):
+    """The title tells of the simulation and of a failed ascent."""
+    from matplotlib.axes import Axes
+
+    titles, plain = [], Axes.set_title
+    monkeypatch.setattr(Axes, "set_title", lambda self, text, **keywords: titles.append(text) or plain(self, text, **keywords))
+    model, _ = decades_network()
+    model.get_layer("output").set_weights([numpy.zeros((24 * 24 * 2, 1)), numpy.ones(1)])
+    maximisation.main([str(saved(model)), str(dataset), "--out", str(tmp_path / "out"), "--steps", "3"])
+    assert "note: the output did not climb" in capsys.readouterr().out
+    assert all("(simulated)" in text and "DID NOT CLIMB" in text for text in titles)
+    model.get_layer("output").set_weights([numpy.zeros((24 * 24 * 2, 1)), numpy.full(1, numpy.nan)])
+    with pytest.raises(UserError, match="nothing to maximise"):
+        maximisation.main([str(saved(model)), str(dataset), "--out", str(tmp_path / "none"), "--steps", "3"])
+    assert not (tmp_path / "none").exists()
 
 
 def test_activation_maximisation_takes_one_image(saved, dataset):
     subject = explanation.load(saved(side=3), dataset, {"side": True})
     with pytest.raises(UserError, match="takes one image"):
         maximisation.activation_maximisation(subject.model)
+
+
+# Targets and baselines
+
+
+def two_classes(dataset):
+    return [str(dataset), TIME, "--kind", "classification"]
+
+
+def test_the_other_output_is_named_and_keeps_its_own_files(saved, dataset, sun_file, tmp_path, capsys):
+    model = saved(outputs=2)
+    out = tmp_path / "out"
+    arguments = [str(model), str(dataset), str(sun_file), "--kind", "classification", "--out", str(out)]
+    saliency_main(arguments)
+    event = {path.name: path.read_bytes() for path in out.iterdir()}
+    capsys.readouterr()
+    saliency_main([*arguments, "--target", "0"])
+    assert "output 0, no event: flare tomorrow" in capsys.readouterr().out
+    assert {name: (out / name).read_bytes() for name in event} == event
+    (other,) = out.glob("*output_0.json")
+    assert json.loads(other.read_text())["explains"] == "output 0, no event: flare tomorrow"
+    (file,) = out.glob("*output_0*171.fits")
+    assert "output 0, no event: flare tomorrow" in "".join(fits.getheader(file)["HISTORY"])
+    (kept,) = [path for path in out.glob("*.json") if path != other]
+    assert json.loads(kept.read_text())["explains"] == "flare tomorrow"
+    side_by_side.main([*arguments, "--target", "0", "--methods", "saliency"])
+    assert (out / "magnetogram_side_by_side_output_0.png").is_file()
+    maximisation.main([str(model), *two_classes(dataset)[:1], "--kind", "classification", "--target", "0", "--steps", "2",
+                       "--out", str(out)])  # fmt: skip
+    assert "output 0, no event" in capsys.readouterr().out
+    assert (out / "activation_maximisation_output_0.npz").is_file()
+
+
+def test_words_of_targets(saved, dataset):
+    for outputs, target, words, stem in (
+        (1, 0, "flare tomorrow", ""),
+        (2, 1, "flare tomorrow", ""),
+        (2, 0, "output 0, no event: flare tomorrow", "output_0"),
+        (3, 2, "output 2: flare tomorrow", "output_2"),
+    ):
+        subject = explanation.load(saved(outputs=outputs), dataset, {"kind": "classification"})
+        assert explanation.target_words(subject, target) == words
+        assert explanation.target_stem(subject, target) == stem
+
+
+def test_passports_tell_the_baseline(saved, dataset, tmp_path):
+    model = saved()
+    records = {}
+    for kind in ("zero", "quiet", "mean", "2026-02-01T03:00:00Z"):
+        out = tmp_path / kind[:5]
+        integrated_gradients.main([str(model), str(dataset), TIME, "--baseline", kind, "--out", str(out)])
+        (path,) = out.glob("*.json")
+        records[kind] = json.loads(path.read_text())["baseline"]
+    subject = explanation.load(model, dataset)
+    sample = explanation.sample(subject, TIME)
+    for kind, record in records.items():
+        array = baselines.choose(kind, subject, sample)["image"]
+        assert record["sha256"] == {"image": hashlib.sha256(array.tobytes()).hexdigest()}
+    assert len({record["sha256"]["image"] for record in records.values()}) == 4
+    assert records["quiet"]["words"].startswith("quiet: median")
+    assert records["2026-02-01T03:00:00Z"]["words"] == "2026-02-01T03:00:00Z"
+    found = side_by_side.side_by_side(subject, sample, ["saliency", "occlusion", "DeepLIFT", "Deep SHAP"], baseline="zero")
+    told = {name: checked["baseline"] for name, (_, checked) in found.items()}
+    assert told["saliency"] is None
+    assert told["occlusion"] == told["DeepLIFT"] == records["zero"]
+    assert told["Deep SHAP"]["words"] == "8 evenly spaced images of the training split"
+
+
+def test_side_by_side_checks_first(saved, dataset, tmp_path, network, monkeypatch):
+    path = saved()
+    with pytest.raises(UserError, match="--batch 0: must be at least 1"):
+        side_by_side.main([str(path), str(dataset), TIME, "--batch", "0", "--out", str(tmp_path / "out")])
+    model = network()
+    model.get_layer("output").set_weights([numpy.full((5, 1), numpy.nan), numpy.zeros(1)])
+    with pytest.raises(UserError, match="the network returns nan"):
+        side_by_side.main([str(saved(model)), str(dataset), TIME, "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ValueError, match="JSON"):
+        passport.text({"residual": float("nan")})
+
+
+def test_the_lowest_panel_of_each_column_has_ticks(saved, dataset, tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(figures, "save", lambda figure, path: kept.append(figure))
+    subject = explanation.load(saved(), dataset)
+    sample = explanation.sample(subject, TIME)
+    found = side_by_side.side_by_side(subject, sample, ["saliency", "input x gradient", "occlusion", "Grad-CAM"])
+    side_by_side.draw(tmp_path / "x.png", subject, sample, found)
+    panels = kept[0].axes
+    labelled = [panel.get_visible() and panel.xaxis.get_tick_params()["labelbottom"] for panel in panels]
+    assert labelled == [False, True, True, True, True, False, False, False]
+    assert [bool(panel.get_xlabel()) for panel in panels] == labelled
+
+
+def test_deconvolution_has_no_target(saved, dataset, capsys):
+    with pytest.raises(SystemExit):
+        deconvolutional.main([str(saved(outputs=2)), *two_classes(dataset), "--target", "0"])
+    assert "unrecognized arguments: --target 0" in capsys.readouterr().err
