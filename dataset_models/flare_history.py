@@ -66,6 +66,12 @@ class FlareHistory:
         self._counts = [numpy.concatenate([[0], numpy.cumsum(one)]) for one in classes]
         self._strong = self._known[flux >= CLASSES["M"][0]]
 
+    def peak_flux(self, times, window):
+        """Peak flux of the strongest flare whose class was settled in [t - window, t), W m^-2: float64 (n,), 0 without any."""
+        # FlareIndex leaves out both ends: one second earlier and wider is [t - window, t).
+        width = window + numpy.timedelta64(1, "s")
+        return self._index.peak_flux(numpy.asarray(times, "datetime64[s]") - width, width)
+
     def features(self, times):
         """Features at times: float32 (n, k) with the columns `NAMES`; see :func:`history`."""
         times = numpy.asarray(times, "datetime64[s]")
@@ -74,9 +80,7 @@ class FlareHistory:
         columns = []
         for hours in HOURS:
             since = numpy.searchsorted(self._known, seconds - 3600 * hours, "left")
-            # FlareIndex leaves out both ends: one second earlier and wider is [t - hours, t).
-            width = numpy.timedelta64(3600 * hours + 1, "s")
-            flux = self._index.peak_flux(times - width, width)
+            flux = self.peak_flux(times, numpy.timedelta64(3600 * hours, "s"))
             columns.append(numpy.log10(numpy.maximum(flux, 10.0**QUIET)))
             columns.extend(count[now] - count[since] for count in self._counts)
         last = numpy.searchsorted(self._strong, seconds, "left") - 1

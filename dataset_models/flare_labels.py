@@ -353,16 +353,19 @@ def label_images(events, names, times, *, window=DAY, threshold="M1.0", cadence=
     Raises
     ------
     UserError
-        As the functions above; or the flare list covers none of the times, or a fold has no flare.
+        As the functions above; or no time is of the cadence, the flare list covers none, or a fold has no flare.
     """
     whole = numpy.ones(len(times), bool)
     if cadence is not None:
         if _seconds(cadence) <= 0:
             raise UserError(f"a cadence of {cadence}: give a time span above zero")
         whole = times.astype("int64") % 86400 % _seconds(cadence) == 0
+    if len(times) and not whole.any():
+        wanted = f"a multiple of {_seconds(cadence) / 60:g} minutes after midnight"
+        raise UserError(f"none of the {len(times)} images was taken {wanted}; give another --cadence")
     kept = whole & covered(events, times, window)
     if not kept.any():
-        raise UserError(f"the flare list covers none of the {len(times)} images; give a list of their dates")
+        raise UserError(f"the flare list covers none of the {whole.sum()} images; give a list of their dates")
     times = times[kept]
     index = FlareIndex(events)
     labels = [name for name, keep in zip(names, kept, strict=True) if keep]

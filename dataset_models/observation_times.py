@@ -10,7 +10,8 @@ from tools.errors import UserError
 
 TIME_COLUMNS = ("label", "timestamp", "time")
 
-_NAME = re.compile(r"HMI\.m(\d{4})\.(\d\d)\.(\d\d)_(\d\d)\.(\d\d)\.(\d\d)\.[A-Za-z0-9]+\Z")
+_NAME = re.compile(r"HMI\.m(\d{4})\.(\d\d)\.(\d\d)_(\d\d)\.(\d\d)\.(\d\d)\.(?i:jpe?g|npy)\Z")
+_PICTURES = (".jpg", ".jpeg", ".npy")  # beside an npy lies a .json with its pointing
 _TREE = re.compile(r".*/(\d{4}/\d\d/\d\d/[^/]+)\Z")
 
 
@@ -144,7 +145,8 @@ def images(folder):
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of images")
-    names = [path.relative_to(folder).as_posix() for path in folder.rglob("HMI.m*") if path.is_file()]
+    pictures = [path for path in folder.rglob("HMI.m*") if path.suffix.lower() in _PICTURES and path.is_file()]
+    names = [path.relative_to(folder).as_posix() for path in pictures]
     if not names:
         raise UserError(f"{folder}: no magnetograms named like HMI.m2011.01.01_00.00.00.jpg")
     return _in_order(names, from_names(names, origin=str(folder)), str(folder))
@@ -171,7 +173,7 @@ def read_index(path):
     if named:
         names = read_table(path)[named[0]].tolist()
     else:
-        names = [line for line in (header, *lines) if not line.lower().endswith((".csv", ".txt"))]
+        names = [line for line in (header, *lines) if not line.lower().endswith((".csv", ".txt", ".json"))]
     times = from_texts(names, origin=str(path))
     if not len(times):
         raise UserError(f"{path}: no image names or times")

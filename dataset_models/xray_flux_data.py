@@ -11,6 +11,7 @@ import pathlib
 
 import numpy
 
+from dataset_models.given_time import given_time
 from dataset_models.solar_data import SPLITS, SolarData
 from tools import goes_class
 from tools.errors import UserError
@@ -71,7 +72,7 @@ class XRayFluxData(SolarData):
         except ValueError as error:
             raise UserError(f"--threshold: {error}") from error
         if self.validation_start is not None:
-            _time(self.validation_start)
+            given_time("--validation_start", self.validation_start)
 
     # What a subclass brings
 
@@ -222,7 +223,7 @@ class XRayFluxData(SolarData):
 
     def _validation_start(self, times):
         if self.validation_start is not None:
-            return _time(self.validation_start)
+            return given_time("--validation_start", self.validation_start)
         if len(times) == 0 or self.validation_fraction == 0:
             return numpy.datetime64("9999-01-01", "s")
         span = (times[-1] - times[0]).astype("int64")
@@ -371,13 +372,6 @@ class HmiFeatures:
         features = numpy.full((len(row), len(self.names)), numpy.nan)
         features[row >= 0] = self.values[row[row >= 0]]
         return features
-
-
-def _time(text):
-    try:
-        return numpy.datetime64(text.removesuffix("Z"), "s")
-    except ValueError as error:
-        raise UserError(f"--validation_start: {text!r} is not a time; write it like 2014-06-01T00:00:00Z") from error
 
 
 def _span(times):

@@ -14,6 +14,7 @@ import tempfile
 import numpy
 
 from dataset_models.download import fetcher, manifest
+from dataset_models.given_time import given_time
 from tools import atomic_files, command_line, goes_class
 from tools.errors import UserError
 from tools.paths import ARCHIVES, PROJECT, archive_url
@@ -73,12 +74,7 @@ def span(flags):
         text = getattr(flags, name)
         if not text:
             raise UserError(f"--{name}: is needed, a UTC time like 2014-06-01T00:00")
-        try:
-            time = numpy.datetime64(text.removesuffix("Z"), "s")
-        except ValueError as error:
-            raise UserError(f"--{name} {text}: is no UTC time; write it like 2014-06-01T00:00") from error
-        if numpy.isnat(time):
-            raise UserError(f"--{name} {text}: is no UTC time; write it like 2014-06-01T00:00")
+        time = given_time(f"--{name}", text)
         if time > numpy.datetime64("now", "s"):
             raise UserError(f"--{name} {text}: lies in the future")
         times.append(time)

@@ -20,6 +20,7 @@ import pathlib
 
 import numpy
 
+from dataset_models.given_time import given_time
 from dataset_models.SDO.AIA.degradation import degradation
 from dataset_models.simulated.rendering import AIA_CHANNELS, Renderer
 from dataset_models.simulated.sun import SimulatedSun, image_header
@@ -63,12 +64,14 @@ def write_archive(
     Raises
     ------
     UserError
-        No degradation is known for a time.
+        No degradation is known for a time; nothing is written then. Or the folder cannot be made.
     """
     from tqdm import tqdm
 
-    folder = pathlib.Path(folder)
     times = sun.image_times()
+    if degraded and "aia" in products:
+        _require_degradation(times)
+    folder = pathlib.Path(_made(folder))
     written = dict.fromkeys(products, 0)
     atomic_files.write_text(folder / "README.txt", _README)
     aia = Renderer(aia_size, sun.sun_seed) if {"aia", "legacy"} & set(products) else None
@@ -102,6 +105,16 @@ def write_archive(
         write_flare_list(folder / "flares.csv", sun, days[0], days[-1] + 1, least_class=least_class)
         written["flares"] = 1
     return written
+
+
+def _require_degradation(times):
+    for day in numpy.unique(times.astype("datetime64[D]")):
+        try:
+            for channel in AIA_CHANNELS:
+                degradation(int(channel), day)
+        except UserError as error:
+            reason = str(error).split(";")[0]
+            raise UserError(f"{reason}; simulate earlier days, or AIA as at launch (--no-degraded)") from error
 
 
 def write_image(folder, sun, time):
@@ -345,7 +358,7 @@ def main(arguments=None):
             raise UserError(f"{flag}: {size} is not between 16 and 4096")
     sun = options.build(SimulatedSun, {"days": 2, "cadence_minutes": 180} | given, origin="command line")
     written = write_archive(
-        _made(parsed.out),
+        parsed.out,
         sun,
         products=parsed.products or tuple(product for product in PRODUCTS if product != "legacy"),
         aia_size=parsed.aia_size,
@@ -368,10 +381,7 @@ def _chosen_time(sun, text):
     if text == "validation":
         times = sun.require_samples("validation")
         return times[int(numpy.argmax(sun.truths(times)[0]))]
-    try:
-        return numpy.datetime64(text.removesuffix("Z"), "m")
-    except ValueError as error:
-        raise UserError(f"--image: {text!r} is not a time; write it like 2014-06-01T00:00Z, or 'validation'") from error
+    return given_time("--image", text).astype("datetime64[m]")
 
 
 if __name__ == "__main__":

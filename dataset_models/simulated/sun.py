@@ -12,6 +12,7 @@ import re
 
 import numpy
 
+from dataset_models.given_time import given_time
 from dataset_models.goes_xrs import FluxSeries
 from dataset_models.simulated.active_regions import ACTIVITIES, Population
 from dataset_models.simulated.flares import XRays
@@ -71,10 +72,7 @@ class SimulatedSun(XRayFluxData):
 
     @functools.cached_property
     def _start(self):
-        try:
-            return numpy.datetime64(self.start.removesuffix("Z"), "m").astype("datetime64[s]")
-        except ValueError as error:
-            raise UserError(f"--start: {self.start!r} is not a time; write it like 2014-06-01T00:00:00Z") from error
+        return given_time("--start", self.start).astype("datetime64[m]").astype("datetime64[s]")
 
     # The Sun itself
 

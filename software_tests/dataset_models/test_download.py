@@ -834,7 +834,9 @@ def test_goes_files_are_found_by_sunpy(monkeypatch):
     ("arguments", "words"),
     [
         (["--start", "2014-02-01", "--end", "2014-01-01"], "--start 2014-02-01 is not before --end 2014-01-01"),
-        (["--start", "2014-02-30", "--end", "2014-03-01"], "--start 2014-02-30: is no UTC time"),
+        (["--start", "2014-02-30", "--end", "2014-03-01"], "--start 2014-02-30: expected a UTC time"),
+        (["--start", "2014-02-01", "--end", "now"], "--end now: expected a UTC time"),
+        (["--start", "NaT", "--end", "2014-02-01"], "--start NaT: expected a UTC time"),
         (["--start", "2014-02-01", "--end", "2999-01-01"], "--end 2999-01-01: lies in the future"),
         (["--end", "2014-03-01"], "--start: is needed"),
         (["--start", "2014-01-01", "--end", "2014-02-01", "--cadence", "0"], "--cadence 0: must be some minutes"),

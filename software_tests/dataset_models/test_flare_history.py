@@ -58,6 +58,12 @@ def test_hours_since_the_last_m_flare_are_capped():
     assert values.tolist() == [239, 240, 240]
 
 
+def test_the_strongest_flare_settled_in_a_window():
+    events = events_of((0, 10, 30, 2e-5), (20, 90, 95, 3e-4), (40, 41, 42, 5e-6))
+    found = flare_history.FlareHistory(events).peak_flux(at(30, 31, 43, 60, 95, 96, 155, 156), minutes(60))
+    assert found.tolist() == [0, 2e-5, 2e-5, 2e-5, 5e-6, 3e-4, 3e-4, 0]
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(

@@ -259,6 +259,9 @@ def test_folds_need_every_quarter_and_a_flare_in_each(tmp_path):
         flare_labels.label_images(events, list(map(str, year)), year)
     with pytest.raises(UserError, match="covers none"):
         flare_labels.label_images(events, ["a"], hours("2020-01-01", 1))
+    late = hours("2014-03-01T00:07", 24)
+    with pytest.raises(UserError, match=r"none of the 24 images was taken a multiple of 12 minutes after midnight.*--cadence"):
+        flare_labels.label_images(events, ["a"] * 24, late, cadence=numpy.timedelta64(12, "m"), folds=False)
 
 
 @pytest.mark.parametrize(
@@ -280,6 +283,20 @@ def test_a_bad_list_of_images_is_refused_in_one_line(tmp_path, text, expected):
         observation_times.read_index(path)
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "jpg", "jpeg", "JPG"])
+def test_only_pictures_count_as_images(tmp_path, suffix):
+    stem = tmp_path / "2014/01/01/HMI.m2014.01.01_00.00.00"
+    stem.parent.mkdir(parents=True)
+    for ending in (suffix, "json", "txt", "jpg.part"):
+        stem.with_name(f"{stem.name}.{ending}").touch()
+    names, times = observation_times.images(tmp_path)
+    assert names == [f"2014/01/01/HMI.m2014.01.01_00.00.00.{suffix}"]
+    assert [str(time) for time in times] == ["2014-01-01T00:00:00"]
+    listed = tmp_path / "index.txt"
+    listed.write_text("\n".join(str(path) for path in stem.parent.glob("*[nygG]")))
+    assert observation_times.read_index(listed)[0] == names
 
 
 def test_folders_without_magnetograms_are_refused(tmp_path):

@@ -187,6 +187,21 @@ def test_targets_and_truth(data):
     assert event.truth(second) == (0.0, 1.0)  # the M1.5 started within the six hours before
 
 
+def test_persistence_does_not_know_a_flare_that_is_still_rising(data, tmp_path):
+    rows = "2026-02-01 12:50:00,2026-02-01 13:25:00,2026-02-01 13:40:00,X2.0\n2026-02-01 13:20:00,2026-02-01 13:30:00,,C3.0\n"
+    rows += "2026-02-01 14:30:00,2026-02-01 14:40:00,,C3.0\n"
+    (tmp_path / "flares.csv").write_text("start_time,peak_time,end_time,goes_class\n" + rows)
+    found = data(window_hours=3.0, maximum_gap_hours=3.0)
+    assert found.truth(numpy.datetime64("2026-02-01T13:30:00")) == (0.0, 0.0)
+    assert found.truth(numpy.datetime64("2026-02-01T14:40:00")) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("text", ["NaT", "now", "20260201", "2026-02-30"])
+def test_what_only_numpy_takes_for_a_time_is_refused(data, text):
+    with pytest.raises(UserError, match=f"--validation_start {text}: expected a UTC time"):
+        data(validation_start=text).times("training")
+
+
 def test_damaged_frames_leave_flares_out_and_are_named(data, tmp_path):
     bad = tmp_path / "hmi" / "HMI.m2026.02.02_19.00.00.jpg"
     bad.write_bytes(bad.read_bytes()[:200])
@@ -212,6 +227,17 @@ def test_one_folder_per_flare(tmp_path):
     assert found.inputs(time)["sequence"].shape == (3, 32, 32, 1)
     with pytest.raises(UserError, match=r"no images of source 4, only of 18, 19; choose with --source_id"):
         FlareSequences(**options, source_id=4).times("training")
+
+
+def test_folders_per_flare_and_a_tree_by_date_are_not_mixed(tmp_path):
+    one = tmp_path / "flare_20260201_1100" / "19" / "20260201T050010Z.jp2"
+    files.write(one, 64, time="2026-02-01T05:00:10")
+    files.write(tmp_path / "flare_20260201_1200" / "19" / one.name, 64, time="2026-02-01T05:00:10")
+    assert len(flare_sequences.find_images(tmp_path)) == 1
+    (other,) = hourly(tmp_path / "2026" / "02" / "01", [6]).values()
+    with pytest.raises(UserError) as caught:
+        flare_sequences.find_images(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: holds folders per flare ({one}) and other images ({other}); separate them"
 
 
 def test_real_images(shared, tmp_path):

@@ -51,8 +51,23 @@ def test_a_flare_at_the_time_of_the_image_does_not_count(folder):
     assert sun.target(flare - DAY + hours) == 1
     assert sun.target(flare - DAY) == 0
     assert sun.truth(flare + hours) == (0, 1)  # persistence: one in the day before
-    assert sun.truth(flare + DAY) == (0, 0)
+    # A list with neither peak nor end: the class counts as settled 150 minutes after the start.
+    settled = flare + numpy.timedelta64(150, "m")
+    second = numpy.timedelta64(1, "s")
+    for time, known in ((settled, 0), (settled + second, 1), (settled + DAY, 1), (settled + DAY + second, 0)):
+        assert sun.truth(time) == (0, known)
     assert sun.metadata(flare - hours) == {"flux": 1e-5, "class": "M1.0", "flare": 1}
+
+
+def test_persistence_does_not_know_a_flare_that_is_still_rising(folder, tmp_path):
+    text = "start_time,goes_class,peak_time,end_time\n2020-05-01 00:00:00,C1.0,,\n"
+    text += "2020-05-03 11:50:00,X2.0,2020-05-03 12:20:00,2020-05-03 12:40:00\n2020-05-20 00:00:00,C1.0,,\n"
+    (tmp_path / "flares.csv").write_text(text)
+    options = {"folder": str(folder), "flares": (str(tmp_path / "flares.csv"),), "image_size": 32}
+    rising, over = numpy.datetime64("2020-05-03T12:00:00"), numpy.datetime64("2020-05-03T15:00:00")
+    event, flux = FullDiskMagnetograms(**options), FullDiskMagnetograms(**options, target_kind="log flux")
+    assert [event.truth(time)[1] for time in (rising, over)] == [0, 1]
+    assert [flux.truth(time)[1] for time in (rising, over)] == pytest.approx([QUIET_FLUX, 2e-4])
 
 
 def test_targets_of_a_split_are_those_of_its_times(folder):
@@ -109,6 +124,9 @@ def test_bad_options_and_images_of_another_size(folder, tmp_path):
     for options, message in (
         ({"threshold": "Z1"}, "GOES class"),
         ({"validation_start": "May"}, "--validation_start May: expected a UTC time"),
+        ({"validation_start": "NaT"}, "--validation_start NaT: expected a UTC time"),
+        ({"end": "now"}, "--end now: expected a UTC time"),
+        ({"split": "random", "allow_leaking_split": True, "gap_hours": 24.0}, "--gap_hours 24: a random split has no gap"),
         ({"start": "2020-13-01"}, "--start 2020-13-01"),
     ):
         with pytest.raises(UserError, match=message):

@@ -206,7 +206,16 @@ def test_the_script_writes_an_archive_of_the_products_asked_for(tmp_path, capsys
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--image", "noon"], ["--start", "tomorrow"], ["--aia_size", "4"], ["--image", "1999-01-01"], ["--image_size", "7"]],
+    [
+        ["--image", "noon"],
+        ["--image", "now"],
+        ["--start", "tomorrow"],
+        ["--start", "NaT"],
+        ["--aia_size", "4"],
+        ["--image", "1999-01-01"],
+        ["--image_size", "7"],
+        ["--start", "2024-05-01", "--products", "hmi_jpg", "aia"],
+    ],
 )
 def test_impossible_arguments_write_nothing(tmp_path, arguments):
     out = tmp_path / "out"
@@ -214,6 +223,17 @@ def test_impossible_arguments_write_nothing(tmp_path, arguments):
         archive.main(["--out", str(out), *arguments])
     assert "\n" not in str(caught.value)
     assert not out.exists()
+
+
+def test_an_archive_beyond_the_response_table_is_written_as_at_launch(tmp_path):
+    options = ["--start", "2024-05-01", "--days", "1", "--cadence_minutes", "1440", "--aia_size", "64"]
+    out = tmp_path / "out"
+    with pytest.raises(UserError, match=r"2024-05-01: .*simulate earlier days, or AIA as at launch \(--no-degraded\)"):
+        archive.main(["--out", str(out), *options])
+    assert not out.exists()
+    archive.main(["--out", str(out), *options, "--products", "aia", "--no-degraded"])
+    assert len(list(out.rglob("*.fits"))) == 8
+    archive.main(["--out", str(tmp_path / "other"), *options, "--products", "flares"])
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

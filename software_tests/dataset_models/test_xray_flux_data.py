@@ -225,7 +225,9 @@ def test_tables_that_are_none_are_refused(tmp_path, text, message):
     ("given", "message"),
     [
         ({"threshold": "Z1"}, "--threshold: not a GOES class"),
-        ({"validation_start": "yesterday"}, "--validation_start: 'yesterday' is not a time"),
+        ({"validation_start": "yesterday"}, "--validation_start yesterday: expected a UTC time"),
+        ({"validation_start": "NaT"}, "--validation_start NaT: expected a UTC time"),
+        ({"validation_start": "now"}, "--validation_start now: expected a UTC time"),
         ({"side_channels": ("current flux", "current flux")}, "repeats an entry"),
         ({"side_channels": ("hmi features",)}, "are given together"),
         ({"hmi_features": "x.csv"}, "are given together"),

@@ -19,7 +19,8 @@ import typing
 import numpy
 import pandas
 
-from dataset_models import flare_catalogue, flare_labels, jpeg2000, leak_check
+from dataset_models import flare_catalogue, flare_history, flare_labels, jpeg2000, leak_check
+from dataset_models.given_time import given_time
 from dataset_models.image_cache import ImageCache
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.solar_data import Availability, Channel, SolarData
@@ -119,9 +120,9 @@ class FlareSequences(SolarData):
         return float(flux >= self._threshold_flux) if self.task == "classification" else float(numpy.log10(flux))
 
     def truth(self, time):
-        """As for every data set; the value known before is that of the strongest flare that started in the window before."""
+        """As for every data set; known before are the flares whose class was settled in the window before the start."""
         sample = self._sample(time)
-        past = float(self._index.peak_flux([sample.start - self._window], self._window)[0])
+        past = float(self._history.peak_flux([sample.start], self._window)[0])
         if self.task == "classification":
             return float(sample.flux >= self._threshold_flux), float(past >= self._threshold_flux)
         return sample.flux, max(past, flare_labels.threshold_flux(self.least_class))
@@ -204,8 +205,8 @@ class FlareSequences(SolarData):
         return flare_catalogue.read(self._flare_files).events
 
     @functools.cached_property
-    def _index(self):
-        return flare_labels.FlareIndex(self._events)
+    def _history(self):
+        return flare_history.FlareHistory(self._events)
 
     @functools.cached_property
     def _threshold_flux(self):
@@ -231,9 +232,9 @@ class FlareSequences(SolarData):
         times = events["time"].to_numpy("datetime64[s]")
         inside = numpy.ones(len(times), bool)
         if self.start:
-            inside &= times >= _time("--start", self.start)
+            inside &= times >= given_time("--start", self.start)
         if self.end:
-            inside &= times < _time("--end", self.end)
+            inside &= times < given_time("--end", self.end)
         images = numpy.array(list(self._files), "datetime64[s]")
         samples, left_out = {}, []
         rows = zip(times, events["start"].to_numpy("datetime64[s]"), events["flux"], events["goes_class"], strict=True)
@@ -297,7 +298,7 @@ class FlareSequences(SolarData):
         if not len(times):
             return {"training": times, "validation": times}
         first = times[0] + (times[-1] - times[0]) * 3 // 4
-        boundary = _time("--validation_start", self.validation_start) if self.validation_start else first
+        boundary = given_time("--validation_start", self.validation_start) if self.validation_start else first
         # A sequence of validation reaches back over its window: none of its images is in a sequence of training.
         return {"training": times[times + self._window <= boundary], "validation": times[times >= boundary]}
 
@@ -384,15 +385,20 @@ def find_images(folder, *, source_id=MAGNETOGRAM):
         Both layouts at once, only images of other sources, or as :func:`magnetogram_images.scan`.
     """
     folder = pathlib.Path(folder)
-    by_source = collections.defaultdict(dict)
+    by_source, of_flares = collections.defaultdict(dict), set()
     for path in sorted(folder.glob("*/*/*.jp2")):
         flare, source, _ = path.relative_to(folder).parts
         number = re.fullmatch(r"(?:source_)?(\d+)", source)
         time = _time_of(path)
         if number and time is not None and not re.fullmatch(r"\d{4}", flare):  # .../2026/02/ is part of a tree by date
             by_source[int(number[1])].setdefault(time, path)
+            of_flares.add(path)
     if not by_source:
         return magnetogram_images.scan(folder)
+    others = (path for path in sorted(folder.rglob("*")) if path not in of_flares)
+    other = next((path for path in others if magnetogram_images.time_of(path) is not None), None)
+    if other is not None:
+        raise UserError(f"{folder}: holds folders per flare ({min(of_flares)}) and other images ({other}); separate them")
     if source_id not in by_source:
         present = ", ".join(map(str, sorted(by_source)))
         raise UserError(f"{folder}: has no images of source {source_id}, only of {present}; choose with --source_id")
@@ -421,13 +427,6 @@ def _key(time):
 
 def _span(hours):
     return numpy.timedelta64(round(hours * 3600), "s")
-
-
-def _time(flag, text):
-    try:
-        return numpy.datetime64(text.removesuffix("Z"), "s")
-    except ValueError as error:
-        raise UserError(f"{flag} {text}: expected a UTC time like 2026-03-01 or 2026-03-01T12:00") from error
 
 
 def summary(data):

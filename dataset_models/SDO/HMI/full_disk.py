@@ -11,6 +11,7 @@ import functools
 import numpy
 
 from dataset_models import flare_catalogue, flare_history, flare_labels, jpeg2000, leak_check
+from dataset_models.given_time import given_time
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.solar_data import Availability, Channel, SolarData
 from tools import goes_class
@@ -103,7 +104,8 @@ class FullDiskMagnetograms(SolarData):
         return (flux >= self._threshold_flux if self.task == "classification" else numpy.log10(flux)).astype("float32")
 
     def truth(self, time):
-        past = self._strongest([numpy.datetime64(time, "s") - self._window], self._window)[0]
+        """As for every data set; known before are the flares whose class was settled in the hours before the time."""
+        past = max(self._history.peak_flux([time], self._window)[0], QUIET_FLUX)
         coming = self._strongest([time], self._window)[0]
         if self.task == "classification":
             return float(coming >= self._threshold_flux), float(past >= self._threshold_flux)
@@ -198,6 +200,10 @@ class FullDiskMagnetograms(SolarData):
         return flare_labels.FlareIndex(self._catalogue.events)
 
     @functools.cached_property
+    def _history(self):
+        return flare_history.FlareHistory(self._catalogue.events)
+
+    @functools.cached_property
     def _window(self):
         return numpy.timedelta64(round(self.window_hours * 3600), "s")
 
@@ -209,13 +215,15 @@ class FullDiskMagnetograms(SolarData):
     def _splits(self):
         times = numpy.array(list(self._files), "datetime64[s]")
         if self.start:
-            times = times[times >= _time("--start", self.start)]
+            times = times[times >= given_time("--start", self.start)]
         if self.end:
-            times = times[times < _time("--end", self.end)]
+            times = times[times < given_time("--end", self.end)]
         times = times[flare_labels.covered(self._catalogue.events, times, self._window)]
         if self.fold and (self.validation_start or self.split == "random"):
             other = "--validation_start" if self.validation_start else "--split random"
             raise UserError(f"--fold {self.fold} and {other} both say how to split; give one of them (--fold 0: no fold)")
+        if self.split == "random" and self.gap_hours is not None:
+            raise UserError(f"--gap_hours {self.gap_hours:g}: a random split has no gap; leave it out, or use --split time")
         if self.split == "random":
             return self._random_split(times)
         if not len(times):
@@ -224,7 +232,7 @@ class FullDiskMagnetograms(SolarData):
             splits = self._fold(times)
         else:
             first = times[0] + (times[-1] - times[0]) * 3 // 4
-            boundary = _time("--validation_start", self.validation_start) if self.validation_start else first
+            boundary = given_time("--validation_start", self.validation_start) if self.validation_start else first
             training = times[(times < boundary) & (times + self._gap <= boundary)]
             splits = {"training": training, "validation": times[times >= boundary]}
         self._checked(splits)
@@ -275,12 +283,5 @@ class FullDiskMagnetograms(SolarData):
     def _with_history(self, image, time):
         inputs = {"image": image}
         if self.history:
-            inputs["side_channel"] = flare_history.history(self._index, numpy.array([time], "datetime64[s]"))[0]
+            inputs["side_channel"] = self._history.features([time])[0]
         return inputs
-
-
-def _time(flag, text):
-    try:
-        return numpy.datetime64(text.removesuffix("Z"), "s")
-    except ValueError as error:
-        raise UserError(f"{flag} {text}: expected a UTC time like 2026-03-01 or 2026-03-01T12:00") from error
