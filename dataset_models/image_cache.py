@@ -58,7 +58,13 @@ class ImageCache:
         Returns
         -------
         dict of str to str
-            Keys of the images that cannot be used, with the reason; they are remembered and not tried again.
+            Keys of the images that cannot be used, with the reason. Damaged ones are remembered and not tried again; those
+            whose files could not be read (gone, no permission, a failing disk) are tried again next time.
+
+        Raises
+        ------
+        UserError, MemoryError, OSError
+            Out of memory, or of disk: no fault of an image.
         """
         from tqdm import tqdm
 
@@ -67,7 +73,11 @@ class ImageCache:
             atomic_files.write_text(self.folder / "recipe.json", self._recipe)
         jobs, rejected = [], {}
         for key, paths in sources.items():
-            stem = f"{key}-{_fingerprint(paths, root)}"
+            try:
+                stem = f"{key}-{_fingerprint(paths, root)}"
+            except OSError as error:
+                rejected[key] = f"{error.filename}: cannot be read ({error.strerror})"
+                continue
             self._files[key] = self.folder / f"{stem}.npy"
             if f"{stem}.rejected" in present:
                 rejected[key] = (self.folder / f"{stem}.rejected").read_text(encoding="utf-8")
@@ -80,7 +90,7 @@ class ImageCache:
                     rejected[key] = reason
                 bar.update()
         for key in rejected:
-            del self._files[key]
+            self._files.pop(key, None)
         return rejected
 
     def read(self, key):
@@ -164,9 +174,31 @@ def _convert(job):
     try:
         image = numpy.ascontiguousarray(converter(paths), "<f4")
     except UserError as error:
-        atomic_files.write_text(target.with_suffix(".rejected"), str(error))
+        if _is_exhausted(error):
+            raise
+        if not _is_passing(error):
+            atomic_files.write_text(target.with_suffix(".rejected"), str(error))
         return key, str(error)
     if image.shape != shape:
         raise ValueError(f"converter made {image.shape} of {paths[0]}, expected {shape}")
     atomic_files.write_array(target, image)
     return key, None
+
+
+def _causes(error):
+    """An exception and those that it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_passing(error):
+    """Whether an image was refused for what the operating system said, which may be otherwise next time.
+
+    Readers say of damaged images by exceptions of their own, also by an OSError without a number.
+    """
+    return any(isinstance(cause, OSError) and cause.errno is not None for cause in _causes(error))
+
+
+def _is_exhausted(error):
+    return any(isinstance(cause, MemoryError) for cause in _causes(error)) or atomic_files.disk_is_full(error)
