@@ -33,7 +33,8 @@ def demo(out=None):
         The run folder.
     """
     begin = time.monotonic()
-    last_line = _run(f"{NETWORK}/aia_only.py", *(["--out", str(out)] if out else []))
+    where = ["--out", str(pathlib.Path(out).expanduser().resolve())] if out else []  # the scripts run in the project's folder
+    last_line = _run(f"{NETWORK}/aia_only.py", *where)
     folder = pathlib.Path(json.loads(last_line)["run_folder"])
     image = _run("dataset_models/simulated/archive.py", "--image", "validation", "--out", str(folder / "images"))
     network = str(folder / "best_performing.hdf5")

@@ -76,6 +76,9 @@ class Swap174(XRayFluxData):
             header[f"CD{axis}_2"] *= factor
         return header
 
+    def header(self, time):
+        return self.image_header(self._files[numpy.datetime64(time, "s")])
+
     def is_downloaded(self):
         store = data_path("goes", self.goes)
         missing = [] if self._files else ["swap_lv1_*.fits"]

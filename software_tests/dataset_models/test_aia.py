@@ -110,6 +110,26 @@ def test_frames_come_in_the_order_of_time_with_their_channels(tmp_path):
         synoptic.require_all_channels()
 
 
+def test_of_one_time_the_complete_frame_is_taken(tmp_path):
+    legacy_array = tmp_path / "20140617_2136_AIA_08_1024_1024.dat"
+    legacy_array.touch()
+    for channel in aia_files.CHANNELS[:-1]:
+        (tmp_path / f"AIA20140617_2136_{channel:04d}.fits").touch()
+    (frame,) = aia_files.find_frames(tmp_path)
+    assert frame.paths == (legacy_array,)
+    (tmp_path / "aia.lev1_euv_12s.2014-06-17T213600Z.171.image_lev1.fits").touch()
+    (frame,) = aia_files.find_frames(tmp_path)
+    assert frame.paths == (legacy_array,)
+    (tmp_path / "AIA20140617_2136_1600.fits").touch()
+    (frame,) = aia_files.find_frames(tmp_path)
+    assert frame.is_complete
+    assert not frame.is_legacy
+    legacy_array.unlink()
+    (tmp_path / "AIA20140617_2136_1600.fits").unlink()
+    (frame,) = aia_files.find_frames(tmp_path)
+    assert frame.channels == (171,), "of two that lack channels level 1"
+
+
 # Reading and calibrating
 
 
@@ -384,6 +404,9 @@ def test_header_lets_sunpy_place_the_image(archive, flux):
     assert where.Tx.to_value("arcsec") == pytest.approx(NORTH_WEST[0], abs=40)  # half a pixel of 77 arcsec
     assert where.Ty.to_value("arcsec") == pytest.approx(NORTH_WEST[1], abs=40)
     assert placed.observer_coordinate.lat.to_value("deg") == pytest.approx(1.2)
+    assert data.header(START).tostring() == data.image_header(path.with_name(path.name.replace("0171", "0094"))).tostring()
+    with pytest.raises(UserError, match="there is no image of 2014-06-18"):
+        data.header(numpy.datetime64("2014-06-18", "s"))
 
 
 def test_what_is_not_there_is_named(tmp_path, archive, flux):

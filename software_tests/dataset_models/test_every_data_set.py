@@ -5,6 +5,7 @@ import pathlib
 import numpy
 import pytest
 import yaml
+from astropy.io import fits
 
 from dataset_models import goes_xrs
 from dataset_models.SDO.AIA.fdl_1 import AIA8
@@ -14,6 +15,7 @@ from dataset_models.simulated.sun import SimulatedSun
 from dataset_models.solar_data import load_solar_data
 
 TINY = pathlib.Path(__file__).parents[1] / "network_models" / "tiny_data.py"
+SWAP = pathlib.Path(__file__).parents[2] / "examples" / "swap_174.py"
 CASES = (
     "tiny",
     "tiny with side channel",
@@ -22,6 +24,8 @@ CASES = (
     "magnetograms",
     "magnetogram fits",
     "aia",
+    "aia legacy",
+    "swap",
 )
 
 
@@ -30,12 +34,29 @@ def simulated_archive(tmp_path_factory):
     """Two days of a simulated Sun as the real archives would hold them, and its flux imported into a store."""
     folder = tmp_path_factory.mktemp("archive")
     sun = SimulatedSun(start="2012-03-01", days=2, cadence_minutes=480)
-    archive.write_archive(folder, sun, products=("aia", "hmi_jpg", "hmi_fits", "goes", "flares"), hmi_size=128)
+    archive.write_archive(folder, sun, products=("aia", "legacy", "hmi_jpg", "hmi_fits", "goes", "flares"), hmi_size=128)
+    for time in sun.image_times():
+        write_swap(folder / "swap", time)
     for file in sorted((folder / "goes").iterdir()):
         goes_xrs.import_file(folder / "xrs.sqlite", file)
     # A list says nothing about times before its first flare and after its last.
     (folder / "span.csv").write_text("start_time,goes_class\n2012-02-28 00:00:00,B1.0\n2012-03-05 00:00:00,B1.0\n")
     return folder
+
+
+def write_swap(folder, time):
+    """An image with the keywords of SWAP's archive, of a disk that is not the Sun."""
+    row, column = numpy.indices((1024, 1024))
+    pixels = 5.0 + 50.0 * (numpy.hypot(row - 500, column - 511.5) < 300)
+    header = fits.Header({"INSTRUME": "SWAP", "DATE-OBS": str(time), "HGLN_OBS": 0.0, "HGLT_OBS": 1.0, "DSUN_OBS": 1.5e11})
+    for axis, kind in (("1", "HPLN-TAN"), ("2", "HPLT-TAN")):
+        header["CTYPE" + axis], header["CUNIT" + axis] = kind, "arcsec"
+        header["CRPIX" + axis], header["CRVAL" + axis], header["CDELT" + axis] = 512.5, 0.0, 3.16
+        for other in ("1", "2"):
+            header[f"CD{axis}_{other}"] = 3.16 * (axis == other)
+    folder.mkdir(exist_ok=True)
+    name = str(time).replace("-", "").replace(":", "").replace("T", "_")
+    fits.writeto(folder / f"swap_lv1_{name}.fits", pixels.astype("int16"), header)
 
 
 @pytest.fixture(params=CASES)
@@ -51,10 +72,15 @@ def case(request, tmp_path):
         sun = SimulatedSun(**options)
         return sun, archive.write_image(tmp_path, sun, sun.times("validation")[0])
     folder = request.getfixturevalue("simulated_archive")
-    if name == "aia":
+    if name.startswith("aia") or name == "swap":
         options = {"lag": "00min", "catch": "36min", "calibration": "operational", "validation_fraction": 0.4}
-        data = AIA8(folder=str(folder / "aia"), goes=str(folder / "xrs.sqlite"), image_size=64, cache=str(tmp_path), **options)
-        return data, next(iter(_at(folder / "aia", data.times("validation")[0])))
+        options |= {"goes": str(folder / "xrs.sqlite"), "image_size": 64}
+        if name == "swap":
+            data = load_solar_data(SWAP)(folder=str(folder / "swap"), **options)
+            return data, next(path for time, path in data._files.items() if time == data.times("validation")[0])
+        archived = folder / name.replace(" ", "_")
+        data = AIA8(folder=str(archived), cache=str(tmp_path), **options)
+        return data, next(iter(_at(archived, data.times("validation")[0])))
     kind, ending = ("hmi_jpg", "*.jpg") if name == "magnetograms" else ("hmi_fits", "*.fits")
     lists = tuple(str(folder / name) for name in ("flares.csv", "span.csv"))
     data = FullDiskMagnetograms(folder=str(folder / kind), flares=lists, image_size=32, window_hours=6.0, history=True)
@@ -65,7 +91,7 @@ def case(request, tmp_path):
 
 def _at(folder, time):
     stamp = str(time).replace("-", "").replace("T", "_").replace(":", "")[:13]
-    return sorted(folder.rglob(f"*{stamp}*.fits"))
+    return sorted(path for path in folder.rglob(f"*{stamp}*") if path.is_file())
 
 
 def test_battery(case):
@@ -121,3 +147,5 @@ def test_battery(case):
         header = data.image_header(file)
         assert header["CTYPE1"] == "HPLN-TAN"
         assert header["CRPIX1"] == pytest.approx((shapes["image"][1] + 1) / 2)
+        assert {"DSUN_OBS", "HGLN_OBS", "HGLT_OBS"} <= set(header), "without these there are no solar coordinates"
+        assert data.header(validation[0]).tostring() == header.tostring()

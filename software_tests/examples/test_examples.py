@@ -30,6 +30,7 @@ def test_a_real_swap_image_through_the_example_data_set(shared, tmp_path):
     image = data.read_image(file)["image"]
     assert image.shape == data.input_shapes["image"] == (256, 256, 1)
     there = sunpy.map.Map(image[::-1, :, 0], data.image_header(file))
+    assert data.header(time).tostring() == data.image_header(file).tostring()
     original = sunpy.map.Map(file)
     corner = there.pixel_to_world(*(numpy.array([-0.5, -0.5]) * there.dimensions[0].unit))
     assert corner.separation(original.bottom_left_coord).arcsec < 2 * original.scale.axis1.value
@@ -40,12 +41,32 @@ def test_a_real_swap_image_through_the_example_data_set(shared, tmp_path):
         data.read_image(other)
 
 
-@pytest.mark.slow
-def test_the_demonstration_leaves_a_picture_of_every_tool(tmp_path):
+def _demo():
     spec = importlib.util.spec_from_file_location("demo", EXAMPLES / "demo.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    folder = module.demo(tmp_path)
+    return module
+
+
+def test_the_demonstration_writes_to_a_folder_beside_the_user(tmp_path, monkeypatch):
+    module, calls = _demo(), []
+
+    def run(script, *arguments):
+        calls.append((script, *arguments))
+        return json.dumps({"run_folder": str(tmp_path / "here" / "run")})
+
+    monkeypatch.setattr(module, "_run", run)
+    monkeypatch.chdir(tmp_path)
+    module.main(["--out", "here"])
+    assert calls[0][1:] == ("--out", str(tmp_path / "here"))
+    calls.clear()
+    module.main([])
+    assert len(calls[0]) == 1
+
+
+@pytest.mark.slow
+def test_the_demonstration_leaves_a_picture_of_every_tool(tmp_path):
+    folder = _demo().demo(tmp_path)
     for pattern in ("performance/loss_curve.png", "maps/*.png", "maps/*.fits", "features/*.png", "embeddings/embedding.png"):
         assert list(folder.glob(pattern)), pattern
     scores = json.loads((folder / "performance" / "scores.json").read_text())

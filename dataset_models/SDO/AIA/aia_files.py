@@ -71,7 +71,7 @@ def find_frames(folder):
         With ``YYYYMMDD_HHMM_AIA_08_1024_1024.dat`` files, or FITS files named as JSOC's synoptic archive names them,
         ``YYYY/MM/DD/H0000/AIAYYYYMMDD_HHMM_0094.fits``, or as it names level 1,
         ``aia.lev1_euv_12s.2014-06-17T213610Z.171.image_lev1.fits``; any other file is ignored. Where several kinds have a
-        time, level 1 is taken before synoptic before legacy.
+        time, one with all channels is taken before one that lacks some, then level 1 before synoptic before legacy.
 
     Returns
     -------
@@ -89,11 +89,13 @@ def find_frames(folder):
             level_1.append(path)
         elif channel in CHANNELS:
             channels.setdefault(time, {})[channel] = path
-    frames = {time: Frame(time, (path,), CHANNELS) for time, path in legacy.items()}
+    candidates = [Frame(time, (path,), CHANNELS) for time, path in legacy.items()]
     for time, found in channels.items():
         present = tuple(channel for channel in CHANNELS if channel in found)
-        frames[time] = Frame(time, tuple(found[channel] for channel in present), present)
-    frames |= {frame.time: frame for frame in _level_1_frames(level_1)}
+        candidates.append(Frame(time, tuple(found[channel] for channel in present), present))
+    candidates += _level_1_frames(level_1)
+    candidates.sort(key=lambda frame: frame.is_complete)  # stable: of two that are complete the later kind
+    frames = {frame.time: frame for frame in candidates}
     return [frames[time] for time in sorted(frames)]
 
 

@@ -64,6 +64,10 @@ class AIA8(XRayFluxData):
     def _frames(self):
         return aia_files.find_frames(paths.data_path("aia", self.folder))
 
+    @functools.cached_property
+    def _frame_at(self):
+        return {frame.time: frame for frame in self._frames}
+
     @property
     def _read(self):
         tables = {"correction_table": self.correction_table, "pointing_table": self.pointing_table}
@@ -146,6 +150,13 @@ class AIA8(XRayFluxData):
             _, header = aia_images.read_fits(pathlib.Path(path))
             observer |= {keyword: header[keyword] for keyword in observer if isinstance(header.get(keyword), (int, float))}
         return aia_images.grid_header(self.image_size, frame.time, observer=observer)
+
+    def header(self, time):
+        time = numpy.datetime64(time, "s")
+        if time not in self._frame_at:
+            folder = paths.data_path("aia", self.folder)
+            raise UserError(f"{self.title}: there is no image of {time}Z; looked in {folder}")
+        return self.image_header(self._frame_at[time].paths[0])
 
     # Flux and files
 
