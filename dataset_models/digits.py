@@ -159,6 +159,10 @@ class Digits(SolarData):
             super().download()
         import keras
 
+        try:  # without this folder Keras would put them into one of its own
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{self._folder}: cannot be made ({error.strerror}); set 'cache' in config.yml") from error
         for name, md5 in MD5.items():
             try:
                 keras.utils.get_file(

@@ -223,9 +223,9 @@ def check_columns(table, target, *, limit=FORETELLS):
     Raises
     ------
     UserError
-        Names the columns at or above the limit.
+        Names the columns at or above the limit; or the target is no number.
     """
-    target = pandas.to_numeric(pandas.Series(numpy.asarray(target)), errors="coerce").to_numpy("float64", na_value=numpy.nan)
+    target = as_target(target)
     table, target = table[~numpy.isnan(target)], target[~numpy.isnan(target)]
     scores = {}
     for name in table.columns:
@@ -244,6 +244,31 @@ def check_columns(table, target, *, limit=FORETELLS):
         named = ", ".join(f"{name} ({score:.3f})" for name, score in sorted(leaking.items(), key=lambda item: -item[1]))
         raise UserError(f"columns that foretell the target almost perfectly: {named}; they know the window, leave them out")
     return scores
+
+
+def as_target(target, *, origin="target"):
+    """A target as float64 (n,), NaN where it is missing.
+
+    Parameters
+    ----------
+    target : array_like
+        As of :func:`check_columns`.
+    origin : str
+        Named in errors.
+
+    Raises
+    ------
+    UserError
+        Something in it is no number, or all of it is missing.
+    """
+    given = pandas.Series(numpy.asarray(target), dtype=object)
+    numbers = pandas.to_numeric(given, errors="coerce").to_numpy("float64", na_value=numpy.nan)
+    wrong = numpy.isnan(numbers) & given.notna().to_numpy()
+    if wrong.any():
+        raise UserError(f"{origin}: {given[wrong].iloc[0]!r} is no number; give 0 and 1, or a number to forecast")
+    if len(numbers) and numpy.isnan(numbers).all():
+        raise UserError(f"{origin}: every value is missing; give 0 and 1, or a number to forecast")
+    return numbers
 
 
 _NO_FLARE = {"nf", "fq", "none", "0", ""}
@@ -316,7 +341,7 @@ def check_tables(training, validation, *, window=DAY, features=None, images=None
     Raises
     ------
     UserError
-        A file cannot be read, has no such columns, or repeats a time.
+        A file cannot be read, has no such columns, repeats a time, or its target is no number.
     """
     paths = (training, validation)
     tables = [observation_times.read_table(path) for path in paths]
@@ -341,8 +366,9 @@ def check_tables(training, validation, *, window=DAY, features=None, images=None
     for table, path in zip(tables, paths, strict=True):
         columns = _features(table, path, features)
         if columns and "target" in table.columns:
+            target = as_target(table["target"], origin=f"{path}: column target")
             checked = f"{path}: no column foretells the target"
-            attempt(lambda scores, say=checked: f"{say} ({_best(scores)})", _named_check, path, table[columns], table["target"])
+            attempt(lambda scores, say=checked: f"{say} ({_best(scores)})", _named_check, path, table[columns], target)
     return findings, leaks
 
 

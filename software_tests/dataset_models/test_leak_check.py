@@ -68,7 +68,14 @@ def test_the_published_folds_overlap_at_the_borders_of_the_quarters(shared):
 def test_one_image_under_two_names_is_found(shared, tmp_path):
     images = sorted((shared / "hmi_2026").rglob("*.jpg"))[:40:4]
     training, validation = images[:5], images[5:]
-    assert check_duplicates(training, validation) >= 0
+    sizes = [[path.stat().st_size for path in paths] for paths in (training, validation)]
+    alike = sum(size in sizes[1] for size in sizes[0]) + sum(size in sizes[0] for size in sizes[1])
+    assert check_duplicates(training, validation) == alike
+    padded = tmp_path / "padded.jpg"
+    padded.write_bytes(validation[0].read_bytes().ljust(max(sizes[0] + sizes[1]) + 1, b" "))
+    altered = tmp_path / "altered.jpg"
+    altered.write_bytes(padded.read_bytes()[:-1] + b"!")
+    assert check_duplicates([*training, padded], [*validation, altered]) == alike + 2, "of one size, not of one content"
     copy = shutil.copy(training[3], tmp_path / "HMI.m2030.01.01_00.00.00.jpg")
     with pytest.raises(UserError, match=f"1 images are in training and in validation: {training[3]}"):
         check_duplicates(training, [*validation, copy])
@@ -160,6 +167,33 @@ def test_a_target_that_is_a_number_is_ranked():
     assert check_columns(pandas.DataFrame({"noise": random.normal(size=500)}), target)["noise"] < 0.2
     with pytest.raises(UserError, match="monotone"):
         check_columns(pandas.DataFrame({"monotone": -numpy.exp(target)}), target)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (["yes", "no"] * 20, "target: 'yes' is no number"),
+        (["1", "M1.0"] * 20, "target: 'M1.0' is no number"),
+        ([None] * 40, "target: every value is missing"),
+    ],
+)
+def test_a_target_of_words_is_refused(tmp_path, target, expected):
+    table = table_of("2014-01-01", 40)
+    with pytest.raises(UserError, match=expected):
+        check_columns(table[["flux"]].assign(name=target), target)
+    flags = tables(tmp_path, table, table_of("2015-01-01", 40).assign(target=target))
+    with pytest.raises(UserError, match=f"validation.csv: column {expected}"):
+        leak_check.main([str(flag) for flag in flags])
+
+
+def test_a_target_may_be_missing_or_text_of_numbers():
+    random = numpy.random.default_rng(2)
+    target = random.integers(0, 2, 200)
+    table = pandas.DataFrame({"helps": random.normal(size=200) + target})
+    expected = check_columns(table, target)
+    assert check_columns(table, target.astype(str)) == expected
+    gaps = pandas.DataFrame({"helps": [*table["helps"], 100.0]})
+    assert check_columns(gaps, [*target.tolist(), None]) == expected
 
 
 def script(*arguments):
