@@ -17,6 +17,7 @@ import numpy
 
 from dataset_models import flare_catalogue, observation_times
 from dataset_models.flare_labels import DAY, NO_FLARE, UNKNOWN, FlareIndex
+from science.verification import regression
 from tools import atomic_files, command_line, goes_class
 from tools.errors import UserError
 
@@ -216,12 +217,16 @@ def read(paths, *, flares=None, window=DAY):
     ------
     UserError
         A file is missing or no CSV, lacks a column, holds a probability outside 0 to 1, a malformed class or place, or an
-        instance twice; or no file holds an M or X flare.
+        instance twice, or fluxes; no file holds an M or X flare; or `flares` is empty.
     """
     parts, keys = [], []
+    if flares is not None and not len(flares):
+        raise UserError("--flares: the lists hold no flare; give lists of the forecasts' dates")
     index = None if flares is None else FlareIndex(flares)
     for path in paths:
         table = observation_times.read_table(path)
+        if regression.is_flux(path):
+            raise UserError(f"{path}: holds flux forecasts (W m^-2), no probabilities; give forecasts of flares")
         times = observation_times.table_times(table, origin=str(path))
         probability = _probabilities(table, path)
         if index is None:

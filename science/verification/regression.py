@@ -51,10 +51,14 @@ def read(path):
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise UserError(f"{path}: no column {', '.join(missing)}; give flux forecasts as a run writes them")
-    columns = [table[name].to_numpy("float64") for name in COLUMNS]
+    try:
+        columns = [table[name].to_numpy("float64") for name in COLUMNS]
+    except ValueError as error:
+        raise UserError(f"{path}: holds something else than numbers ({error})") from error
     for name, values in zip(COLUMNS, columns, strict=True):
-        if not (values > 0).all():
-            raise UserError(f"{path}: column {name}: {(~(values > 0)).sum()} values are not above zero; fluxes are in W m^-2")
+        wrong = ~((values > 0) & numpy.isfinite(values))
+        if wrong.any():
+            raise UserError(f"{path}: column {name}: {wrong.sum()} values are not above zero; fluxes are in W m^-2")
     return times, *columns
 
 
@@ -142,34 +146,44 @@ def run(words, settings, out):
     are made; those of persistence likewise. They are scored like any others.
     """
     out, results = pathlib.Path(out), {}
-    for name, files in words:
+    for _, files in words:
         if len(files) > 1:
             raise UserError(f"{','.join(files)}: flux forecasts are verified file by file; give one file")
-        name = name or pathlib.Path(files[0]).stem
-        times, forecast, truth, prior = read(files[0])
-        found = scores(forecast, truth, prior)
-        bootstrap = report.bootstrap_of(times, numpy.zeros(len(times), "int64"), settings)
-        found["intervals"] = {} if bootstrap is None else _intervals(forecast, truth, prior, bootstrap, settings.level)
+    # All is read and scored before anything is drawn or written: what is wrong with the last file leaves nothing.
+    every = {name or pathlib.Path(files[0]).stem: read(files[0]) for name, files in words}
+    verified = {name: _verified(name, *columns, settings) for name, columns in every.items()}
+    for name, (times, forecast, truth, _) in every.items():
+        found, classes, silent = verified[name]
         _print(name, found, len(times))
         draw(out / name / "flux.png", times, forecast, truth, title=name)
-        half = len(times) // 2
-        classes = {}
-        for letter, least in zip("CMX", BOUNDS, strict=True):
-            event = truth[half:] >= least
-            if not half or not event.any() or event.all():
-                print(f"{name}: class {letter}: {'all' if event.all() else 'none'} of the later half reach it; undefined")
-                continue
-            forecasts = [
-                _as_classes(f"{who} {letter}1.0", values, truth, times, half, least)
-                for who, values in ((name, forecast), ("persistence", prior))
-            ]
-            verified = report.verify(forecasts, None, settings)
-            print("\n".join(output.table(verified, settings)))
-            output.write(out / name / f"class_{letter}", verified, settings)
-            classes[f"{letter}1.0"] = output.as_dictionary(verified, settings)
-        results[name] = _plain(found) | {"classes_as_probabilities": classes}
+        print("\n".join(silent), end="\n" if silent else "")
+        for letter, one in classes.items():
+            print("\n".join(output.table(one, settings)))
+            output.write(out / name / f"class_{letter}", one, settings)
+        of_classes = {f"{letter}1.0": output.as_dictionary(one, settings) for letter, one in classes.items()}
+        results[name] = _plain(found) | {"classes_as_probabilities": of_classes}
     atomic_files.write_text(out / "verification.json", json.dumps(results, indent=1) + "\n")
     print(f"wrote {out}")
+
+
+def _verified(name, times, forecast, truth, prior, settings):
+    """Scores in dex, reports by letter of the class, and lines about classes without one."""
+    found = scores(forecast, truth, prior)
+    bootstrap = report.bootstrap_of(times, numpy.zeros(len(times), "int64"), settings)
+    found["intervals"] = {} if bootstrap is None else _intervals(forecast, truth, prior, bootstrap, settings.level)
+    half = len(times) // 2
+    classes, silent = {}, []
+    for letter, least in zip("CMX", BOUNDS, strict=True):
+        event = truth[half:] >= least
+        if not half or not event.any() or event.all():
+            silent.append(f"{name}: class {letter}: {'all' if event.all() else 'none'} of the later half reach it; undefined")
+            continue
+        forecasts = [
+            _as_classes(f"{who} {letter}1.0", values, truth, times, half, least)
+            for who, values in ((name, forecast), ("persistence", prior))
+        ]
+        classes[letter] = report.verify(forecasts, None, settings)
+    return found, classes, silent
 
 
 def _as_classes(name, flux, truth, times, half, least):

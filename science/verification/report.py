@@ -15,6 +15,7 @@ from tools.block_bootstrap import BlockBootstrap
 from tools.errors import UserError
 
 CLIMATOLOGY, TABLE, RECENT = "climatology", "class table", "climatology 120 days"
+BASELINES = (CLIMATOLOGY, TABLE, RECENT, "persistence", "flare rate")
 LEAST_TRAINING = 24 * 30  # hours to fit climatology and class table on
 LONGEST_DAYS = 36_525  # of a window or a block: a century
 LEAST_BLOCKS = 6  # of fewer, samples are too alike to say anything

@@ -6,7 +6,8 @@ A CSV has a time (label, timestamp or time: UTC, or file names that state it), a
 joined by commas are folds of one cross-validation. With flare lists the baselines are climatology, climatology of the
 120 days before, persistence, flare rate and class table, fitted outside the fold that is scored. --threshold best takes
 the threshold of the highest TSS on other folds, or on the hours before --score_from. Flux forecasts (a run's
-performance/validation_forecasts.csv) are verified in dex and as forecasts of classes.
+performance/validation_forecasts.csv) are verified by themselves, in dex and as forecasts of classes; the flags about
+flares, events and training hours are not for them.
 
 Prints a table and writes it with all scores as verification.json, and the pictures.
 """
@@ -23,11 +24,23 @@ from tools.errors import UserError
 
 
 def parse(text):
-    """A word ``[NAME=]FILE[,FILE...]`` as (name or None, list of files)."""
+    """A word ``[NAME=]FILE[,FILE...]`` as (name or None, list of files).
+
+    A path of a file that is there, and one with a folder before its first equals sign, has no name before it.
+
+    Raises
+    ------
+    UserError
+        No file is named.
+    """
     name, equals, files = text.partition("=")
-    if not equals:
+    path = pathlib.PurePath(name).name != name or name == ".." or pathlib.Path(text.split(",")[0]).exists()
+    if not equals or path:
         name, files = None, text
-    return name, [part for part in files.split(",") if part]
+    files = [part for part in files.split(",") if part]
+    if not files:
+        raise UserError(f"{text}: names no file; write NAME=FILE.csv" if text else "an empty word names no file")
+    return name, files
 
 
 def main(arguments=None):
@@ -55,18 +68,50 @@ def main(arguments=None):
     chosen = parser.parse_args(arguments)
     words = [parse(text) for text in chosen.forecasts]
     settings = _settings(chosen)
-    if any(regression.is_flux(files[0]) for _, files in words):
+    files = [file for _, several in words for file in several]
+    for file in files:
+        if not pathlib.Path(file).is_file():
+            raise UserError(f"{file}: no such file")
+    fluxes = [file for file in files if regression.is_flux(file)]
+    if fluxes:
+        others = [file for file in files if file not in fluxes]
+        if others:
+            raise UserError(f"{fluxes[0]} holds fluxes, {others[0]} does not; verify fluxes and probabilities apart")
+        _require_no_flags_of_probabilities(parser, chosen)
+    taken = report.BASELINES if chosen.flares or fluxes else ()
+    names = [(name or pathlib.Path(several[0]).stem).replace("_", " ") for name, several in words]  # as pictures are called
+    for place, name in enumerate(names):
+        if name in names[:place] or name in taken:
+            what = "a baseline" if name in taken else "another forecast"
+            raise UserError(f"{words[place][1][0]}: {name} is the name of {what} too; name it otherwise: NAME=FILE")
+    if fluxes:
         regression.run(words, settings, chosen.out)
         return
-    forecasts = [forecast_files.read(files, name=name, target=False) for name, files in words]
-    if len({one.name for one in forecasts}) < len(forecasts):
-        raise UserError("two forecasts have one name; name them: NAME=FILE")
-    events = flare_catalogue.read(chosen.flares).events if chosen.flares else None
-    training = flare_catalogue.read(chosen.training_flares).events if chosen.training_flares else None
+    forecasts = [forecast_files.read(several, name=name, target=False) for name, several in words]
+    events, training = (_flares(name, getattr(chosen, name)) for name in ("flares", "training_flares"))
     found = report.verify(forecasts, events, settings, training=training)
     print("\n".join(output.table(found, settings)))
     output.write(chosen.out, found, settings)
     print(f"wrote {chosen.out}")
+
+
+def _require_no_flags_of_probabilities(parser, chosen):
+    """A `UserError` for a flag that means nothing for fluxes, rather than results that it had no part in."""
+    if chosen.threshold == "best":
+        raise UserError("--threshold best: is chosen for probabilities; fluxes are read as classes with one that you give")
+    for name in ("flares", "training_flares", "score_from", "event", "window"):
+        if getattr(chosen, name) != parser.get_default(name):
+            raise UserError(f"--{name}: is for forecasts of probabilities; leave it out for fluxes")
+
+
+def _flares(name, paths):
+    """The flares of the lists given with a flag: pandas.DataFrame, or None without lists."""
+    if not paths:
+        return None
+    events = flare_catalogue.read(paths).events
+    if not len(events):
+        raise UserError(f"--{name}: the lists hold no flare; give lists of the forecasts' dates")
+    return events
 
 
 def _settings(chosen):
@@ -82,8 +127,11 @@ def _settings(chosen):
         raise UserError(f"--threshold {threshold:g}: give a probability from 0 to 1, or best")
     if not 0 < chosen.level < 1:
         raise UserError(f"--level {chosen.level:g}: give a share between 0 and 1, for example 0.95")
-    if not chosen.block > 0 or not chosen.window > 0:
-        raise UserError("--block and --window: give a time above zero")
+    longest = report.LONGEST_DAYS
+    if not 0 < chosen.block <= longest:
+        raise UserError(f"--block {chosen.block:g}: give a time above zero, at most {longest} days")
+    if not 1 / 3600 <= chosen.window <= 24 * longest:
+        raise UserError(f"--window {chosen.window:g}: give a time of at least a second, at most {longest} days, in hours")
     if chosen.samples < 0 or chosen.seed < 0:
         raise UserError("--samples and --seed: give 0 or more")
     threshold_flux(chosen.event)

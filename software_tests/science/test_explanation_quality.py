@@ -6,6 +6,7 @@ import numpy
 import pytest
 
 from science.explanation_quality import faithfulness, localisation, randomisation, study
+from tools.errors import UserError
 
 MASK = numpy.array([[True, True, False], [False, False, False], [False, False, False]])
 
@@ -70,6 +71,13 @@ def test_cascade_names_layers_from_the_last(network):
     assert list(found) == ["output", "hidden", "second", "first"]
     assert all(-1 <= value <= 1 for value in found.values())
     assert found["first"] < 0.5
+
+
+@pytest.mark.parametrize(("flags", "message"), [(["--seed", "-1"], "--seed -1"), (["--images", "1"], "--images 1")])
+def test_wrong_flags_are_named_before_training(tmp_path, flags, message):
+    with pytest.raises(UserError, match=f"{message}: must be at least"):
+        study.main(["--out", str(tmp_path / "out"), *flags])
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -95,3 +95,21 @@ def test_bad_rows_are_named(tmp_path, row, message):
     table([*ROWS, row]).to_csv(tmp_path / "f.csv", index=False)
     with pytest.raises(UserError, match=message):
         near_limb.read([tmp_path / "f.csv"])
+
+
+def test_fluxes_are_no_probabilities(tmp_path):
+    """Fluxes lie between 0 and 1, so nothing else would say that each of them is a no."""
+    columns = {"prediction": [2e-5, 3e-6], "true_value": [1e-5, 1e-6], "prior_value": [1e-6, 1e-6]}
+    times = {"time": ["2014-01-01 00:00:00", "2014-01-01 01:00:00"]}
+    pandas.DataFrame(times | columns).to_csv(tmp_path / "f.csv", index=False)
+    (tmp_path / "list.csv").write_text("start_time,goes_class,fl_lon,fl_lat\n2014-01-01 05:00:00,M3.0,80.0,5.0\n")
+    with pytest.raises(UserError, match=r"f.csv: holds flux forecasts \(W m\^-2\), no probabilities"):
+        near_limb.main([str(tmp_path / "f.csv"), "--flares", str(tmp_path / "list.csv"), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_flare_list(path, tmp_path):
+    (tmp_path / "list.csv").write_text("start_time,goes_class,fl_lon,fl_lat\n")
+    with pytest.raises(UserError, match="--flares: the lists hold no flare"):
+        near_limb.main([str(path), "--flares", str(tmp_path / "list.csv"), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()

@@ -261,6 +261,15 @@ def test_the_script_writes_one_file_and_pictures(tmp_path, capsys):
         (["--threshold", "best"], "needs training hours"),
         (["--level", "95"], "--level 95"),
         (["--block", "0"], "--block"),
+        (["--block", "inf"], "--block inf: give a time above zero, at most 36525 days"),
+        (["--window", "inf"], "--window inf: give a time"),
+        (["--window", "1e-9"], "--window 1e-09: give a time of at least a second"),
+        (["--flares", "{empty}"], "--flares: the lists hold no flare"),
+        (["--training_flares", "{empty}"], "--training_flares: the lists hold no flare"),
+        (["one=missing.csv"], "missing.csv: no such file"),
+        (["{path}"], "one is the name of another forecast too; name it otherwise: NAME=FILE"),
+        (["x="], "x=: names no file; write NAME=FILE.csv"),
+        (["x=,"], "x=,: names no file"),
         (["--event", "Q1"], "not a GOES class"),
         (["--score_from", "2030-01-01"], "no forecast is that late"),
         (["--score_from", "2010-01-01"], "no training time"),
@@ -268,6 +277,8 @@ def test_the_script_writes_one_file_and_pictures(tmp_path, capsys):
 )
 def test_a_wrong_flag_is_named_and_nothing_is_written(tmp_path, flags, message):
     path = write_csv(tmp_path / "one.csv", hourly())
+    (tmp_path / "empty.csv").write_text("start_time,goes_class\n")
+    flags = [flag.format(path=path, empty=tmp_path / "empty.csv") for flag in flags]
     with pytest.raises(UserError, match=message) as caught:
         verification.main([path, *flags, "--out", str(tmp_path / "out")])
     assert "\n" not in str(caught.value)
@@ -290,6 +301,64 @@ def test_persistence_of_real_fluxes_scored_in_dex(shared, tmp_path, capsys):
     assert sum(row["hours"] for row in found["classes"].values()) == len(table)
     assert "M1.0" in found["classes_as_probabilities"]
     assert (tmp_path / "out" / "flux" / "flux.png").is_file()
+
+
+def write_flux(path, *, days=60, seed=0):
+    """A CSV of flux forecasts as a run writes it."""
+    random = numpy.random.default_rng(seed)
+    truth = 10 ** random.normal(-6, 0.6, days * 24)
+    table = {"time": (START + numpy.arange(days * 24) * HOUR).astype(str), "prediction": truth * 2, "true_delta": truth}
+    pandas.DataFrame(table | {"true_value": truth, "prior_value": truth / 2}).to_csv(path, index=False)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["{flux}", "--threshold", "best"], "--threshold best: is chosen for probabilities"),
+        (["{flux}", "--score_from", "2014-02-01"], "--score_from: is for forecasts of probabilities; leave it out for fluxes"),
+        (["{flux}", "--flares", "{flux}"], "--flares: is for forecasts of probabilities"),
+        (["{flux}", "--training_flares", "{flux}"], "--training_flares: is for"),
+        (["{flux}", "--event", "X1.0"], "--event: is for"),
+        (["{flux}", "--window", "12"], "--window: is for"),
+        (["{flux}", "{other}"], "flux is the name of another forecast too; name it otherwise: NAME=FILE"),
+        (["same name={flux}", "same_name={other}"], "same name is the name of another forecast too"),
+        (["persistence={flux}"], "persistence is the name of a baseline too"),
+        (["{flux}", "{probability}"], "flux.csv holds fluxes, .*probability.csv does not"),
+        (["{probability}", "{flux}"], "flux.csv holds fluxes, .*probability.csv does not"),
+        (["x={probability},{flux}"], "flux.csv holds fluxes, .*probability.csv does not"),
+        (["x={flux},{other}"], "flux forecasts are verified file by file"),
+        (["good={flux}", "bad={negative}"], "negative.csv: column prediction: 1 values are not above zero"),
+        (["good={flux}", "bad={text}"], "text.csv: holds something else than numbers"),
+    ],
+)
+def test_what_fluxes_cannot_have_is_said_before_anything_is_written(tmp_path, words, message, capsys):
+    (tmp_path / "other").mkdir()
+    files = {"flux": write_flux(tmp_path / "flux.csv"), "other": write_flux(tmp_path / "other" / "flux.csv", seed=1)}
+    files["probability"] = write_csv(tmp_path / "probability.csv", hourly())
+    for name, value in (("negative", -1e-6), ("text", "high")):
+        table = pandas.read_csv(files["flux"]).astype({"prediction": object})
+        table.loc[7, "prediction"] = value
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+        files[name] = str(tmp_path / f"{name}.csv")
+    with pytest.raises(UserError, match=message) as caught:
+        verification.main([*(word.format(**files) for word in words), "--samples", "0", "--out", str(tmp_path / "out")])
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+    assert capsys.readouterr().out == ""
+
+
+def test_an_equals_sign_in_a_path_is_no_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "thr=0.5").mkdir()
+    (tmp_path / "thr=0.5" / "f.csv").write_text("")
+    (tmp_path / "a=b.csv").write_text("")
+    assert verification.parse("thr=0.5/f.csv") == (None, ["thr=0.5/f.csv"])
+    assert verification.parse("a=b.csv,thr=0.5/f.csv") == (None, ["a=b.csv", "thr=0.5/f.csv"])
+    assert verification.parse(f"{tmp_path}/thr=0.7/f.csv") == (None, [f"{tmp_path}/thr=0.7/f.csv"])
+    assert verification.parse("mine=thr=0.5/f.csv") == ("mine", ["thr=0.5/f.csv"])
+    assert verification.parse("mine=one.csv,two.csv") == ("mine", ["one.csv", "two.csv"])
+    assert verification.parse("..=one.csv") == (None, ["..=one.csv"])
 
 
 def test_class_probabilities_of_a_flux_forecast():
