@@ -13,6 +13,7 @@ import math
 
 import numpy
 
+from dataset_models import observation_times
 from dataset_models.solar_data import SPLITS
 from science import explanation
 from science.embedding import projector
@@ -115,7 +116,7 @@ def collect(subject, *, splits=SPLITS, layer=None, channel=None, batch_size=16):
     )
 
 
-def embed(vectors, *, perplexity=30.0, components=50, dimensions=2, seed=0):
+def embed(vectors, *, perplexity=30.0, components=50, dimensions=2, seed=None):
     """Reduce vectors to two or three dimensions: principal components, then t-SNE.
 
     Parameters
@@ -128,12 +129,14 @@ def embed(vectors, *, perplexity=30.0, components=50, dimensions=2, seed=0):
         Principal components kept at most.
     dimensions : int
         2 or 3.
-    seed : int
+    seed : int, optional
+        Start from random positions: another seed is another map, and what maps of several seeds share can be believed.
+        Without it the start is the first principal components, which keeps the large scale of the data.
 
     Returns
     -------
     numpy.ndarray
-        float32 (n, dimensions). The same seed and vectors give the same map.
+        float32 (n, dimensions). The same seed, or none, and the same vectors give the same map.
 
     Raises
     ------
@@ -151,26 +154,27 @@ def embed(vectors, *, perplexity=30.0, components=50, dimensions=2, seed=0):
         raise UserError("the activations are the same for every image: the network does not tell them apart, train it first")
     count = min(components, len(vectors) - 1, vectors.shape[1])
     vectors = numpy.asarray(vectors, "float64" if len(vectors) < MANY else "float32")
-    reduced = PCA(count, random_state=seed).fit_transform(vectors)
+    reduced = PCA(count, random_state=0).fit_transform(vectors)
     if reduced.shape[1] < dimensions:
         reduced = numpy.pad(reduced, ((0, 0), (0, dimensions - reduced.shape[1])))  # t-SNE starts from components
     perplexity = min(float(perplexity), (len(vectors) - 1) / 3)
     method = with_opentsne if len(vectors) >= MANY and dimensions == 2 else with_scikit_learn
-    return method(reduced, dimensions, perplexity, seed).astype("float32")
+    start = "pca" if seed is None else "random"
+    return method(reduced, dimensions, perplexity, seed or 0, start).astype("float32")
 
 
-def with_scikit_learn(vectors, dimensions, perplexity, seed):
+def with_scikit_learn(vectors, dimensions, perplexity, seed, start="pca"):
     """t-SNE by Barnes and Hut's tree, quicker for few points and good for three dimensions: (n, dimensions)."""
     from sklearn.manifold import TSNE
 
-    return TSNE(dimensions, perplexity=perplexity, init="pca", random_state=seed, n_jobs=-1).fit_transform(vectors)
+    return TSNE(dimensions, perplexity=perplexity, init=start, random_state=seed, n_jobs=-1).fit_transform(vectors)
 
 
-def with_opentsne(vectors, dimensions, perplexity, seed):
+def with_opentsne(vectors, dimensions, perplexity, seed, start="pca"):
     """t-SNE by interpolation on a grid, quicker for many points: (n, dimensions)."""
     import openTSNE
 
-    method = openTSNE.TSNE(dimensions, perplexity=perplexity, initialization="pca", random_state=seed, n_jobs=-1)
+    method = openTSNE.TSNE(dimensions, perplexity=perplexity, initialization=start, random_state=seed, n_jobs=-1)
     return numpy.asarray(method.fit(vectors))
 
 
@@ -409,9 +413,24 @@ def _thumbnail_channel(data, name):
 
 def _utc(text):
     try:
-        return numpy.datetime64(text.removesuffix("Z"), "s")
-    except ValueError as error:
-        raise UserError(f"--nearest {text}: is not a time; write it like 2014-06-01T00:00:00Z") from error
+        return observation_times.from_texts([text], origin="--nearest")[0]
+    except UserError as error:
+        raise UserError(f"--nearest {text}: is not a time in UTC; write it like 2014-06-01T00:00:00Z") from error
+
+
+def at_times(times, wanted):
+    """The samples nearest to some times: list of their places in `times`, none twice.
+
+    Raises
+    ------
+    UserError
+        A time is before the first or after the last sample.
+    """
+    first, last = times.min(), times.max()
+    for time in wanted:
+        if not first <= time <= last:
+            raise UserError(f"--nearest {time}Z: the samples are of {first}Z to {last}Z; give a time in between")
+    return list(dict.fromkeys(int(numpy.abs(times - time).argmin()) for time in wanted))
 
 
 def main(arguments=None):
@@ -423,7 +442,8 @@ def main(arguments=None):
         parser.add_argument("--channel", metavar="NAME", help="channel of the thumbnails (default: the first)")
         parser.add_argument("--perplexity", type=float, default=30.0, help="neighbours that count (default: 30)")
         parser.add_argument("--dimensions", type=int, choices=(2, 3), default=2, help="of the map (default: 2)")
-        parser.add_argument("--seed", type=int, default=0, help="of the map (default: 0)")
+        text = "of random positions to start from (default: start from principal components, the same map at every call)"
+        parser.add_argument("--seed", type=int, help=text)
         parser.add_argument("--event", default="M1.0", help="GOES class that is an event in a flux forecast (default: M1.0)")
         parser.add_argument("--threshold", type=float, default=0.5, help="probability that is a yes (default: 0.5)")
         parser.add_argument("--nearest", nargs="+", metavar="TIME", default=[], help="draw the neighbours of these samples")
@@ -433,8 +453,10 @@ def main(arguments=None):
     flags, given = explanation.parse(arguments, __doc__, add=add, image=False)
     for name, least in (("perplexity", 1), ("batch", 1), ("seed", 0), ("neighbours", 1)):
         value = getattr(flags, name)
-        if not (math.isfinite(value) and value >= least):
+        if value is not None and not (math.isfinite(value) and value >= least):
             raise UserError(f"--{name} {value}: must be at least {least}")
+    if not 0 <= flags.threshold <= 1:
+        raise UserError(f"--threshold {flags.threshold:g}: give a probability from 0 to 1")
     try:
         goes_class.to_flux(flags.event)
     except ValueError as error:
@@ -443,16 +465,18 @@ def main(arguments=None):
     subject = explanation.load(flags.model, flags.dataset, given)
     folder = explanation.output_folder(subject, "embeddings", flags.out)
     splits = SPLITS if flags.samples == "both" else (flags.samples,)
+    strips = at_times(numpy.concatenate([subject.data.require_samples(split) for split in splits]), wanted)
     activations = collect(subject, splits=splits, layer=flags.layer, channel=flags.channel, batch_size=flags.batch)
     positions = embed(activations.vectors, perplexity=flags.perplexity, dimensions=flags.dimensions, seed=flags.seed)
     outcome = outcomes(subject.data, activations, event=flags.event, threshold=flags.threshold)
-    strips = list(dict.fromkeys(int(numpy.abs(activations.times - time).argmin()) for time in wanted))
     write(folder, subject, activations, positions, outcome=outcome, strips=strips, neighbours=flags.neighbours)
     logdir = folder
     if subject.run and folder.resolve() == subject.run.embeddings.resolve():
         projector.link(subject.run.path, folder.name)
         logdir = subject.run.path
     print(f"{len(positions)} samples, {activations.layer}; files in {folder}")
+    for index in strips:
+        print(f"neighbours of the sample of {activations.times[index]}Z drawn")
     print(f"explore: tensorboard --logdir {logdir}  (then choose Projector)")
 
 

@@ -14,11 +14,13 @@ def test_groups_stay_together_and_the_seed_decides():
     random = numpy.random.default_rng(0)
     group = numpy.repeat(numpy.arange(3), 30)
     vectors = random.normal(0, 1, (90, 40)) + 12 * numpy.eye(40)[group]
-    positions = tsne.embed(vectors, seed=1)
-    distances = numpy.linalg.norm(positions[:, None] - positions[None], axis=-1) + numpy.where(numpy.eye(90), numpy.inf, 0)
-    assert (group[distances.argmin(axis=1)] == group).all()
-    numpy.testing.assert_array_equal(positions, tsne.embed(vectors, seed=1))
-    assert numpy.abs(positions - tsne.embed(vectors[::-1], seed=2)).max() > 1e-3
+    maps = {seed: tsne.embed(vectors, seed=seed) for seed in (None, 1, 2)}
+    for seed, positions in maps.items():
+        distances = numpy.linalg.norm(positions[:, None] - positions[None], axis=-1) + numpy.where(numpy.eye(90), numpy.inf, 0)
+        assert (group[distances.argmin(axis=1)] == group).all()
+        numpy.testing.assert_array_equal(positions, tsne.embed(vectors, seed=seed))
+    for one, other in ((1, 2), (None, 1)):
+        assert numpy.abs(maps[one] - maps[other]).max() > 0.1 * numpy.ptp(maps[one])
 
 
 @pytest.mark.parametrize("shape", [(5, 1), (5, 3), (12, 300)])
@@ -153,6 +155,15 @@ def test_thumbnails_keep_north_up():
         (["--batch", "0"], "--batch 0: must be at least 1"),
         (["--event", "big"], "--event big: is no GOES class"),
         (["--nearest", "noon"], "--nearest noon: is not a time"),
+        (["--nearest", "NaT"], "--nearest NaT: is not a time"),
+        (["--nearest", "2026-02-01T03:00+02:00"], "is not a time in UTC"),
+        (
+            ["--nearest", "2027-01-01"],
+            "--nearest 2027-01-01T00:00:00Z: the samples are of 2026-02-01T00:00:00Z to 2026-03-01T11",
+        ),
+        (["--samples", "validation", "--nearest", "2026-02-01"], "the samples are of 2026-03-01T00:00:00Z"),
+        (["--seed", "-1"], "--seed -1: must be at least 0"),
+        (["--threshold", "nan"], "--threshold nan: give a probability"),
         (["--neighbours", "0"], "--neighbours 0: must be at least 1"),
     ],
 )
@@ -207,7 +218,7 @@ def test_outcomes_by_hand(saved, dataset):
 
 
 @pytest.mark.parametrize("dimensions", ["2", "3"])
-def test_pictures_by_class_outcome_date_and_neighbours(saved, dataset, tmp_path, dimensions):
+def test_pictures_by_class_outcome_date_and_neighbours(saved, dataset, tmp_path, dimensions, capsys):
     out = tmp_path / "out"
     tsne.main([str(saved()), str(dataset), "--out", str(out), "--dimensions", dimensions, "--nearest", "2026-02-01T03:10:00Z"])
     names = {path.name for path in out.glob("*.png")}
@@ -220,3 +231,16 @@ def test_pictures_by_class_outcome_date_and_neighbours(saved, dataset, tmp_path,
         "sprite.png",
     }
     assert set(_table(out / "metadata.tsv")["outcome"]) <= set(tsne.OUTCOMES)
+    assert "neighbours of the sample of 2026-02-01T03:00:00Z drawn" in capsys.readouterr().out
+
+
+def test_the_seed_flag_changes_the_map(saved, dataset, tmp_path):
+    model, positions = saved(), []
+    for number, flags in enumerate(([], [], ["--seed", "1"], ["--seed", "1"], ["--seed", "2"])):
+        tsne.main([str(model), str(dataset), "--out", str(tmp_path / str(number)), *flags])
+        with numpy.load(tmp_path / str(number) / "embedding.npz") as arrays:
+            positions.append(arrays["positions"])
+    numpy.testing.assert_array_equal(positions[0], positions[1])
+    numpy.testing.assert_array_equal(positions[2], positions[3])
+    assert numpy.abs(positions[2] - positions[4]).max() > 0.1
+    assert numpy.abs(positions[0] - positions[2]).max() > 0.1
