@@ -150,26 +150,10 @@ def load(model_path, dataset, given=None):
 
 
 def model_inputs(subject):
-    """Which data set input feeds each model input: dict of model input name to data set input name.
+    """Which data set input feeds each model input: `network_models.trained_network.input_sources` of a Subject."""
+    from network_models.trained_network import input_sources
 
-    By name where all names agree, else by order.
-
-    Raises
-    ------
-    UserError
-        Their numbers or shapes differ.
-    """
-    shapes = subject.data.input_shapes
-    tensors = {tensor.name: tuple(tensor.shape[1:]) for tensor in subject.model.inputs}
-    if len(shapes) != len(tensors):
-        raise UserError(
-            f"{subject.model_path}: takes {len(tensors)} inputs ({', '.join(tensors)}), the data set gives {len(shapes)}"
-            f" ({', '.join(shapes)}); choose the data options that it was trained with"
-        )
-    names = {name: name for name in tensors} if set(tensors) == set(shapes) else dict(zip(tensors, shapes, strict=True))
-    for name, source in names.items():
-        _require_shape(subject, name, tensors[name], shapes[source], f"the data set gives {source}")
-    return names
+    return input_sources(subject.model, subject.data, subject.model_path)
 
 
 def sample(subject, image):
@@ -190,6 +174,8 @@ def sample(subject, image):
     UserError
         No such file or time; unreadable; of another shape than the network takes; not finite, or constant.
     """
+    from network_models.trained_network import require_shape
+
     data = subject.data
     path = pathlib.Path(image)
     time = None
@@ -197,7 +183,7 @@ def sample(subject, image):
         arrays, label = data.read_image(path), path.name.split(".fits")[0] if ".fits" in path.name else path.stem
         header = data.image_header(path)
     else:
-        time = _time(image, data)
+        time = sample_time(image, data)
         arrays, label, header = data.inputs(time), f"{time}".replace(":", ""), data.header(time)
     names = model_inputs(subject)
     inputs = {}
@@ -206,7 +192,7 @@ def sample(subject, image):
         if source not in arrays:
             raise UserError(f"{image}: gives no {source}, which the network takes; it gives {', '.join(arrays)}")
         array = numpy.asarray(arrays[source], "float32")
-        _require_shape(subject, tensor.name, tuple(tensor.shape[1:]), array.shape, f"{image} gives {source}")
+        require_shape(subject.model_path, tensor.name, tuple(tensor.shape[1:]), array.shape, f"{image} gives {source}")
         if not numpy.isfinite(array).all():
             count = int((~numpy.isfinite(array)).sum())
             amount = "all values are" if count == array.size else f"{count} of {array.size} values are"
@@ -379,19 +365,8 @@ def safe_name(*parts):
     return "_".join(re.sub(r"[^A-Za-z0-9_.+-]+", "_", str(part)).strip("_") for part in parts if str(part))
 
 
-def _require_shape(subject, name, expected, received, who):
-    if len(expected) != len(received) or any(e not in (None, r) for e, r in zip(expected, received, strict=True)):
-        raise UserError(
-            f"{subject.model_path}: input {name} expects {_by(expected)}, {who} of {_by(received)};"
-            " choose the data options that it was trained with"
-        )
-
-
-def _by(shape):
-    return " x ".join("any" if size is None else str(size) for size in shape)
-
-
-def _time(text, data):
+def sample_time(text, data):
+    """The time of a sample that a word states: ``datetime64[s]``; a `UserError` where there is none."""
     if not text[:4].isdecimal():
         raise UserError(f"{text}: no such image file, nor a UTC time like 2026-02-01T00:00")
     try:

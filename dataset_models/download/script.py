@@ -224,9 +224,12 @@ def merged(*summaries):
 
 def files_here(book):
     """Records of a manifest whose files are there: list; names the others in a line."""
-    records = book.records()
-    here = [one for one in records if (book.folder / one.path).is_file()]
-    gone = [one.path for one in records if one not in here]
+    here, gone = [], []
+    for one in book.records():
+        if (book.folder / one.path).is_file():
+            here.append(one)
+        else:
+            gone.append(one.path)
     if gone:
         named = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
         print(f"{book.folder}: without {named}, which the manifest names and which is not there any more; run --repair")
