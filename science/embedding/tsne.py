@@ -332,7 +332,7 @@ def _draw_groups(groups, name, activations, positions, data, path):
     colours = dict(zip(OUTCOMES, (figures.PALETTE[2], figures.PALETTE[1], figures.PALETTE[4], "0.72"), strict=True))
     if name != "outcome":
         colours = dict(zip(known, figures.PALETTE * (1 + len(known) // len(figures.PALETTE)), strict=False))
-    figure, (panel,) = _panels(positions, 1, (8.2, 6.4))
+    figure, (panel,) = _panels(positions, 1, (7.6, 7.2))
     # The rarer kinds are drawn last, over the others.
     for kind in sorted(known, key=lambda one: -(groups == one).sum()):
         chosen = groups == kind
@@ -340,7 +340,8 @@ def _draw_groups(groups, name, activations, positions, data, path):
         panel.scatter(
             *positions[chosen].T, color=colours[kind], marker=marker, label=f"{kind} ({chosen.sum()})", **_look(positions)
         )
-    legend = figure.legend(loc="outside right upper", title=name)
+    # Below the map: beside it the title, which is centred on the whole figure, would run into it.
+    legend = figure.legend(loc="outside lower center", title=name, ncols=min(len(known), 4))
     for handle in legend.legend_handles:
         handle.set(sizes=[40])
     _heading(figure, activations, data)

@@ -148,18 +148,5 @@ def image_of(subject, text):
     path = pathlib.Path(text)
     if path.exists():
         return next(iter(subject.data.read_image(path).values())), path.stem
-    time = sample_time(subject.data, text)
+    time = explanation.sample_time(text, subject.data)
     return subject.data.image(time), str(time).replace("T", " ")
-
-
-def sample_time(data, text):
-    """The time of a sample that a word states: ``datetime64[s]``; a `UserError` where there is none."""
-    try:
-        time = numpy.datetime64(text.removesuffix("Z"), "s")
-    except ValueError as error:
-        raise UserError(f"{text}: no such image file, nor a UTC time like 2026-02-01T00:00") from error
-    times = numpy.union1d(data.times("training"), data.times("validation"))
-    if numpy.isnat(time) or time not in times:
-        near = f"; the nearest is {times[numpy.abs(times - time).argmin()]}" if len(times) and not numpy.isnat(time) else ""
-        raise UserError(f"{text}: {data.title} has no sample at this time{near}")
-    return time

@@ -307,8 +307,9 @@ def test_images_of_another_size(run):
 def test_a_time_without_a_sample(subject):
     with pytest.raises(UserError, match="has no sample at this time; the nearest is"):
         latents.image_of(subject, "2011-03-01T05:00")
-    with pytest.raises(UserError, match="no such image file, nor a UTC time"):
-        latents.image_of(subject, "nowhere.fits")
+    for text in ("nowhere.fits", "NaT", "2011-03-01T00:00+01:00"):
+        with pytest.raises(UserError, match="no such image file, nor a UTC time"):
+            latents.image_of(subject, text)
 
 
 def test_digits_have_no_known_factors():
