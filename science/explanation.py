@@ -49,7 +49,7 @@ class Sample:
     names : dict of str to str
         The data set's input name of each model input.
     label : str
-        For titles and file names: the image file's stem, or the time.
+        For file names: the image file's stem, or the time.
     header : astropy.io.fits.Header or None
         Of the current image, in FITS order (``image[::-1]``).
     time : numpy.datetime64 or None
@@ -61,6 +61,14 @@ class Sample:
     label: str
     header: object
     time: object = None
+
+    @property
+    def title(self):
+        """What a figure's title calls it: the time of the sample, or else the label: str."""
+        if self.time is None:
+            return self.label
+        date, clock = str(self.time.astype("datetime64[s]")).split("T")
+        return f"{date} {clock.removesuffix(':00')} UTC"
 
 
 def parse(arguments, description, *, add, image=True, target=True):

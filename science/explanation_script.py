@@ -122,7 +122,7 @@ def write(folder, subject, sample, attribution, checked):
 def heading(subject, sample, checked, source, channel):
     """Title of a map's figure: image, channel, what is explained, and the checks that failed."""
     words = channel.name if source == "image" else f"{channel.name} ({source.replace('_', ' ')})"
-    lines = [figures.title(f"{sample.label}, {words}", simulated=subject.data.simulated)]
+    lines = [figures.title(f"{sample.title}, {words}", simulated=subject.data.simulated)]
     lines.append(f"{checked['explains']}; {explanation.output_words(subject, checked['output'])}")
     failed = passport.failed(checked)
     if failed:
@@ -187,6 +187,6 @@ def _draw_side_channel(values, data, sample, attribution, path):
     axes.axvline(0, color="black", linewidth=0.8)
     share = attribution.side_channel_share[0]
     axes.set(xlabel=attribution.method)
-    title = figures.title(f"{sample.label}, side channel", simulated=data.simulated)
+    title = figures.title(f"{sample.title}, side channel", simulated=data.simulated)
     axes.set_title(f"{title}: {100 * share:.0f} % of the absolute map" if numpy.isfinite(share) else title)
     figures.save(figure, path)

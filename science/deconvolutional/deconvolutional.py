@@ -190,7 +190,7 @@ def _draw(projection, name, source, data, sample, path):
     for panel in axes.flat:
         panel.set(xticks=[], yticks=[])
     where = "" if source == "image" else f", {source.replace('_', ' ')}"
-    heading = figures.title(f"{projection.layer}: {sample.label}{where}", simulated=data.simulated)
+    heading = figures.title(f"{projection.layer}: {sample.title}{where}", simulated=data.simulated)
     figure.suptitle(f"{heading}\nbelow the feature maps: {side} of {width} pixels, marked by the squares", fontsize="medium")
     figures.save(figure, path)
 

@@ -77,8 +77,9 @@ def draw(path, subject, sample, found):
     rows = -(-(len(found) + 1) // COLUMNS)
     with figures.style():
         figure, axes = figures.new(
-            rows, COLUMNS, figsize=(4.1 * COLUMNS, 4.5 * rows + 0.9), sharex=True, sharey=True, squeeze=False
+            rows, COLUMNS, figsize=(4.1 * COLUMNS, 4.7 * rows + 1.0), sharex=True, sharey=True, squeeze=False
         )
+        figure.get_layout_engine().set(h_pad=0.08)
         panels = list(axes.flat)
         figures.show_image(panels[0], image[..., -1], bar=False, **look)
         panels[0].set_title(f"image, {channel.name}", fontsize=11)
@@ -103,7 +104,7 @@ def draw(path, subject, sample, found):
         for panel in axes[:, 0]:
             panel.set_ylabel("solar y (arcsec)" if extent else "row (pixels)")
         first = next(iter(found.values()))[1]
-        title = figures.title(f"{sample.label}: {first['explains']}", simulated=data.simulated)
+        title = figures.title(f"{sample.title}: {first['explains']}", simulated=data.simulated)
         title = f"{title}; {explanation.output_words(subject, first['output'])}"
         figure.suptitle(f"{title}\nblue speaks against, red for; each map on its own scale")
         figures.save(figure, path)

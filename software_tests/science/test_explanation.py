@@ -195,6 +195,13 @@ def test_images_that_cannot_be_explained(saved, dataset, tmp_path, array, words)
     assert "image.npy" in str(caught.value)
 
 
+def test_a_title_states_the_time_or_names_the_file():
+    nothing = {"inputs": {}, "names": {}, "header": None}
+    to_the_second = explanation.Sample(label="", time=numpy.datetime64("2026-02-01T00:00:36"), **nothing)
+    assert to_the_second.title == "2026-02-01 00:00:36 UTC"
+    assert explanation.Sample(label="HMI.m2026.02.01_05.00.00", **nothing).title == "HMI.m2026.02.01_05.00.00"
+
+
 def test_times_instead_of_files(saved, dataset):
     subject = explanation.load(saved(), dataset)
     sample = explanation.sample(subject, "2026-02-01T05:00Z")
@@ -202,6 +209,7 @@ def test_times_instead_of_files(saved, dataset):
         sample.inputs["image"][0], subject.data.inputs(numpy.datetime64("2026-02-01T05:00"))["image"]
     )
     assert sample.label == "2026-02-01T050000"
+    assert sample.title == "2026-02-01 05:00 UTC"
     assert explanation.sample(subject, "2026-02-01T05:00+00:00").time == sample.time  # numpy would warn of the zone
     for text, words in (
         ("2026-02-01T05:30", "no sample at this time; the nearest is 2026-02-01T05:00:00"),
