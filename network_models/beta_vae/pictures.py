@@ -10,6 +10,12 @@ def middle_frame(images):
     return images[:, -1, ..., 0] if images.ndim == 5 else images[..., 0]
 
 
+def grey_range(images):
+    """Values drawn black and white: 0 and 1, or less than 1 for white where no image comes near: float, float."""
+    brightest = float(images.max())
+    return 0.0, brightest if 0 < brightest < 0.5 else 1.0
+
+
 def reconstructions(path, images, rebuilt, *, labels=(), title=""):
     """Images, what became of them, and the signed difference, as three rows.
 
@@ -26,9 +32,10 @@ def reconstructions(path, images, rebuilt, *, labels=(), title=""):
     difference = after - before
     limit = max(float(numpy.percentile(numpy.abs(difference), 99.8)), 1e-3)
     count = len(before)
+    grey = ("gray", *grey_range(before))
     with figures.style():
         figure, axes = figures.new(3, count, figsize=(max(1.5 * count + 1.3, 6), 5.4), squeeze=False)
-        rows = ((before, "image", "gray", 0, 1), (after, "reconstruction", "gray", 0, 1))
+        rows = ((before, "image", *grey), (after, "reconstruction", *grey))
         rows = (*rows, (difference, "difference", figures.SIGNED, -limit, limit))
         for panels, (values, label, table, low, high) in zip(axes, rows, strict=True):
             for panel, value in zip(panels, values, strict=True):
@@ -47,11 +54,12 @@ def grid(path, images, *, columns=8, title=""):
     shown = middle_frame(images)
     columns = min(columns, len(shown))
     rows = -(-len(shown) // columns)
+    low, high = grey_range(shown)
     with figures.style():
         figure, axes = figures.new(rows, columns, figsize=(max(1.4 * columns, 6), 1.4 * rows + 0.5), squeeze=False)
         for place, panel in enumerate(axes.flat):
             if place < len(shown):
-                panel.imshow(shown[place], cmap="gray", vmin=0, vmax=1)
+                panel.imshow(shown[place], cmap="gray", vmin=low, vmax=high)
             panel.axis("off")
         figure.suptitle(title, fontsize=11)
         figures.save(figure, path)

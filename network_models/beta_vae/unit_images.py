@@ -24,7 +24,8 @@ class UnitImages(SolarData):
     checked : bool
         Refuse images with values outside 0 to 1, as a Bernoulli loss needs.
     disk : float
-        Give pixels farther from the centre than this share of half the width the value 0.5, no field; 0: none.
+        Blank pixels farther from the centre than this share of half the width: 0.5 in magnetograms, no field, and 0 in
+        intensities; 0: none.
     """
 
     def __init__(self, data, *, sequence=False, checked=True, disk=0.0):
@@ -125,7 +126,8 @@ class UnitImages(SolarData):
         if image.shape != expected:
             raise UserError(f"{origin}: expected {shape_words(expected)} values, received {shape_words(image.shape)}")
         if self._blank is not None:
-            image = numpy.where(self._blank[..., None], numpy.float32(0.5), image)
+            nothing = [0.0 if channel.logarithmic else 0.5 for channel in self.data.channels]
+            image = numpy.where(self._blank[..., None], numpy.array(nothing or [0.5], "float32"), image)
         low, high = image.min(), image.max()
         if not (numpy.isfinite(low) and numpy.isfinite(high)):
             raise UserError(f"{origin}: has values that are NaN or infinite; give complete images")

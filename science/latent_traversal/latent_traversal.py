@@ -9,6 +9,7 @@ differences; what the latents correlate with. Everything goes into the run's fea
 
 import numpy
 
+from network_models.beta_vae import pictures
 from science import explanation
 from science.latent_traversal import correlations, latents
 from tools import atomic_files, command_line, figures
@@ -72,16 +73,16 @@ def animate_traversal(images, values, labels, path, *, title, milliseconds=500):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    pictures = []
+    drawn = []
     count = images.shape[2]
     with figures.style():
         for frame in range(count):
             figure = _figure(images, values, labels, f"{title}, frame {frame + 1} of {count}", frame)
             canvas = FigureCanvasAgg(figure)
             canvas.draw()
-            pictures.append(Image.fromarray(numpy.asarray(canvas.buffer_rgba())[..., :3].copy()))
+            drawn.append(Image.fromarray(numpy.asarray(canvas.buffer_rgba())[..., :3].copy()))
     with atomic_files.replacing(path) as temporary:
-        pictures[0].save(temporary, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0)
+        drawn[0].save(temporary, save_all=True, append_images=drawn[1:], duration=milliseconds, loop=0)
 
 
 def draw_latents(encoded, path, *, title):
@@ -151,7 +152,9 @@ def _figure(images, values, labels, title, frame):
 
 
 def grey_range(images):
-    """Values drawn black and white: 0 and 1, or nearer to 0.5 (no field) where latents change little.
+    """Values drawn black and white: 0 and 1, or nearer to 0.5 (no field) where latents change magnetograms little.
+
+    Intensities, whose sky is black, are drawn from 0 to the brightest where that is below 0.5.
 
     Parameters
     ----------
@@ -164,7 +167,9 @@ def grey_range(images):
     """
     change = numpy.abs(images - images.mean(axis=1, keepdims=True))
     reach = 3 * float(numpy.percentile(change, 99.8))
-    return (0.5 - reach, 0.5 + reach) if 0.005 < reach < 0.4 else (0.0, 1.0)
+    if 0.005 < reach < 0.4 and abs(float(numpy.median(images)) - 0.5) < 0.1:
+        return 0.5 - reach, 0.5 + reach
+    return pictures.grey_range(images)
 
 
 def _base(subject, around):
@@ -193,8 +198,6 @@ def write(folder, subject, encoded, *, around=None, count=10, steps=7, reach=REA
     strips : int
         Reconstructions shown.
     """
-    from network_models.beta_vae import pictures
-
     base, name = _base(subject, around)
     images = subject.data
     chosen = encoded.order[: min(count, len(encoded.order))]

@@ -14,7 +14,7 @@ from dataset_models import digits
 from dataset_models.digits import Digits
 from dataset_models.simulated.sun import SimulatedSun
 from network_models import variational
-from network_models.beta_vae import burgess, full_disk, sequence, train, training
+from network_models.beta_vae import burgess, full_disk, pictures, sequence, train, training
 from network_models.beta_vae.unit_images import UnitImages
 from network_models.pytorch_weights import import_state_dict
 from network_models.trained_network import save_network
@@ -396,6 +396,20 @@ def test_what_lies_beyond_the_disk_is_blanked():
     distance = numpy.hypot(*(numpy.mgrid[:32, :32] - 15.5))
     assert (disk[distance > 8] == 0.5).all()
     numpy.testing.assert_array_equal(disk[distance < 8], whole[distance < 8])
+
+
+def test_beyond_the_disk_magnetograms_have_no_field_and_intensities_are_dark():
+    sun = SimulatedSun(channel_set="both", image_size=32, days=30)
+    image = UnitImages(sun, disk=0.5).image(sun.times("training")[3])
+    beyond = numpy.hypot(*(numpy.mgrid[:32, :32] - 15.5)) > 8
+    assert (image[beyond][:, :8] == 0).all()
+    assert (image[beyond][:, 8] == 0.5).all()
+
+
+def test_faint_images_are_drawn_up_to_their_brightest():
+    assert pictures.grey_range(numpy.array([[0.0, 0.25]])) == (0.0, 0.25)
+    assert pictures.grey_range(numpy.array([[0.0, 0.75]])) == (0.0, 1.0)
+    assert pictures.grey_range(numpy.zeros((1, 2))) == (0.0, 1.0)
 
 
 def test_frames_run_forward_in_time():

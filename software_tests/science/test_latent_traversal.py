@@ -77,6 +77,14 @@ def test_latents_are_ordered_by_their_divergence():
 # Traversal
 
 
+def test_a_traversal_is_drawn_in_greys_that_show_it():
+    change = numpy.linspace(-0.02, 0.02, 5, dtype="float32")[None, :, None, None] * numpy.ones((1, 1, 4, 4), "float32")
+    low, high = latent_traversal.grey_range(0.5 + change)  # a magnetogram
+    numpy.testing.assert_allclose((low, high), (0.44, 0.56), atol=1e-6)
+    numpy.testing.assert_allclose(latent_traversal.grey_range(0.1 + change), (0, 0.12), atol=1e-6)  # an intensity
+    assert latent_traversal.grey_range(0.7 + change) == (0, 1)
+
+
 def test_a_traversal_moves_one_latent_at_a_time(subject):
     base = numpy.array([0.5, -1.0, 0.0, 2.0])
     images, values = latent_traversal.traverse(subject.model, base, [2, 0], steps=5)
