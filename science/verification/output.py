@@ -10,6 +10,7 @@ from science.verification import report
 from tools import atomic_files
 
 LABELS = {"tss": "TSS", "brier_skill": "Brier skill", "auc": "ROC area"}
+CELL = 27  # characters of "-12.345 [-12.345, -12.345]" and a gap
 TABLE = ("hits", "false_alarms", "misses", "correct_nulls")
 
 
@@ -105,14 +106,16 @@ def table(found, settings):
     lines = [
         f"{len(first)} hours, {first.times[0]} to {first.times[-1]}, {int(first.event.sum())} with an event"
         f" ({100 * first.event.mean():.1f} %); {100 * settings.level:g} % intervals, blocks of {settings.block_days:g} days",
-        "forecast".ljust(width) + "".join(f"{name:>24}" for name in ("TSS", "Brier skill", "ROC area")) + "     HSS    bias",
+        "forecast".ljust(width)
+        + "".join(f"{name:>{CELL}}" for name in ("TSS", "Brier skill", "ROC area"))
+        + "     HSS    bias",
     ]
     for name, one in found.scored.items():
         if name == next(iter(found.baselines), None):
-            lines.append("-" * (width + 88))
+            lines.append("-" * (width + 3 * CELL + 16))
         cells = [_cell(one, kind, settings.level) for kind in ("tss", "brier_skill", "auc")]
         tail = "".join(f"{one.value[kind]:8.3f}" for kind in ("hss", "frequency_bias"))
-        lines.append(name.ljust(width) + "".join(f"{cell:>24}" for cell in cells) + tail)
+        lines.append(name.ljust(width) + "".join(f"{cell:>{CELL}}" for cell in cells) + tail)
     if len(found.folds) > 1:
         lines.append("folds, mean and standard deviation:")
         for name in found.scored:
@@ -128,7 +131,7 @@ def table(found, settings):
         lines.append(f"{part}: {hours:.0f} hours, {events:.0f} with an event")
         for name, one in scored.items():
             cells = [_cell(one, kind, settings.level) for kind in LABELS]
-            lines.append(name.ljust(width) + "".join(f"{cell:>24}" for cell in cells))
+            lines.append(name.ljust(width) + "".join(f"{cell:>{CELL}}" for cell in cells))
     if found.baselines:
         gains = found.added_skill(settings.level)
         for name, kind, best, gain, low, high in gains:
