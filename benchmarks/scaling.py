@@ -76,6 +76,8 @@ def speed_up(workers, *, step, variation, count, latency, bandwidth, seed=0, ste
     -------
     float
     """
+    if workers == 1:
+        return 1.0  # waits for nobody
     random = numpy.random.default_rng(seed)
     # Lognormal: no step takes less than none.
     spread = numpy.sqrt(numpy.log1p(variation**2))
@@ -269,7 +271,10 @@ def main(arguments=None):
     print(f"all-reduce on loopback: latency {1e6 * latency:.0f} us, {bandwidth / 1e9:.2f} GB/s")
     for name, line in NETWORKS.items():
         found = [predicted(workers, parameters, variation, line, gpu_step=chosen.gpu_step) for workers in WORKERS]
-        print(f"{name}: " + ", ".join(f"{n} GPUs {value:.3g}" for n, value in zip(WORKERS, found, strict=True)))
+        print(
+            f"{name}: "
+            + ", ".join(f"{n} GPU{'s' if n > 1 else ''} {value:.3g}" for n, value in zip(WORKERS, found, strict=True))
+        )
     if chosen.picture:
         draw(chosen.picture, steps, parameters, times, gpu_step=chosen.gpu_step)
 
