@@ -122,8 +122,9 @@ def draw(path, found):
             axes.set_xscale("log", base=2)
             axes.set_xticks(list(rates["readers"]), [str(count) for count in rates["readers"]])
             axes.set(xlabel="reader threads", ylabel="samples per second", title=f"{kind}, {os.cpu_count()} processors")
-            low, high = min(rates["forgotten"], *rates["readers"].values()), rates["remembered"]
-            axes.set_ylim(low / 1.5, high * (high / low) ** 0.5)  # room for the legend
+            every = (rates["forgotten"], rates["remembered"], *rates["readers"].values())
+            low, high = min(every), max(every)
+            axes.set_ylim(low / 1.5, 1.3 * high * (high / low) ** 0.5)  # room for the legend
             axes.legend(fontsize=10, loc="upper center")
         figures.save(figure, path)
 
