@@ -4,6 +4,7 @@ Every file that was fetched has a row with its URL, requested and actual time, s
 check that it passed. Several processes may write at once.
 """
 
+import collections
 import dataclasses
 import hashlib
 import json
@@ -21,6 +22,7 @@ CATALOGUE = "catalogue.csv"
 _MADE = {CATALOGUE, "regions.csv"}  # from the files of a folder, and made anew each time
 _VERSION = 1
 _WAIT = 60.0  # seconds for another process's transaction
+_TOGETHER = 100  # records in one statement: SQLite takes 999 values in any version
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Manifest:
         self.folder = pathlib.Path(folder)
         self.archive = archive
         self.path = self.folder / NAME
-        self._lock = threading.Lock()
+        self._lock, self._waiting = threading.Lock(), collections.deque()
         if read_only:
             require_manifest(self.folder)
         try:
@@ -145,9 +147,21 @@ class Manifest:
         return _record(rows[0]) if rows else None
 
     def add(self, record):
-        """Write a record, in place of an older one of the same file."""
-        values = [*dataclasses.astuple(record)[:-1], json.dumps(record.expected)]
-        self._run("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        """Write a record, in place of an older one of the same file; when this returns it is written.
+
+        Records that other threads are waiting to write go into the same transaction.
+        """
+        self._waiting.append([*dataclasses.astuple(record)[:-1], json.dumps(record.expected)])
+        with self._lock:
+            while self._waiting:  # unless another thread has written ours
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _TOGETHER))]
+                rows = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(batch))
+                values = [value for row in batch for value in row]
+                try:
+                    self._connection.execute(f"INSERT OR REPLACE INTO files VALUES {rows}", values)
+                except sqlite3.Error:
+                    self._waiting.extendleft(reversed(batch))  # for the threads whose they are, so that each is told
+                    raise
 
     def records(self):
         """All records by path: list of `Record`."""

@@ -1,5 +1,6 @@
 """Downloads over a bad network: against a server of our own that misbehaves in every way that archives do."""
 
+import concurrent.futures
 import contextlib
 import errno
 import importlib.util
@@ -334,6 +335,33 @@ def test_four_processes_in_one_tree(tree):
                 counts = json.loads(worker.communicate()[0].splitlines()[-1])
                 assert counts["fetched"] + counts["already there"] == 80
         _all_intact(server, wanted, folder)
+
+
+def _record(path):
+    return manifest.Record(path, "http://127.0.0.1/x", None, None, 3, "0" * 64, manifest.now(), "json", {})
+
+
+def test_records_of_many_threads_are_written_when_add_returns(tree):
+    def add(number):
+        book.add(_record(f"{number}.json"))
+        with contextlib.closing(sqlite3.connect(book.path)) as other:
+            return other.execute("SELECT size FROM files WHERE path = ?", (f"{number}.json",)).fetchone()
+
+    with manifest.Manifest(tree, "test") as book, concurrent.futures.ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(add, range(400))) == [(3,)] * 400
+        assert len(book) == 400
+
+
+def test_every_thread_is_told_when_its_record_cannot_be_written(tree):
+    def add(number):
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            book.add(_record(f"{number}.json"))
+        return True
+
+    with manifest.Manifest(tree, "test") as book, concurrent.futures.ThreadPoolExecutor(8) as pool:
+        with contextlib.closing(sqlite3.connect(book.path)) as other:
+            other.execute("DROP TABLE files")
+        assert all(pool.map(add, range(40)))
 
 
 def test_a_manifest_of_another_archive_is_refused(tree):
