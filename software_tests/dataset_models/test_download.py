@@ -1,8 +1,10 @@
 """Downloads over a bad network: against a server of our own that misbehaves in every way that archives do."""
 
+import base64
 import concurrent.futures
 import contextlib
 import errno
+import http.server
 import importlib.util
 import json
 import os
@@ -12,6 +14,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import numpy
@@ -335,6 +338,37 @@ def test_four_processes_in_one_tree(tree):
                 counts = json.loads(worker.communicate()[0].splitlines()[-1])
                 assert counts["fetched"] + counts["already there"] == 80
         _all_intact(server, wanted, folder)
+
+
+class _Proxy(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append((self.path, self.headers["Authorization"]))
+        body = b'[{"classType": "C1.0"}]'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_proxies_and_passwords_of_the_environment_are_used(tree, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine archive.invalid login me password secret\n", encoding="utf-8")
+    fields = {"fields": ["classType"]}
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Proxy) as proxy:
+        proxy.asked = []
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        for name, value in (("http_proxy", f"http://127.0.0.1:{proxy.server_port}"), ("no_proxy", ""), ("NETRC", str(netrc))):
+            monkeypatch.setenv(name, value)
+        wanted = [fetcher.Wanted(f"http://archive.invalid/{number}", f"{number}.json", "json", fields) for number in range(3)]
+        with manifest.Manifest(tree, "test") as book:
+            summary = fetcher.Fetcher(fetcher.Limits(connections=2, rate=0)).fetch(wanted, book)
+        proxy.shutdown()
+    assert summary.counts["fetched"] == 3
+    me = "Basic " + base64.b64encode(b"me:secret").decode()
+    assert sorted(proxy.asked) == [(f"http://archive.invalid/{number}", me) for number in range(3)]
 
 
 def _record(path):
