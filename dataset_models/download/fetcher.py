@@ -140,13 +140,11 @@ class Fetcher(PatientRequests):
             observed = checks.check(one.kind, target, one.expected)
         except checks.Rejected:
             return False
-        self._enter(one, target, observed, book)
+        self._enter(one, target, observed, book, digest=manifest.sha256(target), size=size)
         return True
 
-    def _enter(self, one, target, observed, book, *, digest=None):
+    def _enter(self, one, target, observed, book, *, digest, size):
         observed = None if observed is None else f"{observed}Z"
-        digest = digest or manifest.sha256(target)
-        size = target.stat().st_size
         about = (one.path, one.url, one.requested, observed, size, digest, manifest.now(), one.kind, one.expected)
         book.add(manifest.Record(*about))
 
@@ -189,11 +187,10 @@ class Fetcher(PatientRequests):
     def _request_file(self, one, target, book):
         import hashlib
 
-        part = _part(target)
+        part, kept = _part(target), False
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
             digest, size = hashlib.sha256(), 0
-            with open(part, "xb") as file:
+            with _opened(part) as file:
                 for chunk in self.chunks(one.url):
                     file.write(chunk)
                     digest.update(chunk)
@@ -202,15 +199,26 @@ class Fetcher(PatientRequests):
                 observed = _checked(one, part)
                 os.fsync(file.fileno())
             os.replace(part, target)
+            kept = True
         except OSError as error:
             if atomic_files.disk_is_full(error):
                 raise atomic_files.full_disk(target) from error
             raise UserError(f"{target}: cannot be written ({error.strerror}); choose another --out") from error
         finally:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
-        self._enter(one, target, observed, book, digest=digest.hexdigest())
+            if not kept:
+                with contextlib.suppress(OSError):
+                    part.unlink(missing_ok=True)
+        self._enter(one, target, observed, book, digest=digest.hexdigest(), size=size)
         return "fetched", None, size
+
+
+def _opened(part):
+    """A new file to write, its folder made where there is none."""
+    try:
+        return open(part, "xb")
+    except FileNotFoundError:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        return open(part, "xb")
 
 
 def _checked(one, part):

@@ -92,7 +92,7 @@ def run_all(folder, method, most=100, **keywords):
     return proposed
 
 
-@pytest.mark.parametrize("method", ["random", "bayesian"])
+@pytest.mark.parametrize("method", ["random", pytest.param("bayesian", marks=pytest.mark.slow)])
 def test_impossible_proposals_never_become_trials(tmp_path, method):
     def problem(values):
         return "too wide" if values["pool_2_width"] > 4 else None
@@ -275,6 +275,7 @@ def test_a_crash_costs_a_trial_and_not_the_search(tmp_path):
     assert "its process died" in failed["message"].iloc[0]
 
 
+@pytest.mark.slow
 def test_importance_finds_the_option_that_decides(tmp_path):
     from network_models.architecture_search.report import importance
 
