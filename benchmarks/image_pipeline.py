@@ -115,6 +115,7 @@ def data_set(folder):
 
 
 def main(arguments=None):
+    """Measure and print."""
     command_line.parser(__doc__).parse_args(arguments)
     from benchmark_table import show
 

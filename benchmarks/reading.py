@@ -63,6 +63,7 @@ class _Unkept(AIA8):
 
 
 def data_set(folder):
+    """A data set of `SAMPLES` AIA samples of 1024 x 1024 pixels, written below `folder`: AIA8."""
     generator = numpy.random.default_rng(0)
     start = numpy.datetime64("2014-01-01T00:00", "m")
     (folder / "aia").mkdir()

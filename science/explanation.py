@@ -14,7 +14,7 @@ import numpy
 from dataset_models import observation_times
 from dataset_models.solar_data import SolarData, load_solar_data
 from network_models.run_folder import RunFolder, run_folder_of
-from science.network_structure import logits_of
+from science.network_structure import default_target, logits_of
 from tools import atomic_files, command_line, options
 from tools.errors import UserError
 
@@ -408,7 +408,7 @@ def output_words(subject, output):
 def target_words(subject, target):
     """What one output of the network stands for: str; the event is the second of two, or the only one."""
     label, count = subject.data.target_label, logits_of(subject.model.output).shape[-1]
-    if count <= 2 and target == count - 1:
+    if target == default_target(subject.model):
         return label
     other = ", no event" if count == 2 and subject.data.task == "classification" else ""
     return f"output {target}{other}: {label}"
@@ -416,5 +416,4 @@ def target_words(subject, target):
 
 def target_stem(subject, target):
     """For file names, so that no output's results replace another's: str, empty for the event or the only output."""
-    count = logits_of(subject.model.output).shape[-1]
-    return "" if count <= 2 and target == count - 1 else f"output_{target}"
+    return "" if target == default_target(subject.model) else f"output_{target}"

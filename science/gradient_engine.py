@@ -13,7 +13,7 @@ import weakref
 
 import numpy
 
-from science.network_structure import explainable, last_with_weights, layers_of, logits_of
+from science.network_structure import default_target, explainable, last_with_weights, layers_of, logits_of
 from tools.errors import UserError
 
 RULES = ("plain", "deconvolution", "guided")
@@ -434,10 +434,9 @@ def _target(model, target):
     width = logits_of(model.output).shape[-1]
     if len(logits_of(model.output).shape) != 2:
         raise UserError(f"{model.name}: puts out {logits_of(model.output).shape}; expected one row of numbers for an image")
+    target = default_target(model) if target is None else target
     if target is None:
-        if width > 2:
-            raise UserError(f"{model.name}: has {width} outputs; choose one with --target 0 to {width - 1}")
-        return width - 1
+        raise UserError(f"{model.name}: has {width} outputs; choose one with --target 0 to {width - 1}")
     if not 0 <= target < width:
         raise UserError(f"--target {target}: the network has {width} outputs, 0 to {width - 1}")
     return target

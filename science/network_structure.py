@@ -62,6 +62,12 @@ def logits_of(outputs):
     return outputs
 
 
+def default_target(model):
+    """Which output is explained unless another is chosen: the only one, or of two the second, the event; None of more."""
+    width = logits_of(model.output).shape[-1]
+    return width - 1 if width <= 2 else None
+
+
 def layers_of(model):
     """All layers of a network, those of nested networks included, the networks themselves left out: list."""
     import keras

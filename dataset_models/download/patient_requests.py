@@ -309,14 +309,13 @@ class PatientRequests:
             local.session, local.settings = requests.Session(), {}
             local.session.headers.update({"Accept-Encoding": "identity", "User-Agent": _AGENT})
             local.session.max_redirects = 5
+            local.session.trust_env = False
         host = urllib.parse.urlsplit(url).netloc
         if host not in local.settings:
             # Proxies, certificates and passwords of the environment; requests looks for them again at every request, which
             # takes a third of its time.
-            local.session.trust_env = True
-            local.settings[host] = local.session.merge_environment_settings(url, {}, True, None, None)
+            local.settings[host] = requests.Session().merge_environment_settings(url, {}, True, None, None)
             local.settings[host]["auth"] = requests.utils.get_netrc_auth(url)
-            local.session.trust_env = False
         return local.session.get(url, **local.settings[host], **keywords)
 
 

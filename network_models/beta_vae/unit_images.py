@@ -47,7 +47,9 @@ class UnitImages(SolarData):
             height, width = data.input_shapes[self._names[0]][-3:-1]
             row, column = numpy.mgrid[:height, :width]
             squares = (row - (height - 1) / 2) ** 2 + (column - (width - 1) / 2) ** 2
-            self._blank = squares > (disk * width / 2) ** 2
+            self._blank = (squares > (disk * width / 2) ** 2)[..., None]
+            nothing = [0.0 if channel.logarithmic else 0.5 for channel in data.channels] or [0.5]
+            self._nothing = numpy.array(nothing, "float32")
 
     @property
     def input_shapes(self):
@@ -126,8 +128,7 @@ class UnitImages(SolarData):
         if image.shape != expected:
             raise UserError(f"{origin}: expected {shape_words(expected)} values, received {shape_words(image.shape)}")
         if self._blank is not None:
-            nothing = [0.0 if channel.logarithmic else 0.5 for channel in self.data.channels]
-            image = numpy.where(self._blank[..., None], numpy.array(nothing or [0.5], "float32"), image)
+            image = numpy.where(self._blank, self._nothing, image)
         low, high = image.min(), image.max()
         if not (numpy.isfinite(low) and numpy.isfinite(high)):
             raise UserError(f"{origin}: has values that are NaN or infinite; give complete images")

@@ -69,7 +69,7 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
         raise UserError(f"--seed {seed}: must be at least 0")
     shape = engine.model.inputs[0].shape[1:]
     free = keras.Input(shape)
-    within = _Within(low, high, logarithmic)
+    within = _within(low, high, logarithmic)
     single = keras.Model([free], logits_of(engine.model([within(free)])))
     start = numpy.random.default_rng(seed).normal(0, SPREAD, (1, *shape)).astype("float32")
     found = ActivationMaximization(single, clone=False)(
@@ -88,7 +88,7 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
     return images[1][0], before, after
 
 
-def _Within(low, high, logarithmic):
+def _within(low, high, logarithmic):
     """A layer that maps any number into the range of its channel, evenly or by decades."""
     import keras
 

@@ -106,24 +106,20 @@ def table(found, settings):
     lines = [
         f"{len(first)} hours, {first.times[0]} to {first.times[-1]}, {int(first.event.sum())} with an event"
         f" ({100 * first.event.mean():.1f} %); {100 * settings.level:g} % intervals, blocks of {settings.block_days:g} days",
-        "forecast".ljust(width)
-        + "".join(f"{name:>{CELL}}" for name in ("TSS", "Brier skill", "ROC area"))
-        + "     HSS    bias",
+        "forecast".ljust(width) + "".join(f"{name:>{CELL}}" for name in LABELS.values()) + "     HSS    bias",
     ]
     for name, one in found.scored.items():
         if name == next(iter(found.baselines), None):
             lines.append("-" * (width + 3 * CELL + 16))
-        cells = [_cell(one, kind, settings.level) for kind in ("tss", "brier_skill", "auc")]
+        cells = [_cell(one, kind, settings.level) for kind in LABELS]
         tail = "".join(f"{one.value[kind]:8.3f}" for kind in ("hss", "frequency_bias"))
         lines.append(name.ljust(width) + "".join(f"{cell:>{CELL}}" for cell in cells) + tail)
     if len(found.folds) > 1:
         lines.append("folds, mean and standard deviation:")
         for name in found.scored:
-            values = {
-                kind: [parts[name].value[kind] for parts in found.folds.values()] for kind in ("tss", "brier_skill", "auc")
-            }
-            cells = "".join(f"{numpy.mean(v):16.3f} ± {numpy.std(v, ddof=1):.3f}" for v in values.values())
-            lines.append(name.ljust(width) + cells)
+            values = [[parts[name].value[kind] for parts in found.folds.values()] for kind in LABELS]
+            cells = [f"{numpy.mean(v):.3f} ± {numpy.std(v, ddof=1):.3f}" for v in values]
+            lines.append(name.ljust(width) + "".join(f"{cell:>{CELL}}" for cell in cells))
     lines += _all_scores(found, width)
     for part, scored in found.subsets.items():
         first = next(iter(scored.values())).value
