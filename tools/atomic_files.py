@@ -101,6 +101,8 @@ def write_arrays(path, **arrays):
 
 def second_name(path, name):
     """Let the file `path` be found as `name` too, in place of what was there: a hard link, or a copy where none can be made."""
+    if os.path.exists(name) and os.path.samefile(path, name):
+        return  # renaming one name of a file to another does nothing, and would leave the temporary one
     with replacing(name) as temporary:
         temporary.unlink()
         try:

@@ -63,6 +63,22 @@ def test_file_appears_complete_or_not_at_all(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_second_name_given_twice_leaves_nothing_else(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    path, name = folder / "state.npz", folder / "before.npz"
+    path.write_bytes(b"one")
+    for _ in range(2):
+        atomic_files.second_name(path, name)
+    assert sorted(folder.iterdir()) == [name, path]
+    path.unlink()
+    path.write_bytes(b"two")
+    assert name.read_bytes() == b"one"
+    atomic_files.second_name(path, name)
+    assert name.read_bytes() == b"two"
+    assert sorted(folder.iterdir()) == [name, path]
+
+
 def test_full_disk_names_the_file_that_was_wanted(tmp_path):
     path = tmp_path / "map.npz"
     with pytest.raises(OSError, match="space") as raised, atomic_files.replacing(path):
