@@ -7,6 +7,7 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # the numbers that scripts give
 os.environ["MPLBACKEND"] = "Agg"
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]

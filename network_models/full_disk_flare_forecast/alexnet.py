@@ -49,17 +49,19 @@ def build(input_shapes, options, *, seed=0):
     import keras
     from keras import layers
 
+    from network_models.layers import BlockConv2D
+
     weights = InitialWeights(options.initialiser, seed)
     inputs, x, side_channel = network_inputs(input_shapes, least=LEAST)
 
-    def convolution(x, channels, width, name, *, stride=1, padding="same"):
+    def convolution(x, channels, width, name):
         return layers.Conv2D(
-            channels, width, stride, padding, activation="relu", kernel_initializer=weights.kernel(), name=name
+            channels, width, padding="same", activation="relu", kernel_initializer=weights.kernel(), name=name
         )(x)
 
     x = convolution(x, 3, 3, "first_conv")
     x = layers.ZeroPadding2D(2, name="conv_1_padding")(x)
-    x = convolution(x, 64, 11, "conv_1", stride=4, padding="valid")
+    x = BlockConv2D(64, 11, 4, activation="relu", kernel_initializer=weights.kernel(), name="conv_1")(x)
     x = layers.MaxPooling2D(3, 2, name="pool_1")(x)
     x = convolution(x, 192, 5, "conv_2")
     x = layers.MaxPooling2D(3, 2, name="pool_2")(x)
