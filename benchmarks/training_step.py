@@ -110,10 +110,12 @@ def _keras_model(name):
 def _keras_step(name, xla):
     import keras
 
+    from network_models.sgd import CoupledSGD
+
     model = _keras_model(name)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     loss = {"logits": loss} if isinstance(model.output, dict) else loss
-    model.compile(keras.optimizers.SGD(1e-4, momentum=0.9), loss, jit_compile=xla)
+    model.compile(CoupledSGD(1e-4, 0.9), loss, jit_compile=xla)
     images, targets = _sample(name)
     return lambda: model.train_on_batch({"image": images}, targets)
 

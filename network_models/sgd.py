@@ -46,15 +46,28 @@ class CoupledSGD(keras.optimizers.Optimizer):
         self._momentum.assign(value)
 
     def update_step(self, gradient, variable, learning_rate):
+        # One operation that reads and writes each number once; keras.ops would pass over the weights six times.
+        import tensorflow
+
         gradient = keras.ops.cast(gradient, variable.dtype)
         if self.coupled_decay:
             gradient = gradient + self.coupled_decay * keras.ops.convert_to_tensor(variable)
-        if self.momentum is not None:
-            buffer = self._buffers[self._get_variable_index(variable)]
-            momentum = keras.ops.cast(self._momentum, variable.dtype)
-            gradient = momentum * keras.ops.convert_to_tensor(buffer) + gradient
-            self.assign(buffer, gradient)
-        self.assign_sub(variable, keras.ops.cast(learning_rate, variable.dtype) * gradient)
+        rate = keras.ops.cast(learning_rate, variable.dtype)
+        if self.momentum is None:
+            tensorflow.raw_ops.ResourceApplyGradientDescent(var=_resource(variable), alpha=rate, delta=gradient)
+            return
+        tensorflow.raw_ops.ResourceApplyMomentum(
+            var=_resource(variable),
+            accum=_resource(self._buffers[self._get_variable_index(variable)]),
+            lr=rate,
+            grad=gradient,
+            momentum=keras.ops.cast(self._momentum, variable.dtype),
+        )
 
     def get_config(self):
         return {**super().get_config(), "momentum": self.momentum, "coupled_decay": self.coupled_decay}
+
+
+def _resource(variable):
+    """Handle of a Keras or TensorFlow variable; on several devices that of the one whose turn it is."""
+    return (variable.value if isinstance(variable, keras.Variable) else variable).handle

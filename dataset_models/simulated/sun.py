@@ -61,7 +61,7 @@ class SimulatedSun(XRayFluxData):
     magnetogram_clip: float = option(256.0, "largest field in a magnetogram, Gauss", least=1.0)
     magnetogram_unit: str = option(
         "G",
-        "of a magnetogram's pixels: Gauss, or grey levels 0 to 1 with 0.5 for no field, as full-disk images of HMI have them",
+        "of a magnetogram's pixels: Gauss, or grey levels as full-disk images of HMI have them: 0.5 no field, 0 off the disk",
         choices=tuple(MAGNETOGRAMS),
     )
 
@@ -144,7 +144,8 @@ class SimulatedSun(XRayFluxData):
         """An image whose magnetogram, the last channel if any, is in Gauss."""
         if self.channel_set != "aia" and self.magnetogram_unit == "grey":
             image = image.copy()
-            image[..., -1] = (image[..., -1] + self.magnetogram_clip) / (2 * self.magnetogram_clip)
+            grey = (image[..., -1] + self.magnetogram_clip) / (2 * self.magnetogram_clip)
+            image[..., -1] = numpy.where(self.renderer.on_disk, grey, 0)
         return image
 
     # What XRayFluxData asks for
