@@ -249,7 +249,7 @@ class PatientRequests:
         begun = time.monotonic()
         try:
             timeout = (self.limits.connect, self.limits.stall)
-            with self._get(url, params=self._secret, timeout=timeout) as response:
+            with self._get(url, self._secret, timeout) as response:
                 self._require_success(url, response)
                 expected = response.headers.get("Content-Length")
                 received = 0
@@ -300,23 +300,27 @@ class PatientRequests:
                 return
         self._stop.wait(max(0.0, begin - time.monotonic()))
 
-    def _get(self, url, **keywords):
+    def _get(self, url, params, timeout):
         """A streamed answer, by this thread's session."""
         import requests
 
         local = self._local
         if not hasattr(local, "session"):
-            local.session, local.settings = requests.Session(), {}
+            local.session, local.hosts = requests.Session(), {}
             local.session.headers.update({"Accept-Encoding": "identity", "User-Agent": _AGENT})
             local.session.max_redirects = 5
             local.session.trust_env = False
         host = urllib.parse.urlsplit(url).netloc
-        if host not in local.settings:
-            # Proxies, certificates and passwords of the environment; requests looks for them again at every request, which
-            # takes a third of its time.
-            local.settings[host] = requests.Session().merge_environment_settings(url, {}, True, None, None)
-            local.settings[host]["auth"] = requests.utils.get_netrc_auth(url)
-        return local.session.get(url, **local.settings[host], **keywords)
+        if host not in local.hosts:
+            # Headers, and proxies, certificates and passwords of the environment, once: requests would work them out again
+            # at every request.
+            settings = requests.Session().merge_environment_settings(url, {}, True, None, None)
+            first = requests.Request("GET", url, auth=requests.utils.get_netrc_auth(url))
+            local.hosts[host] = local.session.prepare_request(first), settings
+        known, settings = local.hosts[host]
+        request = known.copy()
+        request.prepare_url(url, params)
+        return local.session.send(request, **settings, timeout=timeout)
 
 
 def _retry_after(text):
