@@ -52,6 +52,7 @@ class Forecast(Objective):
         import keras
 
         from network_models.metrics import HeidkeSkillScore, MeanLoss, TrueSkillStatistic
+        from network_models.winograd import compile_convolutions
 
         data, width = self.data, model.output.shape[-1]
         if data.task == "regression" and width != 1:
@@ -68,7 +69,8 @@ class Forecast(Objective):
         metrics = [MeanLoss(kind(reduction="none", **keywords), self.class_weights)]
         if data.task == "classification":
             metrics += [TrueSkillStatistic(), HeidkeSkillScore()]
-        model.compile(optimizer=self._optimizer(), loss=loss, weighted_metrics=metrics, jit_compile=self._training.xla)
+        whole = self._training.xla and not compile_convolutions(model)
+        model.compile(optimizer=self._optimizer(), loss=loss, weighted_metrics=metrics, jit_compile=whole)
         model.optimizer.build(model.trainable_variables)  # here, since its variables belong to the devices of this scope
 
     def build_metrics(self, model):

@@ -89,7 +89,13 @@ class BlockConv2D(keras.layers.Conv2D):
         if any(end for _, end in added):
             inputs = tensorflow.pad(inputs, [[0, 0], *added, [0, 0]])
         inputs = inputs[:, : size[0], : size[1]]
-        return tensorflow.nn.conv2d(tensorflow.nn.space_to_depth(inputs, stride), kernel, 1, "VALID")
+        return self.convolve_blocks(tensorflow.nn.space_to_depth(inputs, stride), kernel)
+
+    def convolve_blocks(self, blocks, kernel):
+        """Convolve with stride 1: blocks (n, height, width, channel) and kernel (height, width, channel, filter)."""
+        import tensorflow
+
+        return tensorflow.nn.conv2d(blocks, kernel, 1, "VALID")
 
 
 @keras.saving.register_keras_serializable(package="solar")
