@@ -223,6 +223,7 @@ def test_killed_between_the_end_of_a_training_and_its_entry(tmp_path):
     assert len(list((tmp_path / "s" / "trials" / "0" / "trained_models").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_search_within_a_cluster_trains_alone(tmp_path, monkeypatch):
     """Where SLURM has started several workers of one search, each trial is still one process's."""
     monkeypatch.setenv(

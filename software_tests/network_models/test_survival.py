@@ -92,7 +92,7 @@ def uninterrupted(whole_run):
 
 
 @pytest.mark.parametrize(
-    ("kills", "epochs"), [(2, 16), pytest.param(20, 60, marks=[pytest.mark.slow, pytest.mark.timeout(1500)])]
+    ("kills", "epochs"), [(2, 8), pytest.param(20, 60, marks=[pytest.mark.slow, pytest.mark.timeout(1500)])]
 )
 def test_killed_at_random_moments(whole_run, tmp_path, kills, epochs):
     random_ = random.Random(kills)
