@@ -92,7 +92,7 @@ def _suitable(layer):
 
     from network_models.layers import BlockConv2D
 
-    if not isinstance(layer, keras.layers.Conv2D) or layer.data_format != "channels_last":
+    if not isinstance(layer, keras.layers.Conv2D) or layer.data_format != "channels_last" or layer.compute_dtype != "float32":
         return False
     if layer.groups > 1 or set(layer.dilation_rate) != {1} or layer.padding not in ("same", "valid"):
         return False
@@ -106,10 +106,9 @@ def _suitable(layer):
 def _convolve_if_worth_it(plain, padding, images, kernel):
     import tensorflow
 
-    kernel = tensorflow.convert_to_tensor(kernel)
-    if images.shape[2] < LEAST_WIDTH or images.dtype != "float32" or kernel.dtype != "float32":
+    if images.shape[2] < LEAST_WIDTH:
         return plain(images, kernel)
-    return convolve(images, kernel, padding)
+    return convolve(images, tensorflow.convert_to_tensor(kernel), padding)
 
 
 def convolve(images, kernel, padding):
