@@ -70,32 +70,46 @@ class BlockConv2D(keras.layers.Conv2D):
             raise ValueError("Expected one stride above 1, padding 'valid', no groups and no dilation")
 
     def convolution_op(self, inputs, kernel):
-        import tensorflow
-
-        stride = self.strides[0]
-        # Kernel and image grow, by zeros at their ends, to whole blocks; the output keeps its size.
-        blocks = [math.ceil(width / stride) for width in self.kernel_size]
-        grown = [[0, stride * count - width] for count, width in zip(blocks, self.kernel_size, strict=True)]
-        kernel = tensorflow.pad(kernel, [*grown, [0, 0], [0, 0]])
-        channels, filters = kernel.shape[2:]
-        kernel = tensorflow.reshape(kernel, (blocks[0], stride, blocks[1], stride, channels, filters))
-        kernel = tensorflow.transpose(kernel, (0, 2, 1, 3, 4, 5))
-        kernel = tensorflow.reshape(kernel, (*blocks, stride**2 * channels, filters))
-        size = [
-            stride * ((length - width) // stride + count)
-            for length, width, count in zip(inputs.shape[1:3], self.kernel_size, blocks, strict=True)
-        ]
-        added = [[0, max(0, needed - length)] for needed, length in zip(size, inputs.shape[1:3], strict=True)]
-        if any(end for _, end in added):
-            inputs = tensorflow.pad(inputs, [[0, 0], *added, [0, 0]])
-        inputs = inputs[:, : size[0], : size[1]]
-        return self.convolve_blocks(tensorflow.nn.space_to_depth(inputs, stride), kernel)
+        return self.convolve_blocks(*blocks_of(inputs, kernel, self.strides[0]))
 
     def convolve_blocks(self, blocks, kernel):
         """Convolve with stride 1: blocks (n, height, width, channel) and kernel (height, width, channel, filter)."""
         import tensorflow
 
         return tensorflow.nn.conv2d(blocks, kernel, 1, "VALID")
+
+
+def blocks_of(images, kernel, stride):
+    """Rearrange a convolution of some stride, without padding, into one of stride 1.
+
+    Parameters
+    ----------
+    images, kernel : tensorflow.Tensor
+        Shapes (n, height, width, channel), all but n known, and (height, width, channel, filter).
+    stride : int
+
+    Returns
+    -------
+    blocks, kernel : tensorflow.Tensor
+        Of a `stride`-th of the height and width, with stride^2 times the channels.
+    """
+    import tensorflow
+
+    # Kernel and image grow, by zeros at their ends, to whole blocks; the output keeps its size.
+    widths = kernel.shape[:2]
+    counts = [math.ceil(width / stride) for width in widths]
+    grown = [[0, stride * count - width] for count, width in zip(counts, widths, strict=True)]
+    kernel = tensorflow.pad(kernel, [*grown, [0, 0], [0, 0]])
+    channels, filters = kernel.shape[2:]
+    kernel = tensorflow.reshape(kernel, (counts[0], stride, counts[1], stride, channels, filters))
+    kernel = tensorflow.transpose(kernel, (0, 2, 1, 3, 4, 5))
+    kernel = tensorflow.reshape(kernel, (*counts, stride**2 * channels, filters))
+    lengths = images.shape[1:3]
+    size = [stride * ((length - width) // stride + count) for length, width, count in zip(lengths, widths, counts, strict=True)]
+    added = [[0, max(0, needed - length)] for needed, length in zip(size, lengths, strict=True)]
+    if any(end for _, end in added):
+        images = tensorflow.pad(images, [[0, 0], *added, [0, 0]])
+    return tensorflow.nn.space_to_depth(images[:, : size[0], : size[1]], stride), kernel
 
 
 @keras.saving.register_keras_serializable(package="solar")

@@ -6,6 +6,7 @@ neural networks"). The sums before and after cost memory traffic and pay only wh
 rows the convolution stays as it is, which keeps the rounding error that of the direct one.
 """
 
+import contextlib
 import fractions
 import functools
 
@@ -59,32 +60,70 @@ def _polynomial(roots):
     return coefficients
 
 
-def compile_convolutions(model):
-    """Let the wide convolutions of a network compute like this from now on, where it is worth it: on CPUs, in float32.
+def wide_convolutions(model):
+    """The convolutions of a network for which this is worth it: on CPUs, in float32.
 
     Parameters
     ----------
     model : keras.Model
-        Its `keras.layers.Conv2D` with stride 1 and enough channels change, and `network_models.layers.BlockConv2D`; what
-        is saved of it does not. The rest of it must not be compiled by XLA as well, whose gradient of max pooling is slow.
+
+    Returns
+    -------
+    list of keras.layers.Layer
+        `keras.layers.Conv2D` with stride 1 and enough channels, `network_models.layers.BlockConv2D` likewise, those of
+        nested networks included. None where there are GPUs, whose library chooses by itself.
+    """
+    import tensorflow
+
+    if tensorflow.config.list_logical_devices("GPU"):
+        return []
+    return [layer for layer in model._flatten_layers(include_self=False) if _suitable(layer)]
+
+
+def compile_convolutions(model):
+    """Let the wide convolutions of a network compute like this from now on.
+
+    Parameters
+    ----------
+    model : keras.Model
+        What is saved of it does not change. The rest of it must not be compiled by XLA as well, whose gradient of max
+        pooling is slow.
 
     Returns
     -------
     bool
-        Whether there is any such convolution. Never so where there are GPUs, whose library chooses by itself.
+        Whether there is any `wide_convolutions`.
     """
-    import tensorflow
-
     from network_models.layers import BlockConv2D
 
-    if tensorflow.config.list_logical_devices("GPU"):
-        return False
-    chosen = [layer for layer in model._flatten_layers(include_self=False) if _suitable(layer)]
+    chosen = wide_convolutions(model)
     for layer in chosen:
         name = "convolve_blocks" if isinstance(layer, BlockConv2D) else "convolution_op"
         plain = getattr(type(layer), name).__get__(layer)
         setattr(layer, name, functools.partial(_convolve_if_worth_it, plain, layer.padding.upper()))
     return bool(chosen)
+
+
+@contextlib.contextmanager
+def frozen_convolutions(layers):
+    """Let some layers compute like this in what is traced within this block, as far as gradients of images need it.
+
+    The gradients of kernels and biases are none. Without them the gradient of an image is a convolution like any other,
+    bias and ReLU cost no pass over memory of their own, and the whole is faster than `compile_convolutions` makes it.
+
+    Parameters
+    ----------
+    layers : sequence of keras.layers.Layer
+        Of `wide_convolutions`.
+    """
+    # An entry in the instance hides the method of its class; set past Keras, which tracks and locks attributes.
+    for layer in layers:
+        layer.__dict__["call"] = functools.partial(_respond, layer, layer.call)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.__dict__["call"]
 
 
 def _suitable(layer):
@@ -109,6 +148,53 @@ def _convolve_if_worth_it(plain, padding, images, kernel):
     if images.shape[2] < LEAST_WIDTH:
         return plain(images, kernel)
     return convolve(images, tensorflow.convert_to_tensor(kernel), padding)
+
+
+def _respond(layer, plain, images):
+    """What a layer puts out, by `frozen_convolutions`."""
+    import keras
+    import tensorflow
+
+    stride = layer.strides[0]
+    if images.shape[2] // stride < LEAST_WIDTH:
+        return plain(images)
+    kernel, bias = (None if value is None else tensorflow.convert_to_tensor(value) for value in (layer.kernel, layer.bias))
+    rectified = layer.activation is keras.activations.relu
+    shapes = tuple(images.shape[1:]), tuple(kernel.shape)
+    response = _compiled_response(layer.padding.upper(), stride, rectified, *shapes)(images, kernel, bias)
+    return response if rectified else layer.activation(response)
+
+
+@functools.cache
+def _compiled_response(padding, stride, rectified, *shapes):
+    import tensorflow
+
+    from network_models.layers import blocks_of
+
+    def respond(images, kernel, bias):
+        kernel = tensorflow.stop_gradient(kernel)
+        if stride > 1:
+            images, kernel = blocks_of(images, kernel, stride)
+        response = _convolve_frozen(images, kernel, padding)
+        if bias is not None:
+            response += tensorflow.stop_gradient(bias)
+        return tensorflow.nn.relu(response) if rectified else response
+
+    return tensorflow.function(respond, jit_compile=True)
+
+
+def _convolve_frozen(images, kernel, padding):
+    import tensorflow
+
+    ends = [_ends(length, padding) for length in kernel.shape[:2]]
+    turned = tensorflow.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
+    turned_ends = [tuple(length - 1 - end for end in pair) for length, pair in zip(kernel.shape, ends, strict=False)]
+
+    @tensorflow.custom_gradient
+    def convolve(images):
+        return _convolve(images, kernel, *ends), lambda upstream: _convolve(upstream, turned, *turned_ends)
+
+    return convolve(images)
 
 
 def convolve(images, kernel, padding):
@@ -140,16 +226,23 @@ def _compiled(padding, *shapes):
     """A function of its own for all shapes but n: TensorFlow warns of one that is traced for many."""
     import tensorflow
 
-    return tensorflow.function(functools.partial(_convolve, padding=padding), jit_compile=True)
+    def convolve(images, kernel):
+        return _convolve(images, kernel, *(_ends(length, padding) for length in kernel.shape[:2]))
+
+    return tensorflow.function(convolve, jit_compile=True)
 
 
-def _convolve(images, kernel, *, padding):
+def _ends(length, padding):
+    """Zeros before and after an axis; as in conv2d, a filter of even length has the odd one at the end."""
+    return ((length - 1) // 2, length // 2) if padding == "SAME" else (0, 0)
+
+
+def _convolve(images, kernel, column_ends, row_ends):
+    """Convolve with stride 1, with so many zeros at the ends of columns (axis 1) and of rows (axis 2)."""
     import tensorflow
 
-    height, width = kernel.shape[:2]
+    width = kernel.shape[1]
     before, filters, after = matrices(width)
-    # As in conv2d, a filter of even size has the odd pixel of its padding at the end.
-    row_ends, column_ends = (((length - 1) // 2, length // 2) if padding == "SAME" else (0, 0) for length in (width, height))
     outputs = images.shape[2] + sum(row_ends) - width + 1
     pieces = -(-outputs // OUTPUTS)
     added = OUTPUTS * pieces + width - 1 - images.shape[2] - row_ends[0]

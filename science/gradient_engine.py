@@ -7,16 +7,20 @@ Keras layers, because an activation can hide in a layer, in a nested network or 
 """
 
 import collections
+import concurrent.futures
 import contextlib
 import functools
 import weakref
 
 import numpy
 
+from network_models.winograd import frozen_convolutions, wide_convolutions
 from science.network_structure import default_target, explainable, last_with_weights, layers_of, logits_of
 from tools.errors import UserError
 
 RULES = ("plain", "deconvolution", "guided")
+
+STREAMS = 2  # parts of a batch computed at the same time: one fills the processors that the other leaves idle
 
 # Operations whose backward pass is not the one of a rectifier: the ReLU rules say nothing about them.
 _UNRULED = ("Elu", "LeakyRelu", "Selu", "Softplus", "Softsign", "Erf")
@@ -214,7 +218,7 @@ class GradientEngine:
         key = ("attention", layer)
         return self._batched(key, functools.partial(self._attention, layer), inputs, batch_size)[0]
 
-    def path_gradients(self, start, end, shares, weights, *, batch_size=16):
+    def path_gradients(self, start, end, shares, weights, *, batch_size=16, compiled=False):
         """Weighted sum of gradients at points on the line between two samples.
 
         Parameters
@@ -226,7 +230,10 @@ class GradientEngine:
         weights : numpy.ndarray
             float (k,).
         batch_size : int
-            Points at once; bounds memory, whatever k.
+            Points at once, in `STREAMS` equal parts; bounds memory, whatever k.
+        compiled : bool
+            With XLA, which compiles for each size of a batch anew, so that the last one gets points of weight 0: on CPUs
+            the wide convolutions (`network_models.winograd.frozen_convolutions`), else all of a network.
 
         Returns
         -------
@@ -235,17 +242,31 @@ class GradientEngine:
         """
         import tensorflow
 
-        if "path" not in self._functions:
-            self._functions["path"] = tensorflow.function(self._path_gradients)
-        ends = [self._tensors(one, slice(0, 1)) for one in (start, end)]
         precision = self.model.inputs[0].dtype
-        totals = [numpy.zeros((1, *tensor.shape[1:]), "float64") for tensor in ends[0]]
-        for first in range(0, len(shares), batch_size):
-            part = slice(first, first + batch_size)
-            arrays = (numpy.asarray(values[part], precision) for values in (shares, weights))
-            found = self._functions["path"](*(tensorflow.constant(values) for values in arrays), *ends[0], *ends[1])
-            for total, one in zip(totals, found, strict=True):
-                total += one.numpy()
+        key = "path", compiled
+        if key not in self._functions:
+            wide = wide_convolutions(self.model) if compiled else []
+            function = tensorflow.function(functools.partial(self._path_gradients, wide), jit_compile=compiled and not wide)
+            points = [tensorflow.TensorSpec((None,), precision)] * 2
+            ends = [tensorflow.TensorSpec((1, *tensor.shape[1:]), tensor.dtype) for tensor in self.model.inputs] * 2
+            self._functions[key] = function.get_concrete_function(*points, *ends)  # here, before several threads call it
+        streams = min(STREAMS, batch_size)
+        size = batch_size // streams
+        if compiled:
+            missing = -len(shares) % size
+            shares, weights = numpy.pad(shares, (0, missing), "edge"), numpy.pad(weights, (0, missing))
+        ends = [tensor for one in (start, end) for tensor in self._tensors(one, slice(0, 1))]
+
+        def part(first):
+            some = slice(first, first + size)
+            points = [tensorflow.constant(values[some], precision) for values in (shares, weights)]
+            return self._functions[key](*points, *ends)
+
+        totals = [numpy.zeros((1, *tensor.shape[1:]), "float64") for tensor in self.model.inputs]
+        with concurrent.futures.ThreadPoolExecutor(streams) as pool:
+            for found in pool.map(part, range(0, len(shares), size)):
+                for total, one in zip(totals, found, strict=True):
+                    total += one.numpy()
         return dict(zip(self.input_names, totals, strict=True))
 
     def contributions(self, inputs, baselines, *, batch_size=16):
@@ -328,7 +349,7 @@ class GradientEngine:
         _, _, weights = recorded[-1][1]
         return (tensorflow.identity(weights),)
 
-    def _path_gradients(self, shares, weights, *ends):
+    def _path_gradients(self, wide, shares, weights, *ends):
         import tensorflow
 
         count = len(ends) // 2
@@ -337,9 +358,10 @@ class GradientEngine:
             return tensorflow.reshape(values, [-1] + [1] * (len(like.shape) - 1))
 
         points = [start + shaped(shares, start) * (end - start) for start, end in zip(ends[:count], ends[count:], strict=True)]
-        explained = self._forward(points)[:, self.target]
+        with frozen_convolutions(wide):
+            explained = self._forward(points)[:, self.target]
         gradients = _filled(tensorflow.gradients(explained, points), points)
-        return [tensorflow.reduce_sum(shaped(weights, gradient) * gradient, axis=0, keepdims=True) for gradient in gradients]
+        return [tensorflow.tensordot(weights, gradient, 1)[None] for gradient in gradients]
 
     def _contributions(self, *tensors):
         import tensorflow

@@ -28,6 +28,7 @@ def integrated_gradients(
     tolerance=COMPLETE,
     precision="float32",
     batch_size=16,
+    xla=False,
 ):
     """Integrate gradients along the straight line from a baseline.
 
@@ -49,6 +50,8 @@ def integrated_gradients(
         ``"float64"`` for the last digits: in float32 a ReLU or a maximum can fall on its other side at a few points.
     batch_size : int
         Points of the line at once; bounds memory.
+    xla : bool
+        Compile the network, see `GradientEngine.path_gradients`.
 
     Returns
     -------
@@ -66,8 +69,8 @@ def integrated_gradients(
     zeros = {name: numpy.zeros((1, *array.shape[1:]), "float32") for name, array in inputs.items()}
     start = baselines.checked(zeros if baseline is None else baseline, inputs)
     count = len(next(iter(inputs.values())))
-    outputs = engine.outputs(inputs, batch_size=batch_size)
-    ground = engine.outputs(start, batch_size=batch_size)
+    together = {name: numpy.concatenate([inputs[name], start[name]]) for name in inputs}
+    outputs, ground = numpy.split(engine.outputs(together, batch_size=batch_size), [count])
     maps = {name: numpy.empty(array.shape, "float32") for name, array in inputs.items()}
     left, used = numpy.empty(count), numpy.empty(count, int)
     for row in range(count):
@@ -76,7 +79,7 @@ def integrated_gradients(
         difference = outputs[row] - ground[row % len(ground)]
         number = steps
         while True:
-            mean = engine.path_gradients(own, sample, *points(number, rule), batch_size=batch_size)
+            mean = engine.path_gradients(own, sample, *points(number, rule), batch_size=batch_size, compiled=xla)
             found = {name: (sample[name] - own[name]) * mean[name] for name in inputs}
             left[row], used[row] = residual(found, [difference])[0], number
             if tolerance is None or left[row] < tolerance or 2 * number > MOST:
@@ -128,12 +131,14 @@ def main(arguments=None):
         parser.add_argument("--baseline", default="quiet", help=baselines.HELP)
         parser.add_argument("--steps", type=int, default=50, help="of the line, doubled as needed (default: %(default)s)")
         parser.add_argument("--rule", choices=RULES, default="midpoint", help="of integration (default: %(default)s)")
+        parser.add_argument("--xla", action="store_true", help="compile: worth its time from some hundred steps on")
 
     def keywords(chosen, subject, sample):
         return {
             "baseline": baselines.choose(chosen.baseline, subject, sample),
             "steps": chosen.steps,
             "rule": chosen.rule,
+            "xla": chosen.xla,
         }
 
     explanation_script.run(arguments, __doc__, integrated_gradients, add=add, keywords=keywords)

@@ -167,3 +167,51 @@ def test_networks_without_wide_convolutions_are_left_alone():
     for keywords in ({"strides": 2}, {"dilation_rate": 2}, {"groups": 2}, {"kernel_size": 7}):
         layer = keras.layers.Conv2D(**{"filters": 4, "kernel_size": 3, **keywords})
         assert not compile_convolutions(keras.Model(inputs, layer(inputs)))
+
+
+RESPONSES = (
+    ("Conv2D", {"filters": 8, "kernel_size": 3, "padding": "same", "activation": "relu"}),
+    ("Conv2D", {"filters": 8, "kernel_size": (2, 4), "padding": "same", "activation": "elu"}),
+    ("Conv2D", {"filters": 8, "kernel_size": (4, 5), "use_bias": False}),
+    ("BlockConv2D", {"filters": 8, "kernel_size": 7, "strides": 2, "activation": "relu"}),
+)
+
+
+@pytest.mark.parametrize(("kind", "keywords"), RESPONSES)
+def test_frozen_layers_respond_and_carry_gradients_back_as_before(kind, keywords):
+    import keras
+    import tensorflow
+
+    from network_models import layers
+    from network_models.winograd import frozen_convolutions, wide_convolutions
+
+    images = tensorflow.constant(numpy.random.default_rng(4).normal(size=(3, 27, 30, 16)), "float32")
+    keras.utils.set_random_seed(4)
+    inputs = keras.Input((27, 30, 16))
+    layer = getattr(keras.layers if kind == "Conv2D" else layers, kind)(bias_initializer="random_normal", **keywords)
+    network = keras.Model(inputs, layer(inputs))
+
+    def outputs_and_gradients_of(frozen):
+        @tensorflow.function
+        def call(x):
+            with frozen_convolutions(frozen):
+                outputs = network(x)
+            return [outputs, *tensorflow.gradients(tensorflow.reduce_sum(outputs**2), [x])]
+
+        return [array.numpy() for array in call(images)]
+
+    assert wide_convolutions(network) == [layer]
+    expected, found = outputs_and_gradients_of([]), outputs_and_gradients_of([layer])
+    assert compiled_calls(network, images) == 0  # outside of the block all is as before
+    for ours, plain in zip(found, expected, strict=True):
+        numpy.testing.assert_allclose(ours, plain, rtol=0, atol=1e-5 * numpy.abs(plain).max())
+
+
+def test_layers_thaw_when_tracing_fails(network):
+    from network_models.winograd import frozen_convolutions, wide_convolutions
+
+    layers = wide_convolutions(network)
+    with pytest.raises(ValueError, match="on purpose"), frozen_convolutions(layers):
+        assert all("call" in vars(layer) for layer in layers)
+        raise ValueError("on purpose")
+    assert not any("call" in vars(layer) for layer in layers)

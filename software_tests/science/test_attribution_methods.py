@@ -94,6 +94,38 @@ def test_golden_integrated_gradients(golden, rule, name, steps):
         equal(found.maps["image"], arrays[f"A/attr/{name}"], tolerance, but=FLIPPED[precision])
 
 
+def test_golden_integrated_gradients_compiled(golden):
+    arrays, model = golden
+    found = integrated_gradients(model, x_of(arrays), tolerance=None, xla=True)
+    equal(found.maps["image"], arrays["A/attr/ig50_riemann_middle_zero"], but=FLIPPED["float32"])
+
+
+def test_integrated_gradients_in_any_batches_compiled_or_not():
+    import keras
+    from keras import layers
+
+    from network_models.winograd import wide_convolutions
+
+    keras.utils.set_random_seed(5)
+    inner_image = keras.Input((16, 16, 4))
+    inner = keras.Model(inner_image, layers.Conv2D(12, 3, activation="softplus", padding="same")(inner_image))
+    wide = layers.Conv2D(12, 3, activation="softplus", padding="same")
+    image, side = keras.Input((16, 16, 4), name="image"), keras.Input((3,), name="side")
+    x = layers.AveragePooling2D(14)(wide(wide(inner(image))))  # a shared layer
+    x = layers.Concatenate()([layers.Flatten()(x), side])
+    model = keras.Model([image, side], layers.Dense(1)(layers.Dense(8, activation="softplus")(x)))
+    random = numpy.random.default_rng(5)
+    inputs = {"image": random.normal(size=(2, 16, 16, 4)), "side": random.normal(size=(2, 3))}
+    inputs = {name: array.astype("float32") for name, array in inputs.items()}
+    assert wide_convolutions(model) == [wide]
+    expected = integrated_gradients(model, inputs, steps=20, tolerance=None, precision="float64")
+    for keywords in ({"batch_size": 1}, {"batch_size": 7}, {"batch_size": 64}, {"batch_size": 7, "xla": True}):
+        found = integrated_gradients(model, inputs, steps=20, tolerance=None, **keywords)
+        for name, values in expected.maps.items():
+            numpy.testing.assert_allclose(found.maps[name], values, rtol=0, atol=1e-5 * numpy.abs(values).max())
+        assert "call" not in vars(wide)
+
+
 def test_golden_integrated_gradients_trapezoid(golden):
     arrays, model = golden
     found = integrated_gradients(model, x_of(arrays), rule="trapezoid", tolerance=None)

@@ -130,6 +130,16 @@ def test_the_script_writes_map_passport_and_figure(saved, dataset, tmp_path, cap
     assert found["parameters"]["steps"][0] >= 8
 
 
+def test_the_script_compiles_on_demand(saved, dataset, tmp_path):
+    maps = []
+    for flags in ([], ["--xla"]):
+        out = tmp_path / f"out{len(flags)}"
+        integrated_gradients.main([str(saved()), str(dataset), TIME, "--out", str(out), *flags])
+        with numpy.load(next(out.glob("*.npz"))) as file:
+            maps.append(file["image"])
+    numpy.testing.assert_allclose(maps[1], maps[0], rtol=0, atol=1e-2 * numpy.abs(maps[0]).max())
+
+
 def test_a_baseline_that_is_nothing(saved, dataset, tmp_path):
     with pytest.raises(UserError, match="--baseline moon: give zero, quiet, mean, an image file or the time of a sample"):
         integrated_gradients.main([str(saved()), str(dataset), TIME, "--baseline", "moon", "--out", str(tmp_path / "out")])
