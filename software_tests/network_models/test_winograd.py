@@ -79,7 +79,10 @@ def compiled_calls(model, images):
     """Convolutions of a forward pass that XLA compiles."""
     import tensorflow
 
-    graph = tensorflow.function(lambda x: model(x)).get_concrete_function(images).graph
+    return compiled_nodes(tensorflow.function(lambda x: model(x)).get_concrete_function(images).graph)
+
+
+def compiled_nodes(graph):
     return sum("_XlaMustCompile" in node.attr and node.attr["_XlaMustCompile"].b for node in graph.as_graph_def().node)
 
 
@@ -198,6 +201,7 @@ def test_frozen_layers_respond_and_carry_gradients_back_as_before(kind, keywords
                 outputs = network(x)
             return [outputs, *tensorflow.gradients(tensorflow.reduce_sum(outputs**2), [x])]
 
+        assert compiled_nodes(call.get_concrete_function(images).graph) == 2 * len(frozen)  # forward and back
         return [array.numpy() for array in call(images)]
 
     assert wide_convolutions(network) == [layer]

@@ -7,6 +7,7 @@ from science import methods
 from science.attention_maps.attention_maps import attention_maps
 from science.deep_shap.deep_shap import deep_lift, deep_shap
 from science.grad_cam.grad_cam import grad_cam
+from science.gradient_engine import engine_of
 from science.guided_backpropagation.guided_backpropagation import deconvolution, guided_backpropagation
 from science.integrated_gradients.integrated_gradients import integrated_gradients
 from science.occlusion.occlusion import occlusion
@@ -124,6 +125,8 @@ def test_integrated_gradients_in_any_batches_compiled_or_not():
         for name, values in expected.maps.items():
             numpy.testing.assert_allclose(found.maps[name], values, rtol=0, atol=1e-5 * numpy.abs(values).max())
         assert "call" not in vars(wide)
+    nodes = engine_of(model)._functions["path", True].graph.as_graph_def().node
+    assert sum(node.attr["_XlaMustCompile"].b for node in nodes) == 4  # two calls, forward and back
 
 
 def test_golden_integrated_gradients_trapezoid(golden):
