@@ -54,9 +54,12 @@ def measure():
         rows.append(_row(what, best["Captum"], best[name], required))
 
     background = numpy.random.default_rng(1).random((BASELINES, SIZE, SIZE, 1), "float32")
-    mine = _fastest(lambda: deep_shap(ours, {"image": image}, background={"image": background}))
-    other = _fastest(lambda: _captum_shap(theirs, image, background))
-    rows.append(_row(f"Deep SHAP, {BASELINES} baselines, Captum against ours", other, mine, 1.0))
+    calls = {
+        "ours": lambda: deep_shap(ours, {"image": image}, background={"image": background}),
+        "Captum": lambda: _captum_shap(theirs, image, background),
+    }
+    times = _in_turns(calls)
+    rows.append(_row(f"Deep SHAP, {BASELINES} baselines, Captum against ours", times["Captum"], times["ours"], 1.0))
 
     rows.append(_saliency(ours, image))
     return [*rows, memory]
@@ -78,16 +81,6 @@ def _in_turns(calls, repeats=3):
             if turn:  # the first one traces and compiles
                 times[name].append(time.perf_counter() - begin)
     return {name: min(seconds) for name, seconds in times.items()}
-
-
-def _fastest(call, repeats=3):
-    call()  # traces
-    times = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - begin)
-    return min(times)
 
 
 def _keras_network():
