@@ -70,7 +70,8 @@ class BlockConv2D(keras.layers.Conv2D):
             raise ValueError("Expected one stride above 1, padding 'valid', no groups and no dilation")
 
     def convolution_op(self, inputs, kernel):
-        return self.convolve_blocks(*blocks_of(inputs, kernel, self.strides[0]))
+        stride = self.strides[0]
+        return self.convolve_blocks(blocks_of_images(inputs, kernel.shape[:2], stride), blocks_of_kernel(kernel, stride))
 
     def convolve_blocks(self, blocks, kernel):
         """Convolve with stride 1: blocks (n, height, width, channel) and kernel (height, width, channel, filter)."""
@@ -79,37 +80,50 @@ class BlockConv2D(keras.layers.Conv2D):
         return tensorflow.nn.conv2d(blocks, kernel, 1, "VALID")
 
 
-def blocks_of(images, kernel, stride):
-    """Rearrange a convolution of some stride, without padding, into one of stride 1.
+def blocks_of_images(images, widths, stride):
+    """Rearrange images so that a convolution of some stride, without padding, becomes one of stride 1.
 
     Parameters
     ----------
-    images, kernel : tensorflow.Tensor
-        Shapes (n, height, width, channel), all but n known, and (height, width, channel, filter).
+    images : tensorflow.Tensor
+        Shape (n, height, width, channel), all but n known.
+    widths : tuple of int
+        Height and width of the kernel.
     stride : int
 
     Returns
     -------
-    blocks, kernel : tensorflow.Tensor
+    tensorflow.Tensor
         Of a `stride`-th of the height and width, with stride^2 times the channels.
     """
     import tensorflow
 
-    # Kernel and image grow, by zeros at their ends, to whole blocks; the output keeps its size.
-    widths = kernel.shape[:2]
-    counts = [math.ceil(width / stride) for width in widths]
-    grown = [[0, stride * count - width] for count, width in zip(counts, widths, strict=True)]
+    if stride == 1:
+        return images
+    # The image grows, by zeros at its ends, to what the grown kernel needs; the output keeps its size.
+    lengths = images.shape[1:3]
+    size = [
+        stride * ((length - width) // stride + math.ceil(width / stride)) for length, width in zip(lengths, widths, strict=True)
+    ]
+    added = [[0, max(0, needed - length)] for needed, length in zip(size, lengths, strict=True)]
+    if any(end for _, end in added):
+        images = tensorflow.pad(images, [[0, 0], *added, [0, 0]])
+    return tensorflow.nn.space_to_depth(images[:, : size[0], : size[1]], stride)
+
+
+def blocks_of_kernel(kernel, stride):
+    """Rearrange a kernel (height, width, channel, filter) likewise; it grows, by zeros at its ends, to whole blocks."""
+    import tensorflow
+
+    if stride == 1:
+        return kernel
+    counts = [math.ceil(width / stride) for width in kernel.shape[:2]]
+    grown = [[0, stride * count - width] for count, width in zip(counts, kernel.shape[:2], strict=True)]
     kernel = tensorflow.pad(kernel, [*grown, [0, 0], [0, 0]])
     channels, filters = kernel.shape[2:]
     kernel = tensorflow.reshape(kernel, (counts[0], stride, counts[1], stride, channels, filters))
     kernel = tensorflow.transpose(kernel, (0, 2, 1, 3, 4, 5))
-    kernel = tensorflow.reshape(kernel, (*counts, stride**2 * channels, filters))
-    lengths = images.shape[1:3]
-    size = [stride * ((length - width) // stride + count) for length, width, count in zip(lengths, widths, counts, strict=True)]
-    added = [[0, max(0, needed - length)] for needed, length in zip(size, lengths, strict=True)]
-    if any(end for _, end in added):
-        images = tensorflow.pad(images, [[0, 0], *added, [0, 0]])
-    return tensorflow.nn.space_to_depth(images[:, : size[0], : size[1]], stride), kernel
+    return tensorflow.reshape(kernel, (*counts, stride**2 * channels, filters))
 
 
 @keras.saving.register_keras_serializable(package="solar")

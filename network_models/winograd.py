@@ -1,21 +1,30 @@
-"""Convolutions with half the multiplications: Winograd's minimal filtering along the rows of an image, compiled by XLA.
+"""Convolutions with half the multiplications, or a quarter: Winograd's minimal filtering, compiled by XLA.
 
 Along a row, four outputs of a filter of width r need 4 r multiplications done directly and r + 3 as products of
 polynomials (Winograd 1980, "Arithmetic complexity of computations"; Lavin & Gray 2016, "Fast algorithms for convolutional
-neural networks"). The sums before and after cost memory traffic and pay only where a compiler fuses them: hence XLA. Across
-rows the convolution stays as it is, which keeps the rounding error that of the direct one.
+neural networks"). The sums before and after cost memory traffic and pay only where a compiler fuses them: hence XLA. Down
+the columns the convolution stays as it is, which keeps the rounding error that of the direct one, but for networks that are
+not trained further: there filters of 3 x 3 with many channels are taken along both, at two to three times that error.
 """
 
 import contextlib
 import fractions
 import functools
 
+from network_models.layer_calls import replaced
+
 OUTPUTS = 4  # of each piece of a row
 WIDTHS = (3, 4, 5)  # of the filters that this file knows
-POINTS = (0, 1, -1, 2, -2, "1/2", "-1/2")  # the smallest numerators and denominators: the smallest rounding errors
+# Those of small rounding errors, by width; for 3 they were searched among fractions up to 3 (0, 1, -1, 2, -2 has 4 times it).
+POINTS = {
+    3: (0, "3/4", "-3/4", "3/2", "-3/2"),
+    4: (0, 1, -1, 2, -2, "1/2"),
+    5: (0, 1, -1, 2, -2, "1/2", "-1/2"),
+}
 # Of the images; below these TensorFlow's own convolution is as fast.
 LEAST_CHANNELS = 12
 LEAST_WIDTH = 12  # pixels
+LEAST_CHANNELS_IN_PLANE = 128  # of images and filters; below it the sums of a plane cost what its products save
 
 
 @functools.cache
@@ -35,7 +44,7 @@ def matrices(width):
     """
     import numpy
 
-    points = [fractions.Fraction(point) for point in POINTS[: width + OUTPUTS - 2]]
+    points = [fractions.Fraction(point) for point in POINTS[width]]
     before, filters, after = [], [], []
     for number, point in enumerate(points):
         others = points[:number] + points[number + 1 :]
@@ -104,8 +113,29 @@ def compile_convolutions(model):
     return bool(chosen)
 
 
+def frozen_kernels(layers):
+    """What `frozen_convolutions` multiplies with, transformed once instead of with every batch.
+
+    Parameters
+    ----------
+    layers : sequence of keras.layers.Layer
+        Of `wide_convolutions`.
+
+    Returns
+    -------
+    list of list of tensorflow.Tensor
+        For every layer the factors of its kernel, and of the kernel turned by 180 degrees for the way back.
+    """
+    import tensorflow
+
+    return [
+        _compiled_factors(layer.strides[0], tuple(layer.kernel.shape))(tensorflow.convert_to_tensor(layer.kernel))
+        for layer in layers
+    ]
+
+
 @contextlib.contextmanager
-def frozen_convolutions(layers):
+def frozen_convolutions(layers, kernels):
     """Let some layers compute like this in what is traced within this block, as far as gradients of images need it.
 
     The gradients of kernels and biases are none. Without them the gradient of an image is a convolution like any other,
@@ -115,15 +145,12 @@ def frozen_convolutions(layers):
     ----------
     layers : sequence of keras.layers.Layer
         Of `wide_convolutions`.
+    kernels : list of list of tensorflow.Tensor
+        Of `frozen_kernels`.
     """
-    # An entry in the instance hides the method of its class; set past Keras, which tracks and locks attributes.
-    for layer in layers:
-        layer.__dict__["call"] = functools.partial(_respond, layer, layer.call)
-    try:
+    factors = dict(zip(layers, kernels, strict=True))
+    with replaced(layers, "call", lambda layer, call: functools.partial(_respond, layer, call, factors[layer])):
         yield
-    finally:
-        for layer in layers:
-            del layer.__dict__["call"]
 
 
 def _suitable(layer):
@@ -150,7 +177,28 @@ def _convolve_if_worth_it(plain, padding, images, kernel):
     return convolve(images, tensorflow.convert_to_tensor(kernel), padding)
 
 
-def _respond(layer, plain, images):
+@functools.cache
+def _compiled_factors(stride, shape):
+    import tensorflow
+
+    from network_models.layers import blocks_of_kernel
+
+    def factors(kernel):
+        kernel = tensorflow.cast(kernel, "float64")  # once for many images, so their rounding error need not be added
+        kernel = blocks_of_kernel(kernel, stride)
+        turned = tensorflow.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
+        return [tensorflow.cast(_factors(one, _in_plane(one.shape)), "float32") for one in (kernel, turned)]
+
+    # Concrete, because TensorFlow warns of functions that are traced for many networks.
+    specification = tensorflow.TensorSpec(shape, "float32")
+    return tensorflow.function(factors, jit_compile=True).get_concrete_function(specification)
+
+
+def _in_plane(shape):
+    return tuple(shape[:2]) == (3, 3) and min(shape[2:]) >= LEAST_CHANNELS_IN_PLANE
+
+
+def _respond(layer, plain, factors, images):
     """What a layer puts out, by `frozen_convolutions`."""
     import keras
     import tensorflow
@@ -158,24 +206,22 @@ def _respond(layer, plain, images):
     stride = layer.strides[0]
     if images.shape[2] // stride < LEAST_WIDTH:
         return plain(images)
-    kernel, bias = (None if value is None else tensorflow.convert_to_tensor(value) for value in (layer.kernel, layer.bias))
+    bias = None if layer.bias is None else tensorflow.convert_to_tensor(layer.bias)
     rectified = layer.activation is keras.activations.relu
-    shapes = tuple(images.shape[1:]), tuple(kernel.shape)
-    response = _compiled_response(layer.padding.upper(), stride, rectified, *shapes)(images, kernel, bias)
+    shapes = tuple(images.shape[1:]), tuple(layer.kernel.shape)
+    response = _compiled_response(layer.padding.upper(), stride, rectified, *shapes)(images, factors, bias)
     return response if rectified else layer.activation(response)
 
 
 @functools.cache
-def _compiled_response(padding, stride, rectified, *shapes):
+def _compiled_response(padding, stride, rectified, image_shape, kernel_shape):
     import tensorflow
 
-    from network_models.layers import blocks_of
+    from network_models.layers import blocks_of_images
 
-    def respond(images, kernel, bias):
-        kernel = tensorflow.stop_gradient(kernel)
-        if stride > 1:
-            images, kernel = blocks_of(images, kernel, stride)
-        response = _convolve_frozen(images, kernel, padding)
+    def respond(images, factors, bias):
+        images = blocks_of_images(images, kernel_shape[:2], stride)
+        response = _convolve_frozen(images, [-(-length // stride) for length in kernel_shape[:2]], factors, padding)
         if bias is not None:
             response += tensorflow.stop_gradient(bias)
         return tensorflow.nn.relu(response) if rectified else response
@@ -183,16 +229,16 @@ def _compiled_response(padding, stride, rectified, *shapes):
     return tensorflow.function(respond, jit_compile=True)
 
 
-def _convolve_frozen(images, kernel, padding):
+def _convolve_frozen(images, lengths, factors, padding):
     import tensorflow
 
-    ends = [_ends(length, padding) for length in kernel.shape[:2]]
-    turned = tensorflow.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
-    turned_ends = [tuple(length - 1 - end for end in pair) for length, pair in zip(kernel.shape, ends, strict=False)]
+    ends = [_ends(length, padding) for length in lengths]
+    turned_ends = [tuple(length - 1 - end for end in pair) for length, pair in zip(lengths, ends, strict=True)]
+    factors, turned = (tensorflow.stop_gradient(one) for one in factors)
 
     @tensorflow.custom_gradient
     def convolve(images):
-        return _convolve(images, kernel, *ends), lambda upstream: _convolve(upstream, turned, *turned_ends)
+        return _convolve(images, factors, *ends), lambda upstream: _convolve(upstream, turned, *turned_ends)
 
     return convolve(images)
 
@@ -227,7 +273,7 @@ def _compiled(padding, *shapes):
     import tensorflow
 
     def convolve(images, kernel):
-        return _convolve(images, kernel, *(_ends(length, padding) for length in kernel.shape[:2]))
+        return _convolve(images, _factors(kernel), *(_ends(length, padding) for length in kernel.shape[:2]))
 
     return tensorflow.function(convolve, jit_compile=True)
 
@@ -237,26 +283,49 @@ def _ends(length, padding):
     return ((length - 1) // 2, length // 2) if padding == "SAME" else (0, 0)
 
 
-def _convolve(images, kernel, column_ends, row_ends):
+def _factors(kernel, in_plane=False):
+    """A kernel as `_convolve` takes it: transformed along axis 1, its rows, or along both."""
+    import tensorflow
+
+    # Axis 0 stays: with more than one entry it is the height of the kernel or, transformed, the points of its columns.
+    factors = tensorflow.einsum("pw,hwcf->phcf", tensorflow.constant(matrices(kernel.shape[1])[1], kernel.dtype), kernel)
+    if in_plane:
+        columns = tensorflow.constant(matrices(kernel.shape[0])[1], kernel.dtype)
+        factors = tensorflow.einsum("qh,phcf->qpcf", columns, factors)[:, :, None]
+    return factors
+
+
+def _convolve(images, factors, column_ends, row_ends):
     """Convolve with stride 1, with so many zeros at the ends of columns (axis 1) and of rows (axis 2)."""
     import tensorflow
 
-    width = kernel.shape[1]
-    before, filters, after = matrices(width)
-    outputs = images.shape[2] + sum(row_ends) - width + 1
-    pieces = -(-outputs // OUTPUTS)
-    added = OUTPUTS * pieces + width - 1 - images.shape[2] - row_ends[0]
-    images = tensorflow.pad(images, [[0, 0], [0, 0], [row_ends[0], added], [0, 0]])
-    last = OUTPUTS * (pieces - 1)
-    pixels = [images[:, :, place : place + last + 1 : OUTPUTS] for place in range(len(before))]
-    kernels = tensorflow.einsum("pw,hwcf->phcf", tensorflow.constant(filters, kernel.dtype), kernel)
+    if len(factors.shape) == 5:
+        return _filter(images, factors, column_ends, 1, lambda pieces, part: _convolve(pieces, part, (0, 0), row_ends))
     ends = [[0, 0], list(column_ends), [0, 0], [0, 0]]
-    products = [
-        tensorflow.nn.conv2d(values, kernels[place][:, None], 1, ends) for place, values in enumerate(_sums(before, pixels))
-    ]
-    rows = tensorflow.stack(_sums(after, products), axis=3)
-    rows = tensorflow.reshape(rows, (-1, rows.shape[1], OUTPUTS * pieces, kernel.shape[3]))
-    return rows[:, :, :outputs]
+    return _filter(images, factors, row_ends, 2, lambda pieces, part: tensorflow.nn.conv2d(pieces, part[:, None], 1, ends))
+
+
+def _filter(images, factors, ends, axis, multiply):
+    """Minimal filtering along an axis of images, with so many zeros at its ends: `multiply` takes each point's sums."""
+    import tensorflow
+
+    before, _, after = matrices(factors.shape[0] - OUTPUTS + 1)
+    outputs = images.shape[axis] + sum(ends) - (len(before) - OUTPUTS)
+    pieces = -(-outputs // OUTPUTS)
+    added = [[0, 0]] * 4
+    added[axis] = [ends[0], OUTPUTS * (pieces - 1) + len(before) - images.shape[axis] - ends[0]]
+    images = tensorflow.pad(images, added)
+
+    def along(part):
+        return (slice(None),) * axis + (part,)
+
+    last = OUTPUTS * (pieces - 1)
+    pixels = [images[along(slice(place, place + last + 1, OUTPUTS))] for place in range(len(before))]
+    products = [multiply(values, factors[place]) for place, values in enumerate(_sums(before, pixels))]
+    found = tensorflow.stack(_sums(after, products), axis=axis + 1)
+    shape = [-1, *products[0].shape[1:]]
+    shape[axis] = OUTPUTS * pieces
+    return tensorflow.reshape(found, shape)[along(slice(outputs))]
 
 
 def _sums(matrix, terms):

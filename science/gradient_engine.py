@@ -14,8 +14,9 @@ import weakref
 
 import numpy
 
-from network_models.winograd import frozen_convolutions, wide_convolutions
-from science.network_structure import default_target, explainable, last_with_weights, layers_of, logits_of
+from network_models.layer_calls import replaced
+from network_models.winograd import frozen_convolutions, frozen_kernels, wide_convolutions
+from science.network_structure import default_target, explainable, first_convolutions, last_with_weights, layers_of, logits_of
 from tools.errors import UserError
 
 RULES = ("plain", "deconvolution", "guided")
@@ -243,24 +244,26 @@ class GradientEngine:
         import tensorflow
 
         precision = self.model.inputs[0].dtype
+        ends = [self._tensors(one, slice(0, 1)) for one in (start, end)]
+        wide = wide_convolutions(self.model) if compiled else []
+        kernels = frozen_kernels(wide)
         key = "path", compiled
         if key not in self._functions:
-            wide = wide_convolutions(self.model) if compiled else []
-            function = tensorflow.function(functools.partial(self._path_gradients, wide), jit_compile=compiled and not wide)
+            function = tensorflow.function(
+                functools.partial(self._path_gradients, compiled, wide), jit_compile=compiled and not wide
+            )
             points = [tensorflow.TensorSpec((None,), precision)] * 2
-            ends = [tensorflow.TensorSpec((1, *tensor.shape[1:]), tensor.dtype) for tensor in self.model.inputs] * 2
-            self._functions[key] = function.get_concrete_function(*points, *ends)  # here, before several threads call it
+            self._functions[key] = function.get_concrete_function(*points, ends, kernels)  # before several threads call it
         streams = min(STREAMS, batch_size)
         size = batch_size // streams
         if compiled:
             missing = -len(shares) % size
             shares, weights = numpy.pad(shares, (0, missing), "edge"), numpy.pad(weights, (0, missing))
-        ends = [tensor for one in (start, end) for tensor in self._tensors(one, slice(0, 1))]
 
         def part(first):
             some = slice(first, first + size)
             points = [tensorflow.constant(values[some], precision) for values in (shares, weights)]
-            return self._functions[key](*points, *ends)
+            return self._functions[key](*points, ends, kernels)
 
         totals = [numpy.zeros((1, *tensor.shape[1:]), "float64") for tensor in self.model.inputs]
         with concurrent.futures.ThreadPoolExecutor(streams) as pool:
@@ -349,19 +352,28 @@ class GradientEngine:
         _, _, weights = recorded[-1][1]
         return (tensorflow.identity(weights),)
 
-    def _path_gradients(self, wide, shares, weights, *ends):
+    def _path_gradients(self, compiled, wide, shares, weights, ends, kernels):
         import tensorflow
 
-        count = len(ends) // 2
+        def between(first, last):
+            return first + tensorflow.reshape(shares, [-1] + [1] * (len(first.shape) - 1)) * (last - first)
 
-        def shaped(values, like):
-            return tensorflow.reshape(values, [-1] + [1] * (len(like.shape) - 1))
-
-        points = [start + shaped(shares, start) * (end - start) for start, end in zip(ends[:count], ends[count:], strict=True)]
-        with frozen_convolutions(wide):
-            explained = self._forward(points)[:, self.target]
-        gradients = _filled(tensorflow.gradients(explained, points), points)
-        return [tensorflow.tensordot(weights, gradient, 1)[None] for gradient in gradients]
+        points = [between(*pair) for pair in zip(*ends, strict=True)]
+        # The response of a first convolution is linear in the image: both ends tell what it is at all points, and gradients
+        # are summed before they go through it. Its rounding is another one, so not where the last digits are expected.
+        first = first_convolutions(self.model) if compiled else []
+        linear = {layer: index for index, layer in enumerate(first) if layer is not None}
+        with frozen_convolutions(wide, kernels):
+            responses = {layer: [_response(layer, one[index]) for one in ends] for layer, index in linear.items()}
+            variables = dict(enumerate(points)) | {linear[layer]: between(*pair) for layer, pair in responses.items()}
+            with replaced(linear, "call", lambda layer, _: lambda images: layer.activation(variables[linear[layer]])):
+                explained = self._forward(points)[:, self.target]
+        variables = list(variables.values())
+        gradients = _filled(tensorflow.gradients(explained, variables), variables)
+        gradients = [tensorflow.tensordot(weights, gradient, 1)[None] for gradient in gradients]
+        for layer, index in linear.items():
+            (gradients[index],) = tensorflow.gradients(responses[layer][0], [ends[0][index]], gradients[index])
+        return gradients
 
     def _contributions(self, *tensors):
         import tensorflow
@@ -464,6 +476,13 @@ def _target(model, target):
     return target
 
 
+def _response(layer, images):
+    """What a convolution puts out, before its activation."""
+    with _recording([layer], "response") as recorded:
+        layer(images)
+    return recorded[0][1]
+
+
 def _filled(gradients, tensors):
     """Gradients of each input, zeros for an input that the network ignores."""
     import tensorflow
@@ -562,20 +581,7 @@ def _recording(layers, which):
 
         return recorder
 
-    # An entry in the instance hides the method of its class; set past Keras, which tracks and locks attributes.
-    hidden = []
-    try:
-        for layer in layers:
-            if which == "response" and callable(layer.__dict__.get("activation")):
-                hidden.append((layer.__dict__, "activation", layer.__dict__["activation"]))
-                layer.__dict__["activation"] = recording_activation(layer, layer.__dict__["activation"])
-            else:
-                hidden.append((layer.__dict__, "call", layer.__dict__.get("call")))
-                layer.__dict__["call"] = recording_call(layer, layer.call)
+    activated = [layer for layer in layers if which == "response" and callable(layer.__dict__.get("activation"))]
+    others = [layer for layer in layers if layer not in activated]
+    with replaced(activated, "activation", recording_activation), replaced(others, "call", recording_call):
         yield recorded
-    finally:
-        for entries, name, original in hidden:
-            if original is None:
-                del entries[name]
-            else:
-                entries[name] = original

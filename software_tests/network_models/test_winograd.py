@@ -172,39 +172,46 @@ def test_networks_without_wide_convolutions_are_left_alone():
         assert not compile_convolutions(keras.Model(inputs, layer(inputs)))
 
 
-RESPONSES = (
-    ("Conv2D", {"filters": 8, "kernel_size": 3, "padding": "same", "activation": "relu"}),
-    ("Conv2D", {"filters": 8, "kernel_size": (2, 4), "padding": "same", "activation": "elu"}),
-    ("Conv2D", {"filters": 8, "kernel_size": (4, 5), "use_bias": False}),
-    ("BlockConv2D", {"filters": 8, "kernel_size": 7, "strides": 2, "activation": "relu"}),
+RESPONSES = (  # channels, layer, and what the kernel becomes: the points of a row by its height, or points by points
+    (16, "Conv2D", {"filters": 8, "kernel_size": 3, "padding": "same", "activation": "relu"}, (6, 3)),
+    (16, "Conv2D", {"filters": 8, "kernel_size": (2, 4), "padding": "same", "activation": "elu"}, (7, 2)),
+    (16, "Conv2D", {"filters": 8, "kernel_size": (4, 5), "use_bias": False}, (8, 4)),
+    (16, "BlockConv2D", {"filters": 8, "kernel_size": 7, "strides": 2, "activation": "relu"}, (7, 4)),
+    (130, "Conv2D", {"filters": 128, "kernel_size": 3, "padding": "same", "activation": "relu"}, (6, 6, 1)),
+    (128, "Conv2D", {"filters": 130, "kernel_size": 3, "activation": "tanh"}, (6, 6, 1)),
+    (192, "Conv2D", {"filters": 128, "kernel_size": 5, "padding": "same"}, (8, 5)),
 )
 
 
-@pytest.mark.parametrize(("kind", "keywords"), RESPONSES)
-def test_frozen_layers_respond_and_carry_gradients_back_as_before(kind, keywords):
+@pytest.mark.parametrize(("channels", "kind", "keywords", "lengths"), RESPONSES)
+def test_frozen_layers_respond_and_carry_gradients_back_as_before(channels, kind, keywords, lengths):
     import keras
     import tensorflow
 
     from network_models import layers
-    from network_models.winograd import frozen_convolutions, wide_convolutions
+    from network_models.winograd import frozen_convolutions, frozen_kernels, wide_convolutions
 
-    images = tensorflow.constant(numpy.random.default_rng(4).normal(size=(3, 27, 30, 16)), "float32")
+    images = tensorflow.constant(numpy.random.default_rng(4).normal(size=(3, 27, 30, channels)), "float32")
     keras.utils.set_random_seed(4)
-    inputs = keras.Input((27, 30, 16))
+    inputs = keras.Input((27, 30, channels))
     layer = getattr(keras.layers if kind == "Conv2D" else layers, kind)(bias_initializer="random_normal", **keywords)
     network = keras.Model(inputs, layer(inputs))
 
     def outputs_and_gradients_of(frozen):
+        kernels = frozen_kernels(frozen)
+
         @tensorflow.function
-        def call(x):
-            with frozen_convolutions(frozen):
+        def call(x, kernels):
+            with frozen_convolutions(frozen, kernels):
                 outputs = network(x)
             return [outputs, *tensorflow.gradients(tensorflow.reduce_sum(outputs**2), [x])]
 
-        assert compiled_nodes(call.get_concrete_function(images).graph) == 2 * len(frozen)  # forward and back
-        return [array.numpy() for array in call(images)]
+        assert compiled_nodes(call.get_concrete_function(images, kernels).graph) == 2 * len(frozen)  # forward and back
+        return [array.numpy() for array in call(images, kernels)]
 
     assert wide_convolutions(network) == [layer]
+    for factors in frozen_kernels([layer])[0]:
+        assert factors.shape[:-2] == lengths
     expected, found = outputs_and_gradients_of([]), outputs_and_gradients_of([layer])
     assert compiled_calls(network, images) == 0  # outside of the block all is as before
     for ours, plain in zip(found, expected, strict=True):
@@ -212,10 +219,10 @@ def test_frozen_layers_respond_and_carry_gradients_back_as_before(kind, keywords
 
 
 def test_layers_thaw_when_tracing_fails(network):
-    from network_models.winograd import frozen_convolutions, wide_convolutions
+    from network_models.winograd import frozen_convolutions, frozen_kernels, wide_convolutions
 
     layers = wide_convolutions(network)
-    with pytest.raises(ValueError, match="on purpose"), frozen_convolutions(layers):
+    with pytest.raises(ValueError, match="on purpose"), frozen_convolutions(layers, frozen_kernels(layers)):
         assert all("call" in vars(layer) for layer in layers)
         raise ValueError("on purpose")
     assert not any("call" in vars(layer) for layer in layers)

@@ -129,6 +129,42 @@ def test_integrated_gradients_in_any_batches_compiled_or_not():
     assert sum(node.attr["_XlaMustCompile"].b for node in nodes) == 4  # two calls, forward and back
 
 
+def test_compiled_paths_go_through_a_first_convolution_once():
+    import keras
+    from keras import layers
+
+    from network_models.layer_calls import replaced
+    from network_models.layers import BlockConv2D
+
+    keras.utils.set_random_seed(6)
+    first = layers.Conv2D(12, 3, activation="softplus", padding="same", name="first")
+    blocks = BlockConv2D(4, 5, 2, activation="softplus", name="blocks")
+    shared = layers.Conv2D(4, 3, 2, activation="softplus", name="shared")
+    images = [keras.Input((15, 17, 2), name=name) for name in "abcd"]
+    maps = [layers.MaxPooling2D(2)(first(images[0])), blocks(images[1]), shared(images[2]), shared(images[3])]
+    x = layers.Concatenate()([layers.GlobalAveragePooling2D()(layers.Conv2D(12, 3, activation="softplus")(x)) for x in maps])
+    model = keras.Model(images, layers.Dense(1)(x))
+    random = numpy.random.default_rng(6)
+    inputs, start = ({name: random.normal(size=(1, 15, 17, 2)).astype("float32") for name in "abcd"} for _ in range(2))
+    expected = integrated_gradients(model, inputs, baseline=start, steps=10, tolerance=None, precision="float64")
+    for xla, seen in ((False, [None] * 4), (True, [1, 1, 1, 1, None, None])):  # images at a time: both ends, or all points
+        counts = []
+
+        def counting(layer, call, counts=counts):
+            def counted(images):
+                counts.append(images.shape[0])
+                return call(images)
+
+            return counted
+
+        with replaced([first, blocks, shared], "call", counting):
+            engine_of(model).path_gradients(start, inputs, numpy.ones(2), numpy.ones(2), compiled=xla)
+        assert counts == seen
+        found = integrated_gradients(model, inputs, baseline=start, steps=10, tolerance=None, batch_size=4, xla=xla)
+        for name, values in expected.maps.items():
+            numpy.testing.assert_allclose(found.maps[name], values, rtol=0, atol=1e-5 * numpy.abs(values).max())
+
+
 def test_golden_integrated_gradients_trapezoid(golden):
     arrays, model = golden
     found = integrated_gradients(model, x_of(arrays), rule="trapezoid", tolerance=None)
