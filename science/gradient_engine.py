@@ -234,7 +234,8 @@ class GradientEngine:
             Points at once, in `STREAMS` equal parts; bounds memory, whatever k.
         compiled : bool
             With XLA, which compiles for each size of a batch anew, so that the last one gets points of weight 0: on CPUs
-            the wide convolutions (`network_models.winograd.frozen_convolutions`), else all of a network.
+            the wide convolutions (`network_models.winograd.frozen_convolutions`), else all of a network. A convolution
+            that takes an image in is then computed for both ends only.
 
         Returns
         -------

@@ -91,10 +91,25 @@ def uninterrupted(whole_run):
     return whole_run(4)
 
 
-@pytest.mark.parametrize(
-    ("kills", "epochs"), [(2, 8), pytest.param(20, 60, marks=[pytest.mark.slow, pytest.mark.timeout(1500)])]
-)
-def test_killed_at_random_moments(whole_run, tmp_path, kills, epochs):
+def test_killed_within_an_epoch(uninterrupted, tmp_path):
+    process = start(*FLAGS, "--epochs", "4", "--checkpoint_steps", "2", "--out", tmp_path)
+    wait_for(process, "Epoch 3/4")
+    time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    folder = folder_of(tmp_path)
+    assert folder.state.is_file()
+    assert not (folder.performance / "scores.json").is_file()
+    process = start("--resume", folder)
+    output = process.communicate(timeout=400)[0]
+    assert process.returncode == 0, output
+    same(folder, uninterrupted)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_killed_at_random_moments(whole_run, tmp_path):
+    kills, epochs = 20, 60
     random_ = random.Random(kills)
     flags = [*FLAGS, "--epochs", epochs, "--checkpoint_steps", "2", "--out", tmp_path]
     process = start(*flags)

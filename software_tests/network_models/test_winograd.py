@@ -177,9 +177,7 @@ RESPONSES = (  # channels, layer, and what the kernel becomes: the points of a r
     (16, "Conv2D", {"filters": 8, "kernel_size": (2, 4), "padding": "same", "activation": "elu"}, (7, 2)),
     (16, "Conv2D", {"filters": 8, "kernel_size": (4, 5), "use_bias": False}, (8, 4)),
     (16, "BlockConv2D", {"filters": 8, "kernel_size": 7, "strides": 2, "activation": "relu"}, (7, 4)),
-    (130, "Conv2D", {"filters": 128, "kernel_size": 3, "padding": "same", "activation": "relu"}, (6, 6, 1)),
-    (128, "Conv2D", {"filters": 130, "kernel_size": 3, "activation": "tanh"}, (6, 6, 1)),
-    (192, "Conv2D", {"filters": 128, "kernel_size": 5, "padding": "same"}, (8, 5)),
+    (130, "Conv2D", {"filters": 128, "kernel_size": 3, "activation": "relu"}, (6, 6, 1)),
 )
 
 
