@@ -250,8 +250,9 @@ class GradientEngine:
         kernels = frozen_kernels(wide)
         key = "path", compiled
         if key not in self._functions:
+            linear = self._first_convolutions() if compiled else {}
             function = tensorflow.function(
-                functools.partial(self._path_gradients, compiled, wide), jit_compile=compiled and not wide
+                functools.partial(self._path_gradients, linear, wide), jit_compile=compiled and not wide
             )
             points = [tensorflow.TensorSpec((None,), precision)] * 2
             self._functions[key] = function.get_concrete_function(*points, ends, kernels)  # before several threads call it
@@ -353,7 +354,13 @@ class GradientEngine:
         _, _, weights = recorded[-1][1]
         return (tensorflow.identity(weights),)
 
-    def _path_gradients(self, compiled, wide, shares, weights, ends, kernels):
+    def _first_convolutions(self):
+        import keras
+
+        calls = self.calls(keras.layers.Conv2D)
+        return {layer: index for index, layer in enumerate(first_convolutions(self.model)) if calls[layer] == 1}
+
+    def _path_gradients(self, linear, wide, shares, weights, ends, kernels):
         import tensorflow
 
         def between(first, last):
@@ -362,8 +369,6 @@ class GradientEngine:
         points = [between(*pair) for pair in zip(*ends, strict=True)]
         # The response of a first convolution is linear in the image: both ends tell what it is at all points, and gradients
         # are summed before they go through it. Its rounding is another one, so not where the last digits are expected.
-        first = first_convolutions(self.model) if compiled else []
-        linear = {layer: index for index, layer in enumerate(first) if layer is not None}
         with frozen_convolutions(wide, kernels):
             responses = {layer: [_response(layer, one[index]) for one in ends] for layer, index in linear.items()}
             variables = dict(enumerate(points)) | {linear[layer]: between(*pair) for layer, pair in responses.items()}

@@ -91,10 +91,9 @@ def first_convolutions(model):
     nodes = [node for depth in model._nodes_by_depth.values() for node in depth]
     found = []
     for tensor in model.inputs:
-        takers = [node for node in nodes if any(tensor is taken for taken in node.input_tensors)]
-        layer = takers[0].operation if len(takers) == 1 else None
-        calls = sum(node.operation is layer for node in nodes)
-        found.append(layer if type(layer) in (keras.layers.Conv2D, BlockConv2D) and calls == 1 else None)
+        takers = [node.operation for node in nodes if any(tensor is taken for taken in node.input_tensors)]
+        plain = len(takers) == 1 and type(takers[0]) in (keras.layers.Conv2D, BlockConv2D)
+        found.append(takers[0] if plain else None)
     return found
 
 

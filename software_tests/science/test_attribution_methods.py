@@ -140,14 +140,21 @@ def test_compiled_paths_go_through_a_first_convolution_once():
     first = layers.Conv2D(12, 3, activation="softplus", padding="same", name="first")
     blocks = BlockConv2D(4, 5, 2, activation="softplus", name="blocks")
     shared = layers.Conv2D(4, 3, 2, activation="softplus", name="shared")
-    images = [keras.Input((15, 17, 2), name=name) for name in "abcd"]
+    nested = layers.Conv2D(4, 3, 2, activation="softplus", name="nested")
+    inner_image = keras.Input((15, 17, 2))
+    inner = keras.Model(inner_image, nested(inner_image))
+    images = [keras.Input((15, 17, 2), name=name) for name in "abcdef"]
     maps = [layers.MaxPooling2D(2)(first(images[0])), blocks(images[1]), shared(images[2]), shared(images[3])]
+    maps += [nested(images[4]), inner(images[5])]
     x = layers.Concatenate()([layers.GlobalAveragePooling2D()(layers.Conv2D(12, 3, activation="softplus")(x)) for x in maps])
     model = keras.Model(images, layers.Dense(1)(x))
     random = numpy.random.default_rng(6)
-    inputs, start = ({name: random.normal(size=(1, 15, 17, 2)).astype("float32") for name in "abcd"} for _ in range(2))
-    expected = integrated_gradients(model, inputs, baseline=start, steps=10, tolerance=None, precision="float64")
-    for xla, seen in ((False, [None] * 4), (True, [1, 1, 1, 1, None, None])):  # images at a time: both ends, or all points
+    inputs, start = ({name: random.normal(size=(1, 15, 17, 2)).astype("float32") for name in "abcdef"} for _ in range(2))
+    engine = engine_of(model)
+    calls = engine.calls(layers.Conv2D)
+    assert calls[shared] == calls[nested] == 2
+    maps = []
+    for xla, seen in ((False, [None] * 6), (True, [1] * 4 + [None] * 4)):  # images at a time: both ends, or all points
         counts = []
 
         def counting(layer, call, counts=counts):
@@ -157,12 +164,13 @@ def test_compiled_paths_go_through_a_first_convolution_once():
 
             return counted
 
-        with replaced([first, blocks, shared], "call", counting):
-            engine_of(model).path_gradients(start, inputs, numpy.ones(2), numpy.ones(2), compiled=xla)
-        assert counts == seen
-        found = integrated_gradients(model, inputs, baseline=start, steps=10, tolerance=None, batch_size=4, xla=xla)
-        for name, values in expected.maps.items():
-            numpy.testing.assert_allclose(found.maps[name], values, rtol=0, atol=1e-5 * numpy.abs(values).max())
+        with replaced([first, blocks, shared, nested], "call", counting):
+            engine.path_gradients(start, inputs, numpy.ones(2), numpy.ones(2), compiled=xla)
+        assert counts[-len(seen) :] == seen
+        keywords = {"baseline": start, "steps": 10, "tolerance": None, "batch_size": 4}
+        maps.append(integrated_gradients(model, inputs, xla=xla, **keywords).maps)
+    for name, values in maps[0].items():
+        numpy.testing.assert_allclose(maps[1][name], values, rtol=0, atol=1e-5 * numpy.abs(values).max())
 
 
 def test_golden_integrated_gradients_trapezoid(golden):
