@@ -244,7 +244,6 @@ class GradientEngine:
         """
         import tensorflow
 
-        precision = self.model.inputs[0].dtype
         ends = [self._tensors(one, slice(0, 1)) for one in (start, end)]
         wide = wide_convolutions(self.model) if compiled else []
         kernels = frozen_kernels(wide)
@@ -254,7 +253,7 @@ class GradientEngine:
             function = tensorflow.function(
                 functools.partial(self._path_gradients, linear, wide), jit_compile=compiled and not wide
             )
-            points = [tensorflow.TensorSpec((None,), precision)] * 2
+            points = [tensorflow.TensorSpec((None,), "float64")] * 2
             self._functions[key] = function.get_concrete_function(*points, ends, kernels)  # before several threads call it
         streams = min(STREAMS, batch_size)
         size = batch_size // streams
@@ -264,7 +263,7 @@ class GradientEngine:
 
         def part(first):
             some = slice(first, first + size)
-            points = [tensorflow.constant(values[some], precision) for values in (shares, weights)]
+            points = [tensorflow.constant(values[some], "float64") for values in (shares, weights)]
             return self._functions[key](*points, ends, kernels)
 
         totals = [numpy.zeros((1, *tensor.shape[1:]), "float64") for tensor in self.model.inputs]
@@ -363,20 +362,25 @@ class GradientEngine:
     def _path_gradients(self, linear, wide, shares, weights, ends, kernels):
         import tensorflow
 
-        def between(first, last):
-            return first + tensorflow.reshape(shares, [-1] + [1] * (len(first.shape) - 1)) * (last - first)
+        def between(first, last, precision):
+            share = tensorflow.reshape(shares, [-1] + [1] * (len(first.shape) - 1))
+            first, last, share = (tensorflow.cast(values, precision) for values in (first, last, share))
+            return first + share * (last - first)
 
-        points = [between(*pair) for pair in zip(*ends, strict=True)]
+        # A point rounded once falls less often on another side of a ReLU or a maximum.
+        points = [tensorflow.cast(between(*pair, "float64"), pair[0].dtype) for pair in zip(*ends, strict=True)]
         # The response of a first convolution is linear in the image: both ends tell what it is at all points, and gradients
         # are summed before they go through it. Its rounding is another one, so not where the last digits are expected.
         with frozen_convolutions(wide, kernels):
             responses = {layer: [_response(layer, one[index]) for one in ends] for layer, index in linear.items()}
-            variables = dict(enumerate(points)) | {linear[layer]: between(*pair) for layer, pair in responses.items()}
+            variables = dict(enumerate(points)) | {
+                linear[layer]: between(*pair, pair[0].dtype) for layer, pair in responses.items()
+            }
             with replaced(linear, "call", lambda layer, _: lambda images: layer.activation(variables[linear[layer]])):
                 explained = self._forward(points)[:, self.target]
         variables = list(variables.values())
         gradients = _filled(tensorflow.gradients(explained, variables), variables)
-        gradients = [tensorflow.tensordot(weights, gradient, 1)[None] for gradient in gradients]
+        gradients = [tensorflow.tensordot(tensorflow.cast(weights, one.dtype), one, 1)[None] for one in gradients]
         for layer, index in linear.items():
             (gradients[index],) = tensorflow.gradients(responses[layer][0], [ends[0][index]], gradients[index])
         return gradients

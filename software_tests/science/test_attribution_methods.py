@@ -15,8 +15,9 @@ from science.saliency.saliency import explain as saliency
 from science.smooth_gradients.smooth_gradients import smooth_gradients
 from tools.errors import UserError
 
-# In float32 a maximum or a ReLU falls on the other side than in the golden float64 at a few of the 2,304 pixels.
-FLIPPED = {"float32": 16, "float64": 0}
+# Of 2,304 pixels, where in float32 a maximum falls on the other side than in the golden float64: with the golden baseline two
+# of its values differ by 4e-10 of 3 at one point of the midpoint rule.
+FLIPPED = {"float32": 13, "float64": 0}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def golden(shared):
 
 
 def equal(found, expected, tolerance=1e-5, *, but=0):
-    """Equal to a share of the largest value; `but` counts pixels that may be further away, by ten times that share."""
+    """Equal to a share of the largest value; `but` counts pixels that may be further away, by twenty times that share."""
     far = numpy.abs(found - expected) > tolerance * float(numpy.abs(expected).max())
     if but and far.sum() <= but:
         tolerance *= 20
@@ -92,13 +93,13 @@ def test_golden_integrated_gradients(golden, rule, name, steps):
     arrays, model = golden
     for precision, tolerance in (("float32", 1e-5), ("float64", 1e-6)):
         found = integrated_gradients(model, x_of(arrays), rule=rule, steps=steps, tolerance=None, precision=precision)
-        equal(found.maps["image"], arrays[f"A/attr/{name}"], tolerance, but=FLIPPED[precision])
+        equal(found.maps["image"], arrays[f"A/attr/{name}"], tolerance)
 
 
 def test_golden_integrated_gradients_compiled(golden):
     arrays, model = golden
     found = integrated_gradients(model, x_of(arrays), tolerance=None, xla=True)
-    equal(found.maps["image"], arrays["A/attr/ig50_riemann_middle_zero"], but=FLIPPED["float32"])
+    equal(found.maps["image"], arrays["A/attr/ig50_riemann_middle_zero"])
 
 
 def test_integrated_gradients_in_any_batches_compiled_or_not():
@@ -187,7 +188,8 @@ def test_golden_integrated_gradients_from_a_baseline(golden, rule):
     for precision, tolerance in (("float32", 1e-5), ("float64", 1e-6)):
         keywords = {"rule": rule, "tolerance": None, "precision": precision}
         found = integrated_gradients(model, x_of(arrays), baseline=start_of(arrays), **keywords)
-        equal(found.maps["image"], arrays[f"A/attr/{name}"], tolerance, but=FLIPPED[precision])
+        few = FLIPPED[precision] if rule == "midpoint" else 0
+        equal(found.maps["image"], arrays[f"A/attr/{name}"], tolerance, but=few)
 
 
 def test_steps_double_until_complete(golden):
@@ -233,14 +235,13 @@ def test_golden_occlusion(golden, window, stride, name):
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("float64", 1e-6)])
 def test_golden_deep_lift(golden, precision, tolerance):
     arrays, model = golden
-    few = FLIPPED[precision]
     zero = deep_lift(model, x_of(arrays), precision=precision)
-    equal(zero.maps["image"], arrays["A/attr/deeplift_zero"], tolerance, but=few)
+    equal(zero.maps["image"], arrays["A/attr/deeplift_zero"], tolerance)
     found = deep_lift(model, x_of(arrays), baseline=start_of(arrays), precision=precision)
-    equal(found.maps["image"], arrays["A/attr/deeplift_baseline"], tolerance, but=few)
+    equal(found.maps["image"], arrays["A/attr/deeplift_baseline"], tolerance)
     assert max(zero.residual.max(), found.residual.max()) < 1e-5
     multipliers = deep_lift(model, x_of(arrays), baseline=start_of(arrays), multipliers=True, precision=precision)
-    equal(multipliers.maps["image"], arrays["A/attr/deeplift_nomult_baseline"], tolerance, but=few)
+    equal(multipliers.maps["image"], arrays["A/attr/deeplift_nomult_baseline"], tolerance, but=FLIPPED[precision])
     # What an unpatched Captum returns is not complete, so a test that it passed would be none.
     wrong = arrays["A/attr_captum_bug/deeplift_baseline"]
     assert numpy.abs(found.maps["image"] - wrong).max() > 1e-3 * numpy.abs(wrong).max()
@@ -250,7 +251,7 @@ def test_golden_deep_lift(golden, precision, tolerance):
 def test_golden_deep_shap(golden, precision, tolerance):
     arrays, model = golden
     found = deep_shap(model, x_of(arrays), background=start_of(arrays), precision=precision)
-    equal(found.maps["image"], arrays["A/attr/deepliftshap_4baselines"], tolerance, but=FLIPPED[precision])
+    equal(found.maps["image"], arrays["A/attr/deepliftshap_4baselines"], tolerance)
     equal(found.maps["image"], arrays["A/attr_shap_f32/deepshap_4baselines"], 1e-4)
     # Of one sample the difference of the outputs is nearly 0, and lost in the rounding of float32.
     assert (found.residual if precision == "float64" else numpy.sort(found.residual)[:-1]).max() < 1e-5
