@@ -15,9 +15,10 @@ from science.saliency.saliency import explain as saliency
 from science.smooth_gradients.smooth_gradients import smooth_gradients
 from tools.errors import UserError
 
-# Of 2,304 pixels, where in float32 a maximum falls on the other side than in the golden float64: with the golden baseline two
-# of its values differ by 4e-10 of 3 at one point of the midpoint rule.
+# Of 2,304 pixels, how many float32 puts further off than the golden float64: with the golden baseline a maximum falls on the
+# other side at one point of the midpoint rule, where two of its values differ by 4e-10 of 3; one multiplier is 1.002e-5 off.
 FLIPPED = {"float32": 13, "float64": 0}
+OFF = {"float32": 1, "float64": 0}
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +242,7 @@ def test_golden_deep_lift(golden, precision, tolerance):
     equal(found.maps["image"], arrays["A/attr/deeplift_baseline"], tolerance)
     assert max(zero.residual.max(), found.residual.max()) < 1e-5
     multipliers = deep_lift(model, x_of(arrays), baseline=start_of(arrays), multipliers=True, precision=precision)
-    equal(multipliers.maps["image"], arrays["A/attr/deeplift_nomult_baseline"], tolerance, but=FLIPPED[precision])
+    equal(multipliers.maps["image"], arrays["A/attr/deeplift_nomult_baseline"], tolerance, but=OFF[precision])
     # What an unpatched Captum returns is not complete, so a test that it passed would be none.
     wrong = arrays["A/attr_captum_bug/deeplift_baseline"]
     assert numpy.abs(found.maps["image"] - wrong).max() > 1e-3 * numpy.abs(wrong).max()
