@@ -14,18 +14,18 @@ import typing
 
 import numpy
 
+from dataset_models.images.geometry import linear_wcs
+from dataset_models.images.headers import Keywords
 from tools.errors import UserError
 
 MODES = ("area", "reduced")
 
 _SIGNATURE = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
 _START, _SIZE, _CODING, _TILE, _END = b"\xff\x4f", b"\xff\x51", b"\xff\x52", b"\xff\x90", b"\xff\xd9"
-_TEXT_KEYS = ("DATE-OBS", "TELESCOP", "INSTRUME", "CTYPE1", "CTYPE2", "CUNIT1", "CUNIT2")
-_NUMBER_KEYS = (
+_TEXT_KEYS = ("DATE-OBS", "TELESCOP", "INSTRUME", "DETECTOR", "CONTENT", "CTYPE1", "CTYPE2", "CUNIT1", "CUNIT2")
+_POINTING_KEYS = ("CRVAL1", "CRVAL2", "CROTA2")
+_DESCRIBING_KEYS = (
     "WAVELNTH",
-    "CRVAL1",
-    "CRVAL2",
-    "CROTA2",
     "DSUN_OBS",
     "RSUN_OBS",
     "CRLN_OBS",
@@ -189,7 +189,7 @@ def _main_header(content, begin, end, path):
 
 
 def stored_header(jp2):
-    """The FITS keywords that Helioviewer stores as XML: dict of str to str, empty where there are none.
+    """The FITS keywords that Helioviewer stores as XML: dict of str (upper case) to str, empty where there are none.
 
     Raises
     ------
@@ -207,8 +207,8 @@ def stored_header(jp2):
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise UserError(f"{jp2.path}: its XML header cannot be read ({error})") from error
-    entries = root if root.tag == "fits" else root.find("fits")
-    return {} if entries is None else {entry.tag: (entry.text or "").strip() for entry in entries}
+    entries = next((element for element in (root, *root) if element.tag.lower() == "fits"), ())
+    return {entry.tag.upper(): (entry.text or "").strip() for entry in entries}
 
 
 def level_for(jp2, *, size, crop=None):
@@ -322,21 +322,14 @@ def centred_crop(jp2, *, width, centre=(0.0, 0.0), multiple=1):
     Raises
     ------
     UserError
-        The file states no pointing, which a centre on the sky needs.
+        The file states no pointing, which a centre on the sky needs; the card is named.
     """
     if centre is None:
         column, row = jp2.width / 2, jp2.height / 2
     else:
-        stored = stored_header(jp2)
-        try:
-            angle = numpy.deg2rad(float(stored.get("CROTA2") or 0))
-            x, y = (centre[axis] - float(stored.get(f"CRVAL{axis + 1}") or 0) for axis in (0, 1))
-            along = (numpy.cos(angle) * x + numpy.sin(angle) * y) / float(stored["CDELT1"])
-            across = (numpy.cos(angle) * y - numpy.sin(angle) * x) / float(stored["CDELT2"])
-            column = float(stored["CRPIX1"]) - 0.5 + along
-            row = jp2.height - (float(stored["CRPIX2"]) - 0.5 + across)
-        except (KeyError, ValueError) as error:
-            raise UserError(f"{jp2.path}: does not say where it points; a crop around a point of the sky needs that") from error
+        wcs = linear_wcs(Keywords(stored_header(jp2), jp2.path))
+        x, y = wcs.reference + numpy.linalg.inv(wcs.matrix) @ (numpy.array(centre) - wcs.value)
+        column, row = x + 0.5, jp2.height - (y + 0.5)
     left, top = (multiple * round((place - width / 2) / multiple) for place in (column, row))
     return Crop(left, top, width)
 
@@ -344,21 +337,21 @@ def centred_crop(jp2, *, width, centre=(0.0, 0.0), multiple=1):
 def _wcs(jp2, crop, size, level):
     """FITS keywords of the crop at a size, rows from the bottom."""
     stored = stored_header(jp2)
-    wcs = {key: stored[key] for key in _TEXT_KEYS if stored.get(key)}
-    try:
-        wcs |= {key: float(stored[key]) for key in _NUMBER_KEYS if stored.get(key)}
-        if not all(stored.get(name + axis) for name in ("CRPIX", "CDELT") for axis in "12"):
-            return {}
-        step, scale = 1 << level, size / crop.width
-        shift = (step - 1) / 2  # a wavelet sample stands at the first of its pixels, not in their middle
-        # Columns count from the left and rows from the top in the code stream; rows from the bottom in FITS.
-        from_left = float(stored["CRPIX1"]) - crop.left + shift
-        from_bottom = float(stored["CRPIX2"]) - (jp2.height - crop.top - crop.width) - shift
-        for axis, place in (("1", from_left), ("2", from_bottom)):
-            wcs["CRPIX" + axis] = (place - 0.5) * scale + 0.5
-            wcs["CDELT" + axis] = float(stored["CDELT" + axis]) / scale
-    except ValueError as error:
-        raise UserError(f"{jp2.path}: its header holds text where numbers belong ({error})") from error
+    keywords = Keywords(stored, jp2.path)
+    wcs = {key: keywords.text(key) for key in _TEXT_KEYS if keywords.text(key)}
+    wcs |= {key: number for key in _DESCRIBING_KEYS if (number := keywords.described(key)) is not None}
+    if not all(stored.get(name + axis) for name in ("CRPIX", "CDELT") for axis in "12"):
+        return {}
+    wcs |= {key: keywords.number(key, purpose="where it points") for key in _POINTING_KEYS if stored.get(key)}
+    pointing = {name: [keywords.number(name + axis, purpose="where it points") for axis in "12"] for name in ("CRPIX", "CDELT")}
+    step, scale = 1 << level, size / crop.width
+    shift = (step - 1) / 2  # a wavelet sample stands at the first of its pixels, not in their middle
+    # Columns count from the left and rows from the top in the code stream; rows from the bottom in FITS.
+    from_left = pointing["CRPIX"][0] - crop.left + shift
+    from_bottom = pointing["CRPIX"][1] - (jp2.height - crop.top - crop.width) - shift
+    for axis, place, width in zip("12", (from_left, from_bottom), pointing["CDELT"], strict=True):
+        wcs["CRPIX" + axis] = (place - 0.5) * scale + 0.5
+        wcs["CDELT" + axis] = width / scale
     return wcs
 
 

@@ -58,6 +58,13 @@ def from_file(path):
         return None
 
 
+def is_by_product(path):
+    """Whether a file of an image folder is no image but what our scripts keep beside images, or hidden."""
+    path = pathlib.Path(path)
+    beside = path.suffix == ".json" and path.with_suffix(".npy").exists()
+    return beside or path.name.startswith((".", "manifest.sqlite")) or path.name in (RECORD, "contact_sheet.png")
+
+
 def _keywords(text):
     try:
         wcs = json.loads(text)

@@ -16,7 +16,9 @@ import re
 import numpy
 
 from dataset_models import goes_xrs
-from dataset_models.SDO.AIA.aia_images import downsample, read_fits
+from dataset_models.images import fits_files
+from dataset_models.images.headers import Keywords
+from dataset_models.SDO.AIA.aia_images import downsample
 from dataset_models.solar_data import Availability, Channel
 from dataset_models.xray_flux_data import XRayFluxData
 from tools.errors import UserError
@@ -67,7 +69,7 @@ class Swap174(XRayFluxData):
         return self.inputs_around(self._read(path), time, origin=path)
 
     def image_header(self, path):
-        header = read_fits(path)[1]
+        header = fits_files.read(path)[1]
         factor = SIZE // self.image_size
         for axis in ("1", "2"):
             header["CRPIX" + axis] = (header["CRPIX" + axis] - 0.5) / factor + 0.5
@@ -86,9 +88,10 @@ class Swap174(XRayFluxData):
         return Availability((str(self.folder), str(store)), len(self._files), tuple(missing))
 
     def _read(self, path):
-        pixels, header = read_fits(path)
-        if pixels.shape != (SIZE, SIZE) or header.get("INSTRUME") != "SWAP":
-            found = f"{header.get('INSTRUME')} of {' x '.join(map(str, pixels.shape))}"
+        pixels, header = fits_files.read(path)
+        instrument = Keywords(header, path).text("INSTRUME")
+        if pixels.shape != (SIZE, SIZE) or instrument != "SWAP":
+            found = f"{instrument or 'no instrument'} of {' x '.join(map(str, pixels.shape))}"
             raise UserError(f"{path}: expected a SWAP image of {SIZE} x {SIZE} pixels, received {found}")
         image = downsample(pixels[::-1, :, None], self.image_size)
         if numpy.ptp(image) == 0 or not numpy.isfinite(image).all():

@@ -10,9 +10,11 @@ import pytest
 from astropy.io import fits
 
 from dataset_models import goes_xrs, image_cache
+from dataset_models.images import fits_files, quality
 from dataset_models.SDO.AIA import aia_files, aia_images
 from dataset_models.SDO.AIA.degradation import degradation, response_table_path
 from dataset_models.SDO.AIA.fdl_1 import AIA8
+from tools import notes
 from tools.errors import UserError
 
 START = numpy.datetime64("2014-06-17T21:00", "s")
@@ -96,6 +98,28 @@ def test_names_tell_time_and_channel():
     assert aia_files.parse_name("20140617_2136_AIA_08_1024_1024.dat") == (numpy.datetime64("2014-06-17T21:36:00"), None)
     for other in ("AIA20141317_2136_0094.fits", "20140617_2136_AIA_10_512_512.dat", "notes.txt"):
         assert aia_files.parse_name(other) == (None, None)
+
+
+def test_names_of_jsoc_and_of_the_vso():
+    for name, time, channel in (
+        ("aia.lev1_euv_12s.2012-07-19T073001Z.171.image.fits", "2012-07-19T07:30:01", 171),
+        ("aia.lev1_uv_24s.2014-06-17T213618Z.1600.image_lev1.fits", "2014-06-17T21:36:18", 1600),
+        ("aia.lev1.171A_2014-06-17T21_36_11.34Z.image_lev1.fits", "2014-06-17T21:36:11", 171),
+        ("aia_lev1_304a_2014_06_17t21_36_07_12z_image_lev1.fits", "2014-06-17T21:36:07", 304),
+    ):
+        assert aia_files.parse_name(name) == (numpy.datetime64(time), channel)
+        assert aia_files.is_level_1(name)
+    assert aia_files.parse_name("aia_lev1_304a_2014_13_17t21_36_07_12z_image_lev1.fits") == (None, None)
+
+
+def test_names_that_no_pattern_knows_are_counted(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(notes, "_SAID", set())
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("AIA20140617_2136_0171.fits", "newest.fits"):
+        (folder / name).touch()
+    assert len(aia_files.find_frames(folder)) == 1
+    assert "1 file is left out, of names that no pattern knows (newest.fits)" in capsys.readouterr().err
 
 
 def test_frames_come_in_the_order_of_time_with_their_channels(tmp_path):
@@ -203,7 +227,7 @@ def test_registration_reads_pc_matrices_and_pointing_offsets():
 
 
 def test_real_full_disk_image_is_registered(shared):
-    pixels, header = aia_images.read_fits(shared / "fits" / "swap_lv1_20110607_063329.fits")
+    pixels, header = fits_files.read(shared / "fits" / "swap_lv1_20110607_063329.fits")
     image = aia_images.register(pixels, header)
     profile = numpy.hypot(*(numpy.indices(image.shape) - 511.5)) * 2.4
     # The corona at 174 Angstrom falls off outside the limb, alike on all four sides of a centred disk.
@@ -217,7 +241,7 @@ def test_real_full_disk_image_is_registered(shared):
 
 def test_a_real_aia_cutout_is_read_but_is_no_full_disk(shared, tmp_path):
     path = shared / "fits" / "aia_171_cutout.fits"
-    pixels, header = aia_images.read_fits(path)
+    pixels, header = fits_files.read(path)
     assert pixels.shape == (705, 769)
     assert (header["WAVELNTH"], header["QUALITY"]) == (171, 0)
     with pytest.raises(UserError, match="expected a level 1 image of 4096 x 4096 pixels, received 705 x 769"):
@@ -245,9 +269,69 @@ def test_bad_fits_is_refused_in_one_line(tmp_path, pixels, cards, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("cards", "message"),
+    [
+        ({"CRPIX1": "nan"}, r"does not say where it points \(CRPIX1 = nan\)"),
+        ({"CRVAL2": fits.card.UNDEFINED}, r"does not say where it points \(CRVAL2 is blank\)"),
+        ({"EXPTIME": "nan"}, r"does not say how long it was exposed \(EXPTIME = nan\)"),
+        ({"QUALITY": "text"}, r"does not say whether it is sound \(QUALITY = text\)"),
+        ({"QUALITY": "0x00000200"}, "rejected by its QUALITY: more than 1% of pixels missing"),
+        ({"WAVELNTH": "MISSING"}, r"does not say which channel it is of \(WAVELNTH = MISSING\)"),
+        ({"INSTRUME": "HMI_FRONT2"}, "expected an image of SDO/AIA, but its header says HMI_FRONT2"),
+        ({"CTYPE1": "CRLN-CEA"}, "expected a full-disk image in helioprojective coordinates, received CTYPE1 = CRLN-CEA"),
+    ],
+)
+def test_cards_that_the_result_needs_are_named(tmp_path, cards, message):
+    path = write_synoptic(tmp_path / "AIA20140617_2136_0171.fits", sun(), 171)
+    with fits.open(path) as hdus:
+        pixels, header = hdus[1].data.copy(), hdus[1].header.copy()
+    del header["OSCNMEAN"]  # astropy does not write such cards
+    header.update(cards)
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(pixels, header)]).writeto(path, overwrite=True)
+    with pytest.raises(UserError, match=message) as caught:
+        aia_images.prepare(path, size=64, channel=171)
+    assert str(path) in str(caught.value)
+
+
+def test_cards_as_texts_and_a_time_with_a_leap_second_are_read(tmp_path):
+    path = write_synoptic(tmp_path / "AIA20140617_2136_0171.fits", sun(), 171)
+    expected = aia_images.prepare(path, size=64)
+    with fits.open(path) as hdus:
+        pixels, header = hdus[1].data.copy(), hdus[1].header.copy()
+    del header["OSCNMEAN"]
+    header.update({"EXPTIME": "2.0", "WAVELNTH": "171.0", "QUALITY": "0x40000000", "CRPIX1": "512.5", "HGLN_OBS": "nan"})
+    header["DATE-OBS"] = "2012-06-30T23:59:60"
+    renamed = tmp_path / "newest.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(pixels, header)]).writeto(renamed)
+    found = aia_images.prepare(renamed, size=64)
+    left = [degradation(171, numpy.datetime64(time)) for time in ("2014-06-17T21:36", "2012-07-01")]
+    numpy.testing.assert_allclose(found, expected * left[0] / left[1], rtol=1e-5)
+
+
+def test_the_genuine_synoptic_frame_is_read_and_kept_in_the_cache(shared, tmp_path):
+    genuine = shared / "fits" / "aia_synoptic_lev1.5_94_2014-06-06.fits"
+    image = aia_images.prepare(genuine, size=256)
+    assert image.shape == (256, 256)
+    pixels, _ = fits_files.read(genuine)
+    left = degradation(94, numpy.datetime64("2014-06-06"))
+    expected = pixels[::-1].reshape(256, 4, 256, 4).mean((1, 3)) / 2.902057 / left
+    numpy.testing.assert_allclose(image, expected, atol=1e-4)
+    profile = numpy.hypot(*(numpy.indices(image.shape) - 127.5)) * 9.6
+    assert image[profile < 900].mean() > 5 * image[profile > 1200].mean()
+    cache = image_cache.ImageCache(tmp_path, {"name": "aia94"}, (256, 256))
+    convert = functools.partial(prepare_first, size=256)
+    assert cache.convert({"a": (genuine,)}, convert, root=genuine.parent, label="convert") == {}
+    numpy.testing.assert_array_equal(cache.read("a"), image)
+
+
+def prepare_first(paths, *, size):
+    return aia_images.prepare(paths[0], size=size)
+
+
 def test_harmless_quality_bits_pass():
-    assert aia_images.quality_damage(0x40000000 | 0x100 | 0x10) == []
-    assert aia_images.quality_damage(-2147483648) == ["no image"]
+    assert quality.damage(0x40000000 | 0x100 | 0x10, "AIA") == []
+    assert quality.damage(-2147483648, "AIA") == ["no image"]
 
 
 def test_damaged_files_are_refused(tmp_path):

@@ -1,15 +1,21 @@
 """Magnetogram readers: jpg, JPEG 2000 and FITS give one geometry, and damaged files are refused."""
 
+import pathlib
+import warnings
+
 import astropy.units as u
 import numpy
 import pytest
+import sunpy.data.test
 import sunpy.map
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from PIL import Image
 
+from dataset_models.images import fits_files
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
+from tools import notes
 from tools.errors import UserError
 
 SPOT = (310.0, -455.0)  # arcsec, west and north of disk centre
@@ -202,3 +208,151 @@ def test_the_way_of_decoding_is_an_option_of_the_data_set(shared, tmp_path):
         shift = 0.0 if decoding == "area" else 15 / 32
         assert data.image_header(path)["CRPIX1"] == pytest.approx(128.5 + shift)
     assert 0 < numpy.abs(images[0] - images[1]).mean() < 0.05
+
+
+# Archives' own headers, and what is no magnetogram
+
+
+def changed(path, **cards):
+    """The file with other cards; None takes one away."""
+    with fits.open(path) as hdus:
+        gauss, header = hdus[1].data.copy(), hdus[1].header.copy()
+    for card, value in cards.items():
+        card = card.replace("__", "-")
+        if value is None:
+            header.remove(card, ignore_missing=True)
+        else:
+            header[card] = value
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(gauss, header)]).writeto(path, overwrite=True, checksum=True)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("cards", "message"),
+    [
+        ({"CROTA2": "nan"}, r"does not say where it points \(CROTA2 = nan\)"),
+        ({"CRVAL1": fits.card.UNDEFINED}, r"does not say where it points \(CRVAL1 is blank\)"),
+        ({"CRPIX2": None}, r"does not say where it points \(CRPIX2 is missing\)"),
+        ({"CDELT1": "text"}, r"does not say where it points \(CDELT1 = text\)"),
+        ({"QUALITY": "0x80000000"}, "rejected by its QUALITY: no observable"),
+        ({"QUALITY": 0x4000}, "rejected by its QUALITY: image stabilisation loop open"),
+        ({"QUALITY": "nan"}, r"whether it is sound \(QUALITY = nan\)"),
+        ({"BUNIT": "DN/s"}, "expected a magnetogram in gauss, received values in DN/s"),
+        ({"CONTENT": "CONTINUUM INTENSITY"}, "expected an SDO/HMI magnetogram, but its header says CONTINUUM INTENSITY"),
+        ({"TELESCOP": "SOHO", "INSTRUME": "MDI"}, "expected an SDO/HMI magnetogram, but its header says SOHO MDI"),
+        ({"WAVELNTH": 171}, "but its header says 171"),
+        ({"RSUN_OBS": "nan", "DSUN_OBS": None, "DATE__OBS": "MISSING"}, r"how large the Sun is \(RSUN_OBS = nan\)"),
+    ],
+)
+def test_headers_that_cannot_be_used_are_one_line(tmp_path, cards, message):
+    path = changed(write_fits(tmp_path / "hmi.m_720s.20140301_000125_TAI.magnetogram.fits", angle=0.0), **cards)
+    with pytest.raises(UserError, match=message) as caught:
+        magnetogram_images.read(path, size=64)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"QUALITY": 0x400},
+        {"QUALITY": "0x00010000"},
+        {"RSUN_OBS": "nan"},
+        {"RSUN_OBS": None, "DSUN_OBS": None},
+        {"HGLN_OBS": "nan", "DSUN_OBS": "nan", "CRLN_OBS": fits.card.UNDEFINED},
+        {"DATE__OBS": "2016-12-31T23:59:60"},
+        {"CRVAL1": "3.5", "BUNIT": "Mx/cm^2"},
+    ],
+)
+def test_headers_that_only_lack_a_description_are_read(tmp_path, cards):
+    path = write_fits(tmp_path / "hmi.m_720s.20140301_000125_TAI.magnetogram.fits", angle=20.0)
+    expected = magnetogram_images.read(path, size=64)
+    found = magnetogram_images.read(changed(path, **cards), size=64)
+    assert numpy.abs(found.image - expected.image)[16:48, 16:48].max() < 1e-6
+    assert numpy.mean(found.image != expected.image) < 0.06, "the limb, where the radius was found in another way"
+    assert all(numpy.isfinite(value) for value in found.header.values() if isinstance(value, float))
+
+
+def test_degrees_in_place_of_arcsec_as_sunpy_writes_them(tmp_path):
+    path = write_fits(tmp_path / "hmi.m_720s.20140301_000125_TAI.magnetogram.fits", angle=20.0)
+    expected = magnetogram_images.read(path, size=64).image
+    source = sunpy.map.Map(str(path))
+    target = source.wcs.deepcopy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of radii that differ in the last digit
+        reprojected = source.reproject_to(target)
+    saved = tmp_path / "saved" / path.name
+    saved.parent.mkdir()
+    reprojected.save(saved)
+    _, header = fits_files.read(saved)
+    assert header["CUNIT1"] == "deg"
+    assert "RSUN_OBS" not in header
+    found = magnetogram_images.read(saved, size=64).image
+    assert numpy.abs(found - expected)[16:48, 16:48].max() < 2e-3
+
+
+def test_missing_pixels_on_the_disk_are_refused_not_read_as_0_gauss(tmp_path):
+    path = write_fits(tmp_path / "hmi.m_720s.20140301_000125_TAI.magnetogram.fits", angle=0.0)
+    with fits.open(path) as hdus:
+        gauss, header = hdus[1].data.copy(), hdus[1].header.copy()
+    for lost, message in ((gauss.shape[0] // 2, "% of the disk is missing"), (3, None)):
+        damaged = gauss.copy()
+        damaged[:lost] = numpy.nan
+        damaged[200, 200] = numpy.inf
+        fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(damaged, header)]).writeto(path, overwrite=True)
+        if message:
+            with pytest.raises(UserError, match=message):
+                magnetogram_images.read(path, size=64)
+        else:
+            assert 0 < magnetogram_images.read(path, size=64).image[32, 32, 0] < 1
+
+
+def test_other_instruments_and_observables_are_refused_by_name(shared):
+    folder = pathlib.Path(sunpy.data.test.rootdir)
+    others = {
+        folder / "2013_05_13__16_54_06_137__SOHO_LASCO_C3_white-light.jp2": "SOHO LASCO C3",
+        folder / "2013_06_24__17_31_30_84__SDO_AIA_AIA_193.jp2": "SDO AIA_2 193",
+        folder / "2023_01_31__03_39_23_200__SDO_HMI_HMI_continuum.jp2": "SDO HMI_FRONT2 CONTINUUM INTENSITY",
+        folder / "2022_04_01__00_00_45__SOLO-EUI-FSI_EUI_FSI_174.jp2": "SOLO/EUI/FSI EUI FSI 174",
+        folder / "resampled_hmi.fits": "SDO/HMI HMI_FRONT2 HMI CONTINUUM INTENSITY",
+        folder / "aia_171_level1.fits": "SDO/AIA AIA_3 AIA 171",
+        shared / "fits" / "mdi.fd_M_96m_lev182.20110401_000000_TAI.data.fits": "SOHO MDI Full Disk 96m Magnetogram",
+        shared / "fits" / "swap_lv1_20110607_063329.fits": "PROBA2 SWAP",
+        shared / "fits" / "aia_synoptic_lev1.5_94_2014-06-06.fits": "SDO/AIA AIA_4 94",
+    }
+    for path, words in others.items():
+        with pytest.raises(UserError, match="expected an SDO/HMI magnetogram, but its header says") as caught:
+            magnetogram_images.read(path, size=64)
+        assert words in str(caught.value)
+
+
+def test_where_nothing_says_what_it_is_the_user_is_told_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(notes, "_SAID", set())
+    for name in ("a.jpg", "b.jpg", "HMI.m2026.02.01_00.00.00.jpg"):
+        Image.fromarray(numpy.arange(4096, dtype="uint8").reshape(64, 64)).save(tmp_path / name)
+        magnetogram_images.read(tmp_path / name, size=64)
+    said = capsys.readouterr().err
+    assert said.count("neither its name nor its header says what it is; it is taken for an HMI magnetogram") == 1
+    assert str(tmp_path / "a.jpg") in said
+    Image.fromarray(numpy.arange(4096, dtype="uint8").reshape(64, 64)).save(tmp_path / "AIA.171.2026.02.01_00.00.00.jpg")
+    with pytest.raises(UserError, match=r"expected an SDO/HMI magnetogram, but its name says AIA\.171"):
+        magnetogram_images.read(tmp_path / "AIA.171.2026.02.01_00.00.00.jpg", size=64)
+
+
+def test_names_of_the_vso_and_of_near_real_time():
+    time_of = magnetogram_images.time_of
+    assert time_of("hmi.M_720s_nrt.20250504_150000_TAI.1.magnetogram.fits") == numpy.datetime64("2025-05-04T14:59:23")
+    assert time_of("hmi.M_720s_nrt.20250504_150000_TAI.fits") == numpy.datetime64("2025-05-04T14:59:23")
+    assert time_of("hmi_m_45s_2011_06_07_06_33_00_tai_magnetogram.fits") == numpy.datetime64("2011-06-07T06:32:26")
+    assert time_of("hmi.ic_45s.2011.06.07_06_33_00_TAI.continuum.fits") is None
+
+
+def test_names_that_no_pattern_knows_are_counted_and_three_are_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(notes, "_SAID", set())
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("HMI.m2026.02.01_00.00.00.jpg", "a.fits", "b.fits", "c.fits", "d.fits", "conversion.json", "manifest.sqlite"):
+        (folder / name).write_text("{}")
+    for _ in range(2):
+        assert len(magnetogram_images.scan(folder)) == 1
+    said = capsys.readouterr().err
+    assert said.count("4 files are left out, of names that no pattern knows (a.fits, b.fits, c.fits, ...)") == 1

@@ -4,6 +4,7 @@ import numpy
 import pytest
 
 from dataset_models import flare_catalogue, goes_xrs
+from dataset_models.images import fits_files
 from dataset_models.SDO.AIA import aia_images
 from dataset_models.SDO.AIA.fdl_1 import AIA8
 from dataset_models.SDO.HMI import magnetogram_images
@@ -181,7 +182,7 @@ def test_an_undegraded_archive_keeps_the_counts_of_launch(tmp_path, sun):
     new = archive.write_aia_fits(tmp_path / "new", image, TIME, degraded=False)
     aged = archive.write_aia_fits(tmp_path / "aged", image, TIME, degraded=True)
     index = AIA_CHANNELS.index("304")
-    pixels = [aia_images.read_fits(files[index])[0].sum() for files in (new, aged)]
+    pixels = [fits_files.read(files[index])[0].sum() for files in (new, aged)]
     assert pixels[1] / pixels[0] == pytest.approx(aia_images.degradation(304, TIME), rel=0.02)
     assert pixels[1] < 0.8 * pixels[0]
 

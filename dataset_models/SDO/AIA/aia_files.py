@@ -8,6 +8,8 @@ import re
 
 import numpy
 
+from dataset_models import picture_tree
+from tools import notes
 from tools.errors import UserError
 
 CHANNELS = (94, 131, 171, 193, 211, 304, 335, 1600)  # Angstrom
@@ -15,7 +17,19 @@ REFERENCE = 171  # the channel that gives a level 1 frame its time: each channel
 APART = numpy.timedelta64(24, "s")  # of exposures in one level 1 frame; the cadence at 1600 Angstrom
 
 _FITS_NAME = re.compile(r"AIA(\d{8})_(\d{4})(\d{2})?_(\d{4})\.fits?(\.gz)?", re.IGNORECASE)
-_LEVEL_1_NAME = re.compile(r"aia\.lev1_(?:euv_12s|uv_24s)\.(\d{4}-\d\d-\d\dT\d{6})Z\.(\d+)\.image_lev1\.fits", re.IGNORECASE)
+_LEVEL_1_NAMES = (
+    # JSOC's: aia.lev1_euv_12s.2014-06-17T213610Z.171.image_lev1.fits, and with only .image where that segment was asked for
+    re.compile(
+        r"aia\.lev1(?:_\w+)?\.(?P<date>\d{4}-\d\d-\d\d)T(?P<clock>\d{6})Z\.(?P<channel>\d+)\.image(?:_lev1)?\.fits",
+        re.IGNORECASE,
+    ),
+    # The VSO's, as sunpy writes them: aia.lev1.171A_2014-06-17T21_36_11.34Z.image_lev1.fits, or all with underscores
+    re.compile(
+        r"aia[._]lev1(?:_\w+?)?[._](?P<channel>\d+)a_(?P<date>\d{4}[-_]\d\d[-_]\d\d)t(?P<clock>\d\d_?\d\d_?\d\d)"
+        r"(?:[._]\d+)?z[._]image(?:_lev1)?\.fits",
+        re.IGNORECASE,
+    ),
+)
 _LEGACY_NAME = re.compile(r"(\d{8})_(\d{4})_AIA_08_1024_1024\.dat", re.IGNORECASE)
 
 
@@ -70,18 +84,21 @@ def find_frames(folder):
     folder : str or pathlib.Path
         With ``YYYYMMDD_HHMM_AIA_08_1024_1024.dat`` files, or FITS files named as JSOC's synoptic archive names them,
         ``YYYY/MM/DD/H0000/AIAYYYYMMDD_HHMM_0094.fits``, or as it names level 1,
-        ``aia.lev1_euv_12s.2014-06-17T213610Z.171.image_lev1.fits``; any other file is ignored. Where several kinds have a
-        time, one with all channels is taken before one that lacks some, then level 1 before synoptic before legacy.
+        ``aia.lev1_euv_12s.2014-06-17T213610Z.171.image_lev1.fits``, or as sunpy names level 1 from the VSO. Files with
+        other names are counted in a note. Where several kinds have a time, one with all channels is taken before one that
+        lacks some, then level 1 before synoptic before legacy.
 
     Returns
     -------
     list of Frame
         Frames without all eight channels included.
     """
-    legacy, channels, level_1 = {}, {}, []
+    legacy, channels, level_1, unknown = {}, {}, [], []
     for path in sorted(pathlib.Path(folder).rglob("*")):
         time, channel = parse_name(path)
         if time is None:
+            if path.is_file() and not picture_tree.is_by_product(path):
+                unknown.append(path)
             continue
         if channel is None:
             legacy[time] = path
@@ -89,6 +106,7 @@ def find_frames(folder):
             level_1.append(path)
         elif channel in CHANNELS:
             channels.setdefault(time, {})[channel] = path
+    notes.note_unknown_names(folder, unknown, expected="AIA20140617_2136_0171.fits")
     candidates = [Frame(time, (path,), CHANNELS) for time, path in legacy.items()]
     for time, found in channels.items():
         present = tuple(channel for channel in CHANNELS if channel in found)
@@ -127,7 +145,12 @@ def frame_of(path):
 
 def is_level_1(path):
     """Whether a file has the name of a level 1 image."""
-    return _LEVEL_1_NAME.fullmatch(pathlib.Path(path).name) is not None
+    return _level_1_match(path) is not None
+
+
+def _level_1_match(path):
+    name = pathlib.Path(path).name
+    return next((match for pattern in _LEVEL_1_NAMES if (match := pattern.fullmatch(name))), None)
 
 
 def _level_1_frames(paths):
@@ -163,10 +186,11 @@ def _level_1_frame(images, time):
 def parse_name(path):
     """(time, channel) that a file name tells: channel None for legacy arrays, (None, None) for any other file."""
     name = pathlib.Path(path).name
-    match = _LEVEL_1_NAME.fullmatch(name)
+    match = _level_1_match(path)
     if match:
+        digits = re.sub(r"\D", "", match["date"] + match["clock"])
         try:
-            return numpy.datetime64(datetime.datetime.strptime(match[1], "%Y-%m-%dT%H%M%S"), "s"), int(match[2])
+            return numpy.datetime64(datetime.datetime.strptime(digits, "%Y%m%d%H%M%S"), "s"), int(match["channel"])
         except ValueError:
             return None, None
     match, channel = _LEGACY_NAME.fullmatch(name), None

@@ -11,13 +11,13 @@ same for training and for a newly observed image. Nothing of it needs the networ
 The common grid has the disk centre in the image centre, solar north up, west right, and 2458 arcsec on a side.
 """
 
-import gzip
 import pathlib
-import re
-import warnings
 
 import numpy
 
+from dataset_models.images import fits_files, quality
+from dataset_models.images.geometry import linear_wcs
+from dataset_models.images.headers import Keywords
 from dataset_models.SDO.AIA import level_1
 from dataset_models.SDO.AIA.aia_files import CHANNELS, parse_name
 from dataset_models.SDO.AIA.degradation import degradation
@@ -26,35 +26,8 @@ from tools.errors import UserError
 FULL_SIZE = 1024
 PLATE_SCALE = 2.4  # arcsec per pixel at FULL_SIZE
 
-# Bits of QUALITY as level-1 processing at JSOC sets them (its source file quallev1.h).
-QUALITY_BITS = {
-    0: "no flat field",
-    1: "no orbit data",
-    2: "no ancillary science data",
-    3: "no master pointing",
-    4: "limb fit failed",
-    8: "pixels missing",
-    9: "more than 1% of pixels missing",
-    10: "more than 5% of pixels missing",
-    11: "more than 25% of pixels missing",
-    12: "spacecraft not in science mode",
-    13: "eclipse",
-    14: "no sun presence",
-    15: "spacecraft in safe mode",
-    16: "dark image",
-    17: "image stabilisation loop open",
-    18: "calibration image",
-    19: "calibration mode",
-    20: "out of focus",
-    21: "not registered",
-    30: "near real time",
-    31: "no image",
-}
-# Not damaging: missing orbit or ancillary records and the limb fit do not touch the pixels, less than 1% of pixels
-# missing is filled, and near-real-time frames differ from the final ones by calibration files alone.
-DAMAGING_BITS = frozenset(QUALITY_BITS) - {1, 2, 4, 8, 30}
-
 _MAXIMUM_MISSING = 0.01
+_FINEST = 8  # pixels of a file to one of the grid; level 1 has 4
 
 
 def read_frame(paths, *, size, correction_table=None, pointing_table=None):
@@ -111,23 +84,17 @@ def prepare(path, *, size, channel=None, correction_table=None, pointing_table=N
     UserError
         As `read_frame`; or no degradation is known for the time of the image.
     """
-    pixels, header = read_fits(path)
+    pixels, header = fits_files.read(path)
+    keywords = Keywords(header, path)
     if channel is None:
-        channel = header.get("WAVELNTH")
-        if channel not in CHANNELS:
-            raise UserError(f"{path}: expected one of the channels {', '.join(map(str, CHANNELS))}, received {channel}")
+        wavelength = keywords.number("WAVELNTH", purpose="which channel it is of")
+        if wavelength not in CHANNELS:
+            raise UserError(f"{path}: expected one of the channels {', '.join(map(str, CHANNELS))}, received {wavelength:g}")
+        channel = int(wavelength)
     time, _ = parse_name(path)
-    left = degradation(channel, _observed(header, path) if time is None else time, table=correction_table)
+    left = degradation(channel, keywords.time().astype("datetime64[s]") if time is None else time, table=correction_table)
     image = _calibrate(pixels, header, channel, path=path, pointing_table=pointing_table) / numpy.float32(left)
     return downsample(image[..., None], size)[..., 0]
-
-
-def _observed(header, path):
-    """When an image was taken, for files whose name does not tell: datetime64[s]."""
-    try:
-        return numpy.datetime64(str(header.get("T_OBS") or header["DATE-OBS"]).rstrip("Z"), "s")
-    except (KeyError, ValueError) as error:
-        raise UserError(f"{path}: does not say when it was taken; give it its archive name") from error
 
 
 def read_legacy(path):
@@ -167,82 +134,45 @@ def read_channel(path, channel, *, pointing_table=None):
     ------
     UserError
     """
-    return _calibrate(*read_fits(path), channel, path=path, pointing_table=pointing_table)
+    return _calibrate(*fits_files.read(path), channel, path=path, pointing_table=pointing_table)
 
 
 def _calibrate(pixels, header, channel, *, path, pointing_table):
     is_level_1 = level_1.is_level_1(header)
     if not is_level_1 and pixels.shape != (FULL_SIZE, FULL_SIZE):
         raise UserError(f"{path}: expected {FULL_SIZE} x {FULL_SIZE} pixels, received {' x '.join(map(str, pixels.shape))}")
-    if header.get("WAVELNTH") != channel:
-        raise UserError(f"{path}: expected channel {channel}, but its header says WAVELNTH = {header.get('WAVELNTH')}")
-    exposure = header.get("EXPTIME")
-    if not isinstance(exposure, (int, float)) or not exposure > 0:
-        raise UserError(f"{path}: has no exposure time (EXPTIME = {exposure})")
-    damage = quality_damage(header.get("QUALITY", 0))
-    if damage:
-        raise UserError(f"{path}: rejected by its QUALITY: {', '.join(damage)}")
+    keywords = Keywords(header, path)
+    require_usable(keywords, channel)
+    linear_wcs(keywords)  # its errors name the card, which those of aiapy do not
     _require_contrast(pixels, path)
     filled = numpy.where(numpy.isfinite(pixels), pixels, 0).astype("float32")
     if is_level_1:
         filled, header = level_1.register(filled, header, pointing_table=pointing_table, path=path)
+    exposure = keywords.number("EXPTIME")
     return register(filled / numpy.float32(exposure), header, path=path)
 
 
-def read_fits(path):
-    """Pixels and header of the first image in a FITS file, which must be whole.
+def require_usable(keywords, channel):
+    """Raise a `UserError` unless a header is that of a sound AIA image of a channel, with an exposure time.
 
-    Returns
-    -------
-    (numpy.ndarray, astropy.io.fits.Header)
-        Pixels float32 in FITS order, row 0 southernmost; pixels that FITS declares blank are NaN.
-
-    Raises
-    ------
-    UserError
-        Missing, truncated (astropy alone would only warn), with a wrong checksum, or without an image.
+    Parameters
+    ----------
+    keywords : dataset_models.images.headers.Keywords
+    channel : int
+        Angstrom.
     """
-    from astropy.io import fits
-
-    opener = gzip.open if str(path).lower().endswith(".gz") else open
-    try:
-        # Opened here: astropy leaves files open that it fails to read.
-        with (
-            warnings.catch_warnings(record=True, action="always") as caught,
-            opener(path, "rb") as raw,
-            fits.open(raw, checksum=True) as file,
-        ):
-            unit = next((unit for unit in file if unit.is_image and unit.header.get("NAXIS", 0) >= 2), None)
-            if unit is None:
-                raise UserError(f"{path}: holds no image")
-            # Synoptic headers carry a malformed card (OSCNMEAN = nan); repairing it in memory makes the others readable.
-            unit.verify("silentfix")
-            pixels, header = numpy.array(unit.data, "float32"), unit.header.copy()
-    except UserError:
-        raise
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file") from error
-    except Exception as error:  # astropy raises anything on damaged files
-        _refuse_warned(path, caught)
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:100]
-        raise UserError(f"{path}: cannot be read as FITS ({reason})") from error
-    _refuse_warned(path, caught)
-    return pixels, header
-
-
-def _refuse_warned(path, caught):
-    """Raise a `UserError` where astropy only warns, that pixels are not those that were written."""
-    messages = " ".join(str(warning.message) for warning in caught)
-    if "truncated" in messages:
-        raise UserError(f"{path}: is truncated; fetch it again")
-    if re.search(r"(Checksum|Datasum) verification failed", messages):
-        raise UserError(f"{path}: its checksum is wrong; fetch it again")
-
-
-def quality_damage(quality):
-    """Damaging conditions that a QUALITY word names: list of str."""
-    bits = int(quality) & 0xFFFFFFFF
-    return [QUALITY_BITS[bit] for bit in sorted(DAMAGING_BITS) if bits >> bit & 1]
+    instrument = keywords.text("INSTRUME") or keywords.text("TELESCOP")
+    if instrument and "AIA" not in instrument.upper():
+        raise UserError(f"{keywords.path}: expected an image of SDO/AIA, but its header says {instrument}")
+    wavelength = keywords.number("WAVELNTH", purpose="which channel it is of")
+    if wavelength != channel:
+        raise UserError(f"{keywords.path}: expected channel {channel}, but its header says WAVELNTH = {wavelength:g}")
+    exposure = keywords.number("EXPTIME", purpose="how long it was exposed")
+    if exposure <= 0:
+        raise UserError(f"{keywords.path}: has no exposure time (EXPTIME = {exposure:g})")
+    damage = quality.damage(keywords.bits("QUALITY"), "AIA")
+    if damage:
+        raise UserError(f"{keywords.path}: rejected by its QUALITY: {', '.join(damage)}")
 
 
 def _require_contrast(pixels, name):
@@ -283,42 +213,20 @@ def register(pixels, header, *, path="image"):
     """
     from scipy import ndimage
 
-    try:
-        matrix, reference, value = _linear_wcs(header)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: its header does not say where it points ({error})") from error
-    finer = max(1, round(PLATE_SCALE / numpy.sqrt(abs(numpy.linalg.det(matrix)))))
+    wcs = linear_wcs(Keywords(header, path))
+    finer = max(1, round(PLATE_SCALE / wcs.scale))
+    if finer > _FINEST:
+        raise UserError(f"{path}: its header says {wcs.scale:.2g} arcsec per pixel, finer than any AIA image")
     size = FULL_SIZE * finer
     last = size - 1
-    inverse = numpy.linalg.inv(matrix)
-    step = PLATE_SCALE / finer * inverse  # (x, y) of the file per pixel of the grid
-    offset = reference - inverse @ value - step @ (last / 2, last / 2)
+    matrix, offset = wcs.sampling(size, PLATE_SCALE / finer)
     corners = numpy.array([(0, 0), (0, last), (last, 0), (last, last)])
-    if pixels.shape != (size, size) or numpy.abs(corners @ step.T + offset - corners).max() > 0.05:
-        # scipy counts (row, column), that is (y, x)
-        pixels = ndimage.affine_transform(pixels, step[::-1, ::-1], offset[::-1], (size, size), order=1, output=numpy.float32)
-    return downsample(pixels[::-1, :, None], FULL_SIZE)[..., 0]
-
-
-def _linear_wcs(header):
-    """(matrix, reference pixel from 0, value there): arcsec = matrix @ (pixel - reference) + value, (x, y) order."""
-    arcsec = {"arcsec": 1.0, "deg": 3600.0}
-    units = [arcsec[str(header.get(f"CUNIT{axis}", "arcsec")).strip().lower()] for axis in (1, 2)]
-    scale = numpy.array([float(header[f"CDELT{axis}"]) * unit for axis, unit in zip((1, 2), units, strict=True)])
-    if not (numpy.isfinite(scale).all() and scale.all()):
-        raise ValueError(f"CDELT1, CDELT2 = {scale[0]:g}, {scale[1]:g}")
-    if "PC1_1" in header:
-        rotation = numpy.array([[float(header.get(f"PC{i}_{j}", i == j)) for j in (1, 2)] for i in (1, 2)])
+    turned = corners * (-1, 1) + (last, 0)  # rows from the south, and nothing else to do
+    if pixels.shape == (size, size) and numpy.abs(corners @ matrix.T + offset - turned).max() <= 0.05:
+        registered = pixels[::-1]
     else:
-        angle = numpy.radians(float(header.get("CROTA2", 0.0)))
-        ratio = scale[1] / scale[0]
-        rotation = numpy.array([[numpy.cos(angle), -numpy.sin(angle) * ratio], [numpy.sin(angle) / ratio, numpy.cos(angle)]])
-    reference = numpy.array([float(header[f"CRPIX{axis}"]) - 1 for axis in (1, 2)])
-    value = numpy.array([float(header.get(f"CRVAL{axis}", 0.0)) * unit for axis, unit in zip((1, 2), units, strict=True)])
-    matrix = scale[:, None] * rotation
-    if not numpy.isfinite(matrix).all() or numpy.linalg.det(matrix) == 0:
-        raise ValueError("PCi_j is not a rotation")
-    return matrix, reference, value
+        registered = ndimage.affine_transform(pixels, matrix, offset, (size, size), order=1, output=numpy.float32)
+    return downsample(registered[..., None], FULL_SIZE)[..., 0]
 
 
 def downsample(image, size):

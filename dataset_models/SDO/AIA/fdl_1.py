@@ -14,6 +14,8 @@ import numpy
 
 from dataset_models import goes_xrs
 from dataset_models.image_cache import ImageCache
+from dataset_models.images import fits_files
+from dataset_models.images.headers import Keywords
 from dataset_models.SDO.AIA import aia_files, aia_images
 from dataset_models.SDO.AIA.degradation import response_table_path
 from dataset_models.solar_data import Availability, Channel
@@ -147,8 +149,9 @@ class AIA8(XRayFluxData):
         frame = aia_files.frame_of(path)
         observer = _earth(frame.time)
         if not frame.is_legacy:
-            _, header = aia_images.read_fits(pathlib.Path(path))
-            observer |= {keyword: header[keyword] for keyword in observer if isinstance(header.get(keyword), (int, float))}
+            keywords = Keywords(fits_files.read(path)[1], path)
+            stated = {card: keywords.described(card) for card in observer}
+            observer |= {card: number for card, number in stated.items() if number is not None}
         return aia_images.grid_header(self.image_size, frame.time, observer=observer)
 
     def header(self, time):

@@ -17,11 +17,17 @@ import typing
 import numpy
 
 from dataset_models import jpeg2000, picture_tree
+from dataset_models.images import fits_files, quality
+from dataset_models.images.geometry import linear_wcs, solar_radius
+from dataset_models.images.headers import Keywords, utc_from_tai
+from tools import notes
 from tools.errors import UserError
 
 FRAME = 2457.6  # arcsec across
 
-_TAI_MINUS_UTC = ((2017, 37), (2015.5, 36), (2012.5, 35), (2009, 34))  # years from which each applies; SDO began in 2010
+_EXPECTED = "HMI.m2026.02.01_00.00.00.jpg or hmi.M_720s.20260201_000000_TAI.magnetogram.fits"
+_INNER = 0.98  # of the disk's radius, where a magnetogram has no blank pixels
+_MAXIMUM_MISSING = 0.01
 
 
 class Magnetogram:
@@ -62,10 +68,8 @@ def time_of(path):
         time = datetime.datetime(*parts[:6])
     except ValueError:
         return None
-    if form.tai:
-        year = time.year + (time.month - 1) / 12
-        time -= datetime.timedelta(seconds=next(seconds for since, seconds in _TAI_MINUS_UTC if year >= since))
-    return numpy.datetime64(time, "s")
+    time = numpy.datetime64(time, "s")
+    return utc_from_tai(time) if form.tai else time
 
 
 def scan(folder):
@@ -78,7 +82,7 @@ def scan(folder):
     Returns
     -------
     dict of numpy.datetime64 to pathlib.Path
-        In the order of time.
+        In the order of time. Files whose names no pattern knows are counted in a note.
 
     Raises
     ------
@@ -86,17 +90,22 @@ def scan(folder):
         Two files of one time, files of several formats, or pictures converted in different ways: their pixels are not
         interchangeable.
     """
-    found, formats, records = {}, {}, []
+    found, formats, records, unknown = {}, {}, [], []
     for path in sorted(pathlib.Path(folder).rglob("*")):
         if path.name == picture_tree.RECORD:
             records.append(path)
         time = time_of(path)
         if time is None:
+            if path.is_file() and not picture_tree.is_by_product(path):
+                unknown.append(path)
             continue
         if time in found:
             raise UserError(f"{path}: has the same time as {found[time]}; keep one of them")
         found[time] = path
         formats.setdefault(_format_of(path).name, path)
+    notes.note_unknown_names(
+        folder, unknown, expected="HMI.m2026.02.01_00.00.00.jpg or hmi.M_720s.20260201_000000_TAI.magnetogram.fits"
+    )
     if len(formats) > 1:
         raise UserError(f"{folder}: holds images of several formats ({', '.join(map(str, formats.values()))}); separate them")
     picture_tree.require_one_making(folder, records, found.values())
@@ -127,7 +136,8 @@ def read(path, *, size, clip=256.0, decoding="area", expected_source=None):
     Raises
     ------
     UserError
-        Missing, damaged, of another kind or size, all NaN or constant.
+        Missing, damaged, of another instrument, observable or size, unusable by its QUALITY, with pixels missing on the
+        disk, or constant.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -202,6 +212,45 @@ def _require_square(path, shape, size):
         raise UserError(f"{path}: is {width} pixels wide, fewer than the {size} asked for; images are never enlarged")
 
 
+def require_magnetogram(keywords, *, named=False):
+    """Raise a `UserError` where a header says that an image is no sound line-of-sight magnetogram of SDO/HMI.
+
+    Parameters
+    ----------
+    keywords : dataset_models.images.headers.Keywords
+    named : bool
+        Whether the file's name says what it is. Where neither does, a note tells the user, once.
+
+    Notes
+    -----
+    Unusable by QUALITY are images of which `dataset_models.images.quality.HMI_DAMAGING` names a bit.
+    """
+    telescope, instrument, content = (keywords.text(card).upper() for card in ("TELESCOP", "INSTRUME", "CONTENT"))
+    wavelength = keywords.described("WAVELNTH")
+    is_other = not instrument.startswith("HMI") if instrument else telescope and not telescope.startswith("SDO")
+    # SHARPs say "HMI observable", which leaves it to their units
+    is_other = is_other or (content and "MAGNETOGRAM" not in content and content != "HMI OBSERVABLE")
+    if is_other or (wavelength and abs(wavelength - 6173) > 5):
+        words = [keywords.text(card) for card in ("TELESCOP", "INSTRUME", "DETECTOR", "CONTENT", "WAVELNTH")]
+        raise UserError(
+            f"{keywords.path}: expected an SDO/HMI magnetogram, but its header says {' '.join(filter(None, words))}"
+        )
+    if not (named or instrument or "MAGNETOGRAM" in content):
+        text = f"{keywords.path}: neither its name nor its header says what it is; it is taken for an HMI magnetogram"
+        notes.note(text, about="no magnetogram by name or header")
+    damage = quality.damage(keywords.bits("QUALITY"), "HMI")
+    if damage:
+        raise UserError(f"{keywords.path}: rejected by its QUALITY: {', '.join(damage)}")
+
+
+def _is_named(path):
+    """Whether a file's name says that it is an HMI magnetogram; a `UserError` where it says that it is another picture."""
+    name = pathlib.Path(path).name
+    if re.match(r"AIA\.|HMI\.(?!m)", name) and _suffix(path) in ("jpg", "npy"):
+        raise UserError(f"{path}: expected an SDO/HMI magnetogram, but its name says {name.split('.20')[0]}")
+    return _format_of(path) is not None
+
+
 def _read_jpg(path, size, clip, decoding):
     from PIL import Image
 
@@ -212,7 +261,9 @@ def _read_jpg(path, size, clip, decoding):
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error and more for damaged files
         raise _damaged(path, error) from error
     _require_square(path, grey.shape, size)
-    make_header = functools.partial(_picture_header, path, grey.shape[1], size, picture_tree.from_comment(comment))
+    wcs = picture_tree.from_comment(comment)
+    require_magnetogram(Keywords(wcs or {}, path), named=_is_named(path))
+    make_header = functools.partial(_picture_header, path, grey.shape[1], size, wcs)
     return jpeg2000.shrink(grey, size) / numpy.float32(255), make_header, grey.shape[1]
 
 
@@ -221,7 +272,9 @@ def _read_npy(path, size, clip, decoding):
     _require_square(path, image.shape, size)
     if not (numpy.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
         raise UserError(f"{path}: expected values of 0 to 1")
-    make_header = functools.partial(_picture_header, path, image.shape[1], size, picture_tree.from_file(path))
+    wcs = picture_tree.from_file(path)
+    require_magnetogram(Keywords(wcs or {}, path), named=_is_named(path))
+    make_header = functools.partial(_picture_header, path, image.shape[1], size, wcs)
     return jpeg2000.shrink(image, size), make_header, image.shape[1]
 
 
@@ -258,91 +311,82 @@ def _as_header(wcs, scale=1.0):
 
 def _read_jp2(path, size, clip, decoding):
     jp2 = jpeg2000.read(path)
+    require_magnetogram(Keywords(jpeg2000.stored_header(jp2), path), named=_is_named(path))
     picture = jpeg2000.decode(jp2, size=size, mode=decoding)
     return picture.grey / numpy.float32(255), functools.partial(_as_header, picture.wcs), jp2.width
 
 
 def _read_fits(path, size, clip, decoding):
     """Rotate, scale and centre an HMI FITS magnetogram onto the common frame, in one interpolation and area average."""
-    import warnings
-
     import scipy.ndimage
-    from astropy.io import fits
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # A Rice-compressed file cut short only warns; reading every HDU with these as errors catches it.
-            warnings.filterwarnings("error", message=".*(truncated|[Ee]mpty or corrupt).*")
-            with fits.open(path) as hdus:
-                hdu = next((h for h in hdus if h.header.get("NAXIS", 0) == 2 and h.is_image), None)
-                if hdu is None:
-                    raise UserError(f"{path}: holds no image")
-                gauss, header = numpy.asarray(hdu.data, "float32"), hdu.header
-    except UserError:
-        raise
-    except Exception as error:
-        raise _damaged(path, error) from error
-    if "HPLN" not in str(header.get("CTYPE1", "")):
-        raise UserError(f"{path}: expected a full-disk image in helioprojective coordinates, received {header.get('CTYPE1')}")
-    if str(header.get("BUNIT", "Gauss")).strip().lower() not in ("gauss", "g"):
-        raise UserError(
-            f"{path}: expected a magnetogram in gauss, received {header.get('CONTENT', 'values')} in {header['BUNIT']}"
-        )
-    if not numpy.isfinite(gauss).any():
-        raise UserError(f"{path}: every pixel is NaN; the image is empty")
-    scale, angle = float(header["CDELT1"]), _rotation(header)
-    radius = float(header.get("RSUN_OBS") or header.get("R_SUN", 0) * scale)
-    across = min(gauss.shape) * scale
+    gauss, header = fits_files.read(path)
+    keywords = Keywords(header, path)
+    require_magnetogram(keywords, named=_is_named(path))
+    wcs = linear_wcs(keywords)
+    unit = keywords.text("BUNIT")
+    if unit and unit.lower().replace(" ", "") not in _GAUSS:
+        raise UserError(f"{path}: expected a magnetogram in gauss, received {keywords.text('CONTENT') or 'values'} in {unit}")
+    radius = solar_radius(keywords, wcs)
+    across = min(gauss.shape) * wcs.scale
     if not across > 2 * radius > 0:
         raise UserError(f"{path}: expected the full disk ({2 * radius:.0f} arcsec), received a field of {across:.0f} arcsec")
     step = FRAME / size
-    if scale > step:
+    if wcs.scale > step:
         raise UserError(
-            f"{path}: has {scale:.2f} arcsec per pixel, coarser than the {step:.2f} asked for; images are never enlarged"
+            f"{path}: has {wcs.scale:.2f} arcsec per pixel, coarser than the {step:.2f} asked for; images are never enlarged"
         )
-    finer = int(numpy.ceil(step / scale))
+    valid = numpy.isfinite(gauss)
+    _require_whole_disk(path, valid, wcs, radius)
+    finer = int(numpy.ceil(step / wcs.scale))
     count = size * finer
     fine = step / finer
-    # Output (row, column) counted from the centre -> arcsec -> source pixel. Output row 0 is north.
-    cosine, sine = numpy.cos(angle), numpy.sin(angle)
-    matrix = numpy.array([[-cosine, -sine], [-sine, cosine]]) * (fine / scale)
-    centre = numpy.array([float(header["CRPIX2"]) - 1, float(header["CRPIX1"]) - 1])
-    centre -= _rotated(header, cosine, sine) / scale
-    middle = (count - 1) / 2
-    sampled = scipy.ndimage.affine_transform(
-        numpy.nan_to_num(gauss), matrix, centre - matrix @ [middle, middle], (count, count), order=1
-    )
+    matrix, offset = wcs.sampling(count, fine)
+    sampled = scipy.ndimage.affine_transform(numpy.where(valid, gauss, 0), matrix, offset, (count, count), order=1)
     image = (numpy.clip(sampled, -clip, clip) + clip) / (2 * clip)
+    middle = (count - 1) / 2
     row, column = numpy.ogrid[:count, :count]
     image[(row - middle) ** 2 + (column - middle) ** 2 > (radius / fine) ** 2] = 0
     image = image.reshape(size, finer, size, finer).mean((1, 3))
-    return image, functools.partial(_fits_header, header, size), gauss.shape[1]
+    return image, functools.partial(_fits_header, keywords, size), gauss.shape[1]
 
 
-def _fits_header(header, size):
+_GAUSS = ("gauss", "g", "mx/cm^2", "mx/cm**2", "mxcm-2", "mxcm^-2", "mx/cm2")
+
+
+def _require_whole_disk(path, valid, wcs, radius):
+    """Raise a `UserError` where pixels of the disk are missing, not read them as 0 G."""
+    import scipy.ndimage
+
+    count = 512
+    step = 2 * radius / count
+    matrix, offset = wcs.sampling(count, step)
+    seen = scipy.ndimage.affine_transform(valid.astype("uint8"), matrix, offset, (count, count), order=0)
+    row, column = numpy.ogrid[:count, :count]
+    middle = (count - 1) / 2
+    inside = (row - middle) ** 2 + (column - middle) ** 2 < (_INNER * count / 2) ** 2
+    missing = 1 - seen[inside].mean()
+    if missing > _MAXIMUM_MISSING:
+        raise UserError(
+            f"{path}: {100 * missing:.1f}% of the disk is missing (at most {100 * _MAXIMUM_MISSING:.0f}%); leave it out"
+        )
+
+
+def _fits_header(keywords, size):
     """The header of a FITS image on the common frame; None where it does not say when it was taken."""
-    observed = header.get("DATE-OBS") or header.get("DATE_OBS")
-    if not observed:
+    try:
+        time = keywords.time()
+    except UserError:
         return None
-    out = sky_header(numpy.datetime64(str(observed).rstrip("Z"), "s"), size)
-    for key in ("DSUN_OBS", "RSUN_OBS", "CRLN_OBS", "CRLT_OBS", "HGLN_OBS", "HGLT_OBS", "TELESCOP", "INSTRUME"):
-        if key in header:
-            out[key] = header[key]
+    out = sky_header(time.astype("datetime64[s]"), size)
+    for card in ("DSUN_OBS", "RSUN_OBS", "CRLN_OBS", "CRLT_OBS", "HGLN_OBS", "HGLT_OBS"):
+        number = keywords.described(card)
+        if number is not None:
+            out[card] = number
+    for card in ("TELESCOP", "INSTRUME"):
+        if keywords.text(card):
+            out[card] = keywords.text(card)
     return out
-
-
-def _rotation(header):
-    """Angle in radians by which the image is turned, from CROTA2 (JSOC) or a PC matrix (files that sunpy wrote)."""
-    if "CROTA2" in header:
-        return numpy.deg2rad(float(header["CROTA2"]))
-    return numpy.arctan2(float(header.get("PC2_1", 0)), float(header.get("PC1_1", 1)))
-
-
-def _rotated(header, cosine, sine):
-    """CRVAL (arcsec) turned into the axes of the source image: (row, column)."""
-    x, y = float(header.get("CRVAL1", 0)), float(header.get("CRVAL2", 0))
-    return numpy.array([-sine * x + cosine * y, cosine * x + sine * y])
 
 
 _FORMATS = (
@@ -353,7 +397,12 @@ _FORMATS = (
     ),
     _Format(
         "fits",
-        re.compile(r"^hmi\.m_\d+s\.(\d{4})\.?(\d\d)\.?(\d\d)_(\d\d)_?(\d\d)_?(\d\d)_TAI\.(?:\d+\.)?magnetogram\.fits$", re.I),
+        # JSOC's names, near-real-time ones too, and those of the VSO: hmi_m_45s_2011_06_07_06_33_00_tai_magnetogram.fits
+        re.compile(
+            r"^hmi[._]m_\d+s(?:_nrt)?[._](\d{4})[._]?(\d\d)[._]?(\d\d)_(\d\d)_?(\d\d)_?(\d\d)_TAI"
+            r"(?:[._]\d+)?(?:[._]magnetogram)?\.fits(?:\.gz)?$",
+            re.IGNORECASE,
+        ),
         True,
         _read_fits,
     ),

@@ -1,0 +1,45 @@
+"""Remarks on standard error, each said once."""
+
+import os
+import sys
+import threading
+
+_SAID = set()
+_LOCK = threading.Lock()
+_SHOWN = 3
+
+
+def note(text, *, about=None):
+    """Say something that a user should know and that stops nothing.
+
+    Parameters
+    ----------
+    text : str
+    about : hashable, optional
+        What has been said once is not said again in this process: texts with the same subject, by default the same texts.
+    """
+    subject = text if about is None else about
+    with _LOCK:
+        if subject in _SAID:
+            return
+        _SAID.add(subject)
+    print(f"{os.path.basename(sys.argv[0])}: note: {' '.join(text.split())}", file=sys.stderr)
+
+
+def note_unknown_names(folder, paths, *, expected):
+    """Count files whose names no pattern knows, and name three of them.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+    paths : sequence of pathlib.Path
+        Nothing is said when there are none.
+    expected : str
+        A name that would be known.
+    """
+    if not paths:
+        return
+    few = ", ".join(path.name for path in paths[:_SHOWN]) + (", ..." if len(paths) > _SHOWN else "")
+    left_out = "1 file is" if len(paths) == 1 else f"{len(paths)} files are"
+    text = f"{folder}: {left_out} left out, of names that no pattern knows ({few}); expected names like {expected}"
+    note(text, about=("names", str(folder)))
