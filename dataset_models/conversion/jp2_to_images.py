@@ -27,6 +27,8 @@ import numpy
 
 from dataset_models import jpeg2000, picture_tree
 from dataset_models.conversion import contact_sheet
+from dataset_models.images import quality
+from dataset_models.images.headers import Keywords, parse_time
 from tools import atomic_files, command_line
 from tools.errors import UserError
 
@@ -179,10 +181,15 @@ def convert_file(source, *, out, recipe):
         if target is not None and target.exists():
             return "present", target
         jp2 = jpeg2000.read(source)
+        keywords = Keywords(jpeg2000.stored_header(jp2), source)
         if target is None:
-            target = _target(source, jpeg2000.stored_header(jp2), out, recipe)
+            target = _target(source, keywords, out, recipe)
             if target.exists():
                 return "present", target
+        instrument = keywords.text("INSTRUME").upper()[:3]
+        damage = quality.damage(keywords.bits("QUALITY"), instrument) if instrument in ("AIA", "HMI") else []
+        if damage:
+            raise UserError(f"{source}: rejected by its QUALITY: {', '.join(damage)}")
         picture = jpeg2000.decode(jp2, size=recipe.size, mode=recipe.mode, crop=_crop(jp2, recipe))
         if numpy.ptp(picture.grey) == 0:
             raise UserError(f"{source}: every pixel has the same value; the image is empty")
@@ -194,29 +201,27 @@ def convert_file(source, *, out, recipe):
     return "averaged further" if fewer else "converted", target
 
 
-def _target(source, header, out, recipe):
+def _target(source, keywords, out, recipe):
     """Where the picture of a file goes; None when its name does not say and no header is given."""
     match = _NAME.match(source.name)
     if match:
-        date, clock = "-".join(match.groups()[:3]), ":".join(match.groups()[3:6])
+        digits = match.groups()[:6]
+        time = parse_time(f"{'-'.join(digits[:3])}T{':'.join(digits[3:])}")
         wave, product = match[7], (match[8] or "").lower()
-        observed = f"{date}T{clock}"
-    elif header is None:
+        if time is None:
+            raise UserError(f"{source}: its name states an impossible time")
+    elif keywords is None:
         return None
     else:
-        observed = header.get("DATE-OBS") or header.get("DATE_OBS") or "nothing"
-        instrument = header.get("INSTRUME", "")
-        wave = header.get("WAVELNTH", "").split(".")[0] if instrument.startswith("AIA") else None
-        product = header.get("CONTENT", "").lower() if instrument.startswith("HMI") else ""
+        time = keywords.time()
+        instrument = keywords.text("INSTRUME").upper()
+        wave = f"{keywords.described('WAVELNTH') or 0:.0f}" if instrument.startswith("AIA") else None
+        product = keywords.text("CONTENT").lower() if instrument.startswith("HMI") else ""
         product = "continuum" if "continuum" in product else product
-    kind = f"AIA.{int(wave)}." if wave and wave.isdigit() else _HMI_KINDS.get(product)
+    kind = f"AIA.{int(wave)}." if wave and wave.isdigit() and int(wave) else _HMI_KINDS.get(product)
     if kind is None:
         raise UserError(f"{source}: neither its name nor its header says that it is AIA, an HMI magnetogram or HMI continuum")
-    try:
-        time = numpy.datetime64(observed.rstrip("Z"), "s")
-    except ValueError as error:
-        raise UserError(f"{source}: does not say when it was taken ({observed})") from error
-    return out / picture_tree.relative_path(kind, time, recipe.format)
+    return out / picture_tree.relative_path(kind, time.astype("datetime64[s]"), recipe.format)
 
 
 def _crop(jp2, recipe):

@@ -19,6 +19,7 @@ import time
 
 import numpy
 import pytest
+import sunpy.data.test
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -450,6 +451,9 @@ def test_genuine_files_pass(tree, shared):
         checks.check("jp2", jp2, expected | {"source": 10})
     aia = shared / "jp2" / "2021_01_06__00_01_41_13__SDO_AIA_AIA_304.jp2"
     checks.check("jp2", aia, {"time": "2021-01-06T00:01:41Z", "tolerance": 2.0, "source": 13})
+    synoptic = shared / "fits" / "aia_synoptic_lev1.5_94_2014-06-06.fits"
+    expected = {"channel": 94, "size": 1024, "time": "2014-06-06T00:00:00Z", "tolerance": 120.0}
+    assert checks.check("aia", synoptic, expected) == numpy.datetime64("2014-06-06T00:00:01.120")
     for name, day in (("go1520110607.fits", "2011-06-07"), ("sci_xrsf-l2-avg1m_g15_d20140101_v1-0-0.nc", "2014-01-01")):
         checks.check("goes", shared / "xrs" / name, {"day": day, "satellite": 15})
         with pytest.raises(checks.Rejected, match="nothing of 2012-01-01"):
@@ -460,6 +464,29 @@ def test_genuine_files_pass(tree, shared):
         assert helioviewer.parse_closest(record.read_bytes()) == ("191775465", numpy.datetime64("2026-09-06T17:00:05"))
     fields = {"fields": ["beginTime", "classType"]}
     checks.check("json", shared / "json" / "donki_flr_6records.json", fields)
+
+
+def test_sources_whose_headers_give_a_day_and_a_clock_apart_or_lower_case_tags():
+    folder = pathlib.Path(sunpy.data.test.rootdir)
+    lasco = folder / "2013_05_13__16_54_06_137__SOHO_LASCO_C3_white-light.jp2"
+    expected = {"time": "2013-05-13T16:54:06Z", "tolerance": 2.0, "source": 5}
+    assert checks.check("jp2", lasco, expected) == numpy.datetime64("2013-05-13T16:54:06.137")
+    with pytest.raises(checks.Rejected, match="away from"):
+        checks.check("jp2", lasco, expected | {"time": "2013-05-13T17:54:06Z"})
+    continuum = folder / "2023_01_31__03_39_23_200__SDO_HMI_HMI_continuum.jp2"
+    expected = {"time": "2023-01-31T03:39:23Z", "tolerance": 2.0, "source": 18}
+    assert checks.check("jp2", continuum, expected) == numpy.datetime64("2023-01-31T03:39:23.200")
+
+
+def test_a_header_with_a_day_alone_counts_for_that_day(tmp_path):
+    folder = pathlib.Path(sunpy.data.test.rootdir)
+    content = (folder / "2013_05_13__16_54_06_137__SOHO_LASCO_C3_white-light.jp2").read_bytes()
+    path = tmp_path / "mdi.jp2"
+    path.write_bytes(content.replace(b"TIME_OBS", b"TIME_OBX"))
+    expected = {"time": "2013-05-13T16:54:06Z", "tolerance": 2.0, "source": 5}
+    assert checks.check("jp2", path, expected) == numpy.datetime64("2013-05-13T16:54:06")
+    with pytest.raises(checks.Rejected, match="is of 2013-05-13, not of 2013-05-14"):
+        checks.check("jp2", path, expected | {"time": "2013-05-14T00:00:00Z"})
 
 
 def test_a_flipped_bit_in_a_jpeg_2000_body_is_not_seen(tree):

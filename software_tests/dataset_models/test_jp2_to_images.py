@@ -235,3 +235,28 @@ def test_pictures_keep_foreign_comments_apart(tmp_path):
     assert magnetogram_images.read(path, size=64).header["CRPIX1"] == 32.5
     assert picture_tree.from_comment(b"FITS keywords {") is None
     assert picture_tree.from_comment(picture_tree.comment({"CRPIX1": 1.5})) == {"CRPIX1": 1.5}
+
+
+def test_headers_as_they_come_and_unusable_quality(tmp_path):
+    """Odd cards are named or left out; what QUALITY calls unusable becomes no picture."""
+    recipe = Recipe(size=64, mode="area")
+    cases = {
+        "leap.jp2": ({"DATE-OBS": "2016-12-31T23:59:60"}, "2017/01/01/HMI.m2017.01.01_00.00.00.jpg"),
+        "untold.jp2": ({"DSUN_OBS": "nan", "CRLN_OBS": "", "RSUN_OBS": "MISSING"}, "2022/08/02/HMI.m2022.08.02_10.47.53.jpg"),
+        "pointless.jp2": ({"CRPIX1": "nan", "DATE-OBS": "2022-08-02T11:00:00"}, r"where it points (CRPIX1 = nan)"),
+        "flagged.jp2": ({"QUALITY": "0x80000000", "DATE-OBS": "2022-08-02T12:00:00"}, "QUALITY: no observable"),
+        "timeless.jp2": ({"DATE-OBS": "MISSING"}, "when it was taken (DATE-OBS = MISSING)"),
+    }
+    for name, (cards, expected) in cases.items():
+        cards = files.header(128) | cards
+        path = tmp_path / "in" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(files.encode(files.spotted(128, files.header(128)), cards))
+        kind, result = jp2_to_images.convert_file(path, out=tmp_path / "out", recipe=recipe)
+        if expected.endswith(".jpg"):
+            assert (kind, result) == ("converted", tmp_path / "out" / expected)
+            assert magnetogram_images.read(result, size=64).header["CRPIX1"] > 0
+        else:
+            assert kind == "rejected"
+            assert str(path) in result
+            assert expected in result

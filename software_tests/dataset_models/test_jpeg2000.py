@@ -186,3 +186,10 @@ def test_box_lengths_of_64_bits_are_understood(tmp_path):
     for name in ("long.jp2", "open.jp2"):
         jp2 = jpeg2000.read(tmp_path / name)
         assert (jp2.width, jp2.levels) == (64, 5)
+
+
+def test_tags_in_lower_case_count(tmp_path):
+    jp2 = jpeg2000.read(files.write(tmp_path / "a.jp2", 128))
+    lower = jp2._replace(xml=jp2.xml.lower())
+    assert jpeg2000.stored_header(lower).keys() == jpeg2000.stored_header(jp2).keys()
+    assert jpeg2000.decode(lower, size=64).wcs["CRPIX1"] == jpeg2000.decode(jp2, size=64).wcs["CRPIX1"]
