@@ -71,7 +71,6 @@ def network_rate(name):
     import keras
 
     from network_models.sgd import CoupledSGD
-    from network_models.winograd import compile_convolutions
 
     keras.backend.clear_session()
     network = importlib.import_module(f"network_models.full_disk_flare_forecast.{name}")
@@ -79,7 +78,6 @@ def network_rate(name):
     if isinstance(model.output, dict):
         model = keras.Model(model.input, model.output["logits"])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    compile_convolutions(model)
     model.compile(CoupledSGD(1e-5, coupled_decay=1e-3), loss, jit_compile=False)
     random = numpy.random.default_rng(0)
     images, targets = random.random((BATCH, SIZE, SIZE, 1), "float32"), random.integers(0, 2, BATCH)

@@ -52,7 +52,6 @@ class Forecast(Objective):
         import keras
 
         from network_models.metrics import HeidkeSkillScore, MeanLoss, TrueSkillStatistic
-        from network_models.winograd import compile_convolutions
 
         data, width = self.data, model.output.shape[-1]
         if data.task == "regression" and width != 1:
@@ -69,8 +68,8 @@ class Forecast(Objective):
         metrics = [MeanLoss(kind(reduction="none", **keywords), self.class_weights)]
         if data.task == "classification":
             metrics += [TrueSkillStatistic(), HeidkeSkillScore()]
-        whole = self._training.xla and not compile_convolutions(model)
-        model.compile(optimizer=self._optimizer(), loss=loss, weighted_metrics=metrics, jit_compile=whole)
+        xla = self._training.xla
+        model.compile(optimizer=self._optimizer(), loss=loss, weighted_metrics=metrics, jit_compile=xla)
         model.optimizer.build(model.trainable_variables)  # here, since its variables belong to the devices of this scope
 
     def build_metrics(self, model):

@@ -29,9 +29,7 @@ class TrainingOptions:
     scale_rate: bool = option(False, "multiply the learning rate by the number of devices or processes")
     checkpoint_steps: int = option(0, "steps between states within an epoch; 0: after epochs and at signals", least=0)
     mixed_precision: bool = option(False, "compute in float16 where it is safe")
-    xla: bool = option(
-        False, "compile with XLA: on CPUs the wide convolutions of the full-disk networks (faster), else all of a network"
-    )
+    xla: bool = option(False, "compile the network with XLA: pays on GPUs, and on CPUs for the attention network alone")
     allow_large: bool = option(False, "allow networks with more than 150 million parameters")
 
     @property

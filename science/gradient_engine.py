@@ -15,8 +15,7 @@ import weakref
 import numpy
 
 from network_models.layer_calls import replaced
-from network_models.winograd import frozen_convolutions, frozen_kernels, wide_convolutions
-from science.network_structure import default_target, explainable, first_convolutions, last_with_weights, layers_of, logits_of
+from science.network_structure import default_target, explainable, last_with_weights, layers_of, logits_of
 from tools.errors import UserError
 
 RULES = ("plain", "deconvolution", "guided")
@@ -233,9 +232,7 @@ class GradientEngine:
         batch_size : int
             Points at once, in `STREAMS` equal parts; bounds memory, whatever k.
         compiled : bool
-            With XLA, which compiles for each size of a batch anew, so that the last one gets points of weight 0: on CPUs
-            the wide convolutions (`network_models.winograd.frozen_convolutions`), else all of a network. A convolution
-            that takes an image in is then computed for both ends only.
+            With XLA, which compiles for each size of a batch anew, so that the last one gets points of weight 0.
 
         Returns
         -------
@@ -245,16 +242,11 @@ class GradientEngine:
         import tensorflow
 
         ends = [self._tensors(one, slice(0, 1)) for one in (start, end)]
-        wide = wide_convolutions(self.model) if compiled else []
-        kernels = frozen_kernels(wide)
         key = "path", compiled
         if key not in self._functions:
-            linear = self._first_convolutions() if compiled else {}
-            function = tensorflow.function(
-                functools.partial(self._path_gradients, linear, wide), jit_compile=compiled and not wide
-            )
+            function = tensorflow.function(self._path_gradients, jit_compile=compiled)
             points = [tensorflow.TensorSpec((None,), "float64")] * 2
-            self._functions[key] = function.get_concrete_function(*points, ends, kernels)  # before several threads call it
+            self._functions[key] = function.get_concrete_function(*points, ends)  # before several threads call it
         streams = min(STREAMS, batch_size)
         size = batch_size // streams
         if compiled:
@@ -264,7 +256,7 @@ class GradientEngine:
         def part(first):
             some = slice(first, first + size)
             points = [tensorflow.constant(values[some], "float64") for values in (shares, weights)]
-            return self._functions[key](*points, ends, kernels)
+            return self._functions[key](*points, ends)
 
         totals = [numpy.zeros((1, *tensor.shape[1:]), "float64") for tensor in self.model.inputs]
         with concurrent.futures.ThreadPoolExecutor(streams) as pool:
@@ -353,37 +345,18 @@ class GradientEngine:
         _, _, weights = recorded[-1][1]
         return (tensorflow.identity(weights),)
 
-    def _first_convolutions(self):
-        import keras
-
-        calls = self.calls(keras.layers.Conv2D)
-        return {layer: index for index, layer in enumerate(first_convolutions(self.model)) if calls[layer] == 1}
-
-    def _path_gradients(self, linear, wide, shares, weights, ends, kernels):
+    def _path_gradients(self, shares, weights, ends):
         import tensorflow
 
-        def between(first, last, precision):
+        def between(first, last):
             share = tensorflow.reshape(shares, [-1] + [1] * (len(first.shape) - 1))
-            first, last, share = (tensorflow.cast(values, precision) for values in (first, last, share))
-            return first + share * (last - first)
+            exact, far = tensorflow.cast(first, "float64"), tensorflow.cast(last, "float64")
+            return tensorflow.cast(exact + share * (far - exact), first.dtype)
 
-        # A point rounded once falls less often on another side of a ReLU or a maximum.
-        points = [tensorflow.cast(between(*pair, "float64"), pair[0].dtype) for pair in zip(*ends, strict=True)]
-        # The response of a first convolution is linear in the image: both ends tell what it is at all points, and gradients
-        # are summed before they go through it. Its rounding is another one, so not where the last digits are expected.
-        with frozen_convolutions(wide, kernels):
-            responses = {layer: [_response(layer, one[index]) for one in ends] for layer, index in linear.items()}
-            variables = dict(enumerate(points)) | {
-                linear[layer]: between(*pair, pair[0].dtype) for layer, pair in responses.items()
-            }
-            with replaced(linear, "call", lambda layer, _: lambda images: layer.activation(variables[linear[layer]])):
-                explained = self._forward(points)[:, self.target]
-        variables = list(variables.values())
-        gradients = _filled(tensorflow.gradients(explained, variables), variables)
-        gradients = [tensorflow.tensordot(tensorflow.cast(weights, one.dtype), one, 1)[None] for one in gradients]
-        for layer, index in linear.items():
-            (gradients[index],) = tensorflow.gradients(responses[layer][0], [ends[0][index]], gradients[index])
-        return gradients
+        # In float64 and rounded once: a point falls less often on another side of a ReLU or a maximum.
+        points = [between(*pair) for pair in zip(*ends, strict=True)]
+        gradients = _filled(tensorflow.gradients(self._forward(points)[:, self.target], points), points)
+        return [tensorflow.tensordot(tensorflow.cast(weights, one.dtype), one, 1)[None] for one in gradients]
 
     def _contributions(self, *tensors):
         import tensorflow
@@ -484,13 +457,6 @@ def _target(model, target):
     if not 0 <= target < width:
         raise UserError(f"--target {target}: the network has {width} outputs, 0 to {width - 1}")
     return target
-
-
-def _response(layer, images):
-    """What a convolution puts out, before its activation."""
-    with _recording([layer], "response") as recorded:
-        layer(images)
-    return recorded[0][1]
 
 
 def _filled(gradients, tensors):

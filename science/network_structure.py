@@ -79,24 +79,6 @@ def layers_of(model):
     ]
 
 
-def first_convolutions(model):
-    """For each input of a network the plain convolution that alone takes it, or None: list.
-
-    What it puts out, before its activation, is linear in the image.
-    """
-    import keras
-
-    from network_models.layers import BlockConv2D
-
-    nodes = [node for depth in model._nodes_by_depth.values() for node in depth]
-    found = []
-    for tensor in model.inputs:
-        takers = [node.operation for node in nodes if any(tensor is taken for taken in node.input_tensors)]
-        plain = len(takers) == 1 and type(takers[0]) in (keras.layers.Conv2D, BlockConv2D)
-        found.append(takers[0] if plain else None)
-    return found
-
-
 def last_with_weights(model):
     """The last layer with weights before the logits, nested networks included.
 

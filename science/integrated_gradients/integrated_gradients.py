@@ -51,7 +51,7 @@ def integrated_gradients(
     batch_size : int
         Points of the line at once; bounds memory.
     xla : bool
-        Compile the network, see `GradientEngine.path_gradients`.
+        Compile the network with XLA, see `GradientEngine.path_gradients`.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def main(arguments=None):
         parser.add_argument("--baseline", default="quiet", help=baselines.HELP)
         parser.add_argument("--steps", type=int, default=50, help="of the line, doubled as needed (default: %(default)s)")
         parser.add_argument("--rule", choices=RULES, default="midpoint", help="of integration (default: %(default)s)")
-        parser.add_argument("--xla", action="store_true", help="compile the network first; pays from some hundred steps on")
+        parser.add_argument("--xla", action="store_true", help="compile the network with XLA first")
 
     def keywords(chosen, subject, sample):
         return {

@@ -180,30 +180,16 @@ def test_mixed_precision_agrees_with_float32(architecture, precision):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("architecture", "part"),
-    [  # of whole networks those without dropout, which XLA draws differently
-        ("attention", "network"),
-        ("resnet34", "network"),
-        ("alexnet", "convolutions"),
-        ("vgg16", "convolutions"),
-        ("resnet34", "convolutions"),
-        ("attention", "convolutions"),
-    ],
-)
-def test_xla_takes_the_same_step(architecture, part):
+@pytest.mark.parametrize("architecture", ["attention", "resnet34"])  # without dropout, which XLA draws differently
+def test_xla_takes_the_same_step(architecture):
     import keras
-
-    from network_models.winograd import compile_convolutions
 
     losses = []
     for compiled in (False, True):
-        keras.utils.set_random_seed(0)  # of dropout
         model = built(architecture, {"image": (192, 192, 1)})
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         loss = {"logits": loss} if isinstance(model.output, dict) else loss
-        assert not compiled or part == "network" or compile_convolutions(model)
-        model.compile(keras.optimizers.SGD(1e-5), loss, jit_compile=compiled and part == "network")
+        model.compile(keras.optimizers.SGD(1e-5), loss, jit_compile=compiled)
         losses.append([model.train_on_batch({"image": image(192)}, numpy.array([0, 1])) for _ in range(2)])
     assert losses[0][0] != losses[0][1]
     numpy.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)

@@ -7,7 +7,6 @@ from science import methods
 from science.attention_maps.attention_maps import attention_maps
 from science.deep_shap.deep_shap import deep_lift, deep_shap
 from science.grad_cam.grad_cam import grad_cam
-from science.gradient_engine import engine_of
 from science.guided_backpropagation.guided_backpropagation import deconvolution, guided_backpropagation
 from science.integrated_gradients.integrated_gradients import integrated_gradients
 from science.occlusion.occlusion import occlusion
@@ -107,8 +106,6 @@ def test_integrated_gradients_in_any_batches_compiled_or_not():
     import keras
     from keras import layers
 
-    from network_models.winograd import wide_convolutions
-
     keras.utils.set_random_seed(5)
     inner_image = keras.Input((16, 16, 4))
     inner = keras.Model(inner_image, layers.Conv2D(12, 3, activation="softplus", padding="same")(inner_image))
@@ -120,59 +117,11 @@ def test_integrated_gradients_in_any_batches_compiled_or_not():
     random = numpy.random.default_rng(5)
     inputs = {"image": random.normal(size=(2, 16, 16, 4)), "side": random.normal(size=(2, 3))}
     inputs = {name: array.astype("float32") for name, array in inputs.items()}
-    assert wide_convolutions(model) == [wide]
     expected = integrated_gradients(model, inputs, steps=20, tolerance=None, precision="float64")
     for keywords in ({"batch_size": 1}, {"batch_size": 7}, {"batch_size": 64}, {"batch_size": 7, "xla": True}):
         found = integrated_gradients(model, inputs, steps=20, tolerance=None, **keywords)
         for name, values in expected.maps.items():
             numpy.testing.assert_allclose(found.maps[name], values, rtol=0, atol=1e-5 * numpy.abs(values).max())
-        assert "call" not in vars(wide)
-    nodes = engine_of(model)._functions["path", True].graph.as_graph_def().node
-    assert sum(node.attr["_XlaMustCompile"].b for node in nodes) == 4  # two calls, forward and back
-
-
-def test_compiled_paths_go_through_a_first_convolution_once():
-    import keras
-    from keras import layers
-
-    from network_models.layer_calls import replaced
-    from network_models.layers import BlockConv2D
-
-    keras.utils.set_random_seed(6)
-    first = layers.Conv2D(12, 3, activation="softplus", padding="same", name="first")
-    blocks = BlockConv2D(4, 5, 2, activation="softplus", name="blocks")
-    shared = layers.Conv2D(4, 3, 2, activation="softplus", name="shared")
-    nested = layers.Conv2D(4, 3, 2, activation="softplus", name="nested")
-    inner_image = keras.Input((15, 17, 2))
-    inner = keras.Model(inner_image, nested(inner_image))
-    images = [keras.Input((15, 17, 2), name=name) for name in "abcdef"]
-    maps = [layers.MaxPooling2D(2)(first(images[0])), blocks(images[1]), shared(images[2]), shared(images[3])]
-    maps += [nested(images[4]), inner(images[5])]
-    x = layers.Concatenate()([layers.GlobalAveragePooling2D()(layers.Conv2D(12, 3, activation="softplus")(x)) for x in maps])
-    model = keras.Model(images, layers.Dense(1)(x))
-    random = numpy.random.default_rng(6)
-    inputs, start = ({name: random.normal(size=(1, 15, 17, 2)).astype("float32") for name in "abcdef"} for _ in range(2))
-    engine = engine_of(model)
-    calls = engine.calls(layers.Conv2D)
-    assert calls[shared] == calls[nested] == 2
-    maps = []
-    for xla, seen in ((False, [None] * 6), (True, [1] * 4 + [None] * 4)):  # images at a time: both ends, or all points
-        counts = []
-
-        def counting(layer, call, counts=counts):
-            def counted(images):
-                counts.append(images.shape[0])
-                return call(images)
-
-            return counted
-
-        with replaced([first, blocks, shared, nested], "call", counting):
-            engine.path_gradients(start, inputs, numpy.ones(2), numpy.ones(2), compiled=xla)
-        assert counts[-len(seen) :] == seen
-        keywords = {"baseline": start, "steps": 10, "tolerance": None, "batch_size": 4}
-        maps.append(integrated_gradients(model, inputs, xla=xla, **keywords).maps)
-    for name, values in maps[0].items():
-        numpy.testing.assert_allclose(maps[1][name], values, rtol=0, atol=1e-5 * numpy.abs(values).max())
 
 
 def test_golden_integrated_gradients_trapezoid(golden):
