@@ -145,20 +145,19 @@ def jp2(path, expected):
 
 
 def goes(path, expected):
-    """A file of GOES X-ray flux: readable, with samples on ``day`` (YYYY-MM-DD), of ``satellite`` where it is given."""
+    """A file of GOES X-ray flux: readable, mostly of ``day`` (YYYY-MM-DD), of ``satellite`` where it is given."""
     from dataset_models import goes_files
 
     minutes = goes_files.read_minutes(path)
-    if len(minutes.time) == 0:
-        raise Rejected("has no valid sample")
     first, last = (numpy.datetime64(int(minutes.time[place]), "s") for place in (0, -1))
     if expected.get("satellite") not in (None, minutes.satellite):
         raise Rejected(f"is of GOES-{minutes.satellite}, not of GOES-{expected['satellite']}")
     day = expected.get("day")
     if day is not None:
-        begin, end = numpy.datetime64(day, "s"), numpy.datetime64(day, "s") + numpy.timedelta64(1, "D")
-        if last < begin or first >= end:
-            raise Rejected(f"holds {first}Z to {last}Z and nothing of {day}")
+        of_day = minutes.time // 86400 == numpy.datetime64(day, "D").astype("int64")
+        if 2 * of_day.sum() < len(of_day):
+            part = f"only {of_day.sum()} of {len(of_day)} minutes" if of_day.any() else "nothing"
+            raise Rejected(f"holds {first}Z to {last}Z and {part} of {day}")
     return first
 
 
