@@ -2,11 +2,14 @@
 
     python dataset_models/goes_xrs.py FILES... [--store xrs.sqlite]
 
-imports daily FITS files and science-quality netCDF files, each once however often it is offered.
+imports daily FITS files, science-quality netCDF files and SWPC's JSON of the last days (xrays-*.json), each once however
+often it is offered.
 
-Two calibrations exist and are never mixed. *Operational* fluxes of GOES 8 to 15 carry a scaling that SWPC applied to
-match GOES 7; flare classes before 2020 are on that scale. *Science*-quality fluxes have it removed and are true
-irradiances. :func:`remove_operational_scaling` converts; nothing here does so unasked.
+Calibrations are never mixed unasked. *Operational* fluxes of GOES 8 to 15 carry a scaling that SWPC applied to match
+GOES 7; flare classes before 2020 are on that scale. *Science*-quality fluxes have it removed and are true irradiances.
+:func:`remove_operational_scaling` converts; nothing here does so unasked. *Near real time* fluxes of GOES-16 and later, from
+SWPC's JSON, are on the scale of science-quality ones (see :func:`dataset_models.goes_files.read_minutes`) but preliminary.
+They are kept beside them, and only a series that is asked for near real time has them, where there is no science-quality flux.
 """
 
 import concurrent.futures
@@ -27,7 +30,8 @@ from dataset_models import goes_files
 from tools import command_line, paths
 from tools.errors import UserError
 
-CALIBRATIONS = ("operational", "science")
+NEAR_REAL_TIME = goes_files.NEAR_REAL_TIME
+CALIBRATIONS = ("operational", "science", NEAR_REAL_TIME)
 OPERATIONAL_SCALING = 0.7  # operational flux / true flux in 1-8 A (0.85 in 0.5-4 A): NOAA NCEI, GOES XRS user's guide
 
 _PATIENCE = 60.0  # seconds to wait for another writer
@@ -47,7 +51,8 @@ class FluxSeries:
     flux : array_like
         float64 (n,), means over the minutes from `start` on, 1-8 Angstrom, W m^-2; NaN where missing.
     calibration : str
-        ``"operational"``, ``"science"``, or what a simulation calls its own.
+        ``"operational"``, ``"science"``, ``"near real time"``, ``"science and near real time"``, or what a simulation calls
+        its own.
     satellite : int, optional
         GOES number; None for a mixture.
     """
@@ -188,7 +193,8 @@ def remove_operational_scaling(series):
 
 # The store
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
+_READABLE = (1, _SCHEMA_VERSION)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS minutes (
     time INTEGER NOT NULL,         -- start of the minute, seconds since 1970-01-01, UTC
@@ -207,6 +213,14 @@ CREATE TABLE IF NOT EXISTS files (
     minutes INTEGER NOT NULL,
     imported TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
 ) WITHOUT ROWID;
+"""
+# From version 1 to 2: the same tables, without the minutes that earlier versions made of times without a value: NaN became
+# 1970-01-01, and the fill value, -9999 s, lies before 1970 or on 2000-01-01 at 09:13, where no other minute is near it.
+_MIGRATION = """
+DELETE FROM minutes WHERE time <= 0 OR time = 946717980 AND NOT EXISTS (
+    SELECT 1 FROM minutes AS near WHERE near.satellite = minutes.satellite
+        AND near.time BETWEEN 946717980 - 86400 AND 946717980 + 86400 AND near.time <> 946717980
+)
 """
 # Overlapping files: the mean made of more samples stands, whichever was imported first.
 _INSERT = """
@@ -257,11 +271,23 @@ class Imported:
         Files imported now, and files whose content was there already.
     rejected : list of goes_files.NotGoes
         Why the other ones could not be read.
+    faults : dict of str to list of (pathlib.Path, int)
+        What files that were imported now had and sound ones do not: the file and how often.
     """
 
     imported: list = dataclasses.field(default_factory=list)
     present: list = dataclasses.field(default_factory=list)
     rejected: list = dataclasses.field(default_factory=list)
+    faults: dict = dataclasses.field(default_factory=dict)
+
+    def notes(self):
+        """A line for every fault, with up to three of the files that have it: list of str."""
+        lines = []
+        for what, where in self.faults.items():
+            named = ", ".join(str(path) for path, _ in where[:3])
+            more = f" and {len(where) - 3} more files" if len(where) > 3 else ""
+            lines.append(f"{sum(count for _, count in where)} {what} ({named}{more})")
+        return lines
 
 
 def import_files(store, files, *, workers=None, progress=False):
@@ -328,11 +354,16 @@ def _insert(store, batch, outcome):
             ).rowcount
             if added:  # else another process was faster
                 columns = (column.tolist() for column in (found.time, found.flux, found.samples, found.quality))
+                satellites = itertools.repeat(found.satellite, len(found.time))
+                if found.satellites is not None:
+                    satellites = found.satellites.tolist()
                 rows = (
-                    (time, found.satellite, found.calibration, flux, samples, quality)
-                    for time, flux, samples, quality in zip(*columns, strict=True)
+                    (time, satellite, found.calibration, flux, samples, quality)
+                    for satellite, time, flux, samples, quality in zip(satellites, *columns, strict=True)
                 )
                 connection.executemany(_INSERT, rows)
+                for what, count in found.faults.items():
+                    outcome.faults.setdefault(what, []).append((path, count))
             (outcome.imported if added else outcome.present).append(path)
 
 
@@ -378,7 +409,8 @@ def series(store, *, calibration, satellite=None, start=None, end=None):
     ----------
     store : str or pathlib.Path
     calibration : str
-        ``"operational"`` or ``"science"``.
+        ``"operational"``; ``"science"``; or ``"near real time"``: science-quality flux, and near-real-time flux in the minutes
+        that have none.
     satellite : int, optional
         GOES number. Without it every minute comes from the newest satellite (the highest number) that has a flux then.
     start, end : datetime64, optional
@@ -387,30 +419,42 @@ def series(store, *, calibration, satellite=None, start=None, end=None):
     Returns
     -------
     FluxSeries
-        With NaN where the store has nothing.
+        With NaN where the store has nothing. Its calibration says what is in it: asked for near real time, it is
+        ``"science and near real time"``, or one of them where the other is not needed.
 
     Raises
     ------
     UserError
         No store, or nothing of this calibration (and satellite) in it.
     """
-    condition, values = "calibration = ?", [calibration]
+    accepted = ("science", NEAR_REAL_TIME) if calibration == NEAR_REAL_TIME else (calibration,)
+    condition, values = f"calibration IN ({', '.join('?' * len(accepted))})", [*accepted]
     if satellite is not None:
         condition, values = condition + " AND satellite = ?", [*values, satellite]
     with _opened(store) as connection:
         first, last = connection.execute(f"SELECT MIN(time), MAX(time) FROM minutes WHERE {condition}", values).fetchone()
         if first is None:
             wanted = f"{calibration} flux" if satellite is None else f"{calibration} flux of GOES-{satellite}"
-            present = sorted(
-                {f"GOES-{row[0]} {row[1]}" for row in connection.execute("SELECT satellite, calibration FROM files")}
-            )
+            kinds = connection.execute("SELECT DISTINCT satellite, calibration FROM minutes ORDER BY 1, 2")
+            present = [f"GOES-{number} {kind}" for number, kind in kinds]
             raise UserError(f"{store}: has no {wanted}; it holds {', '.join(present) or 'nothing yet'}")
         first = _seconds(start) if start is not None else first
         last = _seconds(end) if end is not None else last + 60
-        query = f"SELECT time, flux FROM minutes WHERE {condition} AND time >= ? AND time < ? ORDER BY time, satellite"
-        rows = numpy.fromiter(connection.execute(query, [*values, first, last]), [("time", "i8"), ("flux", "f8")])
-    flux = numpy.full(max(0, (last - first) // 60), numpy.nan)
-    flux[(rows["time"] - first) // 60] = rows["flux"]  # of several rows the last one stands: the newest satellite
+        query = f"""
+            SELECT time, flux, calibration = '{NEAR_REAL_TIME}' AS preliminary FROM minutes
+            WHERE {condition} AND time >= ? AND time < ? ORDER BY time, satellite
+        """
+        columns = [("time", "i8"), ("flux", "f8"), ("preliminary", "?")]
+        rows = numpy.fromiter(connection.execute(query, [*values, first, last]), columns)
+    minutes = max(0, (last - first) // 60)
+    flux, preliminary = numpy.full(minutes, numpy.nan), numpy.zeros(minutes, bool)
+    place = (rows["time"] - first) // 60
+    for kind in (True, False):  # of several rows of a minute the last one stands: of science quality, of the newest satellite
+        of_kind = rows["preliminary"] == kind
+        flux[place[of_kind]], preliminary[place[of_kind]] = rows["flux"][of_kind], kind
+    if calibration == NEAR_REAL_TIME:
+        kinds = {"science": ~numpy.isnan(flux) & ~preliminary, NEAR_REAL_TIME: preliminary}
+        calibration = " and ".join(kind for kind, minutes in kinds.items() if minutes.any()) or calibration
     return FluxSeries(numpy.datetime64(first, "s"), flux, calibration=calibration, satellite=satellite)
 
 
@@ -444,7 +488,7 @@ def _opened(store, *, writing=False):
         with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None)) as connection:
             if writing:
                 _prepare(connection)
-            if connection.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA_VERSION:
+            if connection.execute("PRAGMA user_version").fetchone()[0] not in _READABLE:
                 raise UserError(f"{store}: is not a flux store of this version; choose another --store")
             yield connection
     except sqlite3.Error as error:
@@ -454,7 +498,13 @@ def _opened(store, *, writing=False):
 
 
 def _prepare(connection):
-    if connection.execute("PRAGMA user_version").fetchone()[0] == _SCHEMA_VERSION:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == _SCHEMA_VERSION:
+        return
+    if version in _READABLE:
+        with _transaction(connection):  # running it twice does no harm, should another process be as fast
+            connection.execute(_MIGRATION)
+            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         return
     tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
     if tables:
@@ -493,7 +543,10 @@ def main(arguments=None):
     """Import files into a store and print what it then holds."""
     parser = command_line.parser(__doc__)
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="daily GOES FITS, or science-quality netCDF (1 or 2 s, or 1-minute)"
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="daily GOES FITS, science-quality netCDF (1 or 2 s, or 1-minute) or xrays-*.json",
     )
     parser.add_argument("--store", help="SQLite file (default: 'goes' of config.yml)")
     flags = parser.parse_args(arguments)
@@ -502,6 +555,8 @@ def main(arguments=None):
     print(f"{store}: {len(done.imported)} imported, {len(done.present)} already there, {len(done.rejected)} rejected")
     for satellite, calibration, minutes, first, last in contents(store):
         print(f"GOES-{satellite} {calibration}: {minutes} minutes, {first}Z to {last}Z")
+    for note in done.notes():
+        print(f"note: {note}")
     for error in done.rejected:
         print(f"rejected {error}")
     if done.rejected and not done.imported and not done.present:

@@ -154,6 +154,8 @@ def main(arguments=None):
             here = [folder / one.path for one in wanted if one.path in book and (folder / one.path).is_file()]
             imported = goes_xrs.import_files(store, here, progress=True)
             print(f"{store}: {len(imported.imported)} files imported, {len(imported.present)} already there")
+            for note in imported.notes():
+                print(f"note: {note}")
             for error in imported.rejected:
                 path, _, why = str(error).partition(": ")
                 summary.add(path, "rejected", f"for the flux store: {why}")

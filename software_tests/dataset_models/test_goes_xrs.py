@@ -1,5 +1,7 @@
 """GOES X-ray flux: archive files, the store, and the questions a forecast asks of a series."""
 
+import itertools
+import json
 import math
 import shutil
 import sqlite3
@@ -17,6 +19,7 @@ from astropy.io import fits
 from hypothesis import strategies
 
 from dataset_models import goes_files, goes_xrs
+from tools import goes_class
 from tools.errors import UserError
 
 MINUTE = numpy.timedelta64(1, "m")
@@ -337,6 +340,122 @@ def test_overlapping_files_give_the_same_in_any_order(tmp_path, monkeypatch, ord
     numpy.testing.assert_array_equal(series.flux, [1e-6, 3e-6, 4e-6])
 
 
+def write_kinds(monkeypatch, store, order):
+    """GOES-16 science, and near-real-time flux of GOES-16 and 19 that goes on for longer."""
+    content = {
+        "science": {"satellite": 16, "time": [60, 120], "flux": [1e-6, 2e-6], "samples": [60, 60]},
+        "16": {"satellite": 16, "time": [60, 120], "flux": [3e-6, 4e-6], "calibration": goes_xrs.NEAR_REAL_TIME},
+        "19": {
+            "satellite": 19,
+            "time": [120, 180],
+            "flux": [5e-6, 6e-6],
+            "samples": [900, 900],
+            "calibration": goes_xrs.NEAR_REAL_TIME,
+        },
+    }
+    for name in order:
+        write_minutes(monkeypatch, store, name, **content[name])
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["science", "16", "19"])))
+def test_science_quality_wins_over_near_real_time_and_never_the_reverse(tmp_path, monkeypatch, order):
+    store = tmp_path / "xrs.sqlite"
+    write_kinds(monkeypatch, store, order)
+    science = goes_xrs.series(store, calibration="science")
+    assert (science.flux.tolist(), science.calibration) == ([1e-6, 2e-6], "science")
+    both = goes_xrs.series(store, calibration="near real time")
+    assert (both.flux.tolist(), both.calibration) == ([1e-6, 2e-6, 6e-6], "science and near real time")
+    one = goes_xrs.series(store, calibration="near real time", satellite=19)
+    assert (one.flux.tolist(), one.calibration) == ([5e-6, 6e-6], "near real time")
+    early = goes_xrs.series(store, calibration="near real time", end=numpy.datetime64(120, "s"))
+    assert (early.flux.tolist(), early.calibration) == ([1e-6], "science")
+    assert [row[:3] for row in goes_xrs.contents(store)] == [
+        (16, "near real time", 2),
+        (16, "science", 2),
+        (19, "near real time", 2),
+    ]
+    with pytest.raises(UserError, match="no operational flux; it holds GOES-16 near real time, GOES-16 science, GOES-19 near"):
+        goes_xrs.series(store, calibration="operational")
+
+
+def test_near_real_time_flux_is_no_science_quality_flux(shared, tmp_path, capsys):
+    store = tmp_path / "xrs.sqlite"
+    goes_xrs.main([str(shared / "json" / "swpc_xrays-1-day.json.gz"), "--store", str(store)])
+    assert "GOES-18 near real time: 1438 minutes, 2026-08-01T07:19Z to 2026-08-02T07:16Z" in capsys.readouterr().out
+    with pytest.raises(UserError, match="has no science flux; it holds GOES-18 near real time"):
+        goes_xrs.series(store, calibration="science")
+    series = goes_xrs.series(store, calibration="near real time")
+    assert series.calibration == "near real time"
+    assert numpy.nanmax(series.flux) == 6.356698122544913e-06
+    assert series.minutes[numpy.nanargmax(series.flux)] == numpy.datetime64("2026-08-02T05:35")
+    with pytest.raises(ValueError, match="expected an operational series, received near real time"):
+        goes_xrs.remove_operational_scaling(series)
+
+
+def test_every_minute_of_json_keeps_its_satellite(tmp_path):
+    """The primary satellite changes within a file."""
+    common = {"energy": "0.1-0.8nm", "flux": 1e-6}
+    satellites = {0: (18,), 1: (18, 19), 2: (19,)}
+    records = [
+        common | {"satellite": satellite, "time_tag": f"2026-08-01T00:0{minute}:00Z"}
+        for minute, both in satellites.items()
+        for satellite in both
+    ]
+    path = tmp_path / "xrays-6-hour.json"
+    path.write_text(json.dumps(records))
+    goes_xrs.import_file(tmp_path / "xrs.sqlite", path)
+    assert [row[:3] for row in goes_xrs.contents(tmp_path / "xrs.sqlite")] == [
+        (18, "near real time", 2),
+        (19, "near real time", 2),
+    ]
+
+
+def test_genuine_x_flare_through_script_store_and_series(shared, tmp_path, capsys):
+    store = tmp_path / "xrs.sqlite"
+    goes_xrs.main([str(shared / "xrs" / "sci_xrsf-l2-avg1m_g16_d20220330_v2-1-0.nc"), "--store", str(store)])
+    assert capsys.readouterr().out.splitlines() == [
+        f"{store}: 1 imported, 0 already there, 0 rejected",
+        "GOES-16 science: 1362 minutes, 2022-03-30T00:00Z to 2022-03-30T23:59Z",
+    ]
+    series = goes_xrs.series(store, calibration="science")
+    assert len(series) == 1440
+    peak = numpy.nanargmax(series.flux)
+    assert series.minutes[peak] == numpy.datetime64("2022-03-30T17:37")
+    assert goes_class.from_flux(series.flux[peak]) == "X1.3"
+    before = series.maximum([numpy.datetime64("2022-03-30T17:00")], lag=numpy.timedelta64(0, "m"), catch=HOUR)
+    assert before[0] == series.flux[peak] == pytest.approx(1.3797796e-4, rel=1e-7)
+
+
+def version_1(path, rows):
+    """A store as earlier versions wrote them."""
+    connection = sqlite3.connect(path)
+    connection.executescript(goes_xrs._SCHEMA)
+    connection.executemany("INSERT INTO minutes VALUES (?, ?, 'science', ?, 1, 0)", rows)
+    connection.execute("INSERT INTO files VALUES ('0', 'old.nc', 15, 'science', 1, '2026-01-01')")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+
+
+def test_stores_of_version_1_work_and_lose_their_false_minutes(shared, tmp_path):
+    store, day = tmp_path / "xrs.sqlite", 1388534400  # 2014-01-01
+    good = [(day + 60 * minute, 15, 1e-6) for minute in range(10)] + [
+        (946717920 + 60 * minute, 10, 2e-6) for minute in range(3)
+    ]
+    version_1(store, [*good, (946717980, 15, 1e-3), (-10020, 13, 1e-3), (0, 15, 1e-3)])
+    before = goes_xrs.series(store, calibration="science", satellite=15, start=numpy.datetime64(day, "s"))
+    numpy.testing.assert_array_equal(before.flux, [1e-6] * 10)
+    goes_xrs.import_file(store, shared / "json" / "swpc_xrays_1record.json")
+    assert [row[:4] for row in goes_xrs.contents(store)] == [
+        (10, "science", 3, numpy.datetime64("2000-01-01T09:12")),  # this satellite did see that minute
+        (15, "science", 10, numpy.datetime64("2014-01-01T00:00")),
+        (18, "near real time", 1, numpy.datetime64("2026-09-06T17:20")),
+    ]
+    after = goes_xrs.series(store, calibration="science", satellite=15)
+    numpy.testing.assert_array_equal(after.flux, before.flux)
+    assert not goes_xrs.import_file(store, shared / "json" / "swpc_xrays_1record.json")
+
+
 def test_a_file_is_imported_once_whatever_its_name(operational, tmp_path):
     copy = tmp_path / "renamed.fits"
     shutil.copy(sunpy_file("go1520110607.fits"), copy)
@@ -409,6 +528,18 @@ def test_script_reports_and_refuses(tmp_path, capsys, shared):
     assert f"rejected {bad}" in printed
     with pytest.raises(UserError, match=r"none\.nc"):
         goes_xrs.main([bad, "--store", store])
+
+
+def test_faults_of_files_are_summed_up_in_a_line_each(tmp_path, capsys):
+    common = {"energy": "0.1-0.8nm", "satellite": 18}
+    files = []
+    for hour in range(5):
+        good, bad = (common | {"flux": flux, "time_tag": f"2026-08-01T0{hour}:00:00Z"} for flux in (1e-6, None))
+        files.append(str(tmp_path / f"{hour}.json"))
+        (tmp_path / f"{hour}.json").write_text(json.dumps([good, bad, bad]))
+    goes_xrs.main([*files, "--store", str(tmp_path / "xrs.sqlite")])
+    named = ", ".join(files[:3])
+    assert f"note: 10 records without a flux, left out ({named} and 2 more files)" in capsys.readouterr().out
 
 
 def test_stores_that_are_none_are_refused(tmp_path):
