@@ -16,6 +16,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
+import glob
 import hashlib
 import itertools
 import multiprocessing
@@ -28,7 +29,7 @@ import numpy
 
 from dataset_models import goes_files
 from tools import command_line, paths
-from tools.errors import UserError
+from tools.errors import Stopped, UserError
 
 NEAR_REAL_TIME = goes_files.NEAR_REAL_TIME
 CALIBRATIONS = ("operational", "science", NEAR_REAL_TIME)
@@ -539,6 +540,19 @@ def _transaction(connection):
     connection.execute("COMMIT")
 
 
+def _matched(arguments):
+    """(files, patterns without a match): a shell hands on a pattern that matches nothing, and one in quotes."""
+    files, unmatched = [], []
+    for argument in arguments:
+        if glob.has_magic(argument) and not os.path.lexists(argument):
+            matches = sorted(glob.glob(argument, recursive=True))
+            files += matches
+            unmatched += [] if matches else [argument]
+        else:
+            files.append(argument)
+    return files, unmatched
+
+
 def main(arguments=None):
     """Import files into a store and print what it then holds."""
     parser = command_line.parser(__doc__)
@@ -546,21 +560,28 @@ def main(arguments=None):
         "files",
         nargs="+",
         metavar="FILE",
-        help="daily GOES FITS, science-quality netCDF (1 or 2 s, or 1-minute) or xrays-*.json",
+        help="daily GOES FITS, science-quality netCDF (1 or 2 s, or 1-minute), or SWPC's xrays-*.json; plain or gzipped",
     )
     parser.add_argument("--store", help="SQLite file (default: 'goes' of config.yml)")
     flags = parser.parse_args(arguments)
     store = paths.data_path("goes", flags.store)
-    done = import_files(store, flags.files, progress=True)
+    files, unmatched = _matched(flags.files)
+    if not files:
+        raise UserError(f"no file matches {', '.join(unmatched)}; check the folder and the pattern")
+    done = import_files(store, files, progress=True)
     print(f"{store}: {len(done.imported)} imported, {len(done.present)} already there, {len(done.rejected)} rejected")
     for satellite, calibration, minutes, first, last in contents(store):
         print(f"GOES-{satellite} {calibration}: {minutes} minutes, {first}Z to {last}Z")
+    for pattern in unmatched:
+        print(f"no file matches {pattern}")
     for note in done.notes():
         print(f"note: {note}")
     for error in done.rejected:
         print(f"rejected {error}")
     if done.rejected and not done.imported and not done.present:
         raise done.rejected[0]
+    if done.rejected:
+        raise Stopped(f"{len(done.rejected)} of {len(files)} files rejected, as named; the others are in {store}", 4)
 
 
 if __name__ == "__main__":

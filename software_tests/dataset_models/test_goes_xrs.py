@@ -20,7 +20,7 @@ from hypothesis import strategies
 
 from dataset_models import goes_files, goes_xrs
 from tools import goes_class
-from tools.errors import UserError
+from tools.errors import Stopped, UserError
 
 MINUTE = numpy.timedelta64(1, "m")
 HOUR = numpy.timedelta64(1, "h")
@@ -521,13 +521,30 @@ def test_several_processes_import_into_a_new_store(tmp_path):
 def test_script_reports_and_refuses(tmp_path, capsys, shared):
     store = str(tmp_path / "xrs.sqlite")
     good, bad = sunpy_file("sci_xrsf-l2-avg1m_g16_d20210101_truncated.nc"), str(tmp_path / "none.nc")
-    goes_xrs.main([good, good, bad, "--store", store])
+    with pytest.raises(Stopped, match=r"1 of 3 files rejected, as named; the others are in .*xrs\.sqlite") as stopped:
+        goes_xrs.main([good, good, bad, "--store", store])
+    assert stopped.value.code == 4
     printed = capsys.readouterr().out
     assert "1 imported, 1 already there, 1 rejected" in printed
     assert "GOES-16 science: 100 minutes" in printed
     assert f"rejected {bad}" in printed
     with pytest.raises(UserError, match=r"none\.nc"):
         goes_xrs.main([bad, "--store", store])
+
+
+def test_patterns_without_a_match_are_named_and_cost_nothing(tmp_path, capsys):
+    store, good = str(tmp_path / "xrs.sqlite"), sunpy_file("sci_xrsf-l2-avg1m_g16_d20210101_truncated.nc")
+    goes_xrs.main([good, str(tmp_path / "*.fits"), str(tmp_path / "go[01]?"), "--store", store])
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].endswith("1 imported, 0 already there, 0 rejected")
+    assert printed[2:] == [f"no file matches {tmp_path / name}" for name in ("*.fits", "go[01]?")]
+    with pytest.raises(UserError, match=r"no file matches .*\*\.nc; check the folder and the pattern"):
+        goes_xrs.main([str(tmp_path / "*.nc"), "--store", str(tmp_path / "other.sqlite")])
+    assert not (tmp_path / "other.sqlite").exists()
+    shutil.copy(good, tmp_path / "quoted.nc")
+    shutil.copy(sunpy_file("go1520110607.fits"), tmp_path / "day [1].fits")
+    goes_xrs.main([str(tmp_path / "*.nc"), str(tmp_path / "day [1].fits"), "--store", store])
+    assert "1 imported, 1 already there, 0 rejected" in capsys.readouterr().out
 
 
 def test_faults_of_files_are_summed_up_in_a_line_each(tmp_path, capsys):
@@ -540,6 +557,19 @@ def test_faults_of_files_are_summed_up_in_a_line_each(tmp_path, capsys):
     goes_xrs.main([*files, "--store", str(tmp_path / "xrs.sqlite")])
     named = ", ".join(files[:3])
     assert f"note: 10 records without a flux, left out ({named} and 2 more files)" in capsys.readouterr().out
+
+
+def test_script_ends_with_code_4_when_some_files_are_bad(tmp_path):
+    bad = tmp_path / "xrays-1-day.json"
+    bad.write_text("[{")
+    command = [sys.executable, SCRIPT, sunpy_file("go1520110607.fits"), str(bad), "--store", str(tmp_path / "xrs.sqlite")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 4
+    assert f"rejected {bad}: is no whole JSON" in done.stdout
+    assert done.stderr.splitlines()[-1].endswith(
+        f"1 of 2 files rejected, as named; the others are in {tmp_path / 'xrs.sqlite'}"
+    )
+    assert "Traceback" not in done.stderr
 
 
 def test_stores_that_are_none_are_refused(tmp_path):
