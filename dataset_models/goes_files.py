@@ -165,6 +165,8 @@ def read_minutes(path):
     content = _content(path)
     head = content[:512].lstrip(b"\xef\xbb\xbf \t\r\n")
     reader = next((reader for start, reader in _READERS if head.startswith(start)), None)
+    if reader is None and _hdu_starts(content):
+        reader = _fits_minutes  # its primary HDU is broken, which is not needed
     if reader is None:
         if head.lower().startswith((b"<!doctype html", b"<html")):
             raise NotGoes(f"{path}: is an HTML page; fetch the file again")
@@ -442,7 +444,7 @@ def _hdus(path, content):
     from astropy.io import fits
 
     hdus, broken = [], {}
-    starts = [at for at in range(0, len(content), 2880) if content.startswith((b"SIMPLE  =", b"XTENSION="), at)]
+    starts = _hdu_starts(content)
     for start in starts:
         kind = fits.PrimaryHDU if content.startswith(b"SIMPLE", start) else fits.BinTableHDU
         name = f"the HDU at byte {start}"
@@ -462,6 +464,10 @@ def _hdus(path, content):
     if not hdus:
         raise NotGoes(f"{path}: has no HDU that can be read; fetch it again")
     return hdus, broken
+
+
+def _hdu_starts(content):
+    return [at for at in range(0, len(content), 2880) if content.startswith((b"SIMPLE  =", b"XTENSION="), at)]
 
 
 def _cards(hdu):
@@ -640,6 +646,8 @@ def _means(path, records):
     columns = (records.seconds, records.flux, records.rejected, records.quality, records.samples)
     seconds, flux, rejected, quality, samples = (column[kept] for column in columns)
     steps = numpy.diff(numpy.unique(seconds))
+    if len(seconds) > 1 and len(steps) == 0:
+        raise NotGoes(f"{path}: all of its {len(seconds)} records have the same time; fetch it again")
     expected = max(1.0, 60.0 / numpy.median(steps)) if len(steps) else 1.0
     good = ~rejected & numpy.isfinite(flux) & (flux > 0)
     minutes, which = numpy.unique(numpy.floor(seconds / 60).astype("int64"), return_inverse=True)

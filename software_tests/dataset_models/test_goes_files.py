@@ -382,6 +382,15 @@ def test_one_broken_hdu_costs_only_itself(old, genuine_old, name, before, after)
     numpy.testing.assert_array_equal(minutes.flux, genuine_old.flux)
 
 
+@pytest.mark.parametrize("begin", [0, 80, 800])
+def test_a_broken_primary_hdu_costs_no_flux(old, genuine_old, begin):
+    path = old(lambda file: None)
+    content = bytearray(path.read_bytes())
+    content[begin : begin + 80] = b"\xff" * 80
+    path.write_bytes(content)
+    numpy.testing.assert_array_equal(goes_files.read_minutes(path).flux, genuine_old.flux)
+
+
 def test_fits_with_rows_of_samples(old, genuine_old):
     """One row per sample instead of one row of arrays."""
 
@@ -422,6 +431,10 @@ def test_day_of_a_fits_in_every_form(old, genuine_old, text):
     numpy.testing.assert_array_equal(goes_files.read_minutes(old(set_card(0, "DATE-OBS", text))).time, genuine_old.time)
 
 
+def stop_clock(file):
+    file[2].data["TIME"][0] = 100.0
+
+
 def shift_times(file):
     file[2].data["TIME"][0] += DAY
 
@@ -438,6 +451,7 @@ def shift_times(file):
         (lambda file: [file[0], fits.BinTableHDU.from_columns(file[2].columns[:1], name="FLUXES")], "has no table FLUXES with"),
         (set_card(2, "TUNIT2", "counts"), "its FLUX is in 'counts', expected W/m2"),
         (set_card(0, "TELESCOP", "PROBA2"), "its TELESCOP is PROBA2, not GOES"),
+        (stop_clock, "all of its 42177 records have the same time"),
         (shift_times, "42147 of 42177 records lie outside the time that it says it is of"),
     ],
 )
