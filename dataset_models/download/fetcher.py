@@ -59,11 +59,14 @@ class Summary:
         By path: why a file is not here.
     bytes : int
         Fetched.
+    left_out : dict of str to str
+        By path: what of a file that is here could not be used.
     """
 
     counts: dict = dataclasses.field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     troubles: dict = dataclasses.field(default_factory=dict)
     bytes: int = 0
+    left_out: dict = dataclasses.field(default_factory=dict)
 
     def add(self, path, outcome, why=None, size=0):
         self.counts[outcome] += 1
@@ -73,8 +76,8 @@ class Summary:
 
     @property
     def exit_code(self):
-        """0: everything is here; 3: all that the source has is here; 4: something was rejected or not fetched."""
-        if self.counts["rejected"] or self.counts["not fetched"]:
+        """0: everything is here; 3: all that the source has is here; 4: something was rejected, left out or not fetched."""
+        if self.counts["rejected"] or self.counts["not fetched"] or self.left_out:
             return 4
         return 3 if self.counts["missing at the source"] else 0
 
@@ -282,4 +285,5 @@ def describe(summary, folder):
         examples.setdefault(why, path)
     for why, count in reasons.most_common(20):
         lines.append(f"  {examples[why]}{f' and {count - 1} more' if count > 1 else ''}: {why}")
+    lines.extend(f"  {path}: left out: {why}; the next run asks for it again" for path, why in summary.left_out.items())
     return "\n".join(lines)

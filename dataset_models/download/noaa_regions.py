@@ -2,12 +2,14 @@
 
     python dataset_models/download/noaa_regions.py --start 2014-06-01 --end 2014-06-08 --out data/regions
 
-Keeps each day's report as it is, and regions.csv: date, NOAA number, Stonyhurst longitude and latitude (degrees, west and
-north positive), area (millionths of the hemisphere), Hale class.
+Keeps each day's report as it is, and regions.csv: date of issue, NOAA number, Stonyhurst longitude and latitude (degrees, west
+and north positive), area (millionths of the hemisphere), Hale class. Cells and rows that cannot be read are named; a day that
+cannot be read is named, left out, and asked for again by the next run.
 """
 
 import numpy
 
+from dataset_models import region_summaries
 from dataset_models.download import fetcher, script
 from tools import atomic_files, command_line
 from tools.paths import archive_url
@@ -35,34 +37,29 @@ def read(path):
     Returns
     -------
     pandas.DataFrame
-        date, noaa_region, longitude, latitude, area, hale_class.
-    """
-    import pandas
-    from sunpy.io.special import srs
+        date, noaa_region, longitude, latitude, area, hale_class; a cell that the summary lacks is missing.
 
-    table = srs.read_srs(str(path))
-    rows = []
-    for row in table:
-        if str(row["ID"]) != "I":
-            continue
-        number = int(row["Number"])
-        rows.append(
-            {
-                "date": str(table.meta["issued"])[:10],
-                "noaa_region": number + 10000 if number < 5000 else number,
-                "longitude": float(row["Longitude"].to_value("deg")),
-                "latitude": float(row["Latitude"].to_value("deg")),
-                "area": float(row["Area"].value),
-                "hale_class": str(row["Mag Type"]),
-            }
-        )
+    Raises
+    ------
+    UserError
+        As :func:`dataset_models.region_summaries.read`.
+    """
+    return _table([region_summaries.read(path)])
+
+
+def _table(summaries):
+    import pandas
+
+    rows = [
+        (str(one.issued), region.number, region.longitude, region.latitude, region.area, region.hale_class or None)
+        for one in summaries
+        for region in one.regions
+    ]
     return pandas.DataFrame(rows, columns=["date", "noaa_region", "longitude", "latitude", "area", "hale_class"])
 
 
 def main(arguments=None):
     """Fetch, verify or repair, and list."""
-    import pandas
-
     parser = script.parser(__doc__, out="data/regions")
     flags = parser.parse_args(arguments)
     folder = flags.out or script.DATA / "regions"
@@ -78,11 +75,13 @@ def main(arguments=None):
         script.plan(wanted, folder)
         return
     with script.opened(flags, folder, ARCHIVE) as book:
-        summary = fetcher.Fetcher(limits).fetch(wanted, book)
-        tables = [read(folder / one.path) for one in script.files_here(book)]
-        tables = [table for table in tables if len(table)]
-        if tables:
-            regions = pandas.concat(tables, ignore_index=True)
+        again = script.unreadable(book, region_summaries.read)
+        summary = script.fetched(fetcher.Fetcher(limits), wanted, book, again=again)
+        days, summary.left_out = script.contents(book, script.files_here(book), region_summaries.read)
+        for odd in (odd for day in days.values() for odd in day.odd):
+            print(odd)
+        regions = _table(days.values())
+        if len(regions):
             atomic_files.write_table(folder / "regions.csv", regions)
             print(f"{folder / 'regions.csv'}: {len(regions)} positions of {regions['noaa_region'].nunique()} regions")
         script.finish(summary, book)

@@ -1,8 +1,8 @@
 """What the download scripts share: flags, times, verification and repair, summaries and exit codes.
 
 Exit codes: 0 everything is here; 1 --verify found damaged or missing files; 2 a mistake of the user, no network, or a
-refused key; 3 all that the source has is here, some of what was wanted it does not have; 4 something was rejected, refused
-or not fetched: run it again.
+refused key; 3 all that the source has is here, some of what was wanted it does not have; 4 something was rejected, refused,
+left out or not fetched: run it again.
 """
 
 import contextlib
@@ -219,21 +219,66 @@ def merged(*summaries):
             total.counts[name] += count
         total.troubles |= summary.troubles
         total.bytes += summary.bytes
+        total.left_out |= summary.left_out
     return total
+
+
+def fetched(fetch, wanted, book, *, again=()):
+    """Fetch files, those whose path is in `again` although they seem to be there: `fetcher.Summary`."""
+    anew = [one for one in wanted if one.path in again]
+    return merged(
+        fetch.fetch([one for one in wanted if one.path not in again], book), fetch.fetch(anew, book, again=True, desc="again")
+    )
+
+
+def contents(book, records, read):
+    """Read files of a manifest; one that cannot be read costs no other.
+
+    Parameters
+    ----------
+    book : manifest.Manifest
+    records : iterable of manifest.Record
+    read : callable
+        ``read(path)``; raises UserError for what it cannot read.
+
+    Returns
+    -------
+    held : dict of str to object
+        By path: what `read` returned.
+    unreadable : dict of str to str
+        By path: why it could not be read.
+    """
+    held, unreadable = {}, {}
+    for one in records:
+        try:
+            held[one.path] = read(book.folder / one.path)
+        except UserError as error:
+            unreadable[one.path] = str(error).removeprefix(f"{book.folder / one.path}: ")
+    return held, unreadable
 
 
 def files_here(book):
     """Records of a manifest whose files are there: list; names the others in a line."""
-    here, gone = [], []
-    for one in book.records():
-        if (book.folder / one.path).is_file():
-            here.append(one)
-        else:
-            gone.append(one.path)
+    here, gone = _there_and_gone(book)
     if gone:
         named = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
         print(f"{book.folder}: without {named}, which the manifest names and which is not there any more; run --repair")
     return here
+
+
+def _there_and_gone(book):
+    there, gone = [], []
+    for one in book.records():
+        if (book.folder / one.path).is_file():
+            there.append(one)
+        else:
+            gone.append(one.path)
+    return there, gone
+
+
+def unreadable(book, read):
+    """Paths of a manifest's files that are there and cannot be read, for `fetched` to ask for again."""
+    return contents(book, _there_and_gone(book)[0], read)[1]
 
 
 def catalogue(folder, lists):

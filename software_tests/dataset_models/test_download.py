@@ -822,6 +822,37 @@ def test_regions_of_a_day(tree, capsys):
     assert set(pandas.read_csv(tree / "regions.csv")["date"]) == {"2014-06-18"}
 
 
+def test_a_day_of_regions_that_cannot_be_read_costs_no_other(tree, shared, capsys):
+    import pandas
+
+    cases = {path.name[:8]: path.read_bytes() for path in (shared.parent / "cases" / "srs").glob("*.txt")}
+    cases["20010315"] = cases["20010315"].replace(b"Regions with Sunspots", b"Reg").replace(b"I.  ", b"")
+    arguments = ["--start", "2001-03-11", "--end", "2001-03-18", "--out", tree, "--tries", "1"]
+    with ArchiveServer() as server:
+        for day, text in cases.items():
+            server.add(f"/srs/{day[:4]}/{day[4:6]}/{day}SRS.txt", text)
+        assert _run(noaa_regions.main, *arguments, "--url", f"{server.url}/srs") == 4
+        printed = capsys.readouterr().out
+        assert "2001/03/20010315SRS.txt: rejected: is no solar region summary" in printed
+        assert "20010317SRS.txt:11: region 9368: its place, 'N25W??', left unknown" in printed
+        regions = pandas.read_csv(tree / "regions.csv")
+        assert sorted(set(regions["date"])) == [f"2001-03-{day}" for day in (11, 12, 13, 14, 16, 17)]
+        assert len(regions) == 12
+        assert regions["hale_class"].isna().sum() == regions["longitude"].isna().sum() == 1
+
+        spoiled = tree / "2001/03/20010313SRS.txt"  # of the same size: only its content shows that it is damaged
+        spoiled.write_bytes(b"?" * spoiled.stat().st_size)
+        for path in ("/srs/2001/03/20010315SRS.txt", "/srs/2001/03/20010313SRS.txt"):
+            body = server.files.pop(path)
+        assert _run(noaa_regions.main, *arguments, "--url", f"{server.url}/srs") == 4
+        assert "2001/03/20010313SRS.txt: left out: is no solar region summary" in capsys.readouterr().out
+        assert "2001-03-13" not in set(pandas.read_csv(tree / "regions.csv")["date"])
+        for path in ("/srs/2001/03/20010315SRS.txt", "/srs/2001/03/20010313SRS.txt"):
+            server.add(path, body.replace(b"2001 Mar 13", f"2001 Mar {path[-9:-7]}".encode()))
+        assert _run(noaa_regions.main, *arguments, "--url", f"{server.url}/srs") == 0
+    assert set(pandas.read_csv(tree / "regions.csv")["date"]) == {f"2001-03-{day}" for day in range(11, 18)}
+
+
 def test_repair_takes_files_from_the_mirror_that_is_set(tree, small, monkeypatch, shared):
     monkeypatch.setenv("NASA_API_KEY", "key")
     time_ = numpy.datetime64("2022-08-02T00:00:12")
