@@ -2,7 +2,9 @@
 
     python dataset_models/flare_catalogue.py LIST [LIST ...] [--out CATALOGUE.csv]
 
-prints what was read and every row that gave trouble; the formats are those of :mod:`dataset_models.flare_lists`.
+prints what was read and every row that gave trouble; the formats are those of :mod:`dataset_models.flare_lists`. Where
+several lists have a flare, the first of them on the command line that knows a value gives it; within a list of the HEK, NOAA's
+own rows (frm_name SWPC) come before those of other methods.
 """
 
 import dataclasses
@@ -17,7 +19,8 @@ from tools.paths import data_path
 
 COLUMNS = ("start", "peak", "end", "goes_class", "flux", "longitude", "latitude", "noaa_region", "source")
 SAME_TIME = numpy.timedelta64(2, "m")  # starts, and peaks, of one flare in two lists
-SAME_FLUX = 2.0  # ratio of two peak fluxes that may be of one flare when a list has no peak times
+NEAR_TIME = numpy.timedelta64(5, "m")  # starts of one flare in two lists that agree in its peak and its flux
+SAME_FLUX = 2.0  # ratio of two peak fluxes that may be of one flare
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Catalogue:
         The files, with their own counts.
     problems : tuple of str
         "file:line: why" of every malformed or incomplete row.
+    remarks : dict of str to tuple of str
+        By what is remarked upon: "file:line: detail" of every row.
     """
 
     events: pandas.DataFrame
@@ -48,6 +53,7 @@ class Catalogue:
     counts: dict
     lists: tuple
     problems: tuple
+    remarks: dict
 
 
 def read(paths, *, merge=True):
@@ -72,13 +78,36 @@ def read(paths, *, merge=True):
 
     Notes
     -----
-    Two lists have the same flare when they put its start, and its peak where both give one, within `SAME_TIME`; with
-    no two peaks to compare, their fluxes must agree within a factor `SAME_FLUX`. Within one list only rows with
-    identical start are the same flare: lists hold revisions of a flare as further rows (HEK has nine such pairs in
-    2011 to 2018), and the largest flux among them counts, so that merging changes no maximum over a window.
+    Two sources have the same flare when they put its start, and its peak where both give one, within `SAME_TIME`; with
+    no two peaks to compare, their fluxes must agree within a factor `SAME_FLUX`. Starts may be up to `NEAR_TIME` apart when
+    both peak and flux agree. Sources are files, and within a list of the HEK its methods (frm_name). The region does not
+    count: GOES sees the whole Sun, and sources name different regions, or none, for one flare.
+
+    Within one source, and in files of one format without peaks, only rows with identical start are the same flare: lists
+    hold revisions of a flare as further rows (HEK has nine such pairs in 2011 to 2018), and the largest flux among them
+    counts, so that merging changes no maximum over a window.
+
+    Measured: of 7,093 flares of HEK and 7,040 of NOAA's GOES reports, 3,827 are in both, 3 of these with starts 1 or 2 minutes
+    apart. Five lists of 70,025 rows hold 41,672 flares; the starts of one flare are 3 minutes apart at most, and no two
+    flares that stay apart have one peak and starts within 5 minutes of each other in different lists.
     """
     paths = [paths] if isinstance(paths, str | pathlib.Path) else list(paths)
-    lists = tuple(flare_lists.read_list(path) for path in paths)
+    return joined([flare_lists.read_list(path) for path in paths], merge=merge)
+
+
+def joined(lists, *, merge=True):
+    """As `read`, of lists that are read already, the preferred first.
+
+    Parameters
+    ----------
+    lists : sequence of flare_lists.FlareList
+    merge : bool
+
+    Returns
+    -------
+    Catalogue
+    """
+    lists = tuple(lists)
     records = _records(lists)
     records["event"] = _groups(records) if merge else numpy.arange(len(records))
     events = _events(records)
@@ -87,7 +116,10 @@ def read(paths, *, merge=True):
     counts["repeated"] = len(records) - flares_per_source
     counts["merged"] = flares_per_source - len(events)
     problems = tuple(problem for one in lists for problem in one.problems)
-    return Catalogue(events, records.drop(columns="order"), counts, lists, problems)
+    remarks = {}
+    for what, places in (item for one in lists for item in one.remarks.items()):
+        remarks[what] = remarks.get(what, ()) + places
+    return Catalogue(events, records.drop(columns=["order", "rank"]), counts, lists, problems, remarks)
 
 
 def table(flares):
@@ -121,27 +153,35 @@ def _records(lists):
     records["file"] = pandas.array([str(one.path) for one in lists for _ in one.flares], dtype="str")
     records["line"] = numpy.array([flare.line for one in lists for flare in one.flares], "int64")
     records["order"] = numpy.repeat(numpy.arange(len(lists)), [len(one.flares) for one in lists])
+    # Rows of the list's own source first; those of a catalogue are of sources that it has joined already.
+    listed = numpy.repeat([one.source for one in lists], [len(one.flares) for one in lists])
+    records["rank"] = ((records["source"].to_numpy() != listed) & (listed != "catalogue")).astype("int64")
     return records.sort_values(["start", "order", "line"], kind="stable", ignore_index=True)
 
 
 def _groups(records):
     """Number of the flare that each record, in order of start, belongs to: int64 (n,)."""
-    starts, peaks = (records[name].to_numpy("datetime64[s]") for name in ("start", "peak"))
-    flux, sources, orders = (records[name].to_numpy() for name in ("flux", "source", "order"))
+    starts, peaks = (records[name].to_numpy("datetime64[s]").astype("int64").tolist() for name in ("start", "peak"))
+    flux, sources, orders, ranks = (records[name].tolist() for name in ("flux", "source", "order", "rank"))
+    no_peak = numpy.datetime64("NaT", "s").astype("int64")
+    same_time, near_time = (int(span / numpy.timedelta64(1, "s")) for span in (SAME_TIME, NEAR_TIME))
     groups = numpy.empty(len(records), "int64")
     flares = []  # positions of each flare's records; the last ones may still grow
 
     def same(one, other):
-        in_one_list = sources[one] == sources[other] or orders[one] == orders[other]
-        if in_one_list and starts[one] != starts[other]:
+        in_one_list = orders[one] == orders[other] and ranks[one] == ranks[other]
+        without_peaks = no_peak in (peaks[one], peaks[other])
+        if (in_one_list or (without_peaks and sources[one] == sources[other])) and starts[one] != starts[other]:
             return False
-        if numpy.isnat(peaks[one]) or numpy.isnat(peaks[other]):
-            return max(flux[one], flux[other]) <= SAME_FLUX * min(flux[one], flux[other])
-        return abs(peaks[one] - peaks[other]) <= SAME_TIME
+        flux_agrees = max(flux[one], flux[other]) <= SAME_FLUX * min(flux[one], flux[other])
+        near = abs(starts[one] - starts[other]) <= same_time
+        if without_peaks:
+            return near and flux_agrees
+        return abs(peaks[one] - peaks[other]) <= same_time and (near or flux_agrees)
 
     oldest = 0
     for record in range(len(records)):
-        while oldest < len(flares) and starts[flares[oldest][0]] < starts[record] - SAME_TIME:
+        while oldest < len(flares) and starts[flares[oldest][0]] < starts[record] - near_time:
             oldest += 1
         candidates = [number for number in range(oldest, len(flares)) if all(same(member, record) for member in flares[number])]
         if candidates:
@@ -163,7 +203,7 @@ def _groups(records):
 
 def _events(records):
     """One event per group of records; renumbers the records' groups by the events' start."""
-    best_first = records.sort_values(["event", "order", "flux"], ascending=[True, True, False], kind="stable")
+    best_first = records.sort_values(["event", "order", "rank", "flux"], ascending=[True, True, True, False], kind="stable")
     groups = best_first.groupby("event", sort=True)
     events = best_first.drop_duplicates("event").set_index("event")
     for name in ("peak", "end", "noaa_region"):
@@ -180,7 +220,7 @@ def _events(records):
 
 
 def summary(catalogue):
-    """What was read, as the lines that the script prints: one per file, the totals, and flares by class."""
+    """What was read, as the lines that the script prints: one per file, totals, preferences, flares by class, remarks."""
     lines = [f"{'list':10} {'rows':>7} {'flares':>7} {'malformed':>9} {'incomplete':>10} {'repaired':>8}  file"]
     for one in catalogue.lists:
         numbers = f"{one.rows:7} {len(one.flares):7} {one.malformed:9} {one.incomplete:10} {one.repaired:8}"
@@ -189,6 +229,9 @@ def summary(catalogue):
     lines.append(
         f"{len(events)} flares after joining {counts['merged']} found in several lists and {counts['repeated']} repeated in one"
     )
+    sources = _preference(catalogue.lists)
+    if len(sources) > 1:
+        lines.append(f"what sources say differently is taken from the first of: {', '.join(sources)}")
     if len(events):
         lines.append(f"from {events['start'].iloc[0]} to {events['start'].iloc[-1]} UTC")
         by_class = events["goes_class"].str[0].value_counts()
@@ -196,7 +239,18 @@ def summary(catalogue):
         lines.append(
             f"{int(events['latitude'].notna().sum())} with a position, {int(events['peak'].notna().sum())} with a peak"
         )
+    for what, places in catalogue.remarks.items():
+        lines.append(f"{len(places)} {'row' if len(places) == 1 else 'rows'}: {what}; the first is {places[0]}")
     return lines
+
+
+def _preference(lists):
+    """Sources of lists, the preferred first: list of str."""
+    sources = {}
+    for one in lists:
+        own_first = sorted({flare.source: None for flare in one.flares}, key=lambda source: source != one.source)
+        sources |= dict.fromkeys(own_first)
+    return list(sources)
 
 
 def main(arguments=None):

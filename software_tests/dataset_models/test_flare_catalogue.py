@@ -314,3 +314,132 @@ def test_the_script_ends_with_code_2_and_writes_nothing(tmp_path):
     assert len(done.stderr.strip().splitlines()) == 1
     assert "list.csv" in done.stderr
     assert not out.exists()
+
+
+C1, POSITIONS, RECENT_AND_2022 = (
+    f"flare_lists/{name}.csv.gz"
+    for name in ("goes_flares_c1_1986_201905", "swpc_lmsal_flares_positions_2010_2018", "swpc_flares_2022_and_2025")
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "rows", "incomplete", "repaired"),
+    [(C1, "HEK", 39037, 87, 10), (POSITIONS, "HEK", 8606, 0, 140), (RECENT_AND_2022, "integrated", 2676, 0, 10)],
+)
+def test_compressed_lists_are_read_and_their_regions_completed(shared, name, source, rows, incomplete, repaired):
+    found = flare_lists.read_list(shared / name)
+    assert (found.source, found.rows, len(found.flares)) == (source, rows, rows)
+    assert (found.incomplete, found.repaired) == (incomplete, repaired)
+    regions = numpy.array([flare.region or 0 for flare in found.flares])
+    years = numpy.array([flare.start.year for flare in found.flares])
+    assert regions[(years > 2002) & (regions > 0)].min() > 10200
+    assert (regions > 0).mean() > 0.6
+    steps = numpy.diff(regions[regions > 0])
+    assert numpy.abs(steps).max() < 1000  # even where years of the list are missing
+
+
+def test_regions_keep_their_numbers_around_the_roll_over(shared):
+    flares = flare_lists.read_list(shared.parent / "cases" / "flare_lists" / "june2002.csv").flares
+    assert [flare.region for flare in flares] == [9991, 9991, 10001, 10005]
+
+
+def test_one_flare_of_two_methods_is_one_event_with_the_place_that_one_of_them_knows(shared, capsys):
+    path = shared.parent / "cases" / "flare_lists" / "hek_multi_frm.csv"
+    catalogue = flare_catalogue.read(path)
+    columns = ["start", "goes_class", "longitude", "latitude", "noaa_region", "source"]
+    both = "HEK+HEK/SSW Latest Events"
+    assert [(str(row[0]), *row[1:]) for row in catalogue.events[columns].itertuples(index=False)] == [
+        ("2014-01-04 18:47:00", "M4.0", -10, -8, 11944, both),
+        ("2014-01-07 18:04:00", "X1.2", 11, -15, 11944, both),
+        ("2014-01-08 03:39:00", "M3.6", 88, -11, 11947, "HEK"),
+    ]
+    assert (catalogue.counts["merged"], catalogue.counts["malformed"]) == (2, 1)
+    flare_catalogue.main([str(path)])
+    assert "taken from the first of: HEK, HEK/SSW Latest Events" in capsys.readouterr().out
+
+
+def test_the_preferred_method_comes_first_wherever_its_row_is(shared, tmp_path):
+    lines = (shared.parent / "cases" / "flare_lists" / "hek_multi_frm.csv").read_text().splitlines()
+    turned = flare_catalogue.read(written(tmp_path, "\n".join([lines[0], *lines[:0:-1]])))
+    assert str(event(turned, "2014-01-07 18:04")["longitude"]) == "11.0"
+
+
+@pytest.mark.parametrize(
+    ("second", "flares"),
+    [
+        ("2014-01-07 18:08:00,2014-01-07 18:33:00,X1.1", 1),
+        ("2014-01-07 18:10:00,2014-01-07 18:33:00,X1.1", 2),  # starts 6 minutes apart
+        ("2014-01-07 18:08:00,2014-01-07 18:35:00,X1.1", 2),  # peaks 3 minutes apart
+        ("2014-01-07 18:08:00,2014-01-07 18:33:00,M4.0", 2),  # a third of the flux
+        ("2014-01-07 18:05:00,,X1.1", 1),
+        ("2014-01-07 18:07:00,,X1.1", 2),
+        ("2014-01-07 18:05:00,,M4.0", 2),
+    ],
+)
+def test_flares_of_two_lists_are_one_when_times_and_flux_agree(tmp_path, second, flares):
+    header = "start_time,peak_time,goes_class\n"
+    one = written(tmp_path, header + "2014-01-07 18:04:00,2014-01-07 18:32:00,X1.2\n", "one.csv")
+    hek = written(tmp_path, "event_starttime,event_peaktime,fl_goescls\n" + second + "\n", "two.csv")
+    assert len(flare_catalogue.read([one, hek]).events) == flares
+
+
+def test_odd_classes_and_times_of_hek(shared, capsys):
+    path = shared.parent / "cases" / "flare_lists" / "hek_classes.csv"
+    catalogue = flare_catalogue.read(path)
+    classes = dict(zip(catalogue.events["start"].astype(str), catalogue.events["goes_class"], strict=True))
+    assert classes["2003-11-04 19:29:00"] == "X28.0"
+    assert classes["2009-01-03 00:10:00"] == "X1.0"
+    assert classes["2009-01-05 00:10:00"] == "M1.5"
+    assert "2009-01-04 00:10:00" not in classes  # M without a number
+    assert classes["2017-01-01 00:00:00"] == "C1.0"  # the leap second
+    assert str(event(catalogue, "2015-06-30 23:55")["peak"]) == "2015-07-01 00:00:00"
+    assert str(event(catalogue, "2014-01-01 23:50")["end"]) == "2014-01-02 00:12:00"
+    late = event(catalogue, "2014-01-03 12:50")
+    assert (numpy.isnat(late["peak"].to_numpy()), str(late["end"])) == (True, "2014-01-03 13:12:00")
+    flare_catalogue.main([str(path)])
+    printed = capsys.readouterr().out
+    assert f"2 rows: peak flux is a lower bound; the first is {path}:4: >X17" in printed
+    assert f"1 row: peak flux is an estimate; the first is {path}:5: X28e" in printed
+    assert f"{path}:19: peak left unknown: 2014-01-03 13:40:00 is after the end, 2014-01-03 13:12:00" in printed
+
+
+@pytest.mark.parametrize("cut", [slice(None, 40), slice(None, -9), slice(12, None)])
+def test_a_broken_compressed_list_is_refused_in_one_line(tmp_path, cut):
+    import gzip
+
+    path = tmp_path / "list.csv.gz"
+    packed = gzip.compress(INTEGRATED.encode() * 20)
+    path.write_bytes(packed)
+    assert len(flare_lists.read_list(path).flares) > 0
+    path.write_bytes(packed[cut])
+    with pytest.raises(UserError, match=r"list\.csv\.gz: ") as caught:
+        flare_lists.read_list(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_byte_that_is_no_text_costs_its_field(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_bytes(INTEGRATED.encode() + b"2011-02-16 01:44:00,C2.\xff,1,1\n2011-02-17 01:44:00,C3.0,1,\xe9\n")
+    found = flare_lists.read_list(path)
+    assert [flare.start.day for flare in found.flares] == [15, 17]
+    assert (found.malformed, found.incomplete) == (1, 1)
+
+
+RECORD = '{"flrID": "%d", "beginTime": "2022-09-0%dT07:35Z", "classType": "C3.9", "linkedEvents": [{"a": 1}]}'
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_damaged_record_of_json_costs_no_other(tmp_path_factory, data):
+    records = [RECORD % (day, day) for day in range(1, 6)]
+    number = data.draw(st.integers(1, 4))
+    damaged = bytearray(records[number].encode())
+    damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(1, 255))
+    texts = [record.encode() for record in records]
+    texts[number] = bytes(damaged)
+    path = tmp_path_factory.mktemp("damaged") / "week.json"
+    path.write_bytes(b"[" + b",\n".join(texts) + b"]")
+    found = flare_lists.read_list(path)
+    days = [flare.start.day for flare in found.flares if flare.flux == 3.9e-6 and flare.start.month == 9]
+    assert set(days) >= {1, 2, 3, 4, 5} - {number + 1}
+    assert found.rows >= 5
