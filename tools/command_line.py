@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import importlib.abc
 import importlib.machinery
 import os
@@ -40,7 +41,8 @@ def run(main, arguments=None):
     """Call a script's ``main`` and exit.
 
     A `UserError`, a full disk and an interruption end in one line on standard error; any other exception is a defect
-    of ours and keeps its traceback.
+    of ours and keeps its traceback. What was printed is flushed before the end, so that a full disk behind a redirection
+    counts as one and a closed pipe as an end.
 
     Parameters
     ----------
@@ -49,24 +51,61 @@ def run(main, arguments=None):
     arguments : list of str, optional
     """
     set_up_libraries()
+    unwritten = []
+    sys.unraisablehook = functools.partial(_note_unwritten, unwritten)
+    code = _outcome(main, arguments)
+    if unwritten and code == 0:
+        code = _told(_full_disk(unwritten[0]), 2)
+    for stream in (sys.stdout, sys.stderr):
+        _empty(stream)
+    sys.exit(code)
+
+
+def _outcome(main, arguments):
+    """Call ``main``, tell how it failed if it did, and return what to exit with."""
     try:
-        main(arguments)
+        try:
+            main(arguments)
+            code = 0
+        except SystemExit as error:
+            code = error.code or 0
+        if sys.stdout is not None:  # it is when the shell has closed it
+            sys.stdout.flush()
+        return code
     except UserError as error:
-        _end(str(error), 2)
+        return _told(str(error), 2)
     except Stopped as error:
-        _end(str(error), error.code)
+        return _told(str(error), error.code)
     except BrokenPipeError:
-        # Python would complain once more when it flushes standard output at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return 1
     except KeyboardInterrupt:
-        _end("interrupted", 130)
+        return _told("interrupted", 130)
     except Exception as error:
         if atomic_files.disk_is_full(error):
-            _end(f"no space left on device while writing {_file_of(error)}: free some space and run again", 2)
-        traceback.print_exc()
-        sys.exit(1)
-    sys.exit(0)
+            return _told(_full_disk(_file_of(error)), 2)
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        return 1
+
+
+def _note_unwritten(unwritten, unraisable):
+    """Note the name of a stream that could not be emptied on a full disk when it was thrown away; a ``sys.unraisablehook``.
+
+    Python 3.13 reports it, with a traceback; before, it was silent.
+    """
+    if isinstance(unraisable.exc_value, OSError) and atomic_files.disk_is_full(unraisable.exc_value):
+        unwritten.append(getattr(unraisable.object, "name", "the output"))
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
+def _empty(stream):
+    """Write out what a standard stream holds, or drop what cannot be: Python would complain of it once more at exit."""
+    try:
+        if stream is not None:
+            stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def set_up_libraries():
@@ -116,9 +155,14 @@ def _standard_error_closed():
         os.close(nowhere)
 
 
-def _end(message, code):
-    print(f"{os.path.basename(sys.argv[0])}: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(code)
+def _told(message, code):
+    with contextlib.suppress(OSError):  # standard error may be on the full disk too
+        print(f"{os.path.basename(sys.argv[0])}: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _full_disk(file):
+    return f"no space left on device while writing {file}: free some space and run again"
 
 
 def _file_of(error):

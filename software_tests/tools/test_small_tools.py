@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -87,10 +88,21 @@ def test_full_disk_names_the_file_that_was_wanted(tmp_path):
     assert list(tmp_path.glob("*.npz")) == []
 
 
-def run_script(body, tmp_path):
+def write_script(body, tmp_path):
     script = tmp_path / "script.py"
     script.write_text("from tools import command_line\nfrom tools.errors import UserError\n" + body)
-    return subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    return script
+
+
+def run_script(body, tmp_path):
+    return run_with_output(subprocess.PIPE, write_script(body, tmp_path))
+
+
+def run_with_output(output, script):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(
+        [sys.executable, str(script)], stdout=output, stderr=subprocess.PIPE, text=True, timeout=60, env=environment
+    )
 
 
 def test_user_error_is_one_line_and_code_2(tmp_path):
@@ -106,6 +118,56 @@ def test_full_disk_is_one_line_and_code_2(tmp_path):
     assert done.returncode == 2
     assert "no space left on device" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+SAYS_SO = "script.py: no space left on device while writing the output: free some space and run again\n"
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("print('done')", SAYS_SO),
+        ("print('done', flush=True)", SAYS_SO),
+        ("command_line.parser('does things').parse_args(['--help'])", SAYS_SO),
+        ("print('some are missing'); raise SystemExit(3)", SAYS_SO),
+        ("print('begun'); raise UserError('night.fits: is damaged')", "script.py: night.fits: is damaged\n"),
+    ],
+)
+def test_standard_output_on_a_full_disk_is_one_line_and_code_2(tmp_path, statement, said):
+    script = write_script(f"def main(arguments=None):\n    {statement}\ncommand_line.run(main)\n", tmp_path)
+    with open("/dev/full", "w") as full:
+        done = run_with_output(full, script)
+    assert (done.returncode, done.stderr) == (2, said)
+
+
+def test_standard_error_on_a_full_disk_leaves_the_code(tmp_path):
+    body = "import os, sys\nos.dup2(os.open('/dev/full', os.O_WRONLY), 2)\n"
+    body += "def main(arguments=None):\n    print('begun', file=sys.stderr)\ncommand_line.run(main)\n"
+    assert run_script(body, tmp_path).returncode == 2
+
+
+def test_a_stream_thrown_away_on_a_full_disk_is_told_where_python_tells_us(tmp_path):
+    body = "def main(arguments=None):\n    open('/dev/full', 'w').write('lost')\ncommand_line.run(main)\n"
+    done = run_script(body, tmp_path)
+    if sys.version_info < (3, 13):
+        assert (done.returncode, done.stderr) == (0, "")  # a file that is not closed is lost unseen: ours all are
+    else:
+        assert (done.returncode, done.stderr) == (2, SAYS_SO.replace("the output", "/dev/full"))
+
+
+def test_a_closed_pipe_ends_quietly(tmp_path):
+    script = write_script("def main(arguments=None):\n    print('done')\ncommand_line.run(main)\n", tmp_path)
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run_with_output(writer, script)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_finaliser_that_fails_otherwise_is_still_reported(tmp_path):
+    body = "class Defect:\n    def __del__(self):\n        1 / 0\n"
+    done = run_script(body + "def main(arguments=None):\n    Defect()\ncommand_line.run(main)\n", tmp_path)
+    assert (done.returncode, "ZeroDivisionError" in done.stderr) == (0, True)
 
 
 def test_defects_keep_their_traceback(tmp_path):
