@@ -5,6 +5,7 @@ check that it passed. Several processes may write at once.
 """
 
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -83,19 +84,24 @@ class Manifest:
         if read_only:
             require_manifest(self.folder)
         try:
-            if read_only:
-                self._connection = _connected_to_read(self.path)
+            with contextlib.ExitStack() as refused:  # closes the connection unless this is a manifest to use
+                self._connection = refused.enter_context(contextlib.closing(self._connected(read_only)))
+                if not read_only:
+                    self._prepare()
                 self._require_ours()
-                return
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(self.folder, os.W_OK | os.X_OK):
-                raise PermissionError(13, os.strerror(13))
-            self._connection = sqlite3.connect(self.path, timeout=_WAIT, check_same_thread=False, isolation_level=None)
-            self._prepare()
+                refused.pop_all()
         except OSError as error:
             raise UserError(f"{self.folder}: cannot be written ({error.strerror}); choose another --out") from error
         except sqlite3.Error as error:
             raise UserError(f"{self.path}: cannot be used as a manifest ({error})") from error
+
+    def _connected(self, read_only):
+        if read_only:
+            return _connected_to_read(self.path)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise PermissionError(13, os.strerror(13))
+        return sqlite3.connect(self.path, timeout=_WAIT, check_same_thread=False, isolation_level=None)
 
     def _prepare(self):
         self._connection.execute("PRAGMA journal_mode=WAL")
@@ -111,15 +117,14 @@ class Manifest:
         for name, value in about.items():
             self._connection.execute("INSERT OR IGNORE INTO about VALUES (?, ?)", (name, value))
         self._connection.execute("COMMIT")
-        self._require_ours()
 
     def _require_ours(self):
         found = dict(self._connection.execute("SELECT name, value FROM about"))
-        if found["archive"] != self.archive:
-            text = f"{self.path}: is the manifest of {found['archive']}, not of {self.archive}; choose another --out"
-            raise UserError(text)
-        if found["version"] != str(_VERSION):
-            raise UserError(f"{self.path}: was written by another version of this program ({found['version']})")
+        archive, version = found.get("archive", "something else"), found.get("version")
+        if archive != self.archive:
+            raise UserError(f"{self.path}: is the manifest of {archive}, not of {self.archive}; choose another --out")
+        if version != str(_VERSION):
+            raise UserError(f"{self.path}: was written by another version of this program ({version})")
 
     def close(self):
         """Close the file."""

@@ -399,6 +399,58 @@ def test_every_thread_is_told_when_its_record_cannot_be_written(tree):
         assert all(pool.map(add, range(40)))
 
 
+@pytest.fixture
+def connections(monkeypatch):
+    """All connections that are opened while a test runs."""
+    connect, made = sqlite3.connect, []
+
+    def noted(*arguments, **keywords):
+        made.append(connect(*arguments, **keywords))
+        return made[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    return made
+
+
+def _is_closed(connection):
+    with contextlib.suppress(sqlite3.ProgrammingError):
+        connection.execute("SELECT 1")
+        return False
+    return True
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("UPDATE about SET value = 'Helioviewer' WHERE name = 'archive'", "is the manifest of Helioviewer, not of test"),
+        ("UPDATE about SET value = '9' WHERE name = 'version'", "was written by another version of this program"),
+        ("DROP TABLE about; CREATE TABLE about (name TEXT)", "cannot be used as a manifest"),
+        (None, "cannot be used as a manifest"),
+    ],
+)
+def test_a_manifest_that_is_refused_is_closed(tree, connections, fault, said, read_only):
+    with manifest.Manifest(tree, "test") as book:
+        assert not _is_closed(connections[0])
+    if fault is None:
+        book.path.write_bytes(b"no database" * 100)
+    else:
+        with contextlib.closing(sqlite3.connect(book.path)) as other:
+            other.executescript(fault)
+    with pytest.raises(UserError, match=said):
+        manifest.Manifest(tree, "test", read_only=read_only)
+    assert len(connections) == (2 if fault is None else 3)
+    assert all(map(_is_closed, connections))
+    assert {path.name for path in tree.iterdir()} == {manifest.NAME}
+
+
+def test_a_manifest_that_says_nothing_of_itself_is_refused_when_it_is_read(tree):
+    with manifest.Manifest(tree, "test") as book, contextlib.closing(sqlite3.connect(book.path)) as other:
+        other.executescript("DELETE FROM about")
+    with pytest.raises(UserError, match="is the manifest of something else, not of test"):
+        manifest.Manifest(tree, "test", read_only=True)
+
+
 def test_a_manifest_of_another_archive_is_refused(tree):
     manifest.Manifest(tree, "Helioviewer").close()
     with pytest.raises(UserError, match=r"manifest\.sqlite: is the manifest of Helioviewer, not of HEK"):
