@@ -4,6 +4,7 @@ import os
 import pathlib
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -11,6 +12,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # the numbers that scripts 
 os.environ["MPLBACKEND"] = "Agg"
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
+
+# How long an example takes says how busy the machine is, not whether it is right.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")
