@@ -11,23 +11,18 @@ import csv
 import dataclasses
 import functools
 import hashlib
-import importlib
-import importlib.util
 import inspect
 import math
 import pathlib
-import sys
 import threading
 import typing
 
 import numpy
 
 from dataset_models import batches
-from tools import atomic_files, options
+from tools import atomic_files, modules, options
 from tools.errors import UserError
 
-PROJECT = pathlib.Path(__file__).resolve().parents[1]
-ROOMS = ("tools", "dataset_models", "network_models", "science")
 SPLITS = ("training", "validation")
 EVALUATION_COLUMNS = ("time", "prediction", "true_delta", "true_value", "prior_value")
 
@@ -444,8 +439,7 @@ class _Reads:
 def load_solar_data(path):
     """The SolarData class in a ``.py`` file.
 
-    A file inside the project is imported by its dotted name (loading it by path would make a second copy of its
-    classes); any other file is executed once and registered under its path.
+    The file is imported by `tools.modules.load`.
 
     Parameters
     ----------
@@ -464,7 +458,7 @@ def load_solar_data(path):
     path = pathlib.Path(path)
     if path.suffix != ".py" or not path.is_file():
         raise UserError(f"{path}: no such data set file; give the path of a .py file that defines a SolarData class")
-    module = _module(path.resolve(), path)
+    module = modules.load(path)
     found = [
         value
         for value in vars(module).values()
@@ -477,27 +471,3 @@ def load_solar_data(path):
     if len(concrete) > 1:
         raise UserError(f"{path}: defines several SolarData classes ({', '.join(c.__name__ for c in concrete)}); keep one")
     return concrete[0]
-
-
-def _module(path, shown):
-    try:
-        parts = path.relative_to(PROJECT).with_suffix("").parts if path.is_relative_to(PROJECT) else ("",)
-        if parts[0] in ROOMS and all(part.isidentifier() for part in parts):
-            return importlib.import_module(".".join(parts))
-        name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
-        if name in sys.modules:
-            return sys.modules[name]
-        spec = importlib.util.spec_from_file_location(name, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # dataclasses and pickle look their module up here
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-        return module
-    except UserError:
-        raise
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"{shown}: cannot be imported ({reason})") from error

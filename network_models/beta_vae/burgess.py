@@ -2,8 +2,9 @@
 
 import dataclasses
 
-from network_models.beta_vae.vae_options import VAEOptions, assemble, only_input
 from tools.errors import UserError
+
+from .vae_options import VAEOptions, assemble, only_input
 
 SIZES = (32, 64)
 CHANNELS = 32

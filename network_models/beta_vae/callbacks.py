@@ -91,7 +91,7 @@ class Pictures(keras.callbacks.Callback):
         self.title = title
 
     def on_epoch_end(self, epoch, logs=None):
-        from network_models.beta_vae import pictures
+        from . import pictures
 
         rebuilt = numpy.asarray(self.model.images(self.model(self.images, training=False)["output"]))
         latents = numpy.random.default_rng(self.seed).normal(size=(len(self.images), self.model.latent_dim))

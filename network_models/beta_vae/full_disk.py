@@ -2,9 +2,10 @@
 
 import dataclasses
 
-from network_models.beta_vae.vae_options import VAEOptions, assemble, listened_to, only_input
 from tools.errors import UserError
 from tools.options import option
+
+from .vae_options import VAEOptions, assemble, listened_to, only_input
 
 SMALLEST = 8  # pixels of the innermost feature maps, at least; fewer than twice as many
 

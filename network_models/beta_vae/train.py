@@ -10,12 +10,10 @@ science/latent_traversal for what to do with the result.
 import pathlib
 
 from network_models import experiment, settings
-from network_models.beta_vae import burgess, full_disk, sequence, training
-from network_models.beta_vae.vae_options import VAETraining
-from tools import command_line
+from tools import command_line, modules
 
 HERE = pathlib.Path(__file__).resolve().parent
-NETWORKS = {"burgess": burgess, "full_disk": full_disk, "sequence": sequence}
+NETWORKS = {name: modules.load(HERE / f"{name}.py") for name in ("burgess", "full_disk", "sequence")}  # a copied folder's own
 ALIASES = {"lr": "learning_rate", "loss": "likelihood"}
 DATASET = "dataset_models/digits.py"
 SIZES = {"burgess": 32, "full_disk": 128, "sequence": 512}
@@ -28,14 +26,14 @@ def main(arguments=None):
         __doc__,
         network_folder=HERE,
         choose_network=("--architecture", "burgess", {name: module.Options for name, module in NETWORKS.items()}),
-        training=VAETraining,
+        training=modules.load(HERE / "vae_options.py").VAETraining,
         dataset=DATASET,
         data_defaults=lambda name, given: {"image_size": SIZES[name]},
         aliases=ALIASES,
     )
     from network_models import schedules
 
-    objective = training.Reconstruction(chosen, name)
+    objective = modules.load(HERE / "training.py").Reconstruction(chosen, name)
     gamma, rate = chosen.training.gamma, chosen.training.learning_rate
     callbacks = [schedules.StepDecay(rate, gamma)] if gamma < 1 else []
     return experiment.run(NETWORKS[name].build, chosen, objective=objective, architecture=name, callbacks=callbacks)

@@ -6,10 +6,11 @@ import functools
 import numpy
 
 from network_models import forecast
-from network_models.beta_vae.unit_images import UnitImages
 from network_models.objective import Objective
 from tools import atomic_files, figures
 from tools.errors import UserError
+
+from .unit_images import UnitImages
 
 
 class Reconstruction(Objective):
@@ -51,7 +52,7 @@ class Reconstruction(Objective):
 
     def callbacks(self, folder):
         """What writes latent_kl.csv and the pictures of each epoch: list of keras.callbacks.Callback."""
-        from network_models.beta_vae.callbacks import LatentKL, Pictures
+        from .callbacks import LatentKL, Pictures
 
         pictures = Pictures(folder, self._shown, seed=self._training.seed, channel=self.data.channels[0], title=self.title)
         return [LatentKL(folder, self.title), pictures]

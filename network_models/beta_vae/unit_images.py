@@ -3,8 +3,9 @@
 import numpy
 
 from dataset_models.solar_data import SolarData
-from network_models.beta_vae.vae_options import shape_words
 from tools.errors import UserError
+
+from .vae_options import shape_words
 
 DECADES = 5  # of an intensity: 1 stands for 10^5
 

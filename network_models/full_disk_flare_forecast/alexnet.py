@@ -6,8 +6,9 @@ torchvision's AlexNet (Krizhevsky 2014, "One weird trick for parallelizing convo
 
 import dataclasses
 
-from network_models.full_disk_flare_forecast.building_blocks import INITIALISERS, InitialWeights, logits, network_inputs
 from tools.options import option
+
+from .building_blocks import INITIALISERS, InitialWeights, logits, network_inputs
 
 LEAST = 95  # pixels: of smaller images one position is left, which Keras cannot pool to 6x6 in a compiled function
 

@@ -6,14 +6,15 @@ after Jetley et al. (2018, "Learn to pay attention"): attention before max pooli
 
 import dataclasses
 
-from network_models.full_disk_flare_forecast.building_blocks import (
+from tools.options import option
+
+from .building_blocks import (
     BATCH_NORM,
     INITIALISERS,
     InitialWeights,
     logits,
     network_inputs,
 )
-from tools.options import option
 
 LEAST = 192  # pixels: smaller images leave nothing for the last convolution
 CHANNELS = (64, 128, 256, 512, 512)

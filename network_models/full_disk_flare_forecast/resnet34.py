@@ -6,14 +6,15 @@ ResNet34 (He et al. 2016).
 
 import dataclasses
 
-from network_models.full_disk_flare_forecast.building_blocks import (
+from tools.options import option
+
+from .building_blocks import (
     BATCH_NORM,
     INITIALISERS,
     InitialWeights,
     logits,
     network_inputs,
 )
-from tools.options import option
 
 LEAST = 32  # pixels: five halvings
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))  # channels, residual blocks

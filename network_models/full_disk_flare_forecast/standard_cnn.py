@@ -5,9 +5,10 @@ The baseline of Pandey et al. (2023, "Interpretable solar flare prediction with 
 
 import dataclasses
 
-from network_models.full_disk_flare_forecast.attention import LEAST, trunk
-from network_models.full_disk_flare_forecast.building_blocks import INITIALISERS, InitialWeights, logits, network_inputs
 from tools.options import option
+
+from .attention import LEAST, trunk
+from .building_blocks import INITIALISERS, InitialWeights, logits, network_inputs
 
 
 @dataclasses.dataclass(kw_only=True)

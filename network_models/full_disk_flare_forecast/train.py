@@ -11,14 +11,14 @@ import pathlib
 
 from network_models import experiment, settings
 from network_models.forecast import Forecast
-from network_models.full_disk_flare_forecast import alexnet, attention, resnet34, standard_cnn, vgg16
-from network_models.full_disk_flare_forecast.training_options import FullDiskTraining
-from tools import command_line
+from tools import command_line, modules
 from tools.errors import UserError
 
 HERE = pathlib.Path(__file__).resolve().parent
-NETWORKS = {"alex": alexnet, "vgg": vgg16, "resnet": resnet34, "attention": attention, "cnn": standard_cnn}
-SHORTCUTS = {"--attention": "attention", "--no-attention": "cnn"}
+FILES = {"alex": "alexnet", "vgg": "vgg16", "resnet": "resnet34", "attention": "attention", "cnn": "standard_cnn"}
+NETWORKS = {name: modules.load(HERE / f"{file}.py") for name, file in FILES.items()}  # a copied folder's own
+FullDiskTraining = modules.load(HERE / "training_options.py").FullDiskTraining
+SHORTCUTS = {"--attention": ("cnn", "attention"), "--no-attention": "cnn"}
 ALIASES = {"lr": "learning_rate", "im_size": "image_size"}
 DATASET = "dataset_models/SDO/HMI/full_disk.py"
 

@@ -6,8 +6,9 @@ VGG16 without batch normalisation (Simonyan & Zisserman 2015, configuration D).
 
 import dataclasses
 
-from network_models.full_disk_flare_forecast.building_blocks import INITIALISERS, InitialWeights, logits, network_inputs
 from tools.options import option
+
+from .building_blocks import INITIALISERS, InitialWeights, logits, network_inputs
 
 LEAST = 64  # pixels: of smaller images one position is left, which Keras cannot pool to 7x7 in a compiled function
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels, convolutions

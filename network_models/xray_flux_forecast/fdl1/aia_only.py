@@ -5,11 +5,9 @@
 Without --dataset it trains on the simulated Sun.
 """
 
-import functools
 import pathlib
 
-from network_models import experiment, settings
-from network_models.xray_flux_forecast.fdl1 import architecture
+from network_models import experiment, network_file, settings
 from tools import command_line
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -17,9 +15,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 def main(arguments=None):
     """Train with the given flags; the last line printed is the result as JSON."""
-    chosen = settings.parse(arguments, __doc__, network_folder=HERE, network=architecture.Options)
-    logarithmic = [channel.logarithmic for channel in chosen.data.channels]
-    return experiment.run(functools.partial(architecture.build, logarithmic=logarithmic), chosen)
+    network = network_file.load(HERE / "architecture.py")
+    chosen = settings.parse(arguments, __doc__, network_folder=HERE, network=network.options)
+    return experiment.run(network.builder(chosen.data), chosen)
 
 
 if __name__ == "__main__":

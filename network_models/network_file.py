@@ -1,0 +1,81 @@
+"""Networks in files: a function ``build`` and its options, found beside a training script or wherever a path points."""
+
+import dataclasses
+import functools
+import inspect
+import pathlib
+import typing
+
+from tools import modules
+from tools.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkFile:
+    """What a network's file gives.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    build : callable
+        ``build(input_shapes, options, seed=...)`` returns a `keras.Model`.
+    options : type
+        The dataclass whose fields are made by `tools.options.option`.
+    varied : dict or None
+        The file's ``VARIED``: what an architecture search tries, values by option.
+    """
+
+    path: pathlib.Path
+    build: typing.Callable
+    options: type
+    varied: dict | None = None
+
+    def builder(self, data):
+        """``build(input_shapes, options, seed=...)`` for the images of `data`, a SolarData.
+
+        A ``build`` with an argument ``logarithmic`` is told which channels are whitened by their logarithm.
+        """
+        if "logarithmic" not in inspect.signature(self.build).parameters:
+            return self.build
+        return functools.partial(self.build, logarithmic=[channel.logarithmic for channel in data.channels])
+
+
+def load(path):
+    """Read a network's file.
+
+    A training script loads its neighbours by this, so that a copied folder uses its own files and not the original's.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+
+    Returns
+    -------
+    NetworkFile
+
+    Raises
+    ------
+    UserError
+        As `tools.modules.load`; or the file has no ``build``, no options, or several dataclasses that could be them and none
+        that is called Options.
+    """
+    module = modules.load(path)
+    build = getattr(module, "build", None)
+    if not callable(build):
+        raise UserError(
+            f"{path}: has no function build(input_shapes, options, seed=...); give a network's file, such as the"
+            " architecture.py beside a training script"
+        )
+    found = {
+        name: value
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__ == module.__name__ and dataclasses.is_dataclass(value)
+    }
+    chosen = getattr(module, "Options", None) or (next(iter(found.values())) if len(found) == 1 else None)
+    if not dataclasses.is_dataclass(chosen):
+        several = f"several dataclasses ({', '.join(found)})" if found else "no dataclass"
+        raise UserError(f"{path}: has {several} of options; call the one that build takes Options")
+    if not all("help" in field.metadata for field in dataclasses.fields(chosen)):
+        wrong = next(field.name for field in dataclasses.fields(chosen) if "help" not in field.metadata)
+        raise UserError(f"{path}: {chosen.__name__}.{wrong} is no option; make it by tools.options.option(default, help)")
+    return NetworkFile(pathlib.Path(path), build, chosen, getattr(module, "VARIED", None))
