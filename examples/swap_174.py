@@ -37,7 +37,7 @@ class Swap174(XRayFluxData):
 
     folder: str = option(".", "folder of swap_lv1_*.fits")
     image_size: int = option(256, "pixels of the image that a network sees; divides 1024", least=8, most=SIZE)
-    goes: str | None = option(None, "X-ray flux store (default: 'goes' of config.yml)")
+    goes: str | None = option(None, "X-ray flux store (default: 'goes' of config.yml)", place="goes")
     calibration: str = option("operational", "calibration of the X-ray flux", choices=goes_xrs.CALIBRATIONS)
 
     @property

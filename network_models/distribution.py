@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 
+from tools import options
 from tools.errors import UserError
 
 
@@ -79,6 +80,8 @@ def workers(settings, architecture):
     if settings.training.xla:
         raise UserError("--xla: cannot be combined with several processes")
     stored = settings.as_dictionary()
+    caches = [name for name, key in options.places(settings.data).items() if key == "cache"]  # each machine may have its own
+    stored["data_options"] = {name: value for name, value in stored["data_options"].items() if name not in caches}
     about = others.versions() | {f"settings: {key}": json.dumps(stored[key], sort_keys=True, default=str) for key in stored}
     about |= {"architecture": architecture, "run to resume": fingerprint(settings.resume.state) if settings.resume else "none"}
     text = os.environ.get("SOLAR_PATIENCE") or str(others.PATIENCE)

@@ -12,11 +12,13 @@
 """
 
 import datetime
+import os
 import pathlib
 import subprocess
 import sys
 
-from tools import atomic_files
+from dataset_models.solar_data import load_solar_data
+from tools import atomic_files, options, paths
 from tools.errors import UserError
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
@@ -99,10 +101,23 @@ class RunFolder:
         return settings
 
     def data_options(self, dataset):
-        """Options of the data set of this run when `dataset` (a path) is that data set's file, else ``{}``."""
+        """Options of the data set of this run when `dataset` (a path) is that data set's file, else ``{}``.
+
+        Where the data were is among them, whether it came from a flag or from the environment: a run sees the data that it
+        was trained on, whatever SOLAR_AIA and its like say by now. That they say something else is noted on standard error.
+        """
         settings = self.settings()
-        same = resolve_dataset(settings["dataset"]).resolve() == pathlib.Path(dataset).resolve()
-        return dict(settings["data_options"]) if same else {}
+        if resolve_dataset(settings["dataset"]).resolve() != pathlib.Path(dataset).resolve():
+            return {}
+        stored = dict(settings["data_options"])
+        for name, key in options.places(load_solar_data(dataset)).items():
+            variable, kept = f"SOLAR_{key.upper()}", stored.get(name)
+            told = paths.environment_path(key) if os.environ.get(variable) else None
+            kept = [kept] if isinstance(kept, str) else kept
+            if told is not None and kept and str(told.absolute()) not in kept:
+                text = f"note: {', '.join(kept)}, as in the run, not {variable}={told}; --{name} chooses another"
+                print(text, file=sys.stderr)
+        return stored
 
 
 def run_folder_of(model_path):

@@ -1,6 +1,8 @@
 """Settings of a training run: one definition for flags, dataclasses and settings.yml."""
 
+import argparse
 import dataclasses
+import functools
 import pathlib
 import typing
 
@@ -100,7 +102,8 @@ def parse(
         The options dataclass of the network.
     choose_network : tuple, optional
         Instead of `network`: (flag, default, dict of value to options dataclass), and as a fourth entry, if wanted,
-        flags that stand for a value (dict of flag to value). The chosen value is returned too.
+        flags that stand for a value (dict of flag to value, or to the two that 0 and 1 after it stand for, the second without
+        either). The chosen value is returned too.
     training : type
         `TrainingOptions` or a subclass.
     dataset : str
@@ -114,6 +117,12 @@ def parse(
     Returns
     -------
     RunSettings, or (RunSettings, str) with `choose_network`
+
+    Notes
+    -----
+    Options that say where data are (`tools.options.option`, ``place``) are kept with the run as absolute paths, also when it
+    is the environment that says it. Later a flag wins over what the run has kept, that over the environment of the day, and
+    that over config.yml.
 
     Raises
     ------
@@ -142,38 +151,37 @@ def parse(
 
     parser = command_line.parser(description)
     parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {default_dataset})")
-    parser.add_argument("--resume", metavar="RUN_FOLDER", help="continue an interrupted run; takes only --epochs besides")
+    parser.add_argument("--resume", metavar="RUN_FOLDER", help="continue a run; takes --epochs, and where data are now")
     parser.add_argument("--out", metavar="FOLDER", help="make trained_models here (default: beside the script)")
     if choose_network:
         _add_choice(parser, flag, table, shortcuts, default_choice)
     data_defaults = data_defaults or (lambda choice, given: {})
     shown = {data_class: data_defaults(choice, {})}
-    taken = {}
+    refuse_clashes((training, network, data_class), dataset)
     for owner, title in ((training, "training"), (network, "network"), (data_class, f"data set: {data_class.title}")):
-        clash = set(options.fields(owner)) & set(taken)
-        if clash:
-            name = min(clash)
-            raise UserError(f"{dataset}: option {name} is also an option of {taken[name]}; rename it in the data set")
-        taken |= dict.fromkeys(options.fields(owner), owner.__name__)
         options.add_flags(parser, owner, title=title, aliases=aliases, defaults=shown.get(owner))
     chosen = parser.parse_args(arguments)
 
     given = {owner: options.take(owner, chosen) for owner in (training, network, data_class)}
     if folder:
-        changed = [*given[network], *given[data_class], *(name for name in given[training] if name != "epochs")]
+        places = options.places(data_class)
+        moved = {name: value for name, value in given[data_class].items() if name in places}
+        fixed = [name for name in given[data_class] if name not in places]
+        changed = [*given[network], *fixed, *(name for name in given[training] if name != "epochs")]
         if choose_network and choice != stored.get("architecture"):
             changed.append(flag.removeprefix("--"))
         if changed or chosen.out or chosen.dataset:
             raise UserError(
                 f"--resume continues the run as it is; remove {', '.join('--' + n for n in changed) or '--dataset, --out'}"
             )
-        for owner, key in ((training, "training_options"), (network, "network_options"), (data_class, "data_options")):
-            given[owner] = {**stored.get(key, {}), **given[owner]}
+        kept = {training: stored.get("training_options", {}), network: stored.get("network_options", {})}
+        kept[data_class] = folder.data_options(dataset)
+        given = {owner: {**kept[owner], **given[owner]} for owner in given}
         origin = str(folder.settings_file)
     else:
         defaults = data_defaults(choice, given[data_class])
         defaults = {name: value for name, value in defaults.items() if name in options.fields(data_class)}
-        given[data_class] = {**defaults, **given[data_class]}
+        given[data_class] = options.with_places(data_class, {**defaults, **given[data_class]})
         origin = "command line"
     settings = RunSettings(
         data=options.build(data_class, given[data_class], origin=origin),
@@ -183,10 +191,51 @@ def parse(
         network_folder=pathlib.Path(chosen.out) if chosen.out else pathlib.Path(network_folder),
         resume=folder,
     )
+    if folder and moved:
+        _require_same_samples(settings, stored, moved)
     return (settings, choice) if choose_network else settings
+
+
+def _require_same_samples(settings, stored, moved):
+    """A `UserError` when a run is to be resumed on data in another place that are not the same."""
+    settings.data.require_downloaded()
+    if settings.data.describe()["sample_times_sha256"] != stored.get("sample_times_sha256"):
+        flags = ", ".join(f"--{name}" for name in moved)
+        raise UserError(f"{flags}: other samples than {settings.resume} was begun with; give the place of the same data")
+
+
+def refuse_clashes(owners, dataset):
+    """Raise a `UserError` when two options have one name, and so one flag.
+
+    Parameters
+    ----------
+    owners : sequence of type
+        Options dataclasses of the training, of the network and of the data set.
+    dataset : pathlib.Path
+        The data set's file.
+    """
+    taken = {}
+    for owner in owners:
+        clash = set(options.fields(owner)) & set(taken)
+        if clash:
+            name = min(clash)
+            where, what = (dataset, "data set") if owner is owners[-1] else (f"{owner.__module__}.{owner.__name__}", "network")
+            raise UserError(f"{where}: option {name} is also an option of {taken[name]}; rename it in the {what}")
+        taken |= dict.fromkeys(options.fields(owner), owner.__name__)
 
 
 def _add_choice(parser, flag, table, shortcuts, default):
     parser.add_argument(flag, dest="choice", choices=tuple(table), help=f"architecture (default: {default})")
     for shortcut, value in shortcuts.items():
-        parser.add_argument(shortcut, dest="choice", action="store_const", const=value, help=f"the same as {flag} {value}")
+        if isinstance(value, str):
+            parser.add_argument(shortcut, dest="choice", action="store_const", const=value, help=f"the same as {flag} {value}")
+            continue
+        no, yes = value
+        keywords = {"nargs": "?", "const": "1", "metavar": "1|0", "type": functools.partial(_yes_or_no, no, yes)}
+        parser.add_argument(shortcut, dest="choice", **keywords, help=f"the same as {flag} {yes}; 0: as {flag} {no}")
+
+
+def _yes_or_no(no, yes, text):
+    if text not in ("0", "1"):
+        raise argparse.ArgumentTypeError(f"expected 0 or 1, received {text!r}")
+    return yes if text == "1" else no

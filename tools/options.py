@@ -6,13 +6,15 @@ YAML, and a dictionary read back is checked: unknown keys and wrong types fail, 
 
 import argparse
 import dataclasses
+import pathlib
 import types
 import typing
 
+from tools import paths
 from tools.errors import UserError
 
 
-def option(default, help, *, choices=None, least=None, most=None):
+def option(default, help, *, choices=None, least=None, most=None, place=None):
     """A dataclass field that is also a command line flag.
 
     Parameters
@@ -25,8 +27,10 @@ def option(default, help, *, choices=None, least=None, most=None):
         The allowed values (of each element, for tuples).
     least, most : number, optional
         Inclusive bounds.
+    place : str, optional
+        The option says where data of this kind are, one of `tools.paths.KEYS`; see `with_places`.
     """
-    metadata = {"help": help, "choices": choices, "least": least, "most": most}
+    metadata = {"help": help, "choices": choices, "least": least, "most": most, "place": place}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -81,6 +85,42 @@ def add_flags(parser, owner, *, title=None, skip=(), aliases=None, defaults=None
 def take(owner, namespace):
     """The options of `owner` that the user gave, as a dictionary."""
     return {name: getattr(namespace, name) for name in fields(owner) if hasattr(namespace, name)}
+
+
+def places(owner):
+    """The options of a dataclass that say where data are: dict of name to key of `tools.paths.KEYS`."""
+    return {name: field.metadata["place"] for name, field in fields(owner).items() if field.metadata.get("place")}
+
+
+def with_places(owner, values):
+    """Option values that say where data are, whoever runs them where.
+
+    Parameters
+    ----------
+    owner : type
+        A dataclass whose fields were made by :func:`option`.
+    values : dict
+        Those that were given.
+
+    Returns
+    -------
+    dict
+        The same, with places as absolute paths; one that was not given is what the environment says, if it says anything
+        (see `tools.paths.environment_path`). So a run keeps it like a flag.
+    """
+    found = dict(values)
+    for name, key in places(owner).items():
+        many = isinstance(fields(owner)[name].default, tuple)
+        given = values.get(name)
+        if given:
+            found[name] = [_absolute(one) for one in given] if many else _absolute(given)
+        elif (told := paths.environment_path(key)) is not None:
+            found[name] = [_absolute(told)] if many else _absolute(told)
+    return found
+
+
+def _absolute(path):
+    return str(pathlib.Path(path).expanduser().absolute())
 
 
 def as_dictionary(instance):

@@ -52,6 +52,32 @@ def data_path(key, flag=None):
     return config.parent / pathlib.Path(str(entries[key])).expanduser()
 
 
+def environment_path(key):
+    """What the environment says of the place of one kind of data.
+
+    Parameters
+    ----------
+    key : str
+        One of `KEYS`.
+
+    Returns
+    -------
+    pathlib.Path or None
+        ``SOLAR_<KEY>``, else the entry of the file that ``SOLAR_CONFIG`` names; None when neither is set. The project's own
+        ``config.yml`` is no part of the environment.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read.
+    """
+    if os.environ.get(f"SOLAR_{key.upper()}"):
+        return data_path(key)
+    if os.environ.get("SOLAR_CONFIG") and key in _read(pathlib.Path(os.environ["SOLAR_CONFIG"])):
+        return data_path(key)
+    return None
+
+
 def archive_url(name, flag=None):
     """Where an archive is: the flag, else ``SOLAR_<NAME>_URL``, else ``archives`` in ``config.yml``, else `ARCHIVES`.
 

@@ -276,6 +276,15 @@ def test_flags_are_those_of_the_studies():
     assert parsed("--attention")[1] == "attention"
     assert parsed("--attention")[0].data.image_size == 256
     assert parsed("--no-attention")[1] == "cnn"
+    # As the attention study's README writes it.
+    assert parsed("--attention=1")[1] == parsed("--attention", "1")[1] == "attention"
+    assert parsed("--attention=0")[1] == parsed("--attention", "0", "--im_size", 256)[1] == "cnn"
+
+
+def test_attention_is_yes_or_no(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parsed("--attention=2")
+    assert "--attention: expected 0 or 1, received '2'" in capsys.readouterr().err
 
 
 def test_the_optimizer_has_momentum_only_where_it_is_used():

@@ -58,8 +58,8 @@ class FlareSequences(SolarData):
 
     title = "SDO/HMI magnetogram sequences before flares"
 
-    folder: str | None = option(None, "folder of magnetograms (default: hmi of config.yml)")
-    flares: tuple[str, ...] = option((), "flare lists (default: flares of config.yml)")
+    folder: str | None = option(None, "folder of magnetograms (default: hmi of config.yml)", place="hmi")
+    flares: tuple[str, ...] = option((), "flare lists (default: flares of config.yml)", place="flares")
     least_class: str = option("C1.0", "weakest GOES class whose flares are taken")
     frames: int = option(6, "magnetograms in a sequence", least=1, most=1000)
     window_hours: float = option(10.0, "hours that a sequence spans", least=0.1, most=240.0)
@@ -80,7 +80,7 @@ class FlareSequences(SolarData):
     validation_start: str | None = option(None, "UTC time at which validation begins (default: the last quarter of the time)")
     start: str | None = option(None, "use flares from this UTC time on")
     end: str | None = option(None, "use flares before this UTC time")
-    cache: str | None = option(None, "folder for converted images (default: 'cache' of config.yml)")
+    cache: str | None = option(None, "folder for converted images (default: 'cache' of config.yml)", place="cache")
 
     # What goes in and what comes out
 

@@ -32,8 +32,8 @@ class FullDiskMagnetograms(SolarData):
 
     title = "SDO/HMI full-disk magnetograms"
 
-    folder: str | None = option(None, "folder of magnetograms (default: hmi of config.yml)")
-    flares: tuple[str, ...] = option((), "flare lists (default: flares of config.yml)")
+    folder: str | None = option(None, "folder of magnetograms (default: hmi of config.yml)", place="hmi")
+    flares: tuple[str, ...] = option((), "flare lists (default: flares of config.yml)", place="flares")
     image_size: int = option(256, "pixels of the image that a network sees", least=8, most=4096)
     clip: float = option(256.0, "gauss that map to 0 and 1 when images are FITS", least=1.0)
     decoding: str = option(
