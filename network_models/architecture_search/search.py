@@ -2,7 +2,8 @@
 
     python network_models/architecture_search/search.py --network fdl1 --search FOLDER [--trials 30] [--method bayesian]
 
-Options that are given are fixed, the others of the network's space are varied (--show_space lists them). Every trial is
+--network takes a network's file as well, PATH/architecture.py. Options that are given are fixed, the others of the
+network's space are varied (--show_space lists them). Every trial is
 a run folder like that of a training, in FOLDER/trials. The same command goes on with a search that was interrupted; more
 --trials extend it. --workers 2 tries two networks at a time; README.md beside this script has several machines. At the
 end FOLDER holds trials.csv, the pictures, the importance of each option, TensorBoard's HParams under hparams/, and the
@@ -17,10 +18,9 @@ import subprocess
 import sys
 
 from dataset_models.solar_data import load_solar_data
-from network_models.architecture_search import trials
-from network_models.architecture_search.spaces import SPACES
+from network_models.architecture_search import spaces, trials
 from network_models.run_folder import resolve_dataset
-from network_models.settings import DEFAULT_DATASET
+from network_models.settings import DEFAULT_DATASET, refuse_clashes
 from network_models.workers import train_alone
 from tools import command_line, options
 from tools.errors import UserError
@@ -150,7 +150,8 @@ def parse(arguments):
     known, _ = first.parse_known_args(arguments)
 
     parser = command_line.parser(__doc__)
-    parser.add_argument("--network", choices=tuple(SPACES), default="fdl1", help="(default: %(default)s)")
+    text = f"{', '.join(spaces.SPACES)}, or a network's .py file (default: %(default)s)"
+    parser.add_argument("--network", metavar="NAME", default="fdl1", help=text)
     parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {DEFAULT_DATASET})")
     parser.add_argument("--search", type=pathlib.Path, metavar="FOLDER", help="of the search, new or to go on with")
     parser.add_argument("--method", choices=METHODS, default="bayesian", help="(default: %(default)s)")
@@ -161,12 +162,11 @@ def parse(arguments):
     )
     parser.add_argument("--workers", type=int, default=1, help="trials at a time on this machine (default: %(default)s)")
     parser.add_argument("--show_space", action="store_true", help="print what is varied, and stop")
-    if known.network not in SPACES:
-        parser.parse_args(arguments)
     dataset = pathlib.Path(known.dataset) if known.dataset else resolve_dataset(DEFAULT_DATASET)
-    space, data_class = SPACES[known.network], load_solar_data(dataset)
+    (network_name, space), data_class = spaces.of(known.network), load_solar_data(dataset)
     owners = (space.training_options, space.network_options, data_class)
-    data_defaults = _data_defaults(space, known.network, data_class, {})
+    refuse_clashes(owners, dataset)
+    data_defaults = _data_defaults(space, network_name, data_class, {})
     titles = ("training", f"network: {space.title} (fixed when given)", f"data set: {data_class.title}")
     for owner, title in zip(owners, titles, strict=True):
         defaults = data_defaults if owner is data_class else space.training
@@ -178,7 +178,8 @@ def parse(arguments):
     if flags.search is None and not flags.show_space:
         parser.error("the following arguments are required: --search")
     given = {owner: options.take(owner, flags) for owner in owners}
-    given[data_class] = _data_defaults(space, flags.network, data_class, given[data_class]) | given[data_class]
+    given[data_class] = _data_defaults(space, network_name, data_class, given[data_class]) | given[data_class]
+    given[data_class] = options.with_places(data_class, given[data_class])
     checked = {owner: options.build(owner, values, origin="command line") for owner, values in given.items()}
     training, network = (
         {name: value for name, value in options.as_dictionary(checked[owner]).items() if name in given[owner]}
@@ -186,7 +187,7 @@ def parse(arguments):
     )
     chosen = trials.Search(
         folder=flags.search or pathlib.Path(),
-        network=flags.network,
+        network=network_name,
         space=space,
         data=checked[data_class],
         dataset=dataset,

@@ -1,13 +1,16 @@
 """What an architecture search varies: for each network the options, their values, and when they matter."""
 
 import dataclasses
-import functools
-import importlib
+import pathlib
+import typing
 
+from network_models import network_file
+from network_models.run_folder import portable_dataset
 from network_models.settings import TrainingOptions
-from tools import options
+from tools import modules, options
+from tools.errors import UserError
 
-FULL_DISK = "network_models.full_disk_flare_forecast"
+FULL_DISK = "network_models/full_disk_flare_forecast"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,43 +47,42 @@ class Space:
 
     Attributes
     ----------
-    module : str
-        Of the network: has `Options` and ``build``.
+    file : str
+        That the network is in, relative to the project; see `network_models.network_file`.
     parameters : tuple of Parameter
     title : str
-    intensities : bool
-        Whether ``build`` takes the channels that are whitened by their logarithm.
     full_disk : bool
         Whether it is trained as the full-disk networks are.
     training : dict
         Defaults of training options in a search, where they are not those of a training.
     """
 
-    module: str
+    file: str
     parameters: tuple[Parameter, ...]
     title: str
-    intensities: bool = False
     full_disk: bool = False
     training: dict = dataclasses.field(default_factory=dict)
 
     @property
+    def network(self):
+        """`network_models.network_file.NetworkFile`."""
+        return network_file.load(modules.PROJECT / self.file)
+
+    @property
     def network_options(self):
         """The options dataclass of the network."""
-        return importlib.import_module(self.module).Options
+        return self.network.options
 
     @property
     def training_options(self):
         """The options dataclass of its training."""
         if not self.full_disk:
             return TrainingOptions
-        return importlib.import_module(f"{FULL_DISK}.training_options").FullDiskTraining
+        return modules.load(modules.PROJECT / FULL_DISK / "training_options.py").FullDiskTraining
 
     def builder(self, data):
         """``build(input_shapes, options, seed=...)`` for the images of `data`, a SolarData."""
-        build = importlib.import_module(self.module).build
-        if not self.intensities:
-            return build
-        return functools.partial(build, logarithmic=[channel.logarithmic for channel in data.channels])
+        return self.network.builder(data)
 
     def free(self, fixed):
         """The parameters that are varied when the user has set the options `fixed` (names)."""
@@ -129,13 +131,15 @@ _FDL = (
     Parameter("dense_1_count", (8, 16, 32, 64, 128, 256)),
 )
 
+_RATE = Parameter("learning_rate", bounds=(1e-4, 1e-2))
+
 _STARTING_POINT = (
     Parameter("block_channels", ((8, 16, 32), (16, 32, 64), (8, 16, 32, 32), (16, 32, 64, 64), (32, 64, 128, 128))),
     Parameter("kernel_size", (3, 5)),
     Parameter("dense_counts", ((32,), (64,), (128,), (64, 64))),
     Parameter("dropout_rate", (0.0, 0.1, 0.3, 0.5)),
     Parameter("l2", (0.0, 1e-5, 1e-4, 1e-3)),
-    Parameter("learning_rate", bounds=(1e-4, 1e-2)),
+    _RATE,
 )
 
 _FULL_DISK_TRAINING = (
@@ -149,24 +153,100 @@ _FULL_DISK_TRAINING = (
 _full_disk = {"full_disk": True, "training": {"schedule": "constant", "optimizer": "adam", "epochs": 8}}
 
 SPACES = {
-    "fdl1": Space(
-        "network_models.xray_flux_forecast.fdl1.architecture", _FDL, "the network of NASA FDL 2017", intensities=True
-    ),
+    "fdl1": Space("network_models/xray_flux_forecast/fdl1/architecture.py", _FDL, "the network of NASA FDL 2017"),
     "starting_point": Space(
-        "network_models.xray_flux_forecast.starting_point.architecture", _STARTING_POINT, "the starting point", intensities=True
+        "network_models/xray_flux_forecast/starting_point/architecture.py", _STARTING_POINT, "the starting point"
     ),
     "alex": Space(
-        f"{FULL_DISK}.alexnet", (*_FULL_DISK_TRAINING, Parameter("dropout", (0.0, 0.3, 0.5, 0.7))), "AlexNet", **_full_disk
+        f"{FULL_DISK}/alexnet.py", (*_FULL_DISK_TRAINING, Parameter("dropout", (0.0, 0.3, 0.5, 0.7))), "AlexNet", **_full_disk
     ),
     "vgg": Space(
-        f"{FULL_DISK}.vgg16", (*_FULL_DISK_TRAINING, Parameter("dropout", (0.0, 0.3, 0.5, 0.7))), "VGG16", **_full_disk
+        f"{FULL_DISK}/vgg16.py", (*_FULL_DISK_TRAINING, Parameter("dropout", (0.0, 0.3, 0.5, 0.7))), "VGG16", **_full_disk
     ),
-    "resnet": Space(f"{FULL_DISK}.resnet34", _FULL_DISK_TRAINING, "ResNet34", **_full_disk),
+    "resnet": Space(f"{FULL_DISK}/resnet34.py", _FULL_DISK_TRAINING, "ResNet34", **_full_disk),
     "attention": Space(
-        f"{FULL_DISK}.attention",
+        f"{FULL_DISK}/attention.py",
         (*_FULL_DISK_TRAINING, Parameter("normalisation", ("softmax", "sigmoid"))),
         "the attention network",
         **_full_disk,
     ),
-    "cnn": Space(f"{FULL_DISK}.standard_cnn", _FULL_DISK_TRAINING, "the standard CNN", **_full_disk),
+    "cnn": Space(f"{FULL_DISK}/standard_cnn.py", _FULL_DISK_TRAINING, "the standard CNN", **_full_disk),
 }
+
+
+def of(network):
+    """The space of a network.
+
+    Parameters
+    ----------
+    network : str
+        A key of `SPACES`, or the path of a network's file.
+
+    Returns
+    -------
+    str, Space
+        The network as settings.yml and search.yml store it; a file's space is what `varied` says.
+
+    Raises
+    ------
+    UserError
+        Neither; or as `network_models.network_file.load`.
+    """
+    if network in SPACES:
+        return network, SPACES[network]
+    path = pathlib.Path(network)
+    if path.suffix != ".py":
+        raise UserError(f"--network {network}: is neither a network's .py file nor one of {', '.join(SPACES)}")
+    file = portable_dataset(path)
+    return file, Space(file, varied(network_file.load(path)), f"{path.resolve().parent.name}/{path.name}")
+
+
+def varied(network):
+    """What a search varies of a network in a file.
+
+    Parameters
+    ----------
+    network : network_models.network_file.NetworkFile
+
+    Returns
+    -------
+    tuple of Parameter
+        What ``VARIED`` in the file says, a dict of option names to sequences of values. Without it: yes and no, all choices,
+        and of numbers above 0 (lists of whole ones: of all their entries) half, once and twice the default, as far as their
+        bounds allow. And the learning rate.
+
+    Raises
+    ------
+    UserError
+        ``VARIED`` names an option that the network has not, or no values.
+    """
+    known = options.fields(network.options)
+    if network.varied is not None:
+        wrong = [name for name, values in network.varied.items() if name not in known or not tuple(values)]
+        if wrong:
+            raise UserError(f"{network.path}: VARIED: {wrong[0]} is no option of the network, or has no values")
+        found = {name: tuple(values) for name, values in network.varied.items()}
+    else:
+        annotations = typing.get_type_hints(network.options)
+        found = {name: _around(field, annotations[name]) for name, field in known.items()}
+    parameters = tuple(Parameter(name, values) for name, values in found.items() if values)
+    return parameters if _RATE.name in known else (*parameters, _RATE)
+
+
+def _around(field, annotation):
+    """Values to try of an option, its default among them; none where nothing can be told from it: tuple."""
+    default, limits = field.default, field.metadata
+    if annotation is bool:
+        return (False, True)
+    if limits["choices"]:
+        return () if isinstance(default, tuple) else tuple(limits["choices"])
+    several = isinstance(default, tuple)
+    kind = int if several else type(default)
+    entries = default if several else (default,)
+    if kind not in (int, float) or not entries or not all(type(one) is kind and one > 0 for one in entries):
+        return ()
+    least = 0 if limits["least"] is None else limits["least"]
+    most = float("inf") if limits["most"] is None else limits["most"]
+    tried = [tuple(kind(factor * one) for one in entries) for factor in (0.5, 1, 2)]
+    tried = [one for one in dict.fromkeys(tried) if all(least <= value <= most and value > 0 for value in one)]
+    return tuple(one if several else one[0] for one in tried)

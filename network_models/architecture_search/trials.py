@@ -12,7 +12,7 @@ import threading
 import time
 
 from dataset_models.solar_data import load_solar_data
-from network_models.architecture_search.spaces import SPACES, Space
+from network_models.architecture_search import spaces
 from network_models.run_folder import RunFolder, portable_dataset, resolve_dataset
 from network_models.settings import RunSettings
 from tools import atomic_files, command_line, options, skill_scores
@@ -31,8 +31,8 @@ class Search:
     folder : pathlib.Path
         ``trials/<number>/trained_models/<time>``, search.yml, and what `report` writes.
     network : str
-        Key of `spaces.SPACES`.
-    space : Space
+        Key of `spaces.SPACES`, or a network's file, relative to the project when inside it.
+    space : spaces.Space
     data : SolarData
     dataset : pathlib.Path
         The file that defines it.
@@ -46,7 +46,7 @@ class Search:
 
     folder: pathlib.Path
     network: str
-    space: Space
+    space: spaces.Space
     data: object
     dataset: pathlib.Path
     network_values: dict
@@ -114,7 +114,8 @@ class Search:
     @classmethod
     def from_stored(cls, folder, stored):
         """The search in a folder, from what `stored` returned."""
-        space, dataset = SPACES[stored["network"]], resolve_dataset(stored["dataset"])
+        network, dataset = stored["network"], resolve_dataset(stored["dataset"])
+        _, space = spaces.of(network if network in spaces.SPACES else str(resolve_dataset(network)))
         return cls(
             folder=folder,
             space=space,

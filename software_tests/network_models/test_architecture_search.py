@@ -340,3 +340,60 @@ def test_two_workers_share_one_search(tmp_path):
     assert (table["status"] == "COMPLETED").all()
     assert {path.name for path in (tmp_path / "s" / "tuner").glob("worker_*.json")} == {"worker_0.json", "worker_1.json"}
     assert json.loads(done.stdout.strip().splitlines()[-1])["best_trial"]
+
+
+def own_network(folder, *, extra=""):
+    """A copied starting point outside the project, its default made small."""
+    folder.mkdir()
+    original = PROJECT / "network_models/xray_flux_forecast/starting_point/architecture.py"
+    text = original.read_text().replace("(16, 32, 64, 64)", "(4, 8)").replace('name="starting_point"', 'name="my_own"')
+    (folder / "architecture.py").write_text(text + extra)
+    return folder / "architecture.py"
+
+
+def test_a_file_of_ones_own_is_searched(tmp_path):
+    """One trial, trained in a process of its own that reads the file from what search.yml holds."""
+    flags = ("--trials", "1", "--method", "random", "--dense_counts", "4", "--kernel_size", "3")
+    file = own_network(tmp_path / "mine")
+    search = chosen(tmp_path / "s", *flags, network=str(file))
+    varied = {parameter.name: parameter.values or parameter.bounds for parameter in search.parameters}
+    assert varied == {
+        "block_channels": ((2, 4), (4, 8), (8, 16)),
+        "dropout_rate": (0.15, 0.3, 0.6),
+        "learning_rate": (1e-4, 1e-2),
+    }
+    search.claim()
+    processes = trials.Processes(search)
+    try:
+        score = processes.run("0", {"block_channels": "2-4", "dropout_rate": 0.3, "learning_rate": 1e-3})
+    finally:
+        processes.close()
+    (run,) = (tmp_path / "s/trials/0/trained_models").iterdir()
+    assert numpy.isfinite(score)
+    assert "my_own" in (run / "summary.txt").read_text()
+    assert f"architecture: {file}" in (run / "settings.yml").read_text()
+
+
+def test_a_file_says_itself_what_is_varied(tmp_path):
+    file = own_network(tmp_path / "a", extra='\nVARIED = {"l2": (0.0, 1e-3), "block_channels": ((4,), (4, 4))}\n')
+    assert {one.name: one.values for one in chosen(tmp_path / "s", network=str(file)).parameters} == {
+        "l2": (0.0, 1e-3),
+        "block_channels": ((4,), (4, 4)),
+        "learning_rate": (),
+    }
+    file = own_network(tmp_path / "b", extra='\nVARIED = {"width": (1, 2)}\n')
+    with pytest.raises(UserError, match=r"architecture\.py: VARIED: width is no option of the network"):
+        chosen(tmp_path / "s", network=str(file))
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ("fdl2", "--network fdl2: is neither a network's .py file nor one of fdl1, starting_point"),
+        ("nothing.py", r"nothing\.py: no such \.py file"),
+        (str(PROJECT / "network_models/xray_flux_forecast/starting_point/network.py"), r"network\.py: has no function build"),
+    ],
+)
+def test_a_network_that_is_none(tmp_path, network, message):
+    with pytest.raises(UserError, match=message):
+        chosen(tmp_path / "s", network=network)
