@@ -10,7 +10,6 @@ CHECKSUM and DATASUM are protected, netCDF-4 files where they carry Fletcher-32 
 import contextlib
 import json
 import pathlib
-import re
 import threading
 
 import numpy
