@@ -96,7 +96,7 @@ def read(paths, *, merge=True):
 
 
 def joined(lists, *, merge=True):
-    """As `read`, of lists that are read already, the preferred first.
+    """Join lists that are read already, the preferred first, as `read` does.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def _events(records):
 
 
 def summary(catalogue):
-    """What was read, as the lines that the script prints: one per file, totals, preferences, flares by class, remarks."""
+    """Say what was read, in the lines that the script prints: one per file, totals, preferences, flares by class, remarks."""
     lines = [f"{'list':10} {'rows':>7} {'flares':>7} {'malformed':>9} {'incomplete':>10} {'repaired':>8}  file"]
     for one in catalogue.lists:
         numbers = f"{one.rows:7} {len(one.flares):7} {one.malformed:9} {one.incomplete:10} {one.repaired:8}"
@@ -245,7 +245,7 @@ def summary(catalogue):
 
 
 def _preference(lists):
-    """Sources of lists, the preferred first: list of str."""
+    """List the sources of lists, the preferred first."""
     sources = {}
     for one in lists:
         own_first = sorted({flare.source: None for flare in one.flares}, key=lambda source: source != one.source)

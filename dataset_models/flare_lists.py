@@ -154,7 +154,7 @@ def _claimed(path, text):
         names = " and ".join(form.name for form in found)
         raise UserError(f"{path}: its columns are those of several flare lists ({names}); keep those of one")
     known = "; ".join(f"{form.name} ({', '.join(form.required)})" for form in FORMATS)
-    shown = ", ".join(list(columns)[:12]) or "none"
+    shown = " ".join(", ".join(list(columns)[:12]).split())[:200] or "none"
     raise UserError(f"{path}: no known flare list (columns found: {shown}); known are {known}")
 
 

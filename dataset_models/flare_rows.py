@@ -86,12 +86,12 @@ class Row:
         self.remarks = {}
 
     def get(self, name):
-        """A field's text, "" when the list has no such column or says unknown."""
+        """Return a field's text, "" when the list has no such column or says unknown."""
         text = str(self.values.get(name, "")).strip()
         return "" if text.lower() in _UNKNOWN else text
 
     def optional(self, what, read, *texts, default=None):
-        """A field that may be unknown: what `read` makes of its texts, or `default`."""
+        """Read a field that may be unknown: what `read` makes of its texts, or `default`."""
         if not any(texts):
             return default
         try:
@@ -103,7 +103,7 @@ class Row:
             return default
 
     def flux_of_class(self, name):
-        """Peak flux of a column with GOES classes: float.
+        """Read the peak flux of a column with GOES classes: float.
 
         Saturated peaks are given as >X17 or X17+, estimates of them as X28e: the flux that is stated, with a remark.
         """
@@ -118,7 +118,7 @@ class Row:
         return flux
 
     def flare(self, start, flux, source, *, peak=None, end=None, position=NOWHERE, region=None):
-        """The row as a flare, with what contradicts itself put right or left unknown."""
+        """Make the row a flare, with what contradicts itself put right or left unknown."""
         if not 1900 <= start.year <= 2200:
             raise ValueError(f"not a time of a flare: {start}")
         moments = {"peak": peak, "end": end}
@@ -142,7 +142,7 @@ class Row:
 
 
 def time(text):
-    """A date and time of day in UTC, to the second; a leap second is the first second of the next minute."""
+    """Read a date and time of day in UTC, to the second; a leap second is the first second of the next minute."""
     if not text:
         raise ValueError("no start time")
     leap = _LEAP_SECOND.sub(r"\g<1>59", text) if ":60" in text else text
@@ -180,7 +180,7 @@ def time_of_day(day):
 
 
 def number(text):
-    """A finite number."""
+    """Read a finite number."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"not a number: {text!r}")
@@ -188,7 +188,7 @@ def number(text):
 
 
 def flux(text):
-    """A peak flux in W m^-2."""
+    """Read a peak flux in W m^-2."""
     value = number(text)
     if not 1e-9 <= value <= 1:
         raise ValueError(f"not a peak flux in W m^-2: {text!r}")
@@ -196,7 +196,7 @@ def flux(text):
 
 
 def region(text):
-    """A NOAA region as printed; 0 is none."""
+    """Read a NOAA region as printed; 0 is none."""
     value = number(text)
     if value != int(value) or not 0 <= value < 100000:
         raise ValueError(f"not a NOAA region: {text!r}")
@@ -204,7 +204,7 @@ def region(text):
 
 
 def degrees(longitude, latitude):
-    """Stonyhurst longitude and latitude."""
+    """Read Stonyhurst longitude and latitude."""
     west, north = number(longitude), number(latitude)
     if abs(west) > 180 or abs(north) > 90:
         raise ValueError(f"not a position on the Sun: {longitude}, {latitude}")
@@ -212,7 +212,7 @@ def degrees(longitude, latitude):
 
 
 def compass(text):
-    """A position like N08E37: longitude and latitude, west and north positive."""
+    """Read a position like N08E37: longitude and latitude, west and north positive."""
     match = POSITION.match(text)
     if match is None:
         raise ValueError(f"not a position: {text!r}")
@@ -222,7 +222,7 @@ def compass(text):
 
 
 def csv_rows(text):
-    """(line, {column: field}) of each row, or (line, None) where the number of fields is not the header's."""
+    """Yield (line, {column: field}) of each row, or (line, None) where the number of fields is not the header's."""
     reader = csv.reader(io.StringIO(text))
     names = [name.strip() for name in next(reader)]
     numbered = None
@@ -240,7 +240,7 @@ def csv_rows(text):
 
 
 def json_rows(text):
-    """(line, {key: value}) of each record of a list, or (line, None) where it is no record or cannot be read.
+    """Yield (line, {key: value}) of each record of a list, or (line, None) where it is no record or cannot be read.
 
     Raises
     ------
@@ -298,14 +298,14 @@ class Format:
     synonyms: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def can_read(self, columns):
-        """Whether columns are those of this kind of list."""
+        """Say whether columns are those of this kind of list."""
         return not self.telling.isdisjoint(columns)
 
     def named_here(self, names):
-        """Columns by the names that this kind of list gives them: dict of name to name here."""
+        """Translate columns to the names that this kind of list gives them: dict of name to name here."""
         return {name: self.synonyms.get(name, name) if self.synonyms.get(name) not in names else name for name in names}
 
 
 def form(name, telling, required, parse, rows=csv_rows, **synonyms):
-    """A `Format`."""
+    """Make a `Format`."""
     return Format(name, frozenset(telling), required, parse, rows, synonyms)

@@ -91,7 +91,7 @@ def read(path):
 
 
 def parse(text, name):
-    """As `read`, of a text; `name` is what errors and notes call it."""
+    """Read the text of a summary, as `read` does; `name` is what errors and notes call it."""
     lines = re.split(r"\r\n|\r|\n", text)
     issued = _date_of_issue(text)
     section, found, regions, odd, strays = None, set(), [], [], {}
@@ -139,12 +139,12 @@ def _date_of_issue(text):
 
 
 def _is_row(tokens):
-    """Whether a line of section I means to be a row: it begins with a number, or has a place after a word."""
+    """Say whether a line of section I means to be a row: it begins with a number, or has a place after a word."""
     return len(tokens) > 1 and (tokens[0].isdecimal() or bool(_PLACE.fullmatch(tokens[1])))
 
 
 def _region(tokens, line, issued):
-    """Region of a row, and the names of the cells that could not be read."""
+    """Read a row: its region, and the names of the cells that could not be read."""
     if not _NUMBER.fullmatch(tokens[0]):
         raise ValueError(f"not a region's number: {tokens[0]!r}")
     hale = _HALE.search(line)
@@ -177,7 +177,7 @@ def _place(text):
 
 
 def _area(cells, letters):
-    """Area from the cells after the place: the second of two before the McIntosh class, else the one with four digits."""
+    """Read the area from the cells after the place: the second before the McIntosh class, else the one of four digits."""
     before = cells[:letters] if letters is not None else cells
     text = before[1] if letters == 2 else next((cell for cell in before if re.fullmatch(r"\d{4}", cell)), "")
     return float(text) if re.fullmatch(r"[0-9]{1,5}", text) else math.nan

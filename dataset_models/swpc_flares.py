@@ -34,7 +34,7 @@ _COLUMNS = ("Event", "Begin", "Max", "End", "Type", "Loc/Frq", "Particulars", "R
 
 
 def is_events_text(text):
-    """Whether a text is one of SWPC's edited events."""
+    """Say whether a text is one of SWPC's edited events."""
     return _IS_EVENTS.search(text[:4000]) is not None
 
 
@@ -52,7 +52,7 @@ def _day(text):
 
 
 def _text_rows(text):
-    """(line, fields) of each X-ray flare of a day's text, or (line, None) where the line of one cannot be read."""
+    """Yield (line, fields) of each X-ray flare of a day's text, or (line, None) where the line of one cannot be read."""
     day = _day(text)
     flares, places = [], {}
     for line, content in enumerate(re.split(r"\r\n|\r|\n", text), 1):
@@ -78,18 +78,18 @@ def _text_rows(text):
 
 
 def _tail(text):
-    """Particulars and region of the end of a row."""
+    """Split the end of a row into particulars and region."""
     match = re.fullmatch(r"(.*?)(?:(?<!\S)(\d{1,5}))?\s*", text)
     return match[1].strip(), match[2] or ""
 
 
 def _minute(text):
-    """Minutes since midnight of hhmm; None where it is missing."""
+    """Convert hhmm to minutes since midnight; None where it is missing."""
     return int(text[:2]) * 60 + int(text[2:]) if text.isdecimal() else None
 
 
 def _place(seen, begin, region):
-    """The place that optical flares of the same event give: of those of the same region the nearest in time; "" for none."""
+    """Choose the place that optical flares of the event give: the nearest in time of the same region; "" for none."""
     of_one = [one for one in seen if flare_rows.POSITION.match(one[2]) and (not region or not one[3] or one[3] == region)]
     if not of_one:
         return ""
@@ -97,7 +97,7 @@ def _place(seen, begin, region):
 
 
 def _event(row):
-    """An X-ray flare of a day's text."""
+    """Read an X-ray flare of a day's text."""
     values = row.values
     clock = flare_rows.time_of_day(values["day"])
     for letter in values["qualifiers"].upper():
@@ -131,7 +131,7 @@ def _region(start):
 
 
 def _record_rows(text):
-    """(line, fields) of each X-ray flare of edited_events.json, or (line, None) where a record cannot be read."""
+    """Yield (line, fields) of each X-ray flare of edited_events.json, or (line, None) where a record cannot be read."""
     flares, places = [], {}
     for line, record in flare_rows.json_rows(text):
         kind = str(record.get("type", "XRA")).upper() if record else "XRA"
@@ -157,7 +157,7 @@ def _seconds(one, other):
 
 
 def _record(row):
-    """An X-ray flare of edited_events.json."""
+    """Read an X-ray flare of edited_events.json."""
     for name in ("begin_quality", "max_quality", "end_quality"):
         if row.get(name).upper() in _QUALIFIERS:
             row.remarks[_QUALIFIERS[row.get(name).upper()]] = f"event {row.get('bin')}"
@@ -174,7 +174,7 @@ def _record(row):
 
 
 def _automatic(row):
-    """A flare of xray-flares-7-day.json or xray-flares-latest.json; while one rises, its class so far is a lower bound."""
+    """Read a flare of xray-flares-7-day.json or xray-flares-latest.json; the class of one that rises is a lower bound."""
     name = "max_class"
     if not row.get(name):
         so_far = [name for name in ("current_class", "begin_class") if row.get(name)]

@@ -3,13 +3,15 @@
     python dataset_models/download/donki.py --start 2022-01-01 --end 2023-01-01 --out data/DONKI
 
 The key is read from NASA_API_KEY in the environment; without one DEMO_KEY is used, which NASA allows some thirty requests
-an hour. Each window is kept as the JSON that the archive sent; all of them together, de-duplicated, as catalogue.csv.
+an hour. Each window is kept as the JSON that the archive sent; all of them together, de-duplicated, as catalogue.csv. A record
+or a window that cannot be read is named and left out of it, and the next run asks for that window again.
 """
 
 import os
 
 import numpy
 
+from dataset_models import flare_lists
 from dataset_models.download import fetcher, script
 from tools import command_line
 from tools.paths import archive_url
@@ -37,6 +39,12 @@ def wanted_files(days, url):
     return wanted
 
 
+def _left_out(weeks, unreadable):
+    """Name by path the windows that cannot be read, and what cannot be read in others."""
+    partly = {path: f"{week.malformed} of {week.rows} records" for path, week in weeks.items() if week.malformed}
+    return unreadable | partly
+
+
 def main(arguments=None):
     """Fetch, verify or repair, and join."""
     parser = script.parser(__doc__, out="data/DONKI", connections=2, rate=1.0)
@@ -56,11 +64,13 @@ def main(arguments=None):
         return
     with script.opened(flags, folder, ARCHIVE) as book:
         over = numpy.datetime64("now", "D") - (days + _DAYS) > _SETTLED
-        summary = fetch.fetch(wanted_files(days[over], url), book)
+        again = _left_out(*script.contents(book, script.there(book), flare_lists.read_list))
+        summary = script.fetched(fetch, wanted_files(days[over], url), book, again=again)
         # What is recent may have grown since it was fetched.
         summary = script.merged(summary, fetch.fetch(wanted_files(days[~over], url), book, again=True))
-        here = [folder / one.path for one in script.files_here(book)]
-        script.catalogue(folder, [path for path in here if path.read_bytes().strip() != b"[]"])
+        weeks, unreadable = script.contents(book, script.files_here(book), flare_lists.read_list)
+        script.catalogue(folder, weeks.values())
+        summary.left_out = _left_out(weeks, unreadable)
         script.finish(summary, book)
 
 

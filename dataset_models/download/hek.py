@@ -3,16 +3,19 @@
     python dataset_models/download/hek.py --start 2010-05-01 --end 2019-01-01 --out data/HEK
 
 Each month becomes a CSV that dataset_models/flare_catalogue.py reads; all of them together, de-duplicated, catalogue.csv.
-Months that are over are not asked for again.
+Months that are over are not asked for again. A record that is none, or that holds bytes which are no text, is left out and
+counted, and the next run asks for its month again; rows that the catalogue cannot read are named and left out of it.
 """
 
 import csv
 import io
 import json
+import re
 import urllib.parse
 
 import numpy
 
+from dataset_models import flare_lists, flare_rows
 from dataset_models.download import checks, fetcher, manifest, script
 from tools import atomic_files, command_line
 from tools.paths import archive_url
@@ -47,27 +50,44 @@ def question(url, begin, end, page):
 
 
 def parse(body):
-    """One answer: (list of records, whether there are more).
+    """Read one answer: (list of records, whether there are more, how many records cannot be read).
 
     Raises
     ------
     dataset_models.download.checks.Rejected
         It is none.
     """
+    text = body.decode("utf-8", "replace")
     try:
-        answer = json.loads(body)
-    except ValueError:
+        answer = json.loads(text, strict=False)
+        records, more = (answer.get("result"), answer.get("overmax")) if isinstance(answer, dict) else (None, False)
+    except (ValueError, RecursionError):
+        records, more = _salvaged(text)
+    readable = [one for one in records if isinstance(one, dict) and _is_text(one)] if isinstance(records, list) else []
+    if not isinstance(records, list) or (records and not any("event_starttime" in one for one in readable)):
+        raise checks.Rejected(f"answers {' '.join(text.split())[:100]}")
+    return readable, bool(more), len(records) - len(readable)
+
+
+def _salvaged(text):
+    """Save the records of an answer that is no JSON somewhere, None for those that are lost; and whether there are more."""
+    begin, end = text.find("[", text.find('"result"')), text.rfind("]")
+    if '"result"' not in text or not text.rstrip().endswith("}") or not 0 <= begin < end:
+        raise checks.Rejected("answers no JSON")
+    try:
+        records = [record for _, record in flare_rows.json_rows(text[begin : end + 1])]
+    except (ValueError, RecursionError):
         raise checks.Rejected("answers no JSON") from None
-    records = answer.get("result") if isinstance(answer, dict) else None
-    if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
-        raise checks.Rejected(f"answers {json.dumps(answer)[:100]}")
-    if records and not any("event_starttime" in one for one in records):
-        raise checks.Rejected(f"answers {json.dumps(answer)[:100]}")
-    return records, bool(answer.get("overmax"))
+    return records, re.search(r'"overmax"\s*:\s*true', text) is not None
+
+
+def _is_text(record):
+    """Say whether none of the fields that are kept holds a byte that was no text."""
+    return not any("\ufffd" in str(record.get(name)) for name in COLUMNS)
 
 
 def month_of_flares(fetch, url, begin, end):
-    """The flares that start in [begin, end), each once, in the order of time: list of dict.
+    """Ask for the flares that start in [begin, end), each once, by time: list of dict; and how many cannot be read.
 
     Records whose start cannot be read are among them: the catalogue leaves them out, counts and names them.
 
@@ -76,19 +96,20 @@ def month_of_flares(fetch, url, begin, end):
     dataset_models.download.fetcher.NotFetched
         The archive gives no answer, or knows no such page.
     """
-    found, page = {}, 1
+    found, page, lost = {}, 1, 0
     while True:
         answer = fetch.get(question(url, begin, end, page), parse)
         if answer is None:
             raise fetcher.NotFetched(f"{url}: there is no such page; check --url")
-        records, more = answer
+        records, more, unreadable = answer
+        lost += unreadable
         for one in records:
             start = _start(one)
             if one.get("fl_goescls") and (start is None or begin <= start < end):
                 key = one.get("event_starttime"), one["fl_goescls"], one.get("ar_noaanum")
                 found.setdefault(key, {name: one.get(name, "") for name in COLUMNS})
         if not more or not records:
-            return [found[key] for key in sorted(found, key=str)]
+            return [found[key] for key in sorted(found, key=str)], lost
         page += 1
 
 
@@ -100,14 +121,14 @@ def _start(record):
     return None if numpy.isnat(start) else start
 
 
-def write_month(book, path, url, begin, end, records):
-    """Write the CSV of a month and enter it in the manifest."""
+def write_month(book, path, url, begin, end, records, lost=0):
+    """Write the CSV of a month and enter it in the manifest, with the number of records that could not be read."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
     target = book.folder / path
-    expected = {"rows": len(records)}
+    expected = {"rows": len(records)} | ({"left_out": lost} if lost else {})
     with atomic_files.replacing(target) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
         checks.check("flares", temporary, expected)
@@ -127,11 +148,12 @@ def fetch_months(fetch, book, url, months, *, again=()):
         over = numpy.datetime64("now", "s") - end > _SETTLED
         record = book.get(path)
         there = record is not None and (book.folder / path).is_file() and (book.folder / path).stat().st_size == record.size
-        if there and over and path not in again:
+        if there and over and path not in again and not record.expected.get("left_out"):
             summary.add(path, "already there")
             continue
         try:
-            write_month(book, path, url, begin, end, month_of_flares(fetch, url, begin, end))
+            records, lost = month_of_flares(fetch, url, begin, end)
+            write_month(book, path, url, begin, end, records, lost)
         except fetcher.NotFetched as error:
             summary.add(path, "not fetched", str(error))
         except checks.Rejected as error:
@@ -164,8 +186,14 @@ def main(arguments=None):
         print(f"{len(months)} months from {months[0]} to {months[-1]}, {there} of them seem to be there")
         return
     with script.opened(flags, folder, ARCHIVE) as book:
-        summary = fetch_months(fetcher.Fetcher(limits), book, url, months)
-        script.catalogue(folder, [folder / one.path for one in script.files_here(book) if one.expected["rows"]])
+        again = script.contents(book, script.there(book), flare_lists.read_list)[1]
+        summary = fetch_months(fetcher.Fetcher(limits), book, url, months, again=again)
+        here = script.files_here(book)
+        lists, unreadable = script.contents(book, here, flare_lists.read_list)
+        script.catalogue(folder, lists.values())
+        summary.left_out = unreadable | {
+            one.path: f"{one.expected['left_out']} records" for one in here if one.expected.get("left_out")
+        }
         script.finish(summary, book)
 
 

@@ -75,7 +75,7 @@ def main(arguments=None):
         script.plan(wanted, folder)
         return
     with script.opened(flags, folder, ARCHIVE) as book:
-        again = script.unreadable(book, region_summaries.read)
+        again = script.contents(book, script.there(book), region_summaries.read)[1]
         summary = script.fetched(fetcher.Fetcher(limits), wanted, book, again=again)
         days, summary.left_out = script.contents(book, script.files_here(book), region_summaries.read)
         for odd in (odd for day in days.values() for odd in day.odd):

@@ -259,36 +259,29 @@ def contents(book, records, read):
 
 def files_here(book):
     """Records of a manifest whose files are there: list; names the others in a line."""
-    here, gone = _there_and_gone(book)
+    here = there(book)
+    present = {one.path for one in here}
+    gone = [one.path for one in book.records() if one.path not in present]
     if gone:
         named = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
         print(f"{book.folder}: without {named}, which the manifest names and which is not there any more; run --repair")
     return here
 
 
-def _there_and_gone(book):
-    there, gone = [], []
-    for one in book.records():
-        if (book.folder / one.path).is_file():
-            there.append(one)
-        else:
-            gone.append(one.path)
-    return there, gone
-
-
-def unreadable(book, read):
-    """Paths of a manifest's files that are there and cannot be read, for `fetched` to ask for again."""
-    return contents(book, _there_and_gone(book)[0], read)[1]
+def there(book):
+    """List the records of a manifest whose files are there."""
+    return [one for one in book.records() if (book.folder / one.path).is_file()]
 
 
 def catalogue(folder, lists):
-    """Join downloaded flare lists into folder/catalogue.csv and print what it holds."""
+    """Join downloaded flare lists (flare_lists.FlareList) into folder/catalogue.csv and print what it holds."""
     from dataset_models import flare_catalogue
 
+    lists = [one for one in lists if one.rows]
     if not lists:
         print("no flares in this time: no catalogue written")
         return
-    joined = flare_catalogue.read(lists)
+    joined = flare_catalogue.joined(lists)
     print("\n".join([*flare_catalogue.summary(joined), *joined.problems]))
     atomic_files.write_table(folder / manifest.CATALOGUE, joined.events)
     print(f"wrote {folder / manifest.CATALOGUE}")

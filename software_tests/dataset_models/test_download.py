@@ -847,6 +847,121 @@ def test_donki_windows_without_their_key(tree, shared, monkeypatch, capsys):
     assert (tree / "catalogue.csv").read_text().count("\n") == 1 + sum(one["beginTime"][:7] == "2022-09" for one in records)
 
 
+def _week(shared, *, count=3):
+    """Records like those of DONKI, one on each of some days from 2022-09-04: list of str."""
+    record = json.loads((shared / "json" / "donki_flr_6records.json").read_text())[0]
+    days = [f"2022-09-{4 + n:02d}" for n in range(count)]
+    return [json.dumps(record | {"beginTime": f"{day}T07:35Z", "peakTime": None, "endTime": None}) for day in days]
+
+
+@pytest.mark.parametrize(
+    ("damage", "kept"),
+    [
+        (lambda records: [*records, "null"], 3),
+        (lambda records: [*records, '"x"'], 3),
+        (lambda records: [records[0], "{}", *records[1:]], 3),
+        (lambda records: [records[0], records[1].replace('"beginTime"', '"begin"'), records[2]], 2),
+        (lambda records: [records[0], records[1].replace('"C', '"\udcff'), records[2]], 2),
+        (lambda records: [records[0], records[1].replace(":", "\udcff", 1), records[2]], 2),
+    ],
+)
+def test_a_record_of_donki_that_cannot_be_read_costs_no_other(tree, shared, capsys, damage, kept):
+    from dataset_models import flare_catalogue
+
+    records, broken = _week(shared), {"is": True}
+
+    def answer(query):
+        if query["startDate"] > "2022-09-04":
+            return b"[]"
+        listed = damage(records) if broken["is"] else records
+        return ("[" + ",\n".join(listed) + "]").encode("utf-8", "surrogateescape")
+
+    arguments = ["--start", "2022-09-04", "--end", "2022-09-11", "--out", tree, "--tries", "1"]
+    with ArchiveServer() as server:
+        server.add("/FLR", answer)
+        assert _run(donki.main, *arguments, "--url", f"{server.url}/FLR") == 4
+        printed = capsys.readouterr().out
+        assert ".json: left out: 1 of " in printed
+        assert len(flare_catalogue.read(tree / "catalogue.csv").events) == kept
+        broken["is"] = False
+        assert _run(donki.main, *arguments, "--url", f"{server.url}/FLR") == 0, "asked for again"
+        assert len(flare_catalogue.read(tree / "catalogue.csv").events) == 3
+        before = server.requests.total()
+        assert _run(donki.main, *arguments, "--url", f"{server.url}/FLR") == 0
+        assert server.requests.total() == before
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe\xff" * 200, b"", b"[{", b'{"error": ["busy"]}', b"[null, 1]", b"[" * 100000])
+def test_a_week_of_donki_that_cannot_be_read_costs_no_other(tree, shared, capsys, body):
+    from dataset_models import flare_catalogue
+
+    good = ("[" + ",".join(_week(shared)) + "]").encode()
+    arguments = ["--start", "2022-09-01", "--end", "2022-09-14", "--out", tree, "--tries", "1"]
+    with ArchiveServer() as server:
+        server.add("/FLR", lambda query: good if "2022-09-04" <= query["endDate"] <= "2022-09-10" else body)
+        assert _run(donki.main, *arguments, "--url", f"{server.url}/FLR") == 4
+        assert ".json and 1 more: rejected: " in capsys.readouterr().out
+        assert 0 < len(flare_catalogue.read(tree / "catalogue.csv").events) <= 3
+        server.add("/FLR", lambda query: good)
+        assert _run(donki.main, *arguments, "--url", f"{server.url}/FLR") == 0
+        week = tree / "2022-09-02.json"
+        week.write_bytes(b"?" * week.stat().st_size)  # damaged on the disk, of the same size
+        assert _run(donki.main, *arguments, "--url", f"{server.url}/FLR") == 0, "asked for again"
+        assert json.loads(week.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda body: body.replace(b'"C5.4"', b'"C5.\xff"'),
+        lambda body: body.replace(b'"fl_goescls": "C5.4"', b'"fl_goescls"\xff "C5.4"'),
+        lambda body: body.replace(b'"result": [', b'"result": [null, '),
+        lambda body: body.replace(b'"result": [', b'"result": [["x"], '),
+    ],
+)
+def test_a_record_of_hek_that_cannot_be_read_costs_no_other(tree, capsys, damage):
+    from dataset_models import flare_catalogue
+
+    body = json.dumps({"result": _hek_records(6), "overmax": False}).encode()
+    arguments = ["--start", "2014-01-01", "--end", "2014-02-01", "--out", tree, "--tries", "1"]
+    with ArchiveServer() as server:
+        server.add("/her", damage(body))
+        assert _run(hek.main, *arguments, "--url", f"{server.url}/her") == 4
+        assert "2014-01.csv: left out: 1 records; the next run asks for it again" in capsys.readouterr().out
+        events = flare_catalogue.read(tree / "catalogue.csv").events
+        assert {"C1.0", "C2.1", "C3.2", "C4.3", "C6.5"} <= set(events["goes_class"])
+        server.add("/her", body)
+        assert _run(hek.main, *arguments, "--url", f"{server.url}/her") == 0, "asked for again"
+        assert len(flare_catalogue.read(tree / "catalogue.csv").events) == 6
+        before = server.requests.total()
+        assert _run(hek.main, *arguments, "--url", f"{server.url}/her") == 0
+        assert server.requests.total() == before
+
+
+def test_a_month_of_hek_that_cannot_be_read_costs_no_other(tree, capsys):
+    from dataset_models import flare_catalogue
+
+    records = _hek_records(300)
+
+    def answer(query):
+        begin, end = (numpy.datetime64(query[f"event_{name}time"], "s") for name in ("start", "end"))
+        if begin == numpy.datetime64("2014-02-01"):
+            return b'{"result": [{"event_starttime": "2014-02-01T00:30:00"'
+        inside = [one for one in records if begin <= numpy.datetime64(one["event_starttime"]) < end]
+        return json.dumps({"result": inside, "overmax": False}).encode()
+
+    arguments = ["--start", "2014-01-01", "--end", "2014-03-01", "--out", tree, "--tries", "1"]
+    with ArchiveServer() as server:
+        server.add("/her", answer)
+        assert _run(hek.main, *arguments, "--url", f"{server.url}/her") == 4
+        assert "2014-02.csv: not fetched: " in capsys.readouterr().out
+        assert len(flare_catalogue.read(tree / "catalogue.csv").events) == 248
+        january = tree / "2014-01.csv"
+        january.write_bytes(b"?" * january.stat().st_size)
+        assert _run(hek.main, *arguments, "--url", f"{server.url}/her") == 4
+        assert len(flare_catalogue.read(tree / "catalogue.csv").events) == 248, "asked for again"
+
+
 def test_regions_of_a_day(tree, capsys):
     import pandas
 
