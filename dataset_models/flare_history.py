@@ -6,13 +6,18 @@ the flare enters `AFTER_PEAK` after its peak, or `AFTER_START` after its start. 
 2011 to 2018 took (64 and 137 minutes; HEK, C1.0 and above). Only what is settled before t is used at t, so that no
 feature depends on a flare still under way; a flare just past its peak is therefore missing although the flux itself
 was already public.
+
+A list that ends before the time of a forecast looks like a quiet Sun. :meth:`FlareHistory.asked` is what every forecast
+that uses the history goes through: up to `AGE` after the list's end (see :func:`dataset_models.flare_labels.list_span`)
+the history is taken as it was known then, beyond that it is not known.
 """
 
 import weakref
 
 import numpy
 
-from dataset_models.flare_labels import FlareIndex
+from dataset_models.flare_labels import FlareIndex, list_span
+from tools.errors import UserError
 
 HOURS = (1, 6, 24, 72)
 CLASSES = {"C": (1e-6, 1e-5), "M": (1e-5, 1e-4), "X": (1e-4, numpy.inf)}
@@ -20,6 +25,9 @@ QUIET = -8.0  # log10 W m^-2 (A1.0): the peak flux of hours without a flare
 CAP = 240.0  # hours since the last M flare count no further than this
 AFTER_PEAK = numpy.timedelta64(90, "m")
 AFTER_START = numpy.timedelta64(150, "m")
+AGE = 12.0  # hours after the end of a list up to which its history is used
+AGE_HELP = "most hours from the end of the flare lists to a forecast that uses their history as it was known then"
+_SECOND = numpy.timedelta64(1, "s")
 
 NAMES = (
     *(f"{name}_{hours}h" for hours in HOURS for name in ("log10_peak_flux", *(f"{letter}_flares" for letter in CLASSES))),
@@ -54,10 +62,18 @@ class FlareHistory:
     ----------
     events : pandas.DataFrame
         Of :class:`dataset_models.flare_catalogue.Catalogue`.
+    until : datetime64, optional
+        Until when the list is complete, where that is later than its last flare.
+
+    Attributes
+    ----------
+    first, last : numpy.datetime64
+        What the list tells about, as of :func:`dataset_models.flare_labels.list_span`.
     """
 
-    def __init__(self, events):
+    def __init__(self, events, *, until=None):
         known = known_at(events)
+        self.first, self.last = list_span(events, until)
         order = numpy.argsort(known, kind="stable")
         flux = events["flux"].to_numpy("float64")[order]
         self._known = known[order].astype("int64")
@@ -71,6 +87,70 @@ class FlareHistory:
         # FlareIndex leaves out both ends: one second earlier and wider is [t - window, t).
         width = window + numpy.timedelta64(1, "s")
         return self._index.peak_flux(numpy.asarray(times, "datetime64[s]") - width, width)
+
+    def asked(self, times, *, age=AGE, back=None):
+        """When to ask for the history that a forecast at each time may use.
+
+        Parameters
+        ----------
+        times : array_like
+            ``datetime64`` (n,), UTC, of the forecasts.
+        age : float
+            Most hours from the end of the list to a forecast.
+        back : numpy.timedelta64, optional
+            How much of the past the list must tell about; without it, only the time itself.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``datetime64[s]`` (n,): the time itself up to the end of the list; after it the moment when the class of the
+            last flare was settled, or the end where that is later; NaT where the history is not known, after `age` or
+            before the list begins.
+        """
+        times = numpy.asarray(times, "datetime64[s]")
+        known = (times - (back or 0 * _SECOND) >= self.first) & (times <= self.last + numpy.timedelta64(round(age * 3600), "s"))
+        if not known.any():
+            return numpy.full(times.shape, "NaT", "datetime64[s]")
+        settled = self._known[-1].astype("datetime64[s]") + _SECOND
+        return numpy.where(known, numpy.minimum(times, max(self.last, settled)), numpy.datetime64("NaT", "s"))
+
+    def require(self, times, *, age=AGE, back=None, origin="the flare lists", subject="the image"):
+        """As `asked`, where the history of every time must be known.
+
+        Parameters
+        ----------
+        times, age, back
+            As of `asked`.
+        origin : str
+            The lists, named in errors.
+        subject : str
+            What is forecast from, named in errors.
+
+        Raises
+        ------
+        UserError
+            Names the lists, their last flare, the first time without a history, the gap and what can be done.
+        """
+        asked = self.asked(times, age=age, back=back)
+        if not numpy.isnat(asked).any():
+            return asked
+        unknown = numpy.isnat(asked)
+        time = numpy.asarray(times, "datetime64[s]")[unknown][0]
+        subject = f"{subject}; {unknown.sum()} of {len(asked)} times" if len(asked) > 1 else subject
+        if numpy.isnat(self.last):
+            raise UserError(f"{origin}: hold no flare, so nothing is known of the flares before {time}Z; {_newer(time, time)}")
+        gap = (time - self.last) / numpy.timedelta64(1, "h")
+        if gap <= age:
+            needed = f", and {back / numpy.timedelta64(1, 'h'):g} h of history are needed" if back else ""
+            raise UserError(
+                f"{origin}: begin with the flare of {self.first}Z and do not cover {time}Z ({subject}){needed}; add a list of"
+                " the time before"
+            )
+        raise UserError(
+            f"{origin}: the last flare is of {self.last}Z, {gap:.1f} h before {time}Z ({subject}), more than --history_age"
+            f" {age:g}: a quiet Sun cannot be told from the end of the list; {_newer(self.last, time)}, or --flares_until TIME"
+            f" if the list is complete until then, or --history_age {int(numpy.ceil(gap))} to use what was known at its end"
+        )
 
     def features(self, times):
         """Features at times: float32 (n, k) with the columns `NAMES`; see :func:`history`."""
@@ -89,6 +169,16 @@ class FlareHistory:
         hours_since[seen] = (seconds[seen] - self._strong[last[seen]]) / 3600
         columns.append(numpy.minimum(hours_since, CAP))
         return numpy.stack(columns, axis=-1).astype("float32")
+
+
+def _newer(last, time):
+    """How to get flares from one time to another."""
+    day = numpy.timedelta64(1, "D")
+    start, end = last.astype("datetime64[D]"), time.astype("datetime64[D]") + day
+    return (
+        f"give a newer list too (python dataset_models/download/hek.py --start {start} --end {end} --out FOLDER, then --flares"
+        " ... FOLDER/catalogue.csv)"
+    )
 
 
 _of_index = weakref.WeakKeyDictionary()

@@ -20,6 +20,7 @@ import numpy
 import pandas
 
 from dataset_models import flare_catalogue, leak_check, observation_times
+from dataset_models.given_time import given_time
 from tools import atomic_files, command_line, goes_class
 from tools.errors import UserError
 from tools.paths import data_path
@@ -30,6 +31,7 @@ QUARTERS = ("January to March", "April to June", "July to September", "October t
 COLUMNS = ("label", "target", "goes_class", "fl_lon", "fl_lat", "rest_fl", "rest_lon", "rest_lat")
 SIMPLIFIED = COLUMNS[:2]
 NO_FLARE, UNKNOWN = "NF", "unk"  # as the published labels write them
+UNTIL_HELP = "UTC time until which the flare lists are complete, where that is later than their last flare"
 
 
 class FlareIndex:
@@ -303,17 +305,24 @@ def require_flares(target, folds):
                 raise UserError(f"fold {fold.number}: {kind} a flare in {split}; check the flare list's dates or the threshold")
 
 
-def covered(events, times, window):
-    """Whether a flare list covers the window after each time: bool (n,).
+def list_span(events, until=None):
+    """First and last moment that a flare list tells about: two ``datetime64[s]``, NaT for a list without flares.
 
-    A list is taken to be complete from its first flare to its last; outside of them nobody can tell a quiet Sun from
-    the end of the list.
+    A list is taken to be complete from the start of its first flare to that of its last; outside of them nobody can
+    tell a quiet Sun from the end of the list. Near solar minimum weeks pass without a C flare, so the last flare may be
+    much older than the list: `until`, as stated by someone who knows, moves the end on. It does not shorten a list.
     """
-    times = numpy.asarray(times, "datetime64[s]")
     starts = events["start"].to_numpy("datetime64[s]")
     if not len(starts):
-        return numpy.zeros(times.shape, bool)
-    return (times >= starts.min()) & (times + numpy.timedelta64(_seconds(window), "s") <= starts.max())
+        return numpy.datetime64("NaT", "s"), numpy.datetime64("NaT", "s")
+    return starts.min(), starts.max() if until is None else max(starts.max(), numpy.datetime64(until, "s"))
+
+
+def covered(events, times, window, *, until=None):
+    """Whether a flare list covers the window after each time, as `list_span` has it: bool (n,)."""
+    times = numpy.asarray(times, "datetime64[s]")
+    first, last = list_span(events, until)  # NaT, of an empty list, compares as false
+    return (times >= first) & (times + numpy.timedelta64(_seconds(window), "s") <= last)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -328,7 +337,7 @@ class Labelled:
     overlaps: list
 
 
-def label_images(events, names, times, *, window=DAY, threshold="M1.0", cadence=None, gap=None, folds=True):
+def label_images(events, names, times, *, window=DAY, threshold="M1.0", cadence=None, gap=None, folds=True, until=None):
     """Label images and split them into the studies' folds, checked for leaks.
 
     Parameters
@@ -345,6 +354,8 @@ def label_images(events, names, times, *, window=DAY, threshold="M1.0", cadence=
         As for :func:`split_folds`; without one the overlap of training and validation windows is counted.
     folds : bool
         Whether to split; images of a part of the year cannot be split by its quarters.
+    until : datetime64, optional
+        As for :func:`list_span`.
 
     Returns
     -------
@@ -363,7 +374,7 @@ def label_images(events, names, times, *, window=DAY, threshold="M1.0", cadence=
     if len(times) and not whole.any():
         wanted = f"a multiple of {_seconds(cadence) / 60:g} minutes after midnight"
         raise UserError(f"none of the {len(times)} images was taken {wanted}; give another --cadence")
-    kept = whole & covered(events, times, window)
+    kept = whole & covered(events, times, window, until=until)
     if not kept.any():
         raise UserError(f"the flare list covers none of the {whole.sum()} images; give a list of their dates")
     times = times[kept]
@@ -418,6 +429,7 @@ def main(arguments=None):
     """Label images, write the tables and print a summary."""
     parser = command_line.parser(__doc__)
     parser.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists, the preferred first (default: config.yml)")
+    parser.add_argument("--flares_until", metavar="TIME", help=UNTIL_HELP)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--images", metavar="FOLDER", help="folder of magnetograms (default: hmi of config.yml)")
     source.add_argument("--index", metavar="FILE", help="image names or times, one per line, or a CSV with label or time")
@@ -453,6 +465,7 @@ def main(arguments=None):
         cadence=cadence,
         gap=gap,
         folds=options.folds,
+        until=given_time("--flares_until", options.flares_until) if options.flares_until else None,
     )
     print("\n".join(summary(labelled)))
     paths = write(labelled, options.out)

@@ -7,10 +7,12 @@ in the column target, every other column taken for a feature. The functions are 
 of :mod:`dataset_models.flare_labels` run before training.
 """
 
+import collections
 import dataclasses
 import hashlib
 import pathlib
 import re
+import sys
 
 import numpy
 import pandas
@@ -21,6 +23,8 @@ from tools.errors import UserError
 
 FORETELLS = 0.98  # AUC, or absolute rank correlation with a target that is a number
 DAY = numpy.timedelta64(24, "h")
+SHOWN = 6  # times, and groups of them, that are named
+_COMPARING = {"desc": "compare images", "unit": "file", "disable": None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,18 +97,66 @@ def check_split(training_times, validation_times, window=DAY, *, published_folds
     return report
 
 
-def check_duplicates(training_paths, validation_paths):
+def content(source):
+    """Digest of what an image is, whatever it is called: of a file's bytes, or of the shape and values of an array."""
+    if isinstance(source, numpy.ndarray):
+        return hashlib.sha256(f"{source.shape} {source.dtype.str}".encode() + source.tobytes()).digest()
+    return hashlib.sha256(pathlib.Path(source).read_bytes()).digest()
+
+
+def identical(times, contents):
+    """Images of several times that are one and the same, as from a feed that stands still, in words.
+
+    Parameters
+    ----------
+    times : sequence of datetime64
+        (n,), UTC.
+    contents : sequence of bytes
+        (n,), of `content`.
+
+    Returns
+    -------
+    str or None
+        One line with the times; None where all differ.
+    """
+    groups = {}
+    for time, one in zip(times, contents, strict=True):
+        groups.setdefault(one, set()).add(time)
+    groups = sorted(sorted(group) for group in groups.values() if len(group) > 1)
+    if not groups:
+        return None
+    words = []
+    for group in groups[:SHOWN]:
+        named = [f"{time}Z" for time in group]
+        if len(named) > SHOWN:
+            named = [*named[: SHOWN - 1], f"... to {named[-1]}"]
+        words.append(f"{len(group)} images are identical ({', '.join(named)})")
+    more = f"; and {len(groups) - SHOWN} more groups" if len(groups) > SHOWN else ""
+    return f"{'; '.join(words)}{more}: a frozen feed?"
+
+
+def say_identical(times, contents):
+    """Say on standard error what `identical` finds."""
+    found = identical(times, contents)
+    if found:
+        print(f"note: {found}", file=sys.stderr)
+
+
+def check_duplicates(training_paths, validation_paths, *, times=None):
     """No file of training may have the content of one of validation, whatever the two are called.
 
     Parameters
     ----------
     training_paths, validation_paths : sequence of str or pathlib.Path
         Image files.
+    times : tuple of array_like, optional
+        ``datetime64`` of the training and of the validation files. With them files that are the same are also said
+        where they are in one split: see `identical`.
 
     Returns
     -------
     int
-        Files compared by content; only files whose size occurs in both splits need to be read.
+        Files compared with the other split by content; only files whose size occurs in both need to be read.
 
     Raises
     ------
@@ -113,26 +165,32 @@ def check_duplicates(training_paths, validation_paths):
     """
     from tqdm import tqdm
 
-    sizes = [{}, {}]
+    splits = [[pathlib.Path(path) for path in paths] for paths in (training_paths, validation_paths)]
     try:
-        for found, paths in zip(sizes, (training_paths, validation_paths), strict=True):
-            for path in map(pathlib.Path, paths):
-                found.setdefault(path.stat().st_size, []).append(path)
-        common = sorted(sizes[0].keys() & sizes[1].keys())
-        splits = [[path for size in common for path in found[size]] for found in sizes]
-        digests = [{}, {}]
-        with tqdm(total=len(splits[0]) + len(splits[1]), desc="compare images", unit="file", disable=None) as bar:
-            for found, paths in zip(digests, splits, strict=True):
-                for path in paths:
-                    found.setdefault(hashlib.sha256(path.read_bytes()).digest(), path)
-                    bar.update()
+        sizes = [[path.stat().st_size for path in paths] for paths in splits]
+        common = set(sizes[0]) & set(sizes[1])
+        often = {size for size, count in collections.Counter(sizes[0] + sizes[1]).items() if count > 1}
+        wanted = common if times is None else often
+        digests = [{}, {}]  # by position in the split
+        with tqdm(total=sum(size in wanted for size in sizes[0] + sizes[1]), **_COMPARING) as bar:
+            for found, paths, own in zip(digests, splits, sizes, strict=True):
+                for place, (path, size) in enumerate(zip(paths, own, strict=True)):
+                    if size in wanted:
+                        found[place] = content(path)
+                        bar.update()
     except OSError as error:
         raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from error
-    twice = digests[0].keys() & digests[1].keys()
+    if times is not None:
+        pairs = [(moments[place], one) for moments, found in zip(times, digests, strict=True) for place, one in found.items()]
+        say_identical([time for time, _ in pairs], [one for _, one in pairs])
+    first = [
+        {one: paths[place] for place, one in reversed(found.items())} for paths, found in zip(splits, digests, strict=True)
+    ]
+    twice = first[0].keys() & first[1].keys()
     if twice:
-        one, other = min((digests[0][digest], digests[1][digest]) for digest in twice)
+        one, other = min((first[0][digest], first[1][digest]) for digest in twice)
         raise UserError(f"{len(twice)} images are in training and in validation: {one} is {other}; remove one of each pair")
-    return len(splits[0]) + len(splits[1])
+    return sum(size in common for size in sizes[0] + sizes[1])
 
 
 def check_causality(feature_function, events, times, *, names=None, samples=24, seed=0):

@@ -8,7 +8,7 @@ import pandas
 
 from tools.errors import UserError
 
-TIME_COLUMNS = ("label", "timestamp", "time")
+TIME_COLUMNS = ("label", "timestamp", "time", "file")  # an image's name in the last one stands beside a time, or for it
 
 _NAME = re.compile(r"HMI\.m(\d{4})\.(\d\d)\.(\d\d)_(\d\d)\.(\d\d)\.(\d\d)\.(?i:jpe?g|npy)\Z")
 _PICTURES = (".jpg", ".jpeg", ".npy")  # beside an npy lies a .json with its pointing
@@ -226,7 +226,7 @@ def read_table(path):
 
 
 def table_times(table, *, origin):
-    """Times of a table's rows, from its column label, timestamp or time: ``datetime64[s]`` (n,).
+    """Times of a table's rows, from its column label, timestamp, time or, without one of these, file: ``datetime64[s]`` (n,).
 
     Raises
     ------

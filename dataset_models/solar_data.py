@@ -153,6 +153,13 @@ class SolarData(abc.ABC):
         the window just past (the persistence forecast).
         """
 
+    def truth_if_known(self, time):
+        """As `truth`, of any time: NaN for what is not known, such as what comes after a newly observed image."""
+        try:
+            return self.truth(time)
+        except (UserError, KeyError):
+            return math.nan, math.nan
+
     def value(self, prediction, prior):
         """Turn network outputs (network's units) and priors into physical units: arrays (n,)."""
         return prediction
@@ -170,6 +177,16 @@ class SolarData(abc.ABC):
         UserError
             The file is missing, damaged, of another format or size; names the file and what was expected.
         """
+
+    def image_time(self, path):
+        """Observation time of an image file: ``datetime64[s]``, UTC, or None where neither name nor header tells it."""
+        header = self.image_header(path)
+        text = str(header.get("DATE-OBS") or header.get("DATE_OBS") or "") if header is not None else ""
+        try:
+            time = numpy.datetime64(text.strip().removesuffix("Z"), "s")
+        except ValueError:
+            return None
+        return None if numpy.isnat(time) else time
 
     def image_header(self, path):
         """FITS header (`astropy.io.fits.Header`) of the image as `read_image` returns it, or None.

@@ -130,21 +130,27 @@ class XRayFluxData(SolarData):
 
     # Targets
 
-    def _maximum(self, times):
-        return self.flux_series.maximum(times, lag=DURATIONS[self.lag], catch=DURATIONS[self.catch])
+    def _maximum(self, times, series=None):
+        series = self.flux_series if series is None else series
+        return series.maximum(times, lag=DURATIONS[self.lag], catch=DURATIONS[self.catch])
 
-    def truths(self, times):
-        """True values and priors, as `truth`, of many times: float64 (n,) each, NaN where unknown."""
-        true = self._maximum(times)
+    def truths(self, times, series=None):
+        """True values and priors, as `truth`, of many times: float64 (n,) each, NaN where `series` (our own) has none."""
+        series = self.flux_series if series is None else series
+        true = self._maximum(times, series)
         if self.task == "regression":
-            return true, self.flux_series.current(times)
+            return true, series.current(times)
         catch = DURATIONS[self.catch]
         limit = goes_class.to_flux(self.threshold)
-        past = self.flux_series.maximum(times, lag=-catch, catch=catch)
+        past = series.maximum(times, lag=-catch, catch=catch)
         return tuple(numpy.where(numpy.isnan(flux), numpy.nan, flux >= limit) for flux in (true, past))
 
     def truth(self, time):
         true, prior = self.truths(numpy.atleast_1d(time))
+        return float(true[0]), float(prior[0])
+
+    def truth_if_known(self, time):
+        true, prior = self.truths(numpy.atleast_1d(time), self.flux_around(time))
         return float(true[0]), float(prior[0])
 
     def target(self, time):
@@ -258,27 +264,35 @@ class XRayFluxData(SolarData):
                     raise UserError(
                         f"{origin}: the network also needs the image of {earlier}Z, which the data set does not have"
                     )
-        inputs = self._around(image, time)
+        series = self.flux_around(time) if "current flux" in self.side_channels else None
+        inputs = self._around(image, time, series)
         if self.side_channels:
             for name, value in zip(self.side_channel_names, inputs["side_channel"], strict=True):
                 if numpy.isnan(value):
-                    raise UserError(f"{origin}: the network also needs {name!r} at {time}Z, which the data set does not have")
+                    why = f": {_gap(series, time)}" if name == "current flux" else ""
+                    raise UserError(
+                        f"{origin}: the network also needs {name!r} at {time}Z, which the data set does not have{why}"
+                    )
         return inputs
 
-    def _around(self, image, time):
+    def flux_around(self, time):
+        """Flux around a time, which need not be that of an image of the data set: `dataset_models.goes_xrs.FluxSeries`."""
+        return self.flux_series
+
+    def _around(self, image, time, series=None):
         inputs = {"image": image}
         for step in range(1, self.images):
             inputs[f"image_prior_{step}"] = self.image(time - step * numpy.timedelta64(self.image_interval, "m"))
         if self.side_channels:
-            inputs["side_channel"] = self._side_channel(time)
+            inputs["side_channel"] = self._side_channel(time, series)
         return inputs
 
-    def _side_channel(self, time):
+    def _side_channel(self, time, series=None):
         times = numpy.atleast_1d(time)
         values = []
         for channel in self.side_channels:
             if channel == "current flux":
-                values += [numpy.log10(self.flux_series.current(times)[0])]
+                values += [numpy.log10((self.flux_series if series is None else series).current(times)[0])]
             elif channel == "true value":
                 values += [self.target(time)]
             else:
@@ -296,6 +310,18 @@ class XRayFluxData(SolarData):
         about["flux_calibration"] = self.flux_series.calibration
         about["split_spans"] = {split: _span(self.times(split)) for split in SPLITS}
         return about
+
+
+def _gap(series, time):
+    """How long before a time the flux ends, and what to do about it."""
+    minute = numpy.timedelta64(1, "m")
+    known = series.start + (numpy.flatnonzero(~numpy.isnan(series.flux)) + 1) * minute
+    known = known[known <= time].astype("datetime64[s]")
+    action = "import newer files (python dataset_models/goes_xrs.py FILES...)"
+    if not len(known):
+        return f"no X-ray flux is known in the time before; {action}"
+    hours = (time - known[-1]) / numpy.timedelta64(1, "h")
+    return f"the X-ray flux before ends at {known[-1]}Z, {hours:.1f} h earlier; {action}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -68,6 +68,9 @@ class Swap174(XRayFluxData):
             raise UserError(f"{path}: expected a name like swap_lv1_20110607_063329.fits, which tells the time")
         return self.inputs_around(self._read(path), time, origin=path)
 
+    def image_time(self, path):
+        return time_of(path)
+
     def image_header(self, path):
         header = fits_files.read(path)[1]
         factor = SIZE // self.image_size

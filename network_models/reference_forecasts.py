@@ -8,7 +8,7 @@ import dataclasses
 import numpy
 
 from dataset_models.flare_history import known_at
-from dataset_models.flare_labels import DAY, FlareIndex, covered, threshold_flux
+from dataset_models.flare_labels import DAY, FlareIndex, covered, list_span, threshold_flux
 
 HOUR = numpy.timedelta64(1, "h")
 RATE_DAYS = 120  # Leka et al. 2019 take the climatology of the 120 days before
@@ -58,7 +58,7 @@ def flare_rate(events, times, *, days=POISSON_DAYS, window=DAY, threshold="M1.0"
     return 1 - numpy.exp(-rate * (window / DAY))
 
 
-def recent_climatology(events, times, *, days=RATE_DAYS, window=DAY, threshold="M1.0"):
+def recent_climatology(events, times, *, days=RATE_DAYS, window=DAY, threshold="M1.0", until=None):
     """Share of the hours of the days before whose windows held a flare: float64 (n,).
 
     Only windows that had ended an hour before count, when the classes of nearly all their flares were
@@ -69,6 +69,8 @@ def recent_climatology(events, times, *, days=RATE_DAYS, window=DAY, threshold="
     events, times, window, threshold
         As of `flare_rate`.
     days : int
+    until : datetime64, optional
+        As of `dataset_models.flare_labels.list_span`.
 
     References
     ----------
@@ -78,7 +80,7 @@ def recent_climatology(events, times, *, days=RATE_DAYS, window=DAY, threshold="
     first = times.min().astype("datetime64[h]").astype("datetime64[s]") - numpy.timedelta64(days * 24 + 48, "h") - window
     hours = numpy.arange(first, times.max() + HOUR, HOUR)
     flared = FlareIndex(events).label(hours, window=window, threshold=threshold)
-    known = numpy.concatenate([[0], numpy.cumsum(covered(events, hours, window))])
+    known = numpy.concatenate([[0], numpy.cumsum(covered(events, hours, window, until=until))])
     total = numpy.concatenate([[0], numpy.cumsum(flared)])
     last = numpy.searchsorted(hours, times - window - HOUR, "right")
     start = last - days * 24
@@ -153,7 +155,7 @@ def climatology(event):
     return float((event.sum() + 1) / (len(event) + 2))
 
 
-def training_hours(events, scored, *, window=DAY, before=None):
+def training_hours(events, scored, *, window=DAY, before=None, until=None):
     """Hours that baselines may be fitted on: those that a flare list covers, apart from the hours that are scored.
 
     Parameters
@@ -164,15 +166,17 @@ def training_hours(events, scored, *, window=DAY, before=None):
     window : numpy.timedelta64
     before : numpy.datetime64, optional
         Only hours whose windows end by then.
+    until : datetime64, optional
+        As of `dataset_models.flare_labels.list_span`.
 
     Returns
     -------
     numpy.ndarray
         ``datetime64[s]`` (m,), hourly.
     """
-    starts = events["start"].to_numpy("datetime64[s]")
-    hours = numpy.arange(starts.min().astype("datetime64[h]") + 26, starts.max(), HOUR).astype("datetime64[s]")
-    hours = hours[covered(events, hours, window)]
+    first, last = list_span(events, until)
+    hours = numpy.arange(first.astype("datetime64[h]") + 26, last, HOUR).astype("datetime64[s]")
+    hours = hours[covered(events, hours, window, until=until)]
     if before is not None:
         return hours[hours + window <= before]
     scored = numpy.sort(numpy.asarray(scored, "datetime64[s]"))

@@ -248,8 +248,11 @@ class SimulatedSun(XRayFluxData):
         except ValueError as error:
             raise UserError(f"{path}: its name holds no time that exists") from error
 
+    def image_time(self, path):
+        return self._time_of(pathlib.Path(path))
+
     def image_header(self, path):
-        return self.header(self._time_of(pathlib.Path(path)))
+        return self.header(self.image_time(path))
 
     def header(self, time):
         """FITS header of an image of a time, its WCS for the array in FITS order (row 0 southernmost): `astropy` Header."""

@@ -103,6 +103,9 @@ class UnitImages(SolarData):
     def header(self, time):
         return self.data.header(time)
 
+    def image_time(self, path):
+        return self.data.image_time(path)
+
     def image_header(self, path):
         return self.data.image_header(path)
 

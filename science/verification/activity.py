@@ -8,7 +8,7 @@ QUIET_DAYS = 2
 SECOND = numpy.timedelta64(1, "s")
 
 
-def subsets(events, times, event, *, quiet_days=QUIET_DAYS, window=DAY, threshold="M1.0"):
+def subsets(events, times, event, *, quiet_days=QUIET_DAYS, window=DAY, threshold="M1.0", until=None):
     """Choose the hours where activity changes, and those after quiet days.
 
     Parameters
@@ -23,6 +23,8 @@ def subsets(events, times, event, *, quiet_days=QUIET_DAYS, window=DAY, threshol
         A quiet spell is as long without a flare of the threshold.
     window : numpy.timedelta64
     threshold : str or float
+    until : datetime64, optional
+        As of `dataset_models.flare_labels.list_span`.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def subsets(events, times, event, *, quiet_days=QUIET_DAYS, window=DAY, threshol
     calm_before = ~index.label(times - quiet, window=quiet + SECOND, threshold=threshold)
     flared_before = index.label(times - window, window=window + SECOND, threshold=threshold)
     calm_after = ~index.label(times, window=max(quiet, window), threshold=threshold)
-    known = covered(events, times - quiet, quiet)
+    known = covered(events, times - quiet, quiet, until=until)
     first = known & calm_before & event
-    last = known & covered(events, times, quiet) & flared_before & calm_after & ~event
+    last = known & covered(events, times, quiet, until=until) & flared_before & calm_after & ~event
     return {"activity changes": first | last, "after quiet days": known & calm_before}

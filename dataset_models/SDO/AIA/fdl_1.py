@@ -145,6 +145,9 @@ class AIA8(XRayFluxData):
         frame.require_all_channels()
         return self.inputs_around(self._read(frame.paths), frame.time, origin=path)
 
+    def image_time(self, path):
+        return aia_files.frame_of(path).time
+
     def image_header(self, path):
         frame = aia_files.frame_of(path)
         observer = _earth(frame.time)
@@ -167,13 +170,21 @@ class AIA8(XRayFluxData):
     def flux_series(self):
         if not self._frames:
             self.require_downloaded()
+        return self._flux(self._frames[0].time, self._frames[-1].time)
+
+    def flux_around(self, time):
+        # Of a newly observed image, which may be later than all images of the folder.
+        return self._flux(time, time)
+
+    def _flux(self, first, last):
+        """The flux that samples from a first to a last time ask for."""
         margin = numpy.timedelta64(1, "D") + DURATIONS[self.lag] + DURATIONS[self.catch]
         return goes_xrs.series(
             paths.data_path("goes", self.goes),
             calibration=self.calibration,
             satellite=self.satellite,
-            start=self._frames[0].time - margin,
-            end=self._frames[-1].time + margin,
+            start=first - margin,
+            end=last + margin,
         )
 
     def is_downloaded(self):

@@ -144,15 +144,21 @@ class FlareSequences(SolarData):
         path = pathlib.Path(path)
         if not path.is_file():
             raise UserError(f"{path}: no such image")
-        last = _time_of(path)
+        last = self.image_time(path)
         times = numpy.array([time for time in self._files if last is not None and time < last] + [last], "datetime64[s]")
         if last is None:
-            raise UserError(f"{path}: its name does not tell the time, which choosing the frames before it needs")
+            raise UserError(
+                f"{path}: neither its name nor its header tells the time, which choosing the frames before it needs"
+            )
         chosen, lacking = choose_frames(times, last, window=self._window, frames=self.frames, maximum_gap=self._maximum_gap)
         if lacking:
             raise UserError(f"{path}: has no sequence before it in {self._folder}: {lacking}")
         paths = [path if time == last else self._files[time] for time in times[chosen]]
         return {"sequence": numpy.stack([self._read((one,)) for one in paths])}
+
+    def image_time(self, path):
+        time = _time_of(path)
+        return super().image_time(path) if time is None else time
 
     def image_header(self, path):
         return magnetogram_images.read(path, size=self.image_size, clip=self.clip, decoding=self.decoding).header
@@ -165,11 +171,11 @@ class FlareSequences(SolarData):
 
     def check_leaks(self):
         report = leak_check.check_split(self.times("training"), self.times("validation"), self.reach)
-        paths = []
-        for split in ("training", "validation"):
-            used = {frame for time in self.times(split) for frame in self.frame_times(time)}
-            paths.append([self._files[frame] for frame in sorted(used)])
-        compared = leak_check.check_duplicates(*paths)
+        used = [
+            sorted({frame for time in self.times(split) for frame in self.frame_times(time)})
+            for split in ("training", "validation")
+        ]
+        compared = leak_check.check_duplicates(*([self._files[frame] for frame in frames] for frames in used), times=used)
         return f"{report}; no image is in both splits ({compared} compared by content)"
 
     def describe(self):

@@ -45,6 +45,8 @@ class FullDiskMagnetograms(SolarData):
     threshold: str = option("M1.0", "GOES class that counts as a flare")
     window_hours: float = option(24.0, "hours after the image", least=0.1, most=240.0)
     history: bool = option(False, "what was known of past flares as a side channel")
+    history_age: float = option(flare_history.AGE, flare_history.AGE_HELP, least=0.0, most=24000.0)
+    flares_until: str | None = option(None, flare_labels.UNTIL_HELP)
     fold: int = option(
         0, "1 to 4: validate on this quarter of each year, the published folds; 0: split once in time", least=0, most=4
     )
@@ -93,7 +95,7 @@ class FullDiskMagnetograms(SolarData):
         time = numpy.datetime64(time, "s")
         if time not in self._files:
             raise UserError(f"{self._folder}: no magnetogram of {time}")
-        return self._with_history(self._read(self._files[time]).image, time)
+        return self._with_history(self._read(self._files[time]).image, time, self._files[time])
 
     def target(self, time):
         flux = self._strongest([time], self._window)[0]
@@ -111,6 +113,13 @@ class FullDiskMagnetograms(SolarData):
             return float(coming >= self._threshold_flux), float(past >= self._threshold_flux)
         return float(coming), float(past)
 
+    def truth_if_known(self, time):
+        true, prior = self.truth(time)
+        if not flare_labels.covered(self._catalogue.events, [time], self._window, until=self._until)[0]:
+            true = numpy.nan
+        asked = self._history.asked([time], age=self.history_age)
+        return true, prior if asked[0] == time else numpy.nan
+
     def value(self, prediction, prior):
         return prediction if self.task == "classification" else 10.0**prediction
 
@@ -122,10 +131,14 @@ class FullDiskMagnetograms(SolarData):
         image = self._read(path, any_size=True).image
         if not self.history:
             return {"image": image}
-        time = magnetogram_images.time_of(path)
+        time = self.image_time(path)
         if time is None:
-            raise UserError(f"{path}: its name does not tell the time, which the flare history needs")
-        return self._with_history(image, time)
+            raise UserError(f"{path}: neither its name nor its header tells the time, which the flare history needs")
+        return self._with_history(image, time, path)
+
+    def image_time(self, path):
+        time = magnetogram_images.time_of(path)
+        return super().image_time(path) if time is None else time
 
     def image_header(self, path):
         return self._read(path, any_size=True).header
@@ -156,7 +169,8 @@ class FullDiskMagnetograms(SolarData):
 
     def check_leaks(self):
         splits = [self.times("training"), self.times("validation")]
-        compared = leak_check.check_duplicates(*([self._files[time] for time in times] for times in splits))
+        paths = [[self._files[time] for time in times] for times in splits]
+        compared = leak_check.check_duplicates(*paths, times=splits)
         found = f"{self.split_report}; no image is in both splits ({compared} compared by content)"
         if self.history and len(splits[0]):
             tried = leak_check.check_causality(
@@ -201,7 +215,11 @@ class FullDiskMagnetograms(SolarData):
 
     @functools.cached_property
     def _history(self):
-        return flare_history.FlareHistory(self._catalogue.events)
+        return flare_history.FlareHistory(self._catalogue.events, until=self._until)
+
+    @functools.cached_property
+    def _until(self):
+        return given_time("--flares_until", self.flares_until) if self.flares_until else None
 
     @functools.cached_property
     def _window(self):
@@ -218,7 +236,7 @@ class FullDiskMagnetograms(SolarData):
             times = times[times >= given_time("--start", self.start)]
         if self.end:
             times = times[times < given_time("--end", self.end)]
-        times = times[flare_labels.covered(self._catalogue.events, times, self._window)]
+        times = times[flare_labels.covered(self._catalogue.events, times, self._window, until=self._until)]
         if self.fold and (self.validation_start or self.split == "random"):
             other = "--validation_start" if self.validation_start else "--split random"
             raise UserError(f"--fold {self.fold} and {other} both say how to split; give one of them (--fold 0: no fold)")
@@ -280,8 +298,11 @@ class FullDiskMagnetograms(SolarData):
             path, size=self.image_size, clip=self.clip, decoding=self.decoding, expected_source=source
         )
 
-    def _with_history(self, image, time):
+    def _with_history(self, image, time, path):
         inputs = {"image": image}
         if self.history:
-            inputs["side_channel"] = self._history.features([time])[0]
+            asked = self._history.require(
+                [time], age=self.history_age, origin=", ".join(map(str, self._flare_files)), subject=path
+            )
+            inputs["side_channel"] = self._history.features(asked)[0]
         return inputs
