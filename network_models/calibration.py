@@ -5,6 +5,7 @@
     python network_models/calibration.py cross FOLD1.csv FOLD2.csv [MORE.csv ...] --out FOLDER
 
 Forecasts are CSV files with a time, a probability and, to fit, a target: those of a run's evaluation and published ones.
+Targets that they lack come from the lists given with --flares.
 A network trained with class weights, or for too long, overstates flares; its order of hours can still be good. A
 calibration changes the probabilities and keeps the order. With --coverage the file also holds conformal sets (see
 network_models.conformal), and applying it says for each hour which of yes and no cannot be excluded. With cross each
@@ -310,6 +311,7 @@ def main(arguments=None):
     fitting.add_argument("--coverage", type=float, metavar="SHARE", help=text)
     text = "days that are taken as one draw, for conformal sets (default: %(default)g, a solar rotation)"
     fitting.add_argument("--block", type=float, default=27.0, metavar="DAYS", help=text)
+    forecast_files.add_flare_flags(fitting, "outcomes that the files lack", history=False)
     applying = commands.add_parser("apply", help="apply a calibration to forecasts")
     applying.add_argument("calibration", help="calibration file, or the network that it lies beside")
     applying.add_argument("forecasts", metavar="CSV", help="forecasts, with or without outcomes")
@@ -320,12 +322,26 @@ def main(arguments=None):
     crossing.add_argument("forecasts", nargs="+", metavar="CSV", help="forecasts with their outcomes, a file for each fold")
     crossing.add_argument("--out", required=True, metavar="FOLDER", help="recalibrated forecasts, under the files' names")
     crossing.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(default: %(default)s)")
+    forecast_files.add_flare_flags(crossing, "outcomes that the files lack", history=False)
     options = parser.parse_args(arguments)
     {"fit": _fit_files, "apply": _apply_file, "cross": _cross_files}[options.command](options)
 
 
+def _labelled(options):
+    """The forecasts of the files, with the outcomes of the flare lists where they have none."""
+    from dataset_models import flare_catalogue
+
+    window, threshold, until, _ = forecast_files.flare_flags(options)
+    events = flare_catalogue.read(options.flares).events if options.flares else None
+    read = forecast_files.read(options.forecasts, target=False)
+    labelled, note = forecast_files.labelled(read, events, window=window, threshold=threshold, until=until)
+    if note:
+        print(note)
+    return labelled
+
+
 def _fit_files(options):
-    read = forecast_files.read(options.forecasts)
+    read = _labelled(options)
     calibration = fit(read.probability, read.event, kind=options.kind)
     sets = None
     if options.coverage is not None:
@@ -343,28 +359,21 @@ def _fit_files(options):
 
 
 def _cross_files(options):
-    import pandas
-
-    read = forecast_files.read(options.forecasts)
+    read = _labelled(options)
     probability = cross_fitted(read, kind=options.kind)
     names = [pathlib.Path(path).name for path in options.forecasts]
     if len(set(names)) < len(names):
         raise UserError("two of the files have one name; rename them, the results take these names")
     for fold, name in enumerate(names):
         mine = read.fold == fold
-        columns = {
-            "time": [f"{time}Z" for time in read.times[mine]],
-            "probability": probability[mine],
-            "target": read.event[mine].astype(int),
-        }
-        atomic_files.write_table(pathlib.Path(options.out) / name, pandas.DataFrame(columns))
+        one = read.where(mine)
+        columns = {"probability": probability[mine], "target": one.event.astype(int)}
+        forecast_files.write(pathlib.Path(options.out) / name, one.times, files=one.files, **columns)
     before, after = (numpy.mean((one - read.event) ** 2) for one in (read.probability, probability))
     print(f"{options.kind}, {len(names)} folds: Brier score {before:.4f} before, {after:.4f} after; wrote {options.out}")
 
 
 def _apply_file(options):
-    import pandas
-
     saved = load(options.calibration)
     read = forecast_files.read(options.forecasts, target=False)
     times, probability, event = read.times, read.probability, read.event
@@ -374,12 +383,12 @@ def _apply_file(options):
             f"{options.forecasts}: {known.sum()} of {len(times)} hours were used to fit {options.calibration};"
             " give other hours, or --fitted_hours to calibrate them all the same"
         )
-    columns = {"time": [f"{time}Z" for time in times], "probability": apply(saved.calibration, probability)}
-    if event is not None:
-        columns["target"] = event.astype(int)
-    if saved.conformal is not None:
-        columns["set"] = conformal_sets.words(saved.conformal.sets(probability))
-    atomic_files.write_table(options.out, pandas.DataFrame(columns))
+    columns = {
+        "probability": apply(saved.calibration, probability),
+        "target": None if event is None else event.astype(int),
+        "set": None if saved.conformal is None else conformal_sets.words(saved.conformal.sets(probability)),
+    }
+    forecast_files.write(options.out, times, files=read.files, **columns)
     print(f"{saved.calibration.kind} applied to {len(times)} forecasts: {options.out}")
 
 

@@ -6,6 +6,8 @@
 
 Each forecast is named and has one file for each fold, in the same order. With cross every fold is forecast by a
 combination of the others and written to FOLDER/fold1.csv, fold2.csv, ...; fit takes all of them, for later forecasts.
+Outcomes that the files lack come from the flare lists. apply needs none, and takes forecasts of now: up to --history_age
+hours after the end of the lists the flare history is taken as it was known then.
 """
 
 import dataclasses
@@ -14,12 +16,12 @@ import pathlib
 import numpy
 
 from dataset_models import flare_catalogue, flare_history
-from dataset_models.flare_labels import covered
 from network_models import calibration, forecast_files, reference_forecasts
 from tools import atomic_files, command_line, skill_scores
-from tools.errors import UserError
+from tools.errors import Stopped, UserError
 
 KINDS = ("logistic", "boosting")
+REACH = numpy.timedelta64(72, "h")  # of the flare history
 FORMAT = "combination 1"
 TABLE = "class_table"
 PENALTY = 0.1  # inverse strength of the L2 penalty on standardised features
@@ -108,7 +110,7 @@ class Combination:
         events : pandas.DataFrame, optional
             Flares; needed where there is a table.
         times : array_like, optional
-            ``datetime64`` (n,).
+            ``datetime64`` (n,): when the flare history is asked for, as of `flare_history.FlareHistory.asked`.
 
         Returns
         -------
@@ -127,7 +129,7 @@ def features_of(probabilities, table, events, times):
     return numpy.concatenate(columns, axis=1)
 
 
-def fit(names, probabilities, event, times, *, events=None, kind="logistic", seed=0):
+def fit(names, probabilities, event, times, *, events=None, asked=None, kind="logistic", seed=0):
     """Fit a combination.
 
     Parameters
@@ -140,6 +142,8 @@ def fit(names, probabilities, event, times, *, events=None, kind="logistic", see
         ``datetime64`` (n,).
     events : pandas.DataFrame, optional
         Flares of `dataset_models.flare_catalogue`; with them the class table and the flare history take part.
+    asked : array_like, optional
+        ``datetime64`` (n,): when the flare history is asked for, where that is not the times themselves.
     kind : str
         ``"logistic"`` (L2 penalty) or ``"boosting"`` (gradient boosting of shallow trees).
     seed : int
@@ -157,8 +161,9 @@ def fit(names, probabilities, event, times, *, events=None, kind="logistic", see
     if event.all() or not event.any():
         answer = "yes" if event.all() else "no"
         raise UserError(f"combination: all {len(event)} outcomes are {answer}; give hours of both kinds")
-    table = None if events is None else reference_forecasts.fit_class_table(events, times, event)
-    features = features_of(probabilities, table, events, times)
+    asked = times if asked is None else asked
+    table = None if events is None else reference_forecasts.fit_class_table(events, asked, event)
+    features = features_of(probabilities, table, events, asked)
     if kind == "logistic":
         model = _logistic(features, event)
     elif kind == "boosting":
@@ -197,14 +202,14 @@ def _boosting(features, event, seed):
     return Boosting(float(numpy.log(rate / (1 - rate))), trees)
 
 
-def cross_fitted(forecasts, *, events=None, kind="logistic", seed=0):
+def cross_fitted(forecasts, *, events=None, asked=None, kind="logistic", seed=0):
     """Forecasts of several folds, each combined by what was fitted on the other folds.
 
     Parameters
     ----------
     forecasts : sequence of network_models.forecast_files.Forecasts
         On the same hours, with outcomes.
-    events, kind, seed
+    events, asked, kind, seed
         As of `fit`.
 
     Returns
@@ -219,11 +224,13 @@ def cross_fitted(forecasts, *, events=None, kind="logistic", seed=0):
     names = [one.name for one in forecasts]
     probabilities = numpy.stack([one.probability for one in forecasts], axis=1)
     result, threshold = numpy.empty(len(first)), numpy.empty(len(first))
+    asked = first.times if asked is None else asked
     for fold in folds:
         mine = first.fold == fold
-        fitted = fit(names, probabilities[~mine], first.event[~mine], first.times[~mine], events=events, kind=kind, seed=seed)
-        result[mine] = fitted.forecast(probabilities[mine], events, first.times[mine])
-        known = fitted.forecast(probabilities[~mine], events, first.times[~mine])
+        keywords = {"events": events, "asked": asked[~mine], "kind": kind, "seed": seed}
+        fitted = fit(names, probabilities[~mine], first.event[~mine], first.times[~mine], **keywords)
+        result[mine] = fitted.forecast(probabilities[mine], events, asked[mine])
+        known = fitted.forecast(probabilities[~mine], events, asked[~mine])
         threshold[mine] = skill_scores.best_threshold(known, first.event[~mine])[0]
     return result, threshold
 
@@ -277,27 +284,42 @@ def load(path):
         raise UserError(f"{path}: not a sound combination file ({type(error).__name__}: {error}); fit it again") from error
 
 
-def named(texts, *, target=True):
+def named(texts, *, target=True, **labels):
     """Forecasts from words ``NAME=FILE[,FILE...]``: list of `forecast_files.Forecasts` on their common hours.
+
+    Parameters
+    ----------
+    texts : sequence of str
+    target : bool
+        Whether outcomes must be there.
+    **labels
+        Where outcomes come from that the files lack: events, window, threshold, until of `forecast_files.labelled`.
 
     Raises
     ------
     UserError
-        A word without a name, two of one name, files that cannot be read or share no hour.
+        A word without a name, two of one name, files that cannot be read or share no hour, outcomes that are unknown.
     """
-    found = []
+    events = labels.pop("events", None)
+    found, notes = [], []
     for text in texts:
         name, equals, files = text.partition("=")
         if not equals or not name or not files:
             raise UserError(f"{text}: give forecasts as NAME=FILE[,FILE...], one file for each fold")
-        found.append(forecast_files.read(files.split(","), name=name, target=target))
+        one, note = forecast_files.read(files.split(","), name=name, target=False), None
+        if target:
+            one, note = forecast_files.labelled(one, events, **labels)
+        found.append(one)
+        notes += [note] if note else []
     if len({one.name for one in found}) < len(found):
         raise UserError("two forecasts have one name; name them differently")
     shared, left_out = forecast_files.common(found)
-    for one, count in zip(shared, left_out, strict=True):
-        if count:
-            print(f"{one.name}: {count} hours left out that the others lack")
-    return shared
+    notes += [
+        f"{one.name}: {count} hours left out that the others lack" for one, count in zip(shared, left_out, strict=True) if count
+    ]
+    print("\n".join(notes), end="\n" if notes else "")
+    event, images = (next((v for v in (getattr(one, n) for one in shared) if v is not None), None) for n in ("event", "files"))
+    return [dataclasses.replace(one, event=event, files=images) for one in shared]
 
 
 def flares(paths, times):
@@ -305,25 +327,25 @@ def flares(paths, times):
     if not paths:
         return None
     events = flare_catalogue.read(paths).events
-    reach = numpy.timedelta64(72, "h")
-    inside = covered(events, times - reach, reach)
-    if not inside.all():
-        first = times[~inside][0]
-        raise UserError(
-            f"--flares: the lists do not cover {(~inside).sum()} of the hours, the first {first}; add a list that does"
-        )
+    asked_of(events, times, paths)
     return events
 
 
-def _write(path, one, probability, threshold=None):
-    import pandas
+def asked_of(events, times, paths, *, age=flare_history.AGE, until=None, all_known=True):
+    """When to ask for the flare history of times: ``datetime64[s]`` (n,), as of `flare_history.FlareHistory.require`.
 
-    columns = {"time": [f"{time}Z" for time in one.times], "probability": probability}
-    if one.event is not None:
-        columns["target"] = one.event.astype(int)
-    if threshold is not None:
-        columns["threshold"] = threshold
-    atomic_files.write_table(path, pandas.DataFrame(columns))
+    Without `all_known` it is NaT where the history is not known, as long as that of some time is.
+    """
+    history = flare_history.FlareHistory(events, until=until)
+    asked = history.asked(times, age=age, back=REACH)
+    if not all_known and not numpy.isnat(asked).all():
+        return asked
+    return history.require(times, age=age, back=REACH, origin=", ".join(map(str, paths)), subject="a forecast")
+
+
+def _write(path, one, probability, threshold=None):
+    target = None if one.event is None else one.event.astype(int)
+    forecast_files.write(path, one.times, files=one.files, probability=probability, target=target, threshold=threshold)
 
 
 def main(arguments=None):
@@ -342,31 +364,37 @@ def main(arguments=None):
             one.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(default: %(default)s)")
             one.add_argument("--seed", type=int, default=0, help="of the boosting (default: %(default)s)")
         one.add_argument("forecasts", nargs="+", metavar="NAME=CSV[,CSV...]", help="forecasts, a file for each fold")
-        one.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists, for the class table and the flare history")
+        purpose = "the class table and the flare history" + ("" if command == "apply" else ", and outcomes that files lack")
+        forecast_files.add_flare_flags(one, purpose)
         one.add_argument("--out", required=True, type=pathlib.Path, help="a folder for cross, else a file")
     chosen = parser.parse_args(arguments)
-    forecasts = named(chosen.forecasts, target=chosen.command != "apply")
-    first = forecasts[0]
-    if chosen.command == "apply":
-        _apply(chosen, forecasts)
+    window, least, until, age = forecast_files.flare_flags(chosen)
+    events = flare_catalogue.read(chosen.flares).events if chosen.flares else None
+    labels = {"events": events, "window": window, "threshold": least, "until": until}
+    applying = chosen.command == "apply"
+    forecasts = named(chosen.forecasts, target=not applying, **labels)
+    first, asked = forecasts[0], None
+    if events is not None:
+        asked = asked_of(events, first.times, chosen.flares, age=age, until=until, all_known=not applying)
+    if applying:
+        _apply(chosen, forecasts, events, asked)
         return
-    events = flares(chosen.flares, first.times)
+    keywords = {"events": events, "asked": asked, "kind": chosen.kind, "seed": chosen.seed}
     if chosen.command == "cross":
-        probability, threshold = cross_fitted(forecasts, events=events, kind=chosen.kind, seed=chosen.seed)
+        probability, threshold = cross_fitted(forecasts, **keywords)
         for fold in numpy.unique(first.fold):
             mine = first.fold == fold
             _write(chosen.out / f"fold{fold + 1}.csv", first.where(mine), probability[mine], threshold[mine])
         print(f"{chosen.kind}: {len(first)} hours of {len(numpy.unique(first.fold))} folds, each forecast by the others")
     else:
         probabilities = numpy.stack([one.probability for one in forecasts], axis=1)
-        names = [one.name for one in forecasts]
-        fitted = fit(names, probabilities, first.event, first.times, events=events, kind=chosen.kind, seed=chosen.seed)
+        fitted = fit([one.name for one in forecasts], probabilities, first.event, first.times, **keywords)
         save(chosen.out, fitted)
-        print(f"{chosen.kind} of {', '.join(names)} on {len(first)} hours")
+        print(f"{chosen.kind} of {', '.join(fitted.names)} on {len(first)} hours")
     print(f"wrote {chosen.out}")
 
 
-def _apply(chosen, forecasts):
+def _apply(chosen, forecasts, events, asked):
     fitted = load(chosen.combination)
     by_name = {one.name: one for one in forecasts}
     if set(by_name) != set(fitted.names):
@@ -375,11 +403,24 @@ def _apply(chosen, forecasts):
     known = calibration.inside(first.times, fitted.periods)
     if known.any():
         raise UserError(f"{chosen.combination}: was fitted on {known.sum()} of these hours; give others, or use cross")
-    if fitted.table is not None and not chosen.flares:
+    if fitted.table is not None and events is None:
         raise UserError(f"{chosen.combination}: uses the flare history; give --flares with lists up to these hours")
+    if fitted.table is None:
+        asked = first.times
     probabilities = numpy.stack([by_name[name].probability for name in fitted.names], axis=1)
-    _write(chosen.out, first, fitted.forecast(probabilities, flares(chosen.flares, first.times), first.times))
-    print(f"{fitted.model.kind} applied to {len(first)} hours; wrote {chosen.out}")
+    use = ~numpy.isnat(asked)
+    kept, asked = first.where(use), asked[use]
+    _write(chosen.out, kept, fitted.forecast(probabilities[use], events, asked))
+    print(f"{fitted.model.kind} applied to {len(kept)} hours; wrote {chosen.out}")
+    late = int((asked < kept.times).sum())
+    if late:
+        print(f"note: {late} of them are later than the flare lists, whose history is taken as of {asked.max()}Z")
+    if not use.all():
+        raise Stopped(
+            f"{(~use).sum()} of {len(first)} hours left out, the first {first.times[~use][0]}Z: the flare lists begin less than"
+            f" 72 h before, or end more than --history_age {chosen.history_age:g} h before; give lists that cover them",
+            4,
+        )
 
 
 if __name__ == "__main__":

@@ -5,11 +5,14 @@ import pathlib
 
 import numpy
 
-from dataset_models import observation_times
+from dataset_models import flare_history, flare_labels, observation_times
+from dataset_models.given_time import given_time
+from tools import atomic_files
 from tools.errors import UserError
 
 PROBABILITY_COLUMNS = ("probability", "flare_prob", "prediction")
 TARGET_COLUMNS = ("target", "true_value")
+LONGEST_DAYS = 36_525  # of a window: a century
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Forecasts:
         int64 (n,): number of the file that a forecast comes from.
     threshold : numpy.ndarray or None
         float64 (n,): from where on the forecaster means yes, where the files have a column of this name.
+    files : numpy.ndarray or None
+        str (n,): the images forecast from, where the files have a column ``file``.
     """
 
     name: str
@@ -37,14 +42,17 @@ class Forecasts:
     event: numpy.ndarray | None
     fold: numpy.ndarray
     threshold: numpy.ndarray | None = None
+    files: numpy.ndarray | None = None
 
     def __len__(self):
         return len(self.times)
 
     def where(self, chosen):
         """Some of them: `chosen` is bool (n,) or positions."""
-        optional = [None if values is None else values[chosen] for values in (self.event, self.threshold)]
-        return Forecasts(self.name, self.times[chosen], self.probability[chosen], optional[0], self.fold[chosen], optional[1])
+        event, threshold, files = (
+            None if values is None else values[chosen] for values in (self.event, self.threshold, self.files)
+        )
+        return Forecasts(self.name, self.times[chosen], self.probability[chosen], event, self.fold[chosen], threshold, files)
 
 
 def read(paths, *, name=None, target=True):
@@ -53,7 +61,7 @@ def read(paths, *, name=None, target=True):
     Parameters
     ----------
     paths : str, pathlib.Path or sequence of them
-        CSVs with a column label, timestamp or time (UTC times, or file names that state them), one of
+        CSVs with a column time, timestamp, label or file (UTC times, or file names that state them), one of
         `PROBABILITY_COLUMNS` and one of `TARGET_COLUMNS`.
     name : str, optional
         The first file's stem without it.
@@ -74,13 +82,13 @@ def read(paths, *, name=None, target=True):
     parts = [_one(path, target) for path in paths]
     fold = numpy.repeat(numpy.arange(len(parts)), [len(part[0]) for part in parts])
     times, probability = (numpy.concatenate([part[index] for part in parts]) for index in (0, 1))
-    event, threshold = (
+    event, threshold, files = (
         None if any(part[index] is None for part in parts) else numpy.concatenate([part[index] for part in parts])
-        for index in (2, 3)
+        for index in (2, 3, 4)
     )
     order = numpy.argsort(times, kind="stable")
     observation_times.checked(times[order], origin=" and ".join(map(str, paths)))
-    whole = Forecasts(name or pathlib.Path(paths[0]).stem, times, probability, event, fold, threshold)
+    whole = Forecasts(name or pathlib.Path(paths[0]).stem, times, probability, event, fold, threshold, files)
     return whole.where(order)
 
 
@@ -99,7 +107,108 @@ def _one(path, target):
     threshold = None
     if "threshold" in table.columns:
         threshold, _ = checked(table["threshold"], origin=f"{path}, column threshold")
-    return times, *checked(columns["probability"], columns["outcome"], origin=str(path)), threshold
+    files = table["file"].fillna("").to_numpy(str) if "file" in table.columns else None
+    return times, *checked(columns["probability"], columns["outcome"], origin=str(path)), threshold, files
+
+
+def write(path, times, *, files=None, **columns):
+    """Write forecasts as `read` reads them, complete or not at all.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+    times : array_like
+        ``datetime64`` (n,), of observation, UTC.
+    files : array_like of str, optional
+        The images forecast from (n,).
+    **columns
+        What else to write, in this order (n,); those that are None are left out.
+    """
+    atomic_files.write_table(path, table(times, files=files, **columns))
+
+
+def table(times, *, files=None, **columns):
+    """What `write` writes: `pandas.DataFrame`. Its first column is the time, beside it the file."""
+    import pandas
+
+    content = {"time": [f"{time}Z" for time in numpy.asarray(times, "datetime64[s]")], "file": files} | columns
+    return pandas.DataFrame({name: values for name, values in content.items() if values is not None})
+
+
+def labelled(one, events, *, window=flare_labels.DAY, threshold="M1.0", until=None):
+    """Forecasts with the outcomes that flares give them, where their files have none.
+
+    Parameters
+    ----------
+    one : Forecasts
+    events : pandas.DataFrame or None
+        Flares of `dataset_models.flare_catalogue`.
+    window : numpy.timedelta64
+        That a forecast is for.
+    threshold : str or float
+        Smallest flare that is an event.
+    until : datetime64, optional
+        As of `dataset_models.flare_labels.list_span`.
+
+    Returns
+    -------
+    Forecasts
+        As given where there are outcomes.
+    str or None
+        What was left out, in words.
+
+    Raises
+    ------
+    UserError
+        There are neither outcomes nor flares, or these cover no window.
+    """
+    if one.event is not None:
+        return one, None
+    if events is None:
+        columns = ", ".join(TARGET_COLUMNS)
+        raise UserError(f"{one.name}: no column of the outcome ({columns}); add one, or give --flares")
+    inside = flare_labels.covered(events, one.times, window, until=until)
+    if not inside.any():
+        first, last = flare_labels.list_span(events, until)
+        raise UserError(
+            f"{one.name}: the flare lists ({first}Z to {last}Z) cover no window of it ({one.times[0]}Z to {one.times[-1]}Z);"
+            " give lists of its dates, or --flares_until TIME if they are complete until then"
+        )
+    left_out = f"{one.name}: {(~inside).sum()} hours left out whose windows the flare lists do not cover"
+    kept = one.where(inside)
+    event = flare_labels.FlareIndex(events).label(kept.times, window=window, threshold=threshold)
+    return dataclasses.replace(kept, event=event), None if inside.all() else left_out
+
+
+def add_flare_flags(parser, purpose, *, history=True):
+    """Give a parser the flags about flare lists: --flares, --flares_until, --event, --window, and --history_age."""
+    parser.add_argument("--flares", nargs="+", metavar="LIST", help=f"flare lists, for {purpose}")
+    parser.add_argument("--flares_until", metavar="TIME", help=flare_labels.UNTIL_HELP)
+    if history:
+        default = flare_history.AGE
+        text = f"{flare_history.AGE_HELP} (default: %(default)g)"
+        parser.add_argument("--history_age", type=float, default=default, metavar="HOURS", help=text)
+    parser.add_argument("--event", default="M1.0", help="smallest flare that is an event (default: %(default)s)")
+    text = "that a forecast is for (default: %(default)g)"
+    parser.add_argument("--window", type=float, default=24.0, metavar="HOURS", help=text)
+
+
+def flare_flags(flags):
+    """What the flags of `add_flare_flags` say beside the lists, checked: (window, event, until, age or None).
+
+    Raises
+    ------
+    UserError
+        A time, a class or a number of hours that is none.
+    """
+    if not 1 / 3600 <= flags.window <= 24 * LONGEST_DAYS:
+        raise UserError(f"--window {flags.window:g}: give a time of at least a second, at most {LONGEST_DAYS} days, in hours")
+    age = getattr(flags, "history_age", None)
+    if age is not None and not 0 <= age <= 24 * LONGEST_DAYS:
+        raise UserError(f"--history_age {age:g}: give hours, 0 or more")
+    flare_labels.threshold_flux(flags.event)
+    until = given_time("--flares_until", flags.flares_until) if flags.flares_until else None
+    return numpy.timedelta64(round(flags.window * 3600), "s"), flags.event, until, age
 
 
 def checked(values, event=None, *, origin="forecasts"):

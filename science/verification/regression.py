@@ -3,6 +3,7 @@
 import json
 import math
 import pathlib
+import sys
 
 import numpy
 
@@ -20,15 +21,15 @@ LEAST_SPREAD = 0.01  # dex
 
 
 def is_flux(path):
-    """Whether a CSV holds flux forecasts, as `SolarData.evaluate` writes them: all values small and some not 0 or 1."""
+    """Whether a CSV holds flux forecasts, as `SolarData.evaluate` writes them: values that are not 0 or 1, or not known yet."""
     if not pathlib.Path(path).is_file():
         return False
     with open(path, encoding="utf-8", errors="replace") as file:
         header = file.readline().strip().split(",")
     if not set(COLUMNS) <= set(header):
         return False
-    values = observation_times.read_table(path)["true_value"]
-    return not set(values.unique()) <= {0, 1}
+    values = observation_times.read_table(path)["true_value"].dropna()
+    return not len(values) or not set(values.unique()) <= {0, 1}
 
 
 def read(path):
@@ -44,13 +45,23 @@ def read(path):
     Raises
     ------
     UserError
-        A column is missing, a value is not above zero, times are repeated.
+        A column is missing, a value is not above zero, times are repeated, no true value is known.
+
+    Notes
+    -----
+    Forecasts from images of now have no true value yet: such rows are left out, and counted on standard error.
     """
     table = observation_times.read_table(path)
     times = observation_times.checked(observation_times.table_times(table, origin=str(path)), origin=str(path))
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise UserError(f"{path}: no column {', '.join(missing)}; give flux forecasts as a run writes them")
+    known = (table["true_value"].notna() & table["prior_value"].notna()).to_numpy()
+    if not known.any():
+        raise UserError(f"{path}: no true value is known of its {len(table)} forecasts; forecast again once the flux is there")
+    if not known.all():
+        print(f"{path}: {(~known).sum()} forecasts left out whose true value is not known", file=sys.stderr)
+        table, times = table[known], times[known]
     try:
         columns = [table[name].to_numpy("float64") for name in COLUMNS]
     except ValueError as error:

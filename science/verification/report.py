@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy
 
-from dataset_models import leak_check
-from dataset_models.flare_labels import DAY, FlareIndex, covered
+from dataset_models import flare_history, leak_check
+from dataset_models.flare_labels import DAY, FlareIndex
 from network_models import forecast_files, reference_forecasts
 from network_models.forecast_files import Forecasts
 from science.verification import activity
@@ -16,8 +16,9 @@ from tools.errors import UserError
 
 CLIMATOLOGY, TABLE, RECENT = "climatology", "class table", "climatology 120 days"
 BASELINES = (CLIMATOLOGY, TABLE, RECENT, "persistence", "flare rate")
+BEFORE = numpy.timedelta64(25, "h")  # that the flare lists must tell about, for the class table
 LEAST_TRAINING = 24 * 30  # hours to fit climatology and class table on
-LONGEST_DAYS = 36_525  # of a window or a block: a century
+LONGEST_DAYS = forecast_files.LONGEST_DAYS  # of a block too
 LEAST_BLOCKS = 6  # of fewer, samples are too alike to say anything
 SHOWN = ("tss", "hss", "pod", "far", "frequency_bias", "brier_skill", "auc", "log_loss")
 
@@ -42,6 +43,10 @@ class Settings:
     seed : int
     level : float
         Of the intervals.
+    history_age : float
+        Most hours from the end of the flare lists to a forecast that baselines are given for.
+    flares_until : numpy.datetime64 or None
+        Until when the lists are complete, where that is later than their last flare.
     """
 
     threshold: float | None = 0.5
@@ -52,6 +57,8 @@ class Settings:
     samples: int = 1000
     seed: int = 0
     level: float = 0.95
+    history_age: float = flare_history.AGE
+    flares_until: numpy.datetime64 | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +153,10 @@ def verify(forecasts, events=None, settings=None, *, training=None):
     """
     settings = settings or Settings()
     notes = []
-    forecasts = [_labelled(one, events, settings, notes) for one in forecasts]
+    keywords = {"window": settings.window, "threshold": settings.event, "until": settings.flares_until}
+    found = [forecast_files.labelled(one, events, **keywords) for one in forecasts]
+    forecasts = [one for one, _ in found]
+    notes += [note for _, note in found if note]
     shared, left_out = forecast_files.common(forecasts)
     for one, count in zip(shared, left_out, strict=True):
         if count:
@@ -161,9 +171,16 @@ def verify(forecasts, events=None, settings=None, *, training=None):
     known = numpy.all([~numpy.isnan(one.probability) for one in baselines.values()], axis=0) if baselines else True
     use = scored_hours & known
     if not use.any():
-        raise UserError("--flares: the lists do not cover the day before any of the hours to score; give lists that do")
+        first = times[scored_hours]
+        flare_history.FlareHistory(events, until=settings.flares_until).require(
+            first, age=settings.history_age, back=BEFORE, origin="--flares", subject="to score"
+        )
+        raise UserError("--flares: the lists do not reach back far enough for any of the hours to score; give lists that do")
     if (scored_hours & ~use).any():
-        notes.append(f"{(scored_hours & ~use).sum()} hours left out for which the flare lists do not reach back far enough")
+        notes.append(
+            f"{(scored_hours & ~use).sum()} hours left out for which the flare lists do not reach back far enough, or end more"
+            f" than {settings.history_age:g} h before (--history_age)"
+        )
     everything = {one.name: one for one in shared} | baselines
     thresholds = {one.name: _thresholds(one, scored_hours, settings, notes) for one in shared}
     thresholds |= {name: one.threshold for name, one in baselines.items()}
@@ -191,7 +208,6 @@ def verify(forecasts, events=None, settings=None, *, training=None):
 
     subsets = {}
     if events is not None:
-        keywords = {"window": settings.window, "threshold": settings.event}
         for name, chosen in activity.subsets(events, times, event, **keywords).items():
             if event[chosen].any() and not event[chosen].all():
                 subsets[name] = scores(chosen, samples(chosen))
@@ -226,23 +242,6 @@ def bootstrap_of(times, fold, settings):
     return found if found.count >= LEAST_BLOCKS else None
 
 
-def _labelled(one, events, settings, notes):
-    """A forecast with the outcomes that flares give it, where its files have none."""
-    if one.event is not None:
-        return one
-    if events is None:
-        columns = ", ".join(forecast_files.TARGET_COLUMNS)
-        raise UserError(f"{one.name}: no column of the outcome ({columns}); add one, or give --flares")
-    inside = covered(events, one.times, settings.window)
-    if not inside.any():
-        raise UserError(f"{one.name}: the flare lists cover no window of it; give lists of its dates")
-    if not inside.all():
-        notes.append(f"{one.name}: {(~inside).sum()} hours left out whose windows the flare lists do not cover")
-    one = one.where(inside)
-    event = FlareIndex(events).label(one.times, window=settings.window, threshold=settings.event)
-    return dataclasses.replace(one, event=event)
-
-
 def _baselines(events, like, scored_hours, settings, notes, training=None):
     """Baselines for all hours of `like`, each fold with what was fitted outside of it: dict of name to Forecasts.
 
@@ -254,12 +253,19 @@ def _baselines(events, like, scored_hours, settings, notes, training=None):
         return {}
     keywords = {"window": settings.window, "threshold": settings.event}
     times = like.times
+    history = flare_history.FlareHistory(events, until=settings.flares_until)
+    asked = history.asked(times, age=settings.history_age, back=BEFORE)
+    blind = numpy.isnat(asked)
+    asked = numpy.where(blind, times, asked)
     since_start = {
         "persistence": reference_forecasts.persistence,
         "flare rate": reference_forecasts.flare_rate,
         RECENT: reference_forecasts.recent_climatology,
     }
-    probability = {name: function(events, times, **keywords) for name, function in since_start.items()}
+    probability = {name: since_start[name](events, asked, **keywords) for name in ("persistence", "flare rate")}
+    # Its windows have to be over, so it cannot be asked for what was settled just after the list's last flare began.
+    recent = numpy.minimum(asked, history.last)
+    probability[RECENT] = reference_forecasts.recent_climatology(events, recent, until=settings.flares_until, **keywords)
     if numpy.isnan(probability[RECENT][scored_hours]).mean() > 0.1:
         del probability[RECENT]
         notes.append("climatology of the 120 days before left out: the flare lists begin too late for it")
@@ -270,7 +276,13 @@ def _baselines(events, like, scored_hours, settings, notes, training=None):
     index = FlareIndex(fitted_on)
     groups = [numpy.ones(len(times), bool)] if settings.score_from else [like.fold == one for one in numpy.unique(like.fold)]
     for group in groups:
-        hours = reference_forecasts.training_hours(fitted_on, times[group], window=settings.window, before=settings.score_from)
+        hours = reference_forecasts.training_hours(
+            fitted_on,
+            times[group],
+            window=settings.window,
+            before=settings.score_from,
+            until=settings.flares_until if training is None else None,
+        )
         flared = index.label(hours, **keywords) if len(hours) else numpy.zeros(0, bool)
         if len(hours) < LEAST_TRAINING or flared.all() or not flared.any():
             notes.append(
@@ -280,15 +292,13 @@ def _baselines(events, like, scored_hours, settings, notes, training=None):
             break
         fitted[CLIMATOLOGY][group] = reference_forecasts.climatology(flared)
         table = reference_forecasts.fit_class_table(fitted_on, hours, flared)
-        fitted[TABLE][group] = table.forecast(events, times[group])
+        fitted[TABLE][group] = table.forecast(events, asked[group])
         threshold[TABLE][group] = skill_scores.best_threshold(table.forecast(fitted_on, hours), flared)[0]
         for name in ("flare rate", RECENT):
             past = since_start[name](fitted_on, hours, **keywords)
             known = ~numpy.isnan(past)
             if name in probability and flared[known].any() and not flared[known].all():
                 threshold[name][group] = skill_scores.best_threshold(past[known], flared[known])[0]
-    reach = numpy.timedelta64(25, "h")
-    blind = ~covered(events, times - reach, reach)
     return {
         name: Forecasts(name, times, numpy.where(blind, numpy.nan, values), like.event, like.fold, threshold[name])
         for name, values in (fitted | probability).items()

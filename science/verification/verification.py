@@ -2,10 +2,11 @@
 
     python science/verification/verification.py [NAME=]FORECASTS.csv[,FOLD2.csv...] [MORE ...] --flares LIST --out FOLDER
 
-A CSV has a time (label, timestamp or time: UTC, or file names that state it), a probability and a target; several files
-joined by commas are folds of one cross-validation. With flare lists the baselines are climatology, climatology of the
-120 days before, persistence, flare rate and class table, fitted outside the fold that is scored. --threshold best takes
-the threshold of the highest TSS on other folds, or on the hours before --score_from. Flux forecasts (a run's
+A CSV has a time (time, timestamp, label or file: UTC, or file names that state it), a probability and a target, or gets
+the target from the flare lists; several files joined by commas are folds of one cross-validation. With flare lists the
+baselines are climatology, climatology of the 120 days before, persistence, flare rate and class table, fitted outside
+the fold that is scored. --threshold best takes the threshold of the highest TSS on other folds, or on the hours before
+--score_from. Flux forecasts (a run's
 performance/validation_forecasts.csv) are verified by themselves, in dex and as forecasts of classes; the flags about
 flares, events and training hours are not for them.
 
@@ -13,8 +14,6 @@ Prints a table and writes it with all scores as verification.json, and the pictu
 """
 
 import pathlib
-
-import numpy
 
 from dataset_models import flare_catalogue
 from network_models import forecast_files
@@ -47,17 +46,13 @@ def main(arguments=None):
     """Verify the forecasts of the given files."""
     parser = command_line.parser(__doc__)
     parser.add_argument("forecasts", nargs="+", metavar="[NAME=]CSV[,CSV...]", help="forecasts, a file for each fold")
-    parser.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists, for the baselines")
+    forecast_files.add_flare_flags(parser, "the baselines and for outcomes that the files lack")
     text = (
         "of another time, on which climatology and class table are fitted (default: those of --flares outside what is scored)"
     )
     parser.add_argument("--training_flares", nargs="+", metavar="LIST", help=text)
     parser.add_argument("--threshold", default="0.5", help="of a yes, or best: chosen on training hours (default: %(default)s)")
     parser.add_argument("--score_from", metavar="TIME", help="earlier hours are training time, later ones are scored")
-    parser.add_argument("--event", default="M1.0", help="smallest flare that is an event (default: %(default)s)")
-    parser.add_argument(
-        "--window", type=float, default=24, metavar="HOURS", help="that a forecast is for (default: %(default)s)"
-    )
     parser.add_argument(
         "--block", type=float, default=7, metavar="DAYS", help="drawn together by the bootstrap (default: %(default)s)"
     )
@@ -99,7 +94,7 @@ def _require_no_flags_of_probabilities(parser, chosen):
     """A `UserError` for a flag that means nothing for fluxes, rather than results that it had no part in."""
     if chosen.threshold == "best":
         raise UserError("--threshold best: is chosen for probabilities; fluxes are read as classes with one that you give")
-    for name in ("flares", "training_flares", "score_from", "event", "window"):
+    for name in ("flares", "training_flares", "score_from", "event", "window", "flares_until", "history_age"):
         if getattr(chosen, name) != parser.get_default(name):
             raise UserError(f"--{name}: is for forecasts of probabilities; leave it out for fluxes")
 
@@ -117,7 +112,6 @@ def _flares(name, paths):
 def _settings(chosen):
     """Flags as `report.Settings`, checked."""
     from dataset_models import observation_times
-    from dataset_models.flare_labels import threshold_flux
 
     try:
         threshold = None if chosen.threshold == "best" else float(chosen.threshold)
@@ -130,20 +124,20 @@ def _settings(chosen):
     longest = report.LONGEST_DAYS
     if not 0 < chosen.block <= longest:
         raise UserError(f"--block {chosen.block:g}: give a time above zero, at most {longest} days")
-    if not 1 / 3600 <= chosen.window <= 24 * longest:
-        raise UserError(f"--window {chosen.window:g}: give a time of at least a second, at most {longest} days, in hours")
     if chosen.samples < 0 or chosen.seed < 0:
         raise UserError("--samples and --seed: give 0 or more")
-    threshold_flux(chosen.event)
+    window, event, until, age = forecast_files.flare_flags(chosen)
     return report.Settings(
         threshold=threshold,
         score_from=observation_times.from_texts([chosen.score_from], origin="--score_from")[0] if chosen.score_from else None,
-        window=numpy.timedelta64(round(chosen.window * 3600), "s"),
-        event=chosen.event,
+        window=window,
+        event=event,
         block_days=chosen.block,
         samples=chosen.samples,
         seed=chosen.seed,
         level=chosen.level,
+        history_age=age,
+        flares_until=until,
     )
 
 
