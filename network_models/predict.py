@@ -9,13 +9,43 @@ them.
 """
 
 import pathlib
+import sys
+import typing
 
 import numpy
 
-from network_models import calibration, conformal
+from dataset_models import leak_check
+from dataset_models.solar_data import EVALUATION_COLUMNS
+from network_models import calibration, conformal, forecast_files
 from network_models.run_folder import run_folder_of
 from tools import atomic_files, command_line, options
-from tools.errors import UserError
+from tools.errors import Stopped, UserError
+
+SHOWN = 10  # images that are left out and named
+
+
+class ImageForecast(typing.NamedTuple):
+    """A forecast from one image file.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    time : numpy.datetime64
+        Of observation, UTC, in seconds; NaT where the file does not tell it.
+    value : float
+        A probability, or a flux in W m^-2.
+    true, prior : float
+        As of `SolarData.truth_if_known`.
+    content : bytes
+        Of the image, as of `dataset_models.leak_check.content`.
+    """
+
+    path: pathlib.Path
+    time: numpy.datetime64
+    value: float
+    true: float
+    prior: float
+    content: bytes
 
 
 def forecast_images(model, data, paths, *, network="the network"):
@@ -32,30 +62,58 @@ def forecast_images(model, data, paths, *, network="the network"):
 
     Returns
     -------
-    numpy.ndarray
-        float64 (n,): as of `SolarData.forecast`.
-
-    Raises
-    ------
-    UserError
-        A file cannot be read, or its image is of another shape than the network takes.
+    found : list of ImageForecast
+    left_out : list of str
+        Of each other file, why there is no forecast: it cannot be read, its image is of another shape than the network
+        takes, what the network takes beside the image is not known at its time, or an earlier file has the same time.
     """
-    from network_models.trained_network import input_sources, require_shape
+    from network_models.trained_network import input_sources
 
     sources = input_sources(model, data, network)
-    found = []
-    for path in paths:
-        arrays = data.read_image(pathlib.Path(path))
-        batch = {}
-        for tensor in model.inputs:
-            name = sources[tensor.name]
-            if name not in arrays:
-                raise UserError(f"{path}: gives no {name}, which {network} takes; it gives {', '.join(arrays)}")
-            array = numpy.asarray(arrays[name], "float32")
-            require_shape(network, tensor.name, tuple(tensor.shape[1:]), array.shape, f"{path} gives {name}")
-            batch[tensor.name] = array[None]
-        found.append(data.forecast(model.predict_on_batch(batch))[0])
-    return numpy.array(found)
+    found, left_out, at = [], [], {}
+    for path in map(pathlib.Path, paths):
+        try:
+            one = _forecast_image(model, data, path, sources, network)
+            if one.time in at and not numpy.isnat(one.time):
+                raise UserError(f"{path}: is of the same time as {at[one.time]} ({one.time}Z); give one of them")
+        except UserError as error:
+            left_out.append(str(error))
+            continue
+        at[one.time] = path
+        found.append(one)
+    return found, left_out
+
+
+def _forecast_image(model, data, path, sources, network):
+    from network_models.trained_network import require_shape
+
+    arrays, batch = data.read_image(path), {}
+    for tensor in model.inputs:
+        name = sources[tensor.name]
+        if name not in arrays:
+            raise UserError(f"{path}: gives no {name}, which {network} takes; it gives {', '.join(arrays)}")
+        array = numpy.asarray(arrays[name], "float32")
+        require_shape(network, tensor.name, tuple(tensor.shape[1:]), array.shape, f"{path} gives {name}")
+        batch[tensor.name] = array[None]
+    time = data.image_time(path)
+    # The pixels tell more than the bytes: a frozen feed may get new headers. A sequence is more than this one image.
+    image = next((arrays[name] for name in data.image_inputs if name in arrays), path)
+    time = numpy.datetime64("NaT", "s") if time is None else time
+    true, prior = _known(data, time)
+    value = float(data.value(data.forecast(model.predict_on_batch(batch))[0], prior))
+    if not numpy.isfinite(value):
+        raise UserError(f"{path}: the forecast is a change from the value at {time}Z, which the data set does not know")
+    return ImageForecast(path, time, value, true, prior, leak_check.content(image))
+
+
+def _known(data, time):
+    """What is known by now of the value forecast at a time, and before it; NaN where nothing is."""
+    if data.task == "classification" or numpy.isnat(time):
+        return numpy.nan, numpy.nan
+    try:
+        return data.truth_if_known(time)
+    except UserError:  # neither flux store nor flare list: a network may need none
+        return numpy.nan, numpy.nan
 
 
 def calibrated(table, saved):
@@ -81,8 +139,6 @@ def calibrated(table, saved):
 
 def main(arguments=None):
     """Forecast and write a CSV."""
-    import sys
-
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     parser = command_line.parser(__doc__)
     parser.add_argument("model", metavar="MODEL.hdf5", type=pathlib.Path, help="a trained network")
@@ -126,15 +182,34 @@ def main(arguments=None):
 
 
 def _images(model, data, flags, saved):
-    import pandas
-
-    name = "probability" if data.task == "classification" else "forecast"
-    found = forecast_images(model, data, flags.images, network=flags.model)
-    table = pandas.DataFrame({"file": [str(path) for path in flags.images], name: found})
+    found, left_out = forecast_images(model, data, flags.images, network=flags.model)
+    if not found:
+        raise UserError(left_out[0] if len(left_out) == 1 else f"none of {len(left_out)} images; the first: {left_out[0]}")
+    times = numpy.array([one.time for one in found])
+    leak_check.say_identical(times, [one.content for one in found])
+    values, true, prior = numpy.array([(one.value, one.true, one.prior) for one in found]).T
+    if data.task == "classification":
+        columns = {"probability": values}
+    else:  # as of a split, with what is known by now
+        columns = dict(zip(EVALUATION_COLUMNS[1:], (values, true - prior, true, prior), strict=True))
+    table = forecast_files.table(times, files=[str(one.path) for one in found], **columns)
+    unknown = numpy.isnat(times)
+    if unknown.any():
+        table["time"] = table["time"].mask(unknown)
+        first = found[unknown.argmax()].path
+        print(
+            f"note: {unknown.sum()} of {len(found)} images do not tell when they were taken, the first {first}",
+            file=sys.stderr,
+        )
     table = table if saved is None else calibrated(table, saved)
     atomic_files.write_table(flags.out, table)
     print(table.to_string(index=False))
-    print(f"{data.target_label}; wrote {flags.out}")
+    print(f"{data.target_label if data.task == 'classification' else 'fluxes in W m^-2'}; wrote {flags.out}")
+    if left_out:
+        shown = [f"left out: {reason}" for reason in left_out[:SHOWN]]
+        shown += [f"and {len(left_out) - SHOWN} more"] if len(left_out) > SHOWN else []
+        print("\n".join(shown), file=sys.stderr)
+        raise Stopped(f"{len(left_out)} of {len(left_out) + len(found)} images left out; the others are in {flags.out}", 4)
 
 
 def _split(model, data, flags, saved):

@@ -1,0 +1,252 @@
+"""Chains of commands that the READMEs name, on the simulated Sun: each step reads what the step before wrote."""
+
+import pathlib
+import shutil
+
+import numpy
+import pandas
+import pytest
+
+from dataset_models import flare_catalogue, flare_labels, goes_xrs, leak_check
+from dataset_models.simulated import archive
+from network_models import calibration, combination, forecast_files, predict
+from network_models.xray_flux_forecast.starting_point import network
+from science.near_limb import near_limb
+from science.verification import verification
+from tools.errors import Stopped, UserError
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+FULL_DISK = str(PROJECT / "dataset_models/SDO/HMI/full_disk.py")
+AIA = str(PROJECT / "dataset_models/SDO/AIA/fdl_1.py")
+SUN = str(PROJECT / "dataset_models/simulated/sun.py")
+SMALL = ["--block_channels", "4"]
+QUICK = ["--samples", "20"]
+LAST_FLARE = numpy.datetime64("2011-12-07T00:37:00")  # of the simulated archive below
+
+
+@pytest.fixture(scope="module")
+def magnetograms(tmp_path_factory):
+    """Forty days of simulated magnetograms, four a day, and their flares; then two days that the list does not reach."""
+    folder = tmp_path_factory.mktemp("archive")
+    flags = ["--hmi_size", "64", "--products", "hmi_jpg", "flares"]
+    span = ["--start", "2011-11-01", "--days", "40", "--cadence_minutes", "360"]
+    archive.main(["--out", str(folder), *flags, *span])
+    later = ["--start", "2011-12-07T01:00", "--days", "2", "--cadence_minutes", "300"]
+    archive.main(["--out", str(folder / "now"), *flags[:-1], *later])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(magnetograms, tmp_path_factory):
+    """A network with the flare history, trained on them; its run and the flags of its data."""
+    data = ["--folder", str(magnetograms / "hmi_jpg"), "--flares", str(magnetograms / "flares.csv")]
+    flags = ["--image_size", "32", "--history", "--start", "2011-11-06", "--epochs", "2", *SMALL]
+    out = tmp_path_factory.mktemp("run")
+    return network.main(["--dataset", FULL_DISK, *data, *flags, "--out", str(out)]).folder
+
+
+@pytest.fixture(scope="module")
+def splits(run, tmp_path_factory):
+    """Forecasts of both splits, and another forecaster's, which is right more often than not."""
+    out = tmp_path_factory.mktemp("splits")
+    random = numpy.random.default_rng(1)
+    for split in ("training", "validation"):
+        predict.main([str(run.best), FULL_DISK, "--split", split, "--out", str(out / f"{split}.csv")])
+        table = pandas.read_csv(out / f"{split}.csv")
+        knowing = numpy.clip(0.2 + 0.5 * table["true_value"] + random.normal(0, 0.2, len(table)), 0.01, 0.99)
+        table.assign(prediction=knowing).to_csv(out / f"other_{split}.csv", index=False)
+    return out
+
+
+def images_of_now(magnetograms):
+    return sorted(map(str, (magnetograms / "now").rglob("*.jpg")))
+
+
+def test_the_list_ends_where_these_tests_take_it_to_end(magnetograms):
+    assert flare_catalogue.read(magnetograms / "flares.csv").events["start"].max() == LAST_FLARE
+
+
+@pytest.mark.slow
+def test_a_split_through_verification_calibration_and_combination(magnetograms, run, splits, tmp_path):
+    flares = ["--flares", str(magnetograms / "flares.csv")]
+    verification.main([str(run.performance / "validation_predictions.csv"), *flares, *QUICK, "--out", str(tmp_path / "own")])
+    fitted = run.path / calibration.NAME
+    calibration.main(["fit", str(splits / "other_training.csv"), "--kind", "platt", "--out", str(fitted)])
+    try:
+        predict.main([str(run.best), FULL_DISK, "--calibrated", "--out", str(tmp_path / "calibrated.csv")])
+        applied = ["apply", str(run.best), str(splits / "validation.csv"), "--out", str(tmp_path / "applied.csv")]
+        calibration.main(applied)
+    finally:
+        fitted.unlink()
+    both = [pandas.read_csv(tmp_path / f"{name}.csv")["probability"] for name in ("calibrated", "applied")]
+    numpy.testing.assert_allclose(*both, rtol=1e-6)
+    folds = [
+        f"{name}={splits / f'{prefix}training.csv'},{splits / f'{prefix}validation.csv'}"
+        for name, prefix in (("mine", ""), ("other", "other_"))
+    ]
+    combination.main(["cross", *folds, *flares, "--out", str(tmp_path / "crossed")])
+    crossed = ",".join(str(tmp_path / "crossed" / f"fold{number}.csv") for number in (1, 2))
+    others = [f"{name}={tmp_path / name}.csv" for name in ("calibrated", "applied")]
+    verification.main([f"crossed={crossed}", *others, *flares, *QUICK, "--out", str(tmp_path / "verified")])
+    alone = [f"crossed={crossed}", *flares, *QUICK, "--threshold", "best"]
+    verification.main([*alone, "--out", str(tmp_path / "alone")])
+    assert all((tmp_path / name / "verification.json").is_file() for name in ("verified", "alone"))
+    other = [str(splits / f"other_{split}.csv") for split in ("training", "validation")]
+    calibration.main(["cross", *other, "--kind", "platt", "--out", str(tmp_path / "recalibrated")])
+    near_limb.main([str(tmp_path / "recalibrated" / "other_validation.csv"), *flares, "--out", str(tmp_path / "limb")])
+
+
+def test_images_without_targets_get_them_from_the_list_everywhere(magnetograms, run, splits, tmp_path):
+    flares = ["--flares", str(magnetograms / "flares.csv")]
+    validation = pandas.read_csv(splits / "validation.csv")
+    files = [
+        str(magnetograms / "hmi_jpg" / name)
+        for name in flare_labels.image_names(validation["time"].str.removesuffix("Z").to_numpy("datetime64[s]"))
+    ]
+    new = str(tmp_path / "new.csv")
+    predict.main([str(run.best), FULL_DISK, "--images", *files[::-1], "--out", new])
+    table = pandas.read_csv(new)
+    assert list(table.columns) == ["time", "file", "probability"]
+    assert list(table["file"]) == files[::-1]
+    assert list(table["time"]) == list(validation["time"][::-1])
+    numpy.testing.assert_allclose(table["probability"][::-1], validation["prediction"], rtol=1e-4)
+
+    verification.main([new, *flares, *QUICK, "--out", str(tmp_path / "verified")])
+    calibration.main(["fit", new, *flares, "--kind", "isotonic", "--out", str(tmp_path / "c.json")])
+    with pytest.raises(UserError, match=r"new: no column of the outcome .*give --flares"):
+        calibration.main(["fit", new, "--out", str(tmp_path / "c.json")])
+    words = [f"mine={new}", f"other={splits / 'other_validation.csv'}"]
+    combination.main(["fit", *words, *flares, "--out", str(tmp_path / "combined.json")])
+    with pytest.raises(UserError, match=r"mine: no column of the outcome .*give --flares"):
+        combination.main(["fit", f"mine={new}", "--out", str(tmp_path / "none.json")])
+    # The list gives what the data set had.
+    fitted = combination.load(tmp_path / "combined.json")
+    named = combination.named(words, events=flare_catalogue.read(magnetograms / "flares.csv").events)
+    numpy.testing.assert_array_equal(named[0].event, validation["true_value"] == 1)
+    assert fitted.names == ("mine", "other")
+
+    # Files that were written before there was a column of the time.
+    table.drop(columns="time").to_csv(tmp_path / "older.csv", index=False)
+    older, newer = (forecast_files.read(tmp_path / f"{name}.csv", target=False) for name in ("older", "new"))
+    for name in ("times", "probability", "files"):
+        numpy.testing.assert_array_equal(getattr(older, name), getattr(newer, name))
+
+
+def test_a_forecast_for_now_uses_the_history_as_long_as_it_is_known(magnetograms, run, splits, tmp_path, capsys):
+    images, new = images_of_now(magnetograms), tmp_path / "now.csv"
+    with pytest.raises(Stopped, match=r"6 of 9 images left out; the others are in .*now\.csv") as stopped:
+        predict.main([str(run.best), FULL_DISK, "--images", *images, "--out", str(new)])
+    assert stopped.value.code == 4
+    table = pandas.read_csv(new)
+    assert list(table["time"]) == [f"2011-12-07T{hour}:00:00Z" for hour in ("01", "06", "11")]
+    said = capsys.readouterr().err
+    assert said.count("left out:") == 6
+    assert "flares.csv: the last flare is of 2011-12-07T00:37:00Z, 15.4 h before 2011-12-07T16:00:00Z" in said
+    assert "hek.py --start 2011-12-07 --end 2011-12-08" in said
+    # Refused as a whole where none is left, and nothing is written.
+    with pytest.raises(UserError, match=r"none of 6 images; the first: .*--history_age 16 to use what was known"):
+        predict.main([str(run.best), FULL_DISK, "--images", *images[3:], "--out", str(tmp_path / "none.csv")])
+    assert not (tmp_path / "none.csv").exists()
+    for flags in (["--history_age", "48"], ["--flares_until", "2011-12-09T00:00"]):
+        predict.main([str(run.best), FULL_DISK, "--images", *images, *flags, "--out", str(tmp_path / "all.csv")])
+        every = pandas.read_csv(tmp_path / "all.csv")
+        assert len(every) == 9
+    # A list that is complete until then says that it has been quiet; one that ends says nothing of the kind.
+    assert (every["probability"].to_numpy()[:3] != table["probability"].to_numpy()).any()
+
+    flares = ["--flares", str(magnetograms / "flares.csv")]
+    words = [f"mine={splits / 'validation.csv'}", f"other={splits / 'other_validation.csv'}"]
+    combined = str(tmp_path / "combined.json")
+    combination.main(["fit", *words, *flares, "--out", combined])
+    words = [f"mine={new}", f"other={new}"]
+    combination.main(["apply", combined, *words, *flares, "--out", str(tmp_path / "combined.csv")])
+    assert "3 of them are later than the flare lists" in capsys.readouterr().out
+    found = pandas.read_csv(tmp_path / "combined.csv")
+    assert list(found.columns) == ["time", "file", "probability"]
+    assert list(found["time"]) == list(table["time"])
+    assert list(found["file"]) == list(table["file"])
+    words = [f"mine={tmp_path / 'all.csv'}", f"other={tmp_path / 'all.csv'}"]
+    with pytest.raises(Stopped, match="6 of 9 hours left out, the first 2011-12-07T16:00:00Z") as stopped:
+        combination.main(["apply", combined, *words, *flares, "--out", str(tmp_path / "some.csv")])
+    assert stopped.value.code == 4
+    assert list(pandas.read_csv(tmp_path / "some.csv")["time"]) == list(table["time"])
+    with pytest.raises(UserError, match=r"3 of 3 times\), more than --history_age 0: a quiet Sun cannot be told"):
+        some = [f"mine={new}", f"other={new}", *flares, "--history_age", "0"]
+        combination.main(["apply", combined, *some, "--out", str(tmp_path / "refused.csv")])
+    assert not (tmp_path / "refused.csv").exists()
+
+
+def test_a_frozen_feed_is_said_once_with_its_times(magnetograms, run, tmp_path, capsys):
+    images = [pathlib.Path(path) for path in images_of_now(magnetograms)[:2]]
+    frozen = [tmp_path / images[0].name.replace("01.00.00", f"{hour:02}.00.00") for hour in (2, 3)]
+    for path in frozen:
+        shutil.copy(images[0], path)
+    files = list(map(str, (*images, *frozen)))
+    predict.main([str(run.best), FULL_DISK, "--images", *files, "--out", str(tmp_path / "now.csv")])
+    times = ", ".join(f"2011-12-07T0{hour}:00:00Z" for hour in (1, 2, 3))
+    assert capsys.readouterr().err.count(f"note: 3 images are identical ({times}): a frozen feed?\n") == 1
+    assert len(pandas.read_csv(tmp_path / "now.csv")) == 4
+    # The same file twice is no frozen feed: one of the two is left out.
+    with pytest.raises(Stopped, match="1 of 2 images left out"):
+        predict.main([str(run.best), FULL_DISK, "--images", files[0], files[0], "--out", str(tmp_path / "twice.csv")])
+    said = capsys.readouterr().err
+    assert "identical" not in said
+    assert "is of the same time as" in said
+
+
+@pytest.mark.slow
+def test_flux_of_the_simulated_sun_through_prediction_and_verification(tmp_path):
+    data = ["--days", "120", "--image_size", "32"]
+    run = network.main(["--dataset", SUN, *data, "--epochs", "1", *SMALL, "--out", str(tmp_path / "run")]).folder
+    times = pandas.read_csv(run.performance / "validation_forecasts.csv")["time"].str.removesuffix("Z")
+    for time in times:
+        archive.main(["--image", time, *data, "--out", str(tmp_path / "images")])
+    files = sorted(map(str, (tmp_path / "images").glob("*.dat")))
+    predict.main([str(run.best), SUN, "--images", *files, "--out", str(tmp_path / "new.csv")])
+    found, expected = (pandas.read_csv(path) for path in (tmp_path / "new.csv", run.performance / "validation_forecasts.csv"))
+    assert list(found.columns[:2]) == ["time", "file"]
+    pandas.testing.assert_frame_equal(found.drop(columns="file"), expected, rtol=1e-4)
+    verification.main([str(tmp_path / "new.csv"), *QUICK, "--out", str(tmp_path / "verified")])
+    assert (tmp_path / "verified" / "verification.json").is_file()
+
+
+@pytest.mark.slow
+def test_aia_and_goes_through_import_training_prediction_and_verification(tmp_path):
+    span = ["--start", "2012-03-01", "--days", "8", "--cadence_minutes", "480"]
+    archive.main(["--out", str(tmp_path), *span, "--aia_size", "256", "--products", "aia", "goes"])
+    store = ["--store", str(tmp_path / "xrs.sqlite")]
+    goes_xrs.main([*map(str, sorted((tmp_path / "goes").iterdir())), *store])
+    data = ["--folder", str(tmp_path / "aia"), "--goes", store[1], "--cache", str(tmp_path / "cache"), "--image_size", "32"]
+    flags = ["--side_channels", "current flux", "--epochs", "1", *SMALL, "--out", str(tmp_path / "run")]
+    run = network.main(["--dataset", AIA, *data, *flags]).folder
+    expected = pandas.read_csv(run.performance / "validation_forecasts.csv")
+    files = [
+        next((tmp_path / "aia").rglob(f"AIA{time[:4]}{time[5:7]}{time[8:10]}_{time[11:13]}{time[14:16]}_0094.fits"))
+        for time in expected["time"]
+    ]
+    predict.main([str(run.best), AIA, "--images", *map(str, files), "--out", str(tmp_path / "new.csv")])
+    found = pandas.read_csv(tmp_path / "new.csv").drop(columns="file")
+    pandas.testing.assert_frame_equal(found, expected, rtol=1e-4)
+    verification.main([str(tmp_path / "new.csv"), *QUICK, "--out", str(tmp_path / "verified")])
+
+    # An image of now: the flux of its own time is not there yet.
+    later = ["--start", "2012-03-12", "--days", "1", "--cadence_minutes", "1440", "--aia_size", "256", "--products", "aia"]
+    archive.main(["--out", str(tmp_path / "now"), *later])
+    image = next((tmp_path / "now").rglob("*_0094.fits"))
+    with pytest.raises(
+        UserError, match=r"'current flux' at 2012-03-12T00:00:00Z, .*the X-ray flux before ends at .* h earlier"
+    ):
+        predict.main([str(run.best), AIA, "--images", str(image), "--out", str(tmp_path / "now.csv")])
+
+
+@pytest.mark.slow
+def test_labels_of_an_archive_through_the_leak_check(tmp_path, capsys):
+    span = ["--start", "2012-01-01", "--days", "366", "--cadence_minutes", "1440"]
+    archive.main(["--out", str(tmp_path), *span, "--hmi_size", "64", "--products", "hmi_jpg", "flares"])
+    images = ["--images", str(tmp_path / "hmi_jpg")]
+    flags = ["--flares", str(tmp_path / "flares.csv"), *images, "--gap", "24", "--out", str(tmp_path / "labels")]
+    flare_labels.main(flags)
+    folder = tmp_path / "labels" / "simplified"
+    tables = ["--training", str(folder / "Fold1_train.csv"), "--validation", str(folder / "Fold1_val.csv")]
+    leak_check.main([*tables, *images])
+    assert "no image in both splits" in capsys.readouterr().out
