@@ -11,6 +11,8 @@ from tools.errors import UserError
 TIME_COLUMNS = ("label", "timestamp", "time", "file")  # an image's name in the last one stands beside a time, or for it
 
 _NAME = re.compile(r"HMI\.m(\d{4})\.(\d\d)\.(\d\d)_(\d\d)\.(\d\d)\.(\d\d)\.(?i:jpe?g|npy)\Z")
+# In the names of other archives; one in TAI (HMI's FITS) is no UTC time.
+_STAMP = re.compile(r"(?<!\d)(\d{4})[._-]?(\d\d)[._-]?(\d\d)[T_]{1,2}(\d\d)[._:]?(\d\d)(?:[._:]?(\d\d))?(?!\d)(?!_TAI)")
 _PICTURES = (".jpg", ".jpeg", ".npy")  # beside an npy lies a .json with its pointing
 _TREE = re.compile(r".*/(\d{4}/\d\d/\d\d/[^/]+)\Z")
 
@@ -236,4 +238,17 @@ def table_times(table, *, origin):
     named = [name for name in TIME_COLUMNS if name in table.columns]
     if not named:
         raise UserError(f"{origin}: no column {', '.join(TIME_COLUMNS)}; it has {', '.join(map(str, table.columns))}")
+    if named[0] == "file":
+        return _from_image_files(table["file"], origin)
     return from_texts(table[named[0]], origin=origin)
+
+
+def _from_image_files(names, origin):
+    """Times of image files of any archive, as forecasts named them before they had a column time."""
+    texts = []
+    for name in names:
+        match = _STAMP.search(pathlib.PurePath(str(name)).name)
+        if match is None:
+            raise UserError(f"{origin}: no UTC time in {str(name)!r}, and no column time; forecast again, or add the column")
+        texts.append("{}-{}-{}T{}:{}:{}".format(*(part or "00" for part in match.groups())))
+    return from_texts(texts, origin=origin)

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_models import flare_catalogue, flare_history, leak_check
+from dataset_models import flare_catalogue, flare_history, flare_labels, leak_check
 from dataset_models.flare_history import NAMES, history
 from dataset_models.flare_labels import FlareIndex
+from tools.errors import UserError
 from tools.goes_class import from_flux
 
 ORIGIN = numpy.datetime64("2014-01-10T00:00:00")
@@ -115,3 +116,58 @@ def test_an_index_gives_the_features_of_its_events(shared):
 def test_an_empty_list_is_a_quiet_sun():
     values = history(events_of().iloc[:0], at(0, 60))
     assert set(numpy.unique(values)) == {-8, 0, 240}
+
+
+def test_after_the_end_of_a_list_the_history_is_that_of_its_end_for_a_while_then_unknown():
+    events = events_of((0, 10, 30, 2e-5), (600, 610, 640, 3e-6))
+    known = flare_history.FlareHistory(events)
+    hour = 60
+    times = at(-1, 0, 599, 600, 620, 641, 600 + 12 * hour, 601 + 12 * hour)
+    asked = known.asked(times)
+    assert numpy.isnat(asked).tolist() == [True, False, False, False, False, False, False, True]
+    # The last flare is known once it is over, and from then on nothing is added.
+    settled = at(640)[0] + numpy.timedelta64(1, "s")
+    assert asked[1:-1].tolist() == [*times[1:5].tolist(), settled.tolist(), settled.tolist()]
+    assert feature(known.features(asked[1:-1]), "C_flares_1h").tolist() == [0, 0, 0, 0, 1, 1]
+    assert numpy.isnat(known.asked(times, age=0.0)).tolist() == [True, False, False, False, True, True, True, True]
+    assert numpy.isnat(known.asked(times, back=minutes(600))).tolist() == [True] * 3 + [False] * 4 + [True]
+
+
+def test_a_stated_end_counts_and_never_shortens_a_list():
+    events = events_of((0, 10, 30, 2e-5), (600, 610, 640, 3e-6))
+    times = at(600, 5000, 5000 + 12 * 60, 5001 + 12 * 60)
+    stated = flare_history.FlareHistory(events, until=at(5000)[0])
+    assert stated.asked(times).tolist() == [*times[:2].tolist(), times[1].tolist(), None]
+    # Until then it has been quiet: that much is known.
+    assert feature(stated.features(stated.asked(times[:2])), "C_flares_24h").tolist() == [0, 0]
+    assert flare_history.FlareHistory(events, until=at(10)[0]).asked(times[:1])[0] == times[0]
+
+
+def test_what_is_not_known_is_refused_with_what_to_do():
+    events = events_of((0, 10, 30, 2e-5), (600, 610, 640, 3e-6))
+    known = flare_history.FlareHistory(events)
+    assert (known.require(at(0, 640)) == at(0, 640)).all()
+    with pytest.raises(UserError) as caught:
+        known.require(at(600, 600 + 30 * 60, 600 + 40 * 60), origin="list.csv", subject="new.jpg")
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.startswith(
+        "list.csv: the last flare is of 2014-01-10T10:00:00Z, 30.0 h before 2014-01-11T16:00:00Z (new.jpg; 2 of 3"
+    )
+    for action in ("hek.py --start 2014-01-10 --end 2014-01-12", "--flares_until TIME", "--history_age 30"):
+        assert action in text
+    known.require(at(600 + 30 * 60), age=30.0)
+    with pytest.raises(UserError, match=r"begin with the flare of 2014-01-10T00:00:00Z .*and 72 h of history are needed"):
+        known.require(at(60), back=numpy.timedelta64(72, "h"))
+    with pytest.raises(UserError, match="hold no flare, so nothing is known"):
+        flare_history.FlareHistory(events.iloc[:0]).require(at(0))
+
+
+def test_training_times_see_no_difference(shared):
+    """Where the list covers a window, the history is asked for at the time itself."""
+    events = flare_catalogue.read(shared / "flares_2026.csv").events
+    known = flare_history.FlareHistory(events)
+    times = numpy.datetime64("2026-01-01T00:00:00") + numpy.arange(24 * 100) * numpy.timedelta64(1, "h")
+    times = times[flare_labels.covered(events, times, numpy.timedelta64(24, "h"))]
+    assert len(times) > 2000
+    numpy.testing.assert_array_equal(known.asked(times, age=0.0), times)

@@ -248,3 +248,27 @@ def test_features_that_a_table_lacks_are_named(tmp_path):
     flags = tables(tmp_path, table_of("2014-01-01"), table_of("2015-01-01", 100))
     with pytest.raises(UserError, match="no column magnetic_flux"):
         leak_check.main([str(flag) for flag in [*flags, "--features", "magnetic_flux"]])
+
+
+def test_identical_images_are_said_with_their_times(tmp_path, capsys):
+    hours = numpy.datetime64("2026-02-01T00:00:00") + numpy.arange(20) * numpy.timedelta64(1, "h")
+    random = numpy.random.default_rng(0)
+    images = [random.random((4, 4, 1), dtype="float32") for _ in hours]
+    assert leak_check.identical(hours, [leak_check.content(image) for image in images]) is None
+    frozen = [images[0]] * 3 + images[3:]
+    found = leak_check.identical(hours, [leak_check.content(image) for image in frozen])
+    named = "2026-02-01T00:00:00Z, 2026-02-01T01:00:00Z, 2026-02-01T02:00:00Z"
+    assert found == f"3 images are identical ({named}): a frozen feed?"
+    every = leak_check.identical(hours, [leak_check.content(images[0])] * 20)
+    assert every.startswith("20 images are identical (2026-02-01T00:00:00Z, ")
+    assert every.endswith(", ... to 2026-02-01T19:00:00Z): a frozen feed?")
+    assert leak_check.identical(hours[[0, 0]], [b"", b""]) is None, "one time is no feed"
+    # Values, not the memory they lie in; shapes count.
+    assert leak_check.content(images[0]) == leak_check.content(numpy.asfortranarray(images[0]))
+    assert leak_check.content(images[0]) != leak_check.content(images[0].reshape(2, 8, 1))
+
+    paths = [tmp_path / f"{number}" for number in range(6)]
+    for path, text in zip(paths, ("same", "same", "other", "more", "less", "a longer one"), strict=True):
+        path.write_text(text)
+    assert check_duplicates(paths[:3], paths[3:], times=(hours[:3], hours[3:6])) == 4
+    assert capsys.readouterr().err.count("note: 2 images are identical (2026-02-01T00:00:00Z, 2026-02-01T01:00:00Z)") == 1

@@ -212,12 +212,24 @@ def test_flux_of_the_simulated_sun_through_prediction_and_verification(tmp_path)
 
 @pytest.mark.slow
 def test_aia_and_goes_through_import_training_prediction_and_verification(tmp_path):
-    span = ["--start", "2012-03-01", "--days", "8", "--cadence_minutes", "480"]
-    archive.main(["--out", str(tmp_path), *span, "--aia_size", "256", "--products", "aia", "goes"])
+    span = ["--start", "2012-03-01", "--days", "2", "--cadence_minutes", "360"]
+    archive.main(["--out", str(tmp_path), *span, "--products", "aia", "goes"])
     store = ["--store", str(tmp_path / "xrs.sqlite")]
     goes_xrs.main([*map(str, sorted((tmp_path / "goes").iterdir())), *store])
     data = ["--folder", str(tmp_path / "aia"), "--goes", store[1], "--cache", str(tmp_path / "cache"), "--image_size", "32"]
-    flags = ["--side_channels", "current flux", "--epochs", "1", *SMALL, "--out", str(tmp_path / "run")]
+    flags = [
+        "--calibration",
+        "operational",
+        "--side_channels",
+        "current flux",
+        "--catch",
+        "12min",
+        "--epochs",
+        "1",
+        *SMALL,
+        "--out",
+        str(tmp_path / "run"),
+    ]
     run = network.main(["--dataset", AIA, *data, *flags]).folder
     expected = pandas.read_csv(run.performance / "validation_forecasts.csv")
     files = [
@@ -230,11 +242,11 @@ def test_aia_and_goes_through_import_training_prediction_and_verification(tmp_pa
     verification.main([str(tmp_path / "new.csv"), *QUICK, "--out", str(tmp_path / "verified")])
 
     # An image of now: the flux of its own time is not there yet.
-    later = ["--start", "2012-03-12", "--days", "1", "--cadence_minutes", "1440", "--aia_size", "256", "--products", "aia"]
+    later = ["--start", "2012-03-06", "--days", "1", "--cadence_minutes", "1440", "--products", "aia"]
     archive.main(["--out", str(tmp_path / "now"), *later])
     image = next((tmp_path / "now").rglob("*_0094.fits"))
     with pytest.raises(
-        UserError, match=r"'current flux' at 2012-03-12T00:00:00Z, .*the X-ray flux before ends at .* h earlier"
+        UserError, match=r"'current flux' at 2012-03-06T00:00:00Z, .*the X-ray flux before ends at .* h earlier"
     ):
         predict.main([str(run.best), AIA, "--images", str(image), "--out", str(tmp_path / "now.csv")])
 

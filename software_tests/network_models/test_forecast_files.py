@@ -4,6 +4,7 @@ import numpy
 import pandas
 import pytest
 
+from dataset_models import flare_catalogue, flare_labels
 from network_models import forecast_files
 from tools.errors import UserError
 
@@ -70,3 +71,56 @@ def test_forecasts_of_other_hours_or_other_outcomes_are_not_compared(tmp_path):
     other = written(tmp_path / "other.csv", target=(0, 1, 1))
     with pytest.raises(UserError, match="1 outcomes differ from those of one, the first at 2014-01-01T02"):
         forecast_files.common([one, forecast_files.read(other)])
+
+
+def test_what_is_written_is_read_with_its_files(tmp_path):
+    times = numpy.datetime64("2014-01-01T00:00:00") + numpy.arange(3) * numpy.timedelta64(1, "h")
+    files = ["c.jpg", "a.jpg", "b.jpg"]
+    forecast_files.write(tmp_path / "f.csv", times[::-1], files=files, probability=[0.3, 0.2, 0.1], target=None)
+    assert (tmp_path / "f.csv").read_text().splitlines()[:2] == ["time,file,probability", "2014-01-01T02:00:00Z,c.jpg,0.3"]
+    one = forecast_files.read(tmp_path / "f.csv", target=False)
+    assert one.times.tolist() == times.tolist()
+    assert one.probability.tolist() == [0.1, 0.2, 0.3]
+    assert one.files.tolist() == files[::-1]
+    assert one.where([1]).files.tolist() == ["a.jpg"]
+
+
+def test_the_name_of_the_file_tells_the_time_only_where_nothing_else_does(tmp_path):
+    names = [f"/x/HMI.m2014.01.01_0{hour}.00.00.jpg" for hour in range(3)]
+    pandas.DataFrame({"file": names, "probability": 0.5}).to_csv(tmp_path / "older.csv", index=False)
+    assert forecast_files.read(tmp_path / "older.csv", target=False).times[2] == numpy.datetime64("2014-01-01T02:00:00")
+    both = forecast_files.read(written(tmp_path / "both.csv", file=["image.fits", "other.jp2", "third"]))
+    assert both.times[1] == numpy.datetime64("2014-01-01T01:00:00")
+    other = (
+        "2026_02_01__00_00_15_340__SDO_HMI_HMI_magnetogram.jp2",
+        "AIA20260201_0012_0094.fits",
+        "20260201_0024_AIA_08_9_9.dat",
+    )
+    pandas.DataFrame({"file": other, "probability": 0.5}).to_csv(tmp_path / "other.csv", index=False)
+    times = forecast_files.read(tmp_path / "other.csv", target=False).times
+    assert [str(time)[11:] for time in times] == ["00:00:15", "00:12:00", "00:24:00"]
+    for name in ("image.fits", "hmi.m_720s.20260201_000000_TAI.1.magnetogram.fits"):
+        pandas.DataFrame({"file": [name], "probability": 0.5}).to_csv(tmp_path / "none.csv", index=False)
+        with pytest.raises(UserError, match=rf"none\.csv: no UTC time in '{name}', and no column time"):
+            forecast_files.read(tmp_path / "none.csv", target=False)
+
+
+def test_outcomes_come_from_the_list_where_there_are_none(shared):
+    events = flare_catalogue.read(shared / "flares_2026.csv").events
+    one = forecast_files.read(shared / "alexnet_operational_predictions_2026.csv", target=False)
+    labelled, note = forecast_files.labelled(one, events)
+    times = one.times[flare_labels.covered(events, one.times, flare_labels.DAY)]
+    assert labelled.times.tolist() == times.tolist()
+    assert (note is None) == (len(times) == len(one))
+    numpy.testing.assert_array_equal(labelled.event, flare_labels.FlareIndex(events).label(times))
+    assert forecast_files.labelled(labelled, None) == (labelled, None)
+    early = events[events["start"] < "2026-02-20"]
+    cut, note = forecast_files.labelled(one, early)
+    assert len(cut) < len(one)
+    assert f"{len(one) - len(cut)} hours left out whose windows the flare lists do not cover" in note
+    longer, _ = forecast_files.labelled(one, early, until=numpy.datetime64("2026-02-21T12:00:00"))
+    assert len(longer) > len(cut)
+    with pytest.raises(UserError, match=r"no column of the outcome .*give --flares"):
+        forecast_files.labelled(one, None)
+    with pytest.raises(UserError, match=r"cover no window of it .*--flares_until TIME"):
+        forecast_files.labelled(one, events[events["start"] < "2026-01-10"])

@@ -364,3 +364,29 @@ def test_an_equals_sign_in_a_path_is_no_name(tmp_path, monkeypatch):
 def test_class_probabilities_of_a_flux_forecast():
     assert regression.class_probability([1e-5], 1e-5, 0.3)[0] == pytest.approx(0.5)
     assert regression.class_probability([1e-5], 10**-4.7, 0.3)[0] == pytest.approx(0.158655, abs=1e-6)  # one deviation
+
+
+def test_baselines_use_the_history_of_the_end_of_the_lists_for_a_while_and_then_leave_hours_out():
+    one, events = hourly(), flares()
+    end = START + 90 * 24 * HOUR + 30 * 60 * numpy.timedelta64(1, "s")
+    short = events[events["start"] <= end]
+    last = short["start"].max().to_numpy().astype("datetime64[s]")
+    for age in (0.0, 12.0, 48.0):
+        found = report.verify([one], short, report.Settings(samples=0, history_age=age))
+        times = found.forecasts["network"].times
+        assert times[-1] == one.times[one.times <= last + numpy.timedelta64(int(age), "h")][-1]
+        late = times > last
+        assert late.sum() == int(age)
+        assert any("--history_age" in note for note in found.notes)
+        for baseline in ("persistence", "flare rate", "climatology 120 days"):
+            if baseline in found.baselines:
+                values = found.baselines[baseline].probability
+                assert len(numpy.unique(values[late])) <= 1, "what was known at the end, and nothing else"
+    # Stated to be complete until later, the lists cover more.
+    settings = report.Settings(samples=0, flares_until=last + numpy.timedelta64(10, "D"))
+    assert (
+        report.verify([one], short, settings).forecasts["network"].times[-1]
+        == one.times[one.times <= last + numpy.timedelta64(10, "D") + 12 * HOUR][-1]
+    )
+    with pytest.raises(UserError, match=r"--flares: the last flare is of .* h before .*--history_age 12"):
+        report.verify([one.where(one.times > last + 20 * HOUR)], short, QUICK)
