@@ -13,7 +13,7 @@ import pathlib
 import numpy
 import pandas
 
-from dataset_models import flare_lists
+from dataset_models import flare_lists, simulation_mark
 from tools import atomic_files, command_line, goes_class
 from tools.paths import data_path
 
@@ -54,6 +54,11 @@ class Catalogue:
     lists: tuple
     problems: tuple
     remarks: dict
+
+    @property
+    def simulated(self):
+        """Whether one of the lists says that its flares are simulated, see `dataset_models.simulation_mark`: bool."""
+        return simulation_mark.of_any(one.path for one in self.lists)
 
 
 def read(paths, *, merge=True):
@@ -264,7 +269,8 @@ def main(arguments=None):
     catalogue = read(options.lists or [data_path("flares")])
     print("\n".join([*summary(catalogue), *catalogue.problems]))
     if options.out:
-        atomic_files.write_table(options.out, catalogue.events)
+        marks = simulation_mark.columns(catalogue.simulated, len(catalogue.events))
+        atomic_files.write_table(options.out, catalogue.events.assign(**marks))
         print(f"wrote {options.out}")
 
 

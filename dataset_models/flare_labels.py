@@ -19,7 +19,7 @@ import typing
 import numpy
 import pandas
 
-from dataset_models import flare_catalogue, leak_check, observation_times
+from dataset_models import flare_catalogue, leak_check, observation_times, simulation_mark
 from dataset_models.given_time import given_time
 from tools import atomic_files, command_line, goes_class
 from tools.errors import UserError
@@ -390,8 +390,11 @@ def label_images(events, names, times, *, window=DAY, threshold="M1.0", cadence=
     return Labelled(table, times, split, int((whole & ~kept).sum()), int((~whole).sum()), overlaps)
 
 
-def write(labelled, folder):
-    """Write the table of all images and those of every fold, full and simplified, under `folder`; returns the paths."""
+def write(labelled, folder, *, simulated=False):
+    """Write the table of all images and those of every fold, full and simplified, under `folder`; returns the paths.
+
+    Those of simulated flares get a column that says so, see `dataset_models.simulation_mark`.
+    """
     from tqdm import tqdm
 
     parts = {"all.csv": slice(None)}
@@ -401,7 +404,8 @@ def write(labelled, folder):
     for name, rows in tqdm(parts.items(), desc="write labels", unit="table", disable=None):
         for kind, columns in (("full", COLUMNS), ("simplified", SIMPLIFIED)):
             path = pathlib.Path(folder) / kind / name
-            atomic_files.write_table(path, labelled.table.iloc[rows][list(columns)])
+            part = labelled.table.iloc[rows][list(columns)]
+            atomic_files.write_table(path, part.assign(**simulation_mark.columns(simulated, len(part))))
             written.append(path)
     return written
 
@@ -468,7 +472,7 @@ def main(arguments=None):
         until=given_time("--flares_until", options.flares_until) if options.flares_until else None,
     )
     print("\n".join(summary(labelled)))
-    paths = write(labelled, options.out)
+    paths = write(labelled, options.out, simulated=catalogue.simulated)
     print(f"wrote {len(paths)} tables to {options.out}")
 
 

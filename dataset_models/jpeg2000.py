@@ -22,7 +22,7 @@ MODES = ("area", "reduced")
 
 _SIGNATURE = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
 _START, _SIZE, _CODING, _TILE, _END = b"\xff\x4f", b"\xff\x51", b"\xff\x52", b"\xff\x90", b"\xff\xd9"
-_TEXT_KEYS = ("DATE-OBS", "TELESCOP", "INSTRUME", "DETECTOR", "CONTENT", "CTYPE1", "CTYPE2", "CUNIT1", "CUNIT2")
+_TEXT_KEYS = ("DATE-OBS", "TELESCOP", "INSTRUME", "DETECTOR", "CONTENT", "CTYPE1", "CTYPE2", "CUNIT1", "CUNIT2", "SIMULATD")
 _POINTING_KEYS = ("CRVAL1", "CRVAL2", "CROTA2")
 _DESCRIBING_KEYS = (
     "WAVELNTH",

@@ -14,6 +14,7 @@ from tools import atomic_files
 from tools.errors import UserError
 
 RECORD = "conversion.json"
+MARK = "SIMULATD"  # the keyword of `dataset_models.simulation_mark`
 _COMMENT = "FITS keywords "
 
 
@@ -43,6 +44,11 @@ def from_comment(text):
     """FITS keywords from the comment of a jpg: dict; None when it holds none."""
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text or "")
     return _keywords(text.removeprefix(_COMMENT)) if text.startswith(_COMMENT) else None
+
+
+def pointing(wcs):
+    """FITS keywords of `from_comment` or `from_file`, None where they say nothing but that the picture is simulated."""
+    return wcs if wcs and wcs.keys() - {MARK} else None
 
 
 def header_path(path):

@@ -19,7 +19,7 @@ import typing
 
 import numpy
 
-from dataset_models import batches
+from dataset_models import batches, simulation_mark
 from tools import atomic_files, modules, options
 from tools.errors import UserError
 
@@ -84,11 +84,10 @@ class SolarData(abc.ABC):
     Images are float32 arrays of shape (height, width, channel), north up and west right: row 0 is solar north. Times
     are UTC, timezone-naive ``datetime64[s]``.
 
-    Subclasses state `title`, and may set `simulated`; they implement the abstract members below.
+    Subclasses state `title`; they implement the abstract members below, and `archives` where files are read.
     """
 
     title: typing.ClassVar[str]
-    simulated: typing.ClassVar[bool] = False
     memory_budget: typing.ClassVar[int] = 2**30  # bytes of samples kept after their first read
 
     # What goes in and what comes out
@@ -204,6 +203,19 @@ class SolarData(abc.ABC):
         return ()
 
     # Files
+
+    @property
+    def archives(self):
+        """Files that may say that they are simulated, by archive (images, flare lists): sequence of lists of paths."""
+        return ()
+
+    @functools.cached_property
+    def simulated(self):
+        """Whether the data are simulated, as their files say: bool, see `dataset_models.simulation_mark`.
+
+        A few files of each archive speak for all of it. A data set without files sets it for the class.
+        """
+        return simulation_mark.of_archives(self.archives)
 
     @abc.abstractmethod
     def is_downloaded(self):
@@ -414,7 +426,8 @@ class SolarData(abc.ABC):
         model : keras.Model
         path : str or pathlib.Path
             The CSV, with columns time, prediction, true_delta, true_value, prior_value: in W m^-2 for flux
-            forecasts, probability and 0 or 1 for classification. true_delta is true_value - prior_value.
+            forecasts, probability and 0 or 1 for classification. true_delta is true_value - prior_value. Of simulated
+            data with a column simulated of ones besides.
         split : str
         batch_size : int
 
@@ -427,17 +440,19 @@ class SolarData(abc.ABC):
 
         times = self.require_samples(split)
         batches = self.pipeline(split, batch_size=batch_size, keep=False)
+        mark = simulation_mark.columns(self.simulated, 1)
         row = 0
         with atomic_files.replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(EVALUATION_COLUMNS)
+            writer.writerow([*EVALUATION_COLUMNS, *mark])
             with self.reporting_reads(), tqdm(total=len(times), desc=f"forecast {split}", unit="image", disable=None) as bar:
                 for inputs, _ in batches:
                     forecasts = self.forecast(model.predict_on_batch(inputs))
                     for forecast in forecasts:
                         true, prior = self.truth(times[row])
                         value = float(self.value(forecast, prior))
-                        writer.writerow([f"{times[row]}Z", *(f"{number:.9g}" for number in (value, true - prior, true, prior))])
+                        numbers = (value, true - prior, true, prior, *(int(one[0]) for one in mark.values()))
+                        writer.writerow([f"{times[row]}Z", *(f"{number:.9g}" for number in numbers)])
                         row += 1
                     bar.update(len(forecasts))
         return row

@@ -84,6 +84,10 @@ class Swap174(XRayFluxData):
     def header(self, time):
         return self.image_header(self._files[numpy.datetime64(time, "s")])
 
+    @property
+    def archives(self):
+        return (list(self._files.values()),)
+
     def is_downloaded(self):
         store = data_path("goes", self.goes)
         missing = [] if self._files else ["swap_lv1_*.fits"]

@@ -171,14 +171,17 @@ class Saved(typing.NamedTuple):
         It takes the network's own probabilities, not the calibrated ones.
     periods : numpy.ndarray
         ``datetime64[s]`` (k, 2): first and last time of each period that it was fitted on; (0, 2) when unknown.
+    simulated : bool
+        Whether it was fitted on forecasts of simulated data.
     """
 
     calibration: Scaling | Isotonic
     conformal: conformal_sets.Conformal | None
     periods: numpy.ndarray
+    simulated: bool = False
 
 
-def save(path, calibration, *, conformal=None, times=()):
+def save(path, calibration, *, conformal=None, times=(), simulated=False):
     """Write a calibration as JSON, complete or not at all.
 
     Parameters
@@ -189,6 +192,8 @@ def save(path, calibration, *, conformal=None, times=()):
     conformal : network_models.conformal.Conformal, optional
     times : array_like
         ``datetime64`` (n,) of the forecasts that it was fitted on, in any order.
+    simulated : bool
+        Whether these are of simulated data.
     """
     content = {"format": FORMAT, "kind": calibration.kind}
     if isinstance(calibration, Isotonic):
@@ -197,6 +202,7 @@ def save(path, calibration, *, conformal=None, times=()):
         content |= {"slope": calibration.slope, "offset": calibration.offset}
     content["fitted_on"] = [[f"{moment}Z" for moment in period] for period in periods(times)]
     content["conformal"] = None if conformal is None else conformal.as_dictionary()
+    content |= {"simulated": True} if simulated else {}
     atomic_files.write_text(path, json.dumps(content, indent=1) + "\n")
 
 
@@ -236,7 +242,7 @@ def load(path):
         raise UserError(f"{path}: not a sound calibration file ({type(error).__name__}: {error}); fit it again") from error
     if not sound:
         raise UserError(f"{path}: not a sound calibration file (it does not increase); fit it again")
-    return Saved(calibration, conformal or None, spans)
+    return Saved(calibration, conformal or None, spans, bool(content.get("simulated", False)))
 
 
 def read_json(path, form):
@@ -347,7 +353,7 @@ def _fit_files(options):
     if options.coverage is not None:
         block = conformal_sets.block_length(options.block)
         sets = conformal_sets.fit(read.probability, read.event, read.times, coverage=options.coverage, block=block)
-    save(options.out, calibration, conformal=sets, times=read.times)
+    save(options.out, calibration, conformal=sets, times=read.times, simulated=read.simulated)
     before, after = (numpy.mean((one - read.event) ** 2) for one in (read.probability, calibration.apply(read.probability)))
     print(
         f"{calibration.kind} on {len(read)} forecasts, {read.event.sum()} flaring;"
@@ -368,7 +374,7 @@ def _cross_files(options):
         mine = read.fold == fold
         one = read.where(mine)
         columns = {"probability": probability[mine], "target": one.event.astype(int)}
-        forecast_files.write(pathlib.Path(options.out) / name, one.times, files=one.files, **columns)
+        forecast_files.write(pathlib.Path(options.out) / name, one.times, files=one.files, simulated=one.simulated, **columns)
     before, after = (numpy.mean((one - read.event) ** 2) for one in (read.probability, probability))
     print(f"{options.kind}, {len(names)} folds: Brier score {before:.4f} before, {after:.4f} after; wrote {options.out}")
 
@@ -388,7 +394,7 @@ def _apply_file(options):
         "target": None if event is None else event.astype(int),
         "set": None if saved.conformal is None else conformal_sets.words(saved.conformal.sets(probability)),
     }
-    forecast_files.write(options.out, times, files=read.files, **columns)
+    forecast_files.write(options.out, times, files=read.files, simulated=read.simulated or saved.simulated, **columns)
     print(f"{saved.calibration.kind} applied to {len(times)} forecasts: {options.out}")
 
 

@@ -93,12 +93,15 @@ class Combination:
         Without a flare list neither table nor history is used.
     periods : numpy.ndarray
         ``datetime64[s]`` (k, 2): what it was fitted on.
+    simulated : bool
+        Whether that was simulated.
     """
 
     names: tuple[str, ...]
     model: Logistic | Boosting
     table: reference_forecasts.ClassTable | None
     periods: numpy.ndarray
+    simulated: bool = False
 
     def forecast(self, probabilities, events=None, times=None):
         """Combined probabilities.
@@ -251,7 +254,7 @@ def save(path, combination):
         "class_table": table,
         "history": list(flare_history.NAMES) if table else [],
         "fitted_on": [[f"{moment}Z" for moment in period] for period in combination.periods],
-    }
+    } | ({"simulated": True} if combination.simulated else {})
     atomic_files.write_text(path, json.dumps(content, indent=1) + "\n")
 
 
@@ -279,7 +282,7 @@ def load(path):
                 raise UserError(f"{path}: was fitted with other classes or another flare history; fit it again")
         texts = [moment.removesuffix("Z") for period in content["fitted_on"] for moment in period]
         spans = numpy.array(texts, "datetime64[s]").reshape(-1, 2)
-        return Combination(tuple(content["names"]), model, table, spans)
+        return Combination(tuple(content["names"]), model, table, spans, bool(content.get("simulated", False)))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path}: not a sound combination file ({type(error).__name__}: {error}); fit it again") from error
 
@@ -343,9 +346,13 @@ def asked_of(events, times, paths, *, age=flare_history.AGE, until=None, all_kno
     return history.require(times, age=age, back=REACH, origin=", ".join(map(str, paths)), subject="a forecast")
 
 
-def _write(path, one, probability, threshold=None):
-    target = None if one.event is None else one.event.astype(int)
-    forecast_files.write(path, one.times, files=one.files, probability=probability, target=target, threshold=threshold)
+def _write(path, one, probability, threshold=None, *, simulated=False):
+    columns = {
+        "probability": probability,
+        "target": None if one.event is None else one.event.astype(int),
+        "threshold": threshold,
+    }
+    forecast_files.write(path, one.times, files=one.files, simulated=one.simulated or simulated, **columns)
 
 
 def main(arguments=None):
@@ -389,7 +396,7 @@ def main(arguments=None):
     else:
         probabilities = numpy.stack([one.probability for one in forecasts], axis=1)
         fitted = fit([one.name for one in forecasts], probabilities, first.event, first.times, **keywords)
-        save(chosen.out, fitted)
+        save(chosen.out, dataclasses.replace(fitted, simulated=first.simulated))
         print(f"{chosen.kind} of {', '.join(fitted.names)} on {len(first)} hours")
     print(f"wrote {chosen.out}")
 
@@ -410,7 +417,7 @@ def _apply(chosen, forecasts, events, asked):
     probabilities = numpy.stack([by_name[name].probability for name in fitted.names], axis=1)
     use = ~numpy.isnat(asked)
     kept, asked = first.where(use), asked[use]
-    _write(chosen.out, kept, fitted.forecast(probabilities[use], events, asked))
+    _write(chosen.out, kept, fitted.forecast(probabilities[use], events, asked), simulated=fitted.simulated)
     print(f"{fitted.model.kind} applied to {len(kept)} hours; wrote {chosen.out}")
     late = int((asked < kept.times).sum())
     if late:

@@ -211,11 +211,12 @@ def _asks_for_more(settings):
 
 def _finish(folder, objective, batch_size):
     scores = objective.scores(folder, batch_size=batch_size)
+    mark = {"simulated": True} if objective.data.simulated else {}
     result = _result(folder, scores)
     atomic_files.write_text(_scores_file(folder), json.dumps(scores, indent=2) + "\n")
     for name, value in scores.items():
         print(f"  {name:24s} {value:9.4f}")
-    line = {"run_folder": str(folder), "epochs": result.epochs, "val_loss": result.val_loss, **scores}
+    line = {"run_folder": str(folder), "epochs": result.epochs, "val_loss": result.val_loss, **mark, **scores}
     # One line that a program can read: JSON has no NaN.
     print(json.dumps({key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in line.items()}))
     return result

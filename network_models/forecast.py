@@ -5,8 +5,9 @@ import math
 
 import numpy
 
+from dataset_models import simulation_mark
 from network_models.objective import Objective
-from tools import atomic_files, skill_scores
+from tools import atomic_files, figures, skill_scores
 from tools.errors import UserError
 
 
@@ -31,7 +32,7 @@ class Forecast(Objective):
     def __init__(self, settings, *, optimizer=None, class_weights=None):
         self.data = settings.data
         self.label = "cross-entropy" if self.data.task == "classification" else "mean squared error"
-        self.title = f"{self.data.target_label}\n{self.data.title}"
+        self.title = figures.title(f"{self.data.target_label}\n{self.data.title}", simulated=self.data.simulated)
         self.class_weights = class_weights
         self._training = settings.training
         self._optimizer = optimizer or functools.partial(optimizer_of, settings.training)
@@ -203,7 +204,7 @@ def _most_skilful_forecasts(folder, data, batch_size):
         source = path
     columns = {"time": "time", "prediction": "probability", "true_value": "target"}
     table = pandas.read_csv(source)[list(columns)].rename(columns=columns).astype({"target": int})
-    atomic_files.write_table(path, table)
+    atomic_files.write_table(path, table.assign(**simulation_mark.columns(data.simulated, len(table))))
     found = skill_scores.contingency_table(table["probability"], table["target"])
     return {
         "most_skilful_tss": float(skill_scores.true_skill_statistic(found)),

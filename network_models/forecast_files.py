@@ -5,7 +5,7 @@ import pathlib
 
 import numpy
 
-from dataset_models import flare_history, flare_labels, observation_times
+from dataset_models import flare_history, flare_labels, observation_times, simulation_mark
 from dataset_models.given_time import given_time
 from tools import atomic_files
 from tools.errors import UserError
@@ -34,6 +34,8 @@ class Forecasts:
         float64 (n,): from where on the forecaster means yes, where the files have a column of this name.
     files : numpy.ndarray or None
         str (n,): the images forecast from, where the files have a column ``file``.
+    simulated : bool
+        Whether a file says that its forecasts are of simulated data, see `dataset_models.simulation_mark`.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Forecasts:
     fold: numpy.ndarray
     threshold: numpy.ndarray | None = None
     files: numpy.ndarray | None = None
+    simulated: bool = False
 
     def __len__(self):
         return len(self.times)
@@ -52,7 +55,15 @@ class Forecasts:
         event, threshold, files = (
             None if values is None else values[chosen] for values in (self.event, self.threshold, self.files)
         )
-        return Forecasts(self.name, self.times[chosen], self.probability[chosen], event, self.fold[chosen], threshold, files)
+        return dataclasses.replace(
+            self,
+            times=self.times[chosen],
+            probability=self.probability[chosen],
+            event=event,
+            fold=self.fold[chosen],
+            threshold=threshold,
+            files=files,
+        )
 
 
 def read(paths, *, name=None, target=True):
@@ -76,10 +87,12 @@ def read(paths, *, name=None, target=True):
     Raises
     ------
     UserError
-        A file is missing or no CSV, a column is missing, a value is no probability or no outcome, a time is repeated.
+        A file is missing or no CSV, a column is missing, a value is no probability or no outcome, a time is repeated, some
+        files are of simulated data and some not.
     """
     paths = [paths] if isinstance(paths, (str, pathlib.Path)) else list(paths)
     parts = [_one(path, target) for path in paths]
+    simulation_mark.refuse_mixture({str(path): part[5] for path, part in zip(paths, parts, strict=True)})
     fold = numpy.repeat(numpy.arange(len(parts)), [len(part[0]) for part in parts])
     times, probability = (numpy.concatenate([part[index] for part in parts]) for index in (0, 1))
     event, threshold, files = (
@@ -88,7 +101,7 @@ def read(paths, *, name=None, target=True):
     )
     order = numpy.argsort(times, kind="stable")
     observation_times.checked(times[order], origin=" and ".join(map(str, paths)))
-    whole = Forecasts(name or pathlib.Path(paths[0]).stem, times, probability, event, fold, threshold, files)
+    whole = Forecasts(name or pathlib.Path(paths[0]).stem, times, probability, event, fold, threshold, files, parts[0][5])
     return whole.where(order)
 
 
@@ -108,10 +121,11 @@ def _one(path, target):
     if "threshold" in table.columns:
         threshold, _ = checked(table["threshold"], origin=f"{path}, column threshold")
     files = table["file"].fillna("").to_numpy(str) if "file" in table.columns else None
-    return times, *checked(columns["probability"], columns["outcome"], origin=str(path)), threshold, files
+    found = checked(columns["probability"], columns["outcome"], origin=str(path))
+    return times, *found, threshold, files, simulation_mark.of_table(table)
 
 
-def write(path, times, *, files=None, **columns):
+def write(path, times, *, files=None, simulated=False, **columns):
     """Write forecasts as `read` reads them, complete or not at all.
 
     Parameters
@@ -121,17 +135,20 @@ def write(path, times, *, files=None, **columns):
         ``datetime64`` (n,), of observation, UTC.
     files : array_like of str, optional
         The images forecast from (n,).
+    simulated : bool
+        Mark the forecasts as of simulated data.
     **columns
         What else to write, in this order (n,); those that are None are left out.
     """
-    atomic_files.write_table(path, table(times, files=files, **columns))
+    atomic_files.write_table(path, table(times, files=files, simulated=simulated, **columns))
 
 
-def table(times, *, files=None, **columns):
+def table(times, *, files=None, simulated=False, **columns):
     """What `write` writes: `pandas.DataFrame`. Its first column is the time, beside it the file."""
     import pandas
 
     content = {"time": [f"{time}Z" for time in numpy.asarray(times, "datetime64[s]")], "file": files} | columns
+    content |= simulation_mark.columns(simulated, len(times))
     return pandas.DataFrame({name: values for name, values in content.items() if values is not None})
 
 
@@ -253,8 +270,9 @@ def common(forecasts):
     Raises
     ------
     UserError
-        No hour is common to all; they disagree on what happened in one.
+        No hour is common to all; they disagree on what happened in one; some are of simulated data and some not.
     """
+    simulation_mark.refuse_mixture({one.name: one.simulated for one in forecasts})
     times = forecasts[0].times
     for one in forecasts[1:]:
         times = numpy.intersect1d(times, one.times, assume_unique=True)

@@ -14,7 +14,7 @@ import typing
 
 import numpy
 
-from dataset_models import leak_check
+from dataset_models import leak_check, simulation_mark
 from dataset_models.solar_data import EVALUATION_COLUMNS
 from network_models import calibration, conformal, forecast_files
 from network_models.run_folder import run_folder_of
@@ -202,6 +202,8 @@ def _images(model, data, flags, saved):
             file=sys.stderr,
         )
     table = table if saved is None else calibrated(table, saved)
+    marked = data.simulated or simulation_mark.of_any(flags.images)
+    table = table.assign(**simulation_mark.columns(marked, len(table)))
     atomic_files.write_table(flags.out, table)
     print(table.to_string(index=False))
     print(f"{data.target_label if data.task == 'classification' else 'fluxes in W m^-2'}; wrote {flags.out}")
@@ -225,6 +227,7 @@ def _split(model, data, flags, saved):
     table = pandas.concat([calibrated(piece[list(columns)].rename(columns=columns), saved) for piece in pieces])
     times = numpy.array([text.removesuffix("Z") for text in table["time"]], "datetime64[s]")
     fitted = int(calibration.inside(times, saved.periods).sum())
+    table = table.assign(**simulation_mark.columns(data.simulated, len(table)))
     atomic_files.write_table(flags.out, table)
     if fitted:
         print(f"note: the calibration was fitted on {fitted} of these hours; scores on them flatter")

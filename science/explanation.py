@@ -11,7 +11,7 @@ import unicodedata
 
 import numpy
 
-from dataset_models import observation_times
+from dataset_models import observation_times, simulation_mark
 from dataset_models.solar_data import SolarData, load_solar_data
 from network_models.run_folder import RunFolder, run_folder_of
 from science.network_structure import default_target, logits_of
@@ -54,6 +54,8 @@ class Sample:
         Of the current image, in FITS order (``image[::-1]``).
     time : numpy.datetime64 or None
         Of the sample, where it was asked for by its time.
+    simulated : bool
+        Whether the data set is simulated, or the image file says that it is.
     """
 
     inputs: dict[str, numpy.ndarray]
@@ -61,6 +63,7 @@ class Sample:
     label: str
     header: object
     time: object = None
+    simulated: bool = False
 
     @property
     def title(self):
@@ -186,8 +189,9 @@ def sample(subject, image):
 
     data = subject.data
     path = pathlib.Path(image)
-    time = None
+    time, simulated = None, data.simulated
     if path.exists():
+        simulated = simulated or bool(simulation_mark.of_file(path))
         arrays, label = data.read_image(path), path.name.split(".fits")[0] if ".fits" in path.name else path.stem
         header = data.image_header(path)
     else:
@@ -208,7 +212,7 @@ def sample(subject, image):
         if array.ndim == 3 and numpy.ptp(array) == 0:
             raise UserError(f"{image}: {source}: every pixel is {array.flat[0]:g}; give an image with the Sun on it")
         inputs[tensor.name] = array[None]
-    return Sample(inputs, names, label, header, time)
+    return Sample(inputs, names, label, header, time, simulated)
 
 
 def output_folder(subject, kind, out=None):
@@ -337,7 +341,7 @@ def _decades(values):
     return numpy.log10(1 + numpy.maximum(values, 0))
 
 
-def write_fits(path, values, header, history):
+def write_fits(path, values, header, history, *, simulated=False):
     """Write a map in the image's coordinates; sunpy opens it.
 
     Parameters
@@ -349,6 +353,8 @@ def write_fits(path, values, header, history):
         Of the image, see `SolarData.image_header`.
     history : sequence of str
         What made the map.
+    simulated : bool
+        Marks the file, see `dataset_models.simulation_mark`; without it the header's own mark, if any, stays.
     """
     from astropy.io import fits
 
@@ -357,9 +363,17 @@ def write_fits(path, values, header, history):
     for key in ("BUNIT", "BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM", "EXTNAME"):
         kept.remove(key, ignore_missing=True, remove_all=True)
     hdu = fits.PrimaryHDU(numpy.ascontiguousarray(values[::-1], "float32"), kept)
+    if simulated:
+        hdu.header[simulation_mark.KEYWORD] = (True, simulation_mark.WORDS)
     for line in history:
         hdu.header.add_history(_ascii(line))
     hdu.writeto(path, overwrite=True)
+
+
+def write_arrays(path, *, simulated=False, **arrays):
+    """Write arrays as .npz; with those of simulated data goes an entry ``simulated`` that is true."""
+    mark = {simulation_mark.COLUMN: numpy.True_} if simulated else {}
+    numpy.savez_compressed(path, **arrays, **mark)
 
 
 def _ascii(text):

@@ -108,13 +108,14 @@ def write(folder, subject, sample, attribution, checked):
                     attribution, path(source, channel.name, ".png"),
                 )  # fmt: skip
                 if header is not None:
-                    explanation.write_fits(
-                        path(source, channel.name, ".fits"), one, header, _history(subject, checked, channel, attribution)
-                    )
+                    history = _history(subject, checked, channel, attribution)
+                    file = path(source, channel.name, ".fits")
+                    explanation.write_fits(file, one, header, history, simulated=sample.simulated)
                 if values.shape[-1] == 1 and len(data.channels) > 1:
                     break  # one map for all channels, shown over the first
         arrays = {sample.names[name]: values[0] for name, values in attribution.maps.items()}
-        numpy.savez_compressed(path(".npz"), output=numpy.float64(checked["output"]), **arrays)
+        output = numpy.float64(checked["output"])
+        explanation.write_arrays(path(".npz"), simulated=sample.simulated, output=output, **arrays)
         path(".json").write_text(passport.text(checked), encoding="utf-8")
     return names
 
@@ -122,7 +123,7 @@ def write(folder, subject, sample, attribution, checked):
 def heading(subject, sample, checked, source, channel):
     """Title of a map's figure: image, channel, what is explained, and the checks that failed."""
     words = channel.name if source == "image" else f"{channel.name} ({source.replace('_', ' ')})"
-    lines = [figures.title(f"{sample.title}, {words}", simulated=subject.data.simulated)]
+    lines = [figures.title(f"{sample.title}, {words}", simulated=sample.simulated)]
     lines.append(f"{checked['explains']}; {explanation.output_words(subject, checked['output'])}")
     failed = passport.failed(checked)
     if failed:
@@ -173,7 +174,7 @@ def _history(subject, checked, channel, attribution):
         f"unit: output {explanation.unit_of(channel, attribution.derivative)}".strip(),
         f"network {subject.model_path.name}, output {checked['output']:.6g}: {checked['explains']}",
         f"checks failed: {', '.join(failed)}" if failed else "checks passed",
-        f"simulated: {subject.data.simulated}",
+        f"simulated: {checked['simulated']}",
     )
 
 
@@ -187,6 +188,6 @@ def _draw_side_channel(values, data, sample, attribution, path):
     axes.axvline(0, color="black", linewidth=0.8)
     share = attribution.side_channel_share[0]
     axes.set(xlabel=attribution.method)
-    title = figures.title(f"{sample.title}, side channel", simulated=data.simulated)
+    title = figures.title(f"{sample.title}, side channel", simulated=sample.simulated)
     axes.set_title(f"{title}: {100 * share:.0f} % of the absolute map" if numpy.isfinite(share) else title)
     figures.save(figure, path)

@@ -72,7 +72,7 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
         "explains": explanation.target_words(subject, attribution.target),
         "output": output,
         "image": sample.label,
-        "simulated": subject.data.simulated,
+        "simulated": sample.simulated,
         "model": {"file": subject.model_path.name, "sha256": fingerprint(subject.model_path)},
         "inputs": {sample.names[name]: _sha(array) for name, array in sample.inputs.items()},
         "residual": None if attribution.residual is None else _number(attribution.residual[0]),

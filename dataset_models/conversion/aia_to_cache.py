@@ -9,7 +9,7 @@ used. Run it again to go on: what is there is not made again, what was rejected 
 
 from dataset_models.conversion import contact_sheet
 from dataset_models.SDO.AIA.fdl_1 import AIA8
-from tools import command_line, options
+from tools import command_line, figures, options
 
 OPTIONS = ("folder", "image_size", "correction_table", "pointing_table", "cache")
 _SHOWN = "171"  # the channel on the contact sheet
@@ -43,6 +43,7 @@ def draw_contact_sheet(data, path):
     shown = next(place for place, channel in enumerate(data.channels) if channel.name == _SHOWN)
     images = {f"{time}Z".replace("T", " "): data.image(time)[..., shown] for time in times}
     title = f"AIA {_SHOWN}, {len(data.image_times())} frames from {times[0]}Z to {times[-1]}Z"
+    title = figures.title(title, simulated=data.simulated)
     contact_sheet.write(path, images, title=title, table=data.channels[shown].colour_table, logarithmic=True)
 
 

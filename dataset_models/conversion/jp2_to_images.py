@@ -25,11 +25,11 @@ import re
 
 import numpy
 
-from dataset_models import jpeg2000, picture_tree
+from dataset_models import jpeg2000, picture_tree, simulation_mark
 from dataset_models.conversion import contact_sheet
 from dataset_models.images import quality
 from dataset_models.images.headers import Keywords, parse_time
-from tools import atomic_files, command_line
+from tools import atomic_files, command_line, figures
 from tools.errors import UserError
 
 FORMATS = ("jpg", "npy")
@@ -125,7 +125,7 @@ def convert(sources, out, recipe, *, workers=None, progress=False):
     Raises
     ------
     UserError
-        `out` holds pictures that were made in another way, or cannot be written to.
+        `out` holds pictures that were made in another way, or cannot be written to; some files are simulated and some not.
 
     Notes
     -----
@@ -135,7 +135,8 @@ def convert(sources, out, recipe, *, workers=None, progress=False):
     from tqdm import tqdm
 
     out = pathlib.Path(out)
-    picture_tree.begin(out, recipe.record())
+    mark = {"simulated": True} if simulation_mark.of_archive(sources) else {}
+    picture_tree.begin(out, recipe.record() | mark)
     job = functools.partial(convert_file, out=out, recipe=recipe)
     outcome = Outcome()
     workers = workers or (os.cpu_count() or 1 if len(sources) >= _MANY else 1)
@@ -191,6 +192,8 @@ def convert_file(source, *, out, recipe):
         if damage:
             raise UserError(f"{source}: rejected by its QUALITY: {', '.join(damage)}")
         picture = jpeg2000.decode(jp2, size=recipe.size, mode=recipe.mode, crop=_crop(jp2, recipe))
+        if simulation_mark.of_header(jpeg2000.stored_header(jp2)):
+            picture = picture._replace(wcs={**picture.wcs, simulation_mark.KEYWORD: True})
         if numpy.ptp(picture.grey) == 0:
             raise UserError(f"{source}: every pixel has the same value; the image is empty")
         _write(target, picture, recipe)
@@ -331,7 +334,8 @@ def main(arguments=None):
     if not pictures:
         raise UserError(next(iter(outcome.rejected.values())))
     sheet = pathlib.Path(flags.out) / "contact_sheet.png"
-    draw_contact_sheet(pictures, sheet, title=f"{len(pictures)} pictures of {flags.out}, mode {recipe.mode}")
+    title = f"{len(pictures)} pictures of {flags.out}, mode {recipe.mode}"
+    draw_contact_sheet(pictures, sheet, title=figures.title(title, simulated=simulation_mark.of_archive(pictures)))
     print(f"wrote {sheet}")
 
 

@@ -10,16 +10,19 @@ The first command writes, from one and the same state,
     hmi_jpg/2014/01/01/HMI.m2014.01.01_00.00.00.jpg          grey levels, -256 to 256 G
     hmi_fits/hmi.m_720s.20140101_000035_TAI.1.magnetogram.fits
     goes/go1520140101.fits                                   daily X-ray flux
-    flares.csv                                               start_time, goes_class, fl_lon, fl_lat, peak_time, end_time
+    flares.csv                  start_time, goes_class, fl_lon, fl_lat, peak_time, end_time, simulated
 
-and the second one image that `SimulatedSun.read_image` reads. Every FITS file says SIMULATD = T.
+and the second one image that `SimulatedSun.read_image` reads. Every file says that it is simulated, in the way of its kind:
+see `dataset_models.simulation_mark`.
 """
 
 import argparse
+import json
 import pathlib
 
 import numpy
 
+from dataset_models import picture_tree, simulation_mark
 from dataset_models.given_time import given_time
 from dataset_models.SDO.AIA.degradation import degradation
 from dataset_models.simulated.rendering import AIA_CHANNELS, Renderer
@@ -138,10 +141,12 @@ def write_image(folder, sun, time):
 
 
 def write_legacy(folder, image, time):
-    """Write an AIA image (size, size, 8), row 0 north, as FlareNet's flat array; returns its path."""
+    """Write an AIA image (size, size, 8), row 0 north, as FlareNet's flat array, and its mark beside it; returns its path."""
     stamp = str(numpy.datetime64(time, "m")).replace("-", "").replace("T", "_").replace(":", "")
     size = image.shape[0]
-    return _write_flat(pathlib.Path(folder) / f"{stamp}_AIA_08_{size}_{size}.dat", image)
+    path = pathlib.Path(folder) / f"{stamp}_AIA_08_{size}_{size}.dat"
+    atomic_files.write_text(picture_tree.header_path(path), json.dumps({simulation_mark.KEYWORD: True}))
+    return _write_flat(path, image)
 
 
 def _write_flat(path, image):
@@ -220,7 +225,10 @@ def write_hmi_fits(folder, field, time):
 
 
 def write_hmi_jpg(folder, field, time):
-    """Write a magnetogram (size, size), Gauss, row 0 north, as an 8-bit jpg of the published tree; returns its path."""
+    """Write a magnetogram (size, size), Gauss, row 0 north, as an 8-bit jpg of the published tree; returns its path.
+
+    Its comment holds the FITS keywords, as those of converted pictures do.
+    """
     from PIL import Image
 
     time = numpy.datetime64(time, "s")
@@ -228,8 +236,10 @@ def write_hmi_jpg(folder, field, time):
     path = pathlib.Path(folder, str(time)[:10].replace("-", "/"), f"HMI.m{stamp}.jpg")
     grey = numpy.rint((numpy.clip(field, -JPG_CLIP, JPG_CLIP) + JPG_CLIP) * (255 / (2 * JPG_CLIP)))
     picture = Image.fromarray(numpy.nan_to_num(grey, nan=0.0).astype("uint8"))
+    header = _instrument_header(field.shape[0], time, telescope="SDO/HMI", instrument="HMI_SIDE1")
+    keywords = {key: header[key] for key in header if key != "COMMENT"}
     with atomic_files.replacing(path) as temporary:
-        picture.save(temporary, "JPEG", quality=95, comment=b"simulated, not observed")
+        picture.save(temporary, "JPEG", quality=95, comment=picture_tree.comment(keywords))
     return path
 
 
@@ -268,7 +278,7 @@ def write_goes_fits(folder, series, day):
     primary.header["INSTRUME"] = "X-ray Detector"
     primary.header["OBJECT"] = "Sun"
     primary.header["ORIGIN"] = "simulated Sun"
-    primary.header["SIMULATD"] = (True, "simulated, not observed")
+    primary.header[simulation_mark.KEYWORD] = (True, simulation_mark.WORDS)
     for keyword, clock in (("OBS", seconds[0]), ("END", seconds[-1])):
         primary.header[f"DATE-{keyword}"] = f"{date}/{month}/{year}"
         primary.header[f"TIME-{keyword}"] = f"{int(clock) // 3600:02d}:{int(clock) // 60 % 60:02d}:{clock % 60:06.3f}"
@@ -304,6 +314,7 @@ def write_flare_list(path, sun, start, end, *, least_class="B1.0"):
     listed["fl_lat"] = table["latitude"].round(1)
     listed["peak_time"] = table["peak"]
     listed["end_time"] = table["end"]
+    listed[simulation_mark.COLUMN] = 1
     atomic_files.write_table(path, listed)
     return len(listed)
 

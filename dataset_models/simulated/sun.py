@@ -12,6 +12,7 @@ import re
 
 import numpy
 
+from dataset_models import simulation_mark
 from dataset_models.given_time import given_time
 from dataset_models.goes_xrs import FluxSeries
 from dataset_models.simulated.active_regions import ACTIVITIES, Population
@@ -281,7 +282,7 @@ def image_header(size, time):
     header = fits.Header()
     header["DATE-OBS"] = str(numpy.datetime64(time, "s"))
     header["ORIGIN"] = "simulated Sun"
-    header["SIMULATD"] = (True, "simulated, not observed")
+    header[simulation_mark.KEYWORD] = (True, simulation_mark.WORDS)
     for axis, kind in ((1, "HPLN-TAN"), (2, "HPLT-TAN")):
         header[f"CTYPE{axis}"] = kind
         header[f"CUNIT{axis}"] = "arcsec"

@@ -171,7 +171,8 @@ def parallel_coordinates(path, search, table):
             matplotlib.cm.ScalarMappable(norm, colours), ax=axes, extend="max" if search.direction == "min" else "min"
         )
         bar.set_label(f"{search.objective} ({'lower' if search.direction == 'min' else 'higher'} is better)")
-        axes.set_title(f"{search.space.title}: {len(table)} trials, {search.method} search; the best three drawn thick")
+        heading = f"{search.space.title}: {len(table)} trials, {search.method} search; the best three drawn thick"
+        axes.set_title(figures.title(heading, simulated=search.data.simulated))
         figures.save(figure, path)
 
 
@@ -231,7 +232,8 @@ def draw_importance(path, search, weights, explained):
         axes.barh(order["option"], order["importance"], xerr=order["spread"], color="#0072B2", ecolor="0.35")
         axes.set_xlabel("loss of R² when the option's values are shuffled among the trials")
         trust = f"R² on unseen trials {explained:.2f}" + ("" if explained > 0.1 else ": the bars mean little")
-        axes.set_title(f"What decides the {search.objective} of {search.space.title}\n({trust})")
+        heading = figures.title(f"What decides the {search.objective} of {search.space.title}", simulated=search.data.simulated)
+        axes.set_title(f"{heading}\n({trust})")
         figures.save(figure, path)
 
 

@@ -162,8 +162,12 @@ def main(arguments=None):
         for index, channel in enumerate(data.channels):
             path = unfinished / f"{explanation.safe_name(stem, channel.name)}.png"
             draw(path, image[..., index], channel, data, f"{words}\n{climb}")
-        numpy.savez_compressed(
-            unfinished / f"{stem}.npz", image=image, output=numpy.float64(after), start=numpy.float64(before)
+        explanation.write_arrays(
+            unfinished / f"{stem}.npz",
+            simulated=subject.data.simulated,
+            image=image,
+            output=numpy.float64(after),
+            start=numpy.float64(before),
         )
     print(f"{words}: output {before:.3g} of noise, {after:.3g} of the image made in {flags.steps} steps; in {folder}")
     if not after > before:

@@ -143,7 +143,8 @@ def write(folder, subject, sample, projections):
                     _draw(projection, name, source, subject.data, sample, path(projection.layer, source, ".png"))
             arrays = {sample.names[name]: array for name, array in projection.inputs.items()}
             file = path(projection.layer, ".npz")
-            numpy.savez_compressed(file, feature_maps=projection.channels, responses=projection.responses, **arrays)
+            arrays |= {"feature_maps": projection.channels, "responses": projection.responses}
+            explanation.write_arrays(file, simulated=sample.simulated, **arrays)
     return names
 
 
@@ -190,7 +191,7 @@ def _draw(projection, name, source, data, sample, path):
     for panel in axes.flat:
         panel.set(xticks=[], yticks=[])
     where = "" if source == "image" else f", {source.replace('_', ' ')}"
-    heading = figures.title(f"{projection.layer}: {sample.title}{where}", simulated=data.simulated)
+    heading = figures.title(f"{projection.layer}: {sample.title}{where}", simulated=sample.simulated)
     figure.suptitle(f"{heading}\nbelow the feature maps: {side} of {width} pixels, marked by the squares", fontsize="medium")
     figures.save(figure, path)
 

@@ -236,7 +236,7 @@ def labels(subject, activations, outcome=None):
         row["prediction"] = prediction
         if kind is not None:
             row["outcome"] = str(kind)
-        rows.append(row | data.metadata(time))
+        rows.append(row | data.metadata(time) | ({"simulated": "yes"} if data.simulated else {}))
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return {name: [row.get(name, "") for row in rows] for name in columns}
 

@@ -12,7 +12,7 @@ import pathlib
 
 import numpy
 
-from dataset_models import flare_catalogue
+from dataset_models import flare_catalogue, simulation_mark
 from network_models.forecast_files import Forecasts
 from science import explanation
 from science.latent_traversal import latents
@@ -109,7 +109,8 @@ def forecasts(subject, encoded, *, seed=0):
         own = cross_fitted(kind, training.mean, event[seen], training.times, gap=images.reach, seed=seed)
         coming = classifier(kind, seed=seed).fit(training.mean, event[seen]).predict_proba(validation.mean)[:, 1]
         fold = numpy.zeros(len(event), "int64")
-        found.append(Forecasts(f"latents {kind}", encoded.times, numpy.concatenate([own, coming]), event, fold))
+        probability = numpy.concatenate([own, coming])
+        found.append(Forecasts(f"latents {kind}", encoded.times, probability, event, fold, simulated=images.simulated))
     return found
 
 
@@ -173,6 +174,7 @@ def write(folder, found, checked, settings):
     for one in found:
         table = pandas.DataFrame({"time": [f"{time}Z" for time in one.times], "probability": one.probability})
         table["target"] = one.event.astype(int)
+        table = table.assign(**simulation_mark.columns(one.simulated, len(one)))
         atomic_files.write_table(folder / f"{explanation.safe_name(one.name)}.csv", table)
     output.write(folder, checked, settings)
 

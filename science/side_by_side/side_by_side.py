@@ -6,8 +6,6 @@ Methods that do not apply to the network are named with the reason. Also writes 
 .json.
 """
 
-import numpy
-
 from science import baselines, explanation, methods, passport, solar_output
 from tools import command_line, figures
 from tools.errors import UserError
@@ -104,7 +102,7 @@ def draw(path, subject, sample, found):
         for panel in axes[:, 0]:
             panel.set_ylabel("solar y (arcsec)" if extent else "row (pixels)")
         first = next(iter(found.values()))[1]
-        title = figures.title(f"{sample.title}: {first['explains']}", simulated=data.simulated)
+        title = figures.title(f"{sample.title}: {first['explains']}", simulated=sample.simulated)
         title = f"{title}; {explanation.output_words(subject, first['output'])}"
         figure.suptitle(f"{title}\nblue speaks against, red for; each map on its own scale")
         figures.save(figure, path)
@@ -148,7 +146,7 @@ def main(arguments=None):
     with explanation.results(folder) as unfinished:
         draw(unfinished / f"{stem}.png", subject, sample, found)
         arrays = {explanation.safe_name(name): attribution.maps[image][0] for name, (attribution, _) in found.items()}
-        numpy.savez_compressed(unfinished / f"{stem}.npz", **arrays)
+        explanation.write_arrays(unfinished / f"{stem}.npz", simulated=sample.simulated, **arrays)
         passports = {name: checked for name, (_, checked) in found.items()}
         (unfinished / f"{stem}.json").write_text(passport.text(passports), encoding="utf-8")
     print(f"{len(found)} methods in {folder / stem}.png")

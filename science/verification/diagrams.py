@@ -2,6 +2,7 @@
 
 import numpy
 
+from dataset_models import simulation_mark
 from science.verification.scores import BINS
 from tools import figures, skill_scores
 from tools.block_bootstrap import interval
@@ -31,7 +32,12 @@ def reliability(path, one, *, title=None, bootstrap=None):
         lengths = [numpy.maximum(observed - low, 0), numpy.maximum(high - observed, 0)]
         axes.errorbar(mean, observed, lengths, fmt="none", ecolor=figures.PALETTE[0], capsize=3, lw=1.4)
         axes.plot(mean, observed, "o-", color=figures.PALETTE[0], label="observed")
-        axes.set(ylabel="observed frequency", xlim=(0, 1), ylim=(-0.02, 1.02), title=title or one.name)
+        axes.set(
+            ylabel="observed frequency",
+            xlim=(0, 1),
+            ylim=(-0.02, 1.02),
+            title=figures.title(title or one.name, simulated=one.simulated),
+        )
         axes.legend(loc="upper left", fontsize=10)
         below.bar((numpy.arange(BINS) + 0.5) / BINS, found["count"], 0.9 / BINS, color="0.45")
         below.set(xlabel="forecast probability", ylabel="hours", yscale="log")
@@ -143,6 +149,7 @@ def curves(path, forecasts, thresholds, scored):
         for axes, place in ((roc, "lower right"), (precision, "upper right"), (performance, "lower left")):
             axes.set(xlim=(0, 1.01), ylim=(0, 1.01))
             axes.legend(fontsize=9, loc=place, frameon=True, framealpha=0.8)
+        _mark(figure, forecasts)
         figures.save(figure, path)
 
 
@@ -175,10 +182,11 @@ def sweep(path, forecasts, thresholds):
             axes.set(xlabel="threshold of a yes", ylabel=label, xlim=(0, 1), title=f"{label} (points: threshold used)")
             axes.axhline(0, color="0.6", lw=0.8)
         figure.legend(*panels[1].get_legend_handles_labels(), fontsize=10, loc="outside lower center", ncols=4)
+        _mark(figure, forecasts)
         figures.save(figure, path)
 
 
-def comparison(path, scored, *, names=("tss", "brier_skill", "auc"), folds=None, level=0.95, baselines=()):
+def comparison(path, scored, *, names=("tss", "brier_skill", "auc"), folds=None, level=0.95, baselines=(), simulated=False):
     """Draw scores with their intervals, forecasts and baselines below one another, folds as small marks."""
     labels = {"tss": "TSS", "brier_skill": "Brier skill", "auc": "ROC area", "hss": "HSS"}
     with figures.style():
@@ -199,8 +207,14 @@ def comparison(path, scored, *, names=("tss", "brier_skill", "auc"), folds=None,
             axes.set_xlabel(labels.get(name, name))
         panels[0].set_yticks(rows, list(scored))
         text = f"{100 * level:g} % intervals; baselines grey" + ("; small numbers: folds" if folds else "")
-        figure.suptitle(text, fontsize=11)
+        figure.suptitle(figures.title(text, simulated=simulated), fontsize=11)
         figures.save(figure, path)
+
+
+def _mark(figure, forecasts):
+    """Say above a figure without a title of its own when its forecasts are of simulated data."""
+    if any(one.simulated for one in forecasts.values()):
+        figure.suptitle(simulation_mark.WORDS, fontsize=11)
 
 
 def _colours(count):

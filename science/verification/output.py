@@ -38,7 +38,12 @@ def write(folder, found, settings):
     diagrams.curves(folder / "curves.png", drawn, found.thresholds, found.scored)
     diagrams.sweep(folder / "threshold_sweep.png", drawn, found.thresholds)
     diagrams.comparison(
-        folder / "comparison.png", found.scored, folds=found.folds, level=settings.level, baselines=tuple(found.baselines)
+        folder / "comparison.png",
+        found.scored,
+        folds=found.folds,
+        level=settings.level,
+        baselines=tuple(found.baselines),
+        simulated=found.simulated,
     )
 
 
@@ -56,6 +61,7 @@ def as_dictionary(found, settings):
 
     first = next(iter(found.forecasts.values()))
     return {
+        "simulated": found.simulated,
         "hours": len(first),
         "events": int(first.event.sum()),
         "first": f"{first.times[0]}Z",

@@ -7,7 +7,7 @@ import sys
 
 import numpy
 
-from dataset_models import observation_times
+from dataset_models import observation_times, simulation_mark
 from network_models.forecast_files import Forecasts
 from science.verification import output, report
 from tools import atomic_files, figures, skill_scores
@@ -162,22 +162,24 @@ def run(words, settings, out):
             raise UserError(f"{','.join(files)}: flux forecasts are verified file by file; give one file")
     # All is read and scored before anything is drawn or written: what is wrong with the last file leaves nothing.
     every = {name or pathlib.Path(files[0]).stem: read(files[0]) for name, files in words}
-    verified = {name: _verified(name, *columns, settings) for name, columns in every.items()}
+    files = dict(zip(every, (several[0] for _, several in words), strict=True))
+    simulated = {name: bool(simulation_mark.of_file(path)) for name, path in files.items()}
+    verified = {name: _verified(name, *columns, settings, simulated[name]) for name, columns in every.items()}
     for name, (times, forecast, truth, _) in every.items():
         found, classes, silent = verified[name]
         _print(name, found, len(times))
-        draw(out / name / "flux.png", times, forecast, truth, title=name)
+        draw(out / name / "flux.png", times, forecast, truth, title=figures.title(name, simulated=simulated[name]))
         print("\n".join(silent), end="\n" if silent else "")
         for letter, one in classes.items():
             print("\n".join(output.table(one, settings)))
             output.write(out / name / f"class_{letter}", one, settings)
         of_classes = {f"{letter}1.0": output.as_dictionary(one, settings) for letter, one in classes.items()}
-        results[name] = _plain(found) | {"classes_as_probabilities": of_classes}
+        results[name] = {"simulated": simulated[name]} | _plain(found) | {"classes_as_probabilities": of_classes}
     atomic_files.write_text(out / "verification.json", json.dumps(results, indent=1) + "\n")
     print(f"wrote {out}")
 
 
-def _verified(name, times, forecast, truth, prior, settings):
+def _verified(name, times, forecast, truth, prior, settings, simulated):
     """Scores in dex, reports by letter of the class, and lines about classes without one."""
     found = scores(forecast, truth, prior)
     bootstrap = report.bootstrap_of(times, numpy.zeros(len(times), "int64"), settings)
@@ -190,18 +192,19 @@ def _verified(name, times, forecast, truth, prior, settings):
             silent.append(f"{name}: class {letter}: {'all' if event.all() else 'none'} of the later half reach it; undefined")
             continue
         forecasts = [
-            _as_classes(f"{who} {letter}1.0", values, truth, times, half, least)
+            _as_classes(f"{who} {letter}1.0", values, truth, times, half, least, simulated)
             for who, values in ((name, forecast), ("persistence", prior))
         ]
         classes[letter] = report.verify(forecasts, None, settings)
     return found, classes, silent
 
 
-def _as_classes(name, flux, truth, times, half, least):
+def _as_classes(name, flux, truth, times, half, least, simulated):
     """Forecasts, in the later half, that a flux threshold is reached; errors as in the first half."""
     error = numpy.log10(flux[:half] / truth[:half])
     probability = class_probability(flux[half:] * 10 ** -error.mean(), least, max(error.std(), LEAST_SPREAD))
-    return Forecasts(name, times[half:], probability, truth[half:] >= least, numpy.zeros(len(times) - half, "int64"))
+    fold = numpy.zeros(len(times) - half, "int64")
+    return Forecasts(name, times[half:], probability, truth[half:] >= least, fold, simulated=simulated)
 
 
 def _intervals(forecast, truth, prior, bootstrap, level):

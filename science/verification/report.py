@@ -89,6 +89,11 @@ class Report:
     subsets: dict[str, dict[str, Scored]]
     notes: list[str]
 
+    @property
+    def simulated(self):
+        """Whether the forecasts are of simulated data: bool."""
+        return any(one.simulated for one in self.forecasts.values())
+
     def best_baseline(self, name):
         """The baseline with the highest value of a score, or None."""
         known = [one for one in self.baselines if numpy.isfinite(self.scored[one].value[name])]
@@ -161,6 +166,8 @@ def verify(forecasts, events=None, settings=None, *, training=None):
     for one, count in zip(shared, left_out, strict=True):
         if count:
             notes.append(f"{one.name}: {count} hours left out that the others lack")
+    if shared[0].simulated:
+        notes.append("the forecasts are of simulated data, not of observations")
     times, event = shared[0].times, shared[0].event
     scored_hours = numpy.ones(len(times), bool) if settings.score_from is None else times >= settings.score_from
     if not scored_hours.any():
@@ -300,7 +307,9 @@ def _baselines(events, like, scored_hours, settings, notes, training=None):
             if name in probability and flared[known].any() and not flared[known].all():
                 threshold[name][group] = skill_scores.best_threshold(past[known], flared[known])[0]
     return {
-        name: Forecasts(name, times, numpy.where(blind, numpy.nan, values), like.event, like.fold, threshold[name])
+        name: Forecasts(
+            name, times, numpy.where(blind, numpy.nan, values), like.event, like.fold, threshold[name], like.simulated
+        )
         for name, values in (fitted | probability).items()
     }
 

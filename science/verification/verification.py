@@ -13,9 +13,10 @@ flares, events and training hours are not for them.
 Prints a table and writes it with all scores as verification.json, and the pictures.
 """
 
+import dataclasses
 import pathlib
 
-from dataset_models import flare_catalogue
+from dataset_models import flare_catalogue, simulation_mark
 from network_models import forecast_files
 from science.verification import output, regression, report
 from tools import command_line
@@ -84,6 +85,8 @@ def main(arguments=None):
         return
     forecasts = [forecast_files.read(several, name=name, target=False) for name, several in words]
     events, training = (_flares(name, getattr(chosen, name)) for name in ("flares", "training_flares"))
+    if simulation_mark.of_any([*(chosen.flares or ()), *(chosen.training_flares or ())]):
+        forecasts = [dataclasses.replace(one, simulated=True) for one in forecasts]
     found = report.verify(forecasts, events, settings, training=training)
     print("\n".join(output.table(found, settings)))
     output.write(chosen.out, found, settings)

@@ -46,6 +46,7 @@ def test_names_and_folders_are_those_of_the_archives(written):
     assert names == {
         "README.txt",
         "aia_legacy/20131103_0600_AIA_08_1024_1024.dat",
+        "aia_legacy/20131103_0600_AIA_08_1024_1024.json",
         "hmi_jpg/2013/11/03/HMI.m2013.11.03_06.00.00.jpg",
         "hmi_fits/hmi.m_720s.20131103_060035_TAI.1.magnetogram.fits",
         *(f"goes/go1520131{day}.fits" for day in ("102", "103", "104")),

@@ -9,7 +9,7 @@ import numpy
 import pandas
 import pytest
 
-from dataset_models.solar_data import SolarData, load_solar_data
+from dataset_models.solar_data import EVALUATION_COLUMNS, SolarData, load_solar_data
 from tools.errors import UserError
 
 TINY = pathlib.Path(__file__).parents[1] / "network_models" / "tiny_data.py"
@@ -128,11 +128,19 @@ def test_evaluate_writes_forecast_truth_and_prior(tiny, tmp_path, kind, outputs,
     path = tmp_path / "new" / "forecasts.csv"
     assert data.evaluate(Constant(outputs), path, batch_size=4) == 13
     table = pandas.read_csv(path)
-    assert list(table) == ["time", "prediction", "true_delta", "true_value", "prior_value"]
+    assert list(table) == ["time", "prediction", "true_delta", "true_value", "prior_value", "simulated"]
+    assert set(table["simulated"]) == {1}
     assert list(table["time"]) == [f"{time}Z" for time in data.times("validation")]
     assert list(table["prediction"]) == pytest.approx([expected] * 13)
     assert list(table["true_value"]) == pytest.approx([data.target(time) for time in data.times("validation")])
     numpy.testing.assert_allclose(table["true_delta"], table["true_value"] - table["prior_value"], atol=1e-7)
+
+
+def test_forecasts_of_observations_have_no_column_that_says_so(tiny, tmp_path):
+    data = tiny()
+    data.simulated = False
+    data.evaluate(Constant([1.0]), tmp_path / "forecasts.csv")
+    assert list(pandas.read_csv(tmp_path / "forecasts.csv")) == list(EVALUATION_COLUMNS)
 
 
 def test_an_evaluation_that_fails_writes_nothing(tiny, tmp_path):

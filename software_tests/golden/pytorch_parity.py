@@ -69,9 +69,13 @@ def main():
         tensors = {key: torch.from_numpy(value) for key, value in recipe(state_dicts()[name]).items()}
         network.load_state_dict(tensors)
         scores = []
+
+        def keep(module, inputs, found, scores=scores):
+            scores.append(found.permute(0, 2, 3, 1))
+
         for key, module in network.named_modules():
             if key in ("attn1", "attn2", "attn3"):
-                module.register_forward_hook(lambda _, __, found: scores.append(found.permute(0, 2, 3, 1)))
+                module.register_forward_hook(keep)
         with torch.no_grad():
             outputs[f"{name}/logits"] = network(torch.from_numpy(pictures(size)).permute(0, 3, 1, 2).contiguous()).numpy()
         outputs |= {f"{name}/attention_scores_{place}": found.numpy() for place, found in enumerate(scores, 1)}

@@ -88,6 +88,7 @@ class AIA8(XRayFluxData):
         }
         if self.pointing_table is not None:
             recipe["pointing_table"] = _digest(pathlib.Path(self.pointing_table), "--pointing_table")
+        recipe |= {"simulated": True} if self.simulated else {}
         cache = ImageCache(paths.data_path("cache", self.cache), recipe, (*self.image_shape, len(aia_files.CHANNELS)))
         sources = {frame.key: frame.paths for frame in self._frames if frame.is_complete}
         rejected = cache.convert(sources, self._read, root=paths.data_path("aia", self.folder), label="convert AIA")
@@ -186,6 +187,10 @@ class AIA8(XRayFluxData):
             start=first - margin,
             end=last + margin,
         )
+
+    @property
+    def archives(self):
+        return ([frame.paths[0] for frame in self._frames],)
 
     def is_downloaded(self):
         folder, store = paths.data_path("aia", self.folder), paths.data_path("goes", self.goes)

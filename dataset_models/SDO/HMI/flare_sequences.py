@@ -183,6 +183,10 @@ class FlareSequences(SolarData):
 
     # Files
 
+    @property
+    def archives(self):
+        return list(self._files.values()) if self._folder.is_dir() else [], self._flare_files
+
     def is_downloaded(self):
         looked_in = (str(self._folder), *map(str, self._flare_files))
         missing = [f"flare list {path}" for path in self._flare_files if not path.is_file()]
@@ -274,6 +278,7 @@ class FlareSequences(SolarData):
         """(cache, rejected): the frames that sequences need, converted, and why some could not be."""
         recipe = {"name": f"magnetogram-{self.image_size}", "version": _RECIPE_VERSION, "size": self.image_size}
         recipe |= {"clip": self.clip, "decoding": self.decoding, "source": self._source_size}
+        recipe |= {"simulated": True} if self.simulated else {}
         cache = ImageCache(data_path("cache", self.cache), recipe, (self.image_size, self.image_size, 1))
         needed = sorted({frame for sample in self._chosen[0].values() for frame in sample.frames})
         sources = {_key(time): (self._files[time],) for time in needed}

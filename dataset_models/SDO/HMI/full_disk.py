@@ -181,6 +181,10 @@ class FullDiskMagnetograms(SolarData):
 
     # Files
 
+    @property
+    def archives(self):
+        return list(self._files.values()) if self._folder.is_dir() else [], self._flare_files
+
     def is_downloaded(self):
         looked_in = (str(self._folder), *map(str, self._flare_files))
         missing = [f"flare list {path}" for path in self._flare_files if not path.is_file()]

@@ -290,7 +290,7 @@ def _load(path):
 
 def _picture_header(path, source, size, wcs):
     """The header of a picture shrunk from `source` to `size` pixels: as stated with it, or of the common frame."""
-    if wcs is not None:
+    if picture_tree.pointing(wcs) is not None:
         return _as_header(wcs, size / source)
     time = time_of(path)
     return None if time is None else sky_header(time, size)
@@ -383,7 +383,7 @@ def _fits_header(keywords, size):
         number = keywords.described(card)
         if number is not None:
             out[card] = number
-    for card in ("TELESCOP", "INSTRUME"):
+    for card in ("TELESCOP", "INSTRUME", "SIMULATD"):
         if keywords.text(card):
             out[card] = keywords.text(card)
     return out

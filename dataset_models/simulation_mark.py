@@ -1,0 +1,193 @@
+"""The mark of simulated data: how files say that they are not observations, and how what is made of them says so.
+
+============================ =====================================================================================
+FITS                         keyword SIMULATD = T in the header of any HDU
+JPEG 2000                    <SIMULATD> in the FITS keywords that Helioviewer keeps as XML
+jpg and npy of picture trees SIMULATD among the FITS keywords in its comment, or in the ``.json`` file beside it
+FlareNet's arrays (.dat)     a ``.json`` file beside it, as of npy
+CSV                          a column ``simulated`` of ones, as forecasts and flare lists of a simulation have it
+JSON                         ``"simulated": true``
+============================ =====================================================================================
+
+What says nothing counts as observed.
+"""
+
+import csv
+import gzip
+import json
+import pathlib
+import warnings
+
+import numpy
+
+from dataset_models import jpeg2000, picture_tree
+from tools.errors import UserError
+
+KEYWORD = picture_tree.MARK
+COLUMN = "simulated"
+WORDS = "simulated, not observed"
+LOOKED_AT = 8  # files of an archive: its first, its last, and some between
+
+_YES = {"t", "true", "1", "1.0", "yes", "y"}
+
+
+def is_set(value):
+    """Whether the value of a mark means yes: True, 1, ``"T"``, ``"true"``, ``"yes"``; upper and lower case."""
+    return str(value).strip().strip("'\"").strip().lower() in _YES
+
+
+def of_header(header):
+    """Whether FITS keywords say that an image is simulated.
+
+    Parameters
+    ----------
+    header : mapping
+        An `astropy.io.fits.Header` or a dict.
+    """
+    return any(str(key).upper() == KEYWORD and is_set(header[key]) for key in header if key)
+
+
+def of_table(table):
+    """Whether any row of a `pandas.DataFrame` is marked in the column `COLUMN`."""
+    return COLUMN in table.columns and any(is_set(value) for value in table[COLUMN].unique())
+
+
+def columns(simulated, count):
+    """The column that marks `count` rows: dict of `COLUMN` to int64 (count,), empty for observations."""
+    return {COLUMN: numpy.ones(count, "int64")} if simulated else {}
+
+
+def of_file(path):
+    """Whether a file says that it is simulated.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Its suffix tells what it is.
+
+    Returns
+    -------
+    bool or None
+        None for a file that cannot be read: its reader says why.
+    """
+    path = pathlib.Path(path)
+    name = path.name.lower().removesuffix(".gz")
+    reader = next((reader for suffixes, reader in _READERS if name.endswith(suffixes)), None)
+    if reader is None:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return bool(reader(path))
+    except Exception:  # astropy and Pillow raise anything on damaged files
+        return None
+
+
+def of_any(paths):
+    """Whether one of a few files says that it is simulated, as of `of_file`: bool."""
+    return any(bool(of_file(path)) for path in paths)
+
+
+def of_archive(paths):
+    """Whether the files of one archive are simulated; `LOOKED_AT` of them, evenly spread, speak for all.
+
+    Parameters
+    ----------
+    paths : sequence of pathlib.Path
+        In any order that keeps: the same files are looked at each time.
+
+    Raises
+    ------
+    UserError
+        Some of those looked at are simulated and some are not.
+    """
+    paths = list(paths)
+    places = numpy.unique(numpy.linspace(0, len(paths) - 1, min(LOOKED_AT, len(paths))).round().astype(int))
+    found = {}
+    for place in places:
+        found.setdefault(of_file(paths[place]), paths[place])
+    if True in found and False in found:
+        raise UserError(f"{found[True]}: is simulated ({KEYWORD}), and {found[False]} is not; keep them in different folders")
+    return True in found
+
+
+def of_archives(archives):
+    """Whether what is made of several archives is simulated: one of them suffices.
+
+    Parameters
+    ----------
+    archives : iterable of sequence of pathlib.Path
+        Each as of `of_archive`: images, flare lists, ...
+    """
+    found = [of_archive(paths) for paths in archives]  # all of them, so that no mixture stays hidden behind the first
+    return any(found)
+
+
+def refuse_mixture(marks):
+    """Refuse forecasts to be compared or joined of which some are simulated.
+
+    Parameters
+    ----------
+    marks : dict of str to bool
+        By name.
+
+    Raises
+    ------
+    UserError
+        Some are and some are not.
+    """
+    names = {mark: name for name, mark in reversed(marks.items())}
+    if len(names) > 1:
+        raise UserError(f"{names[True]} is of simulated data and {names[False]} is not; nothing compares the two")
+
+
+def _of_fits(path):
+    from astropy.io import fits
+
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rb") as raw, fits.open(raw, memmap=False, lazy_load_hdus=True) as units:
+        return any(of_header(unit.header) for unit in units)
+
+
+def _of_jp2(path):
+    return of_header(jpeg2000.stored_header(jpeg2000.read(path)))
+
+
+def _of_jpg(path):
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        comment = picture.info.get("comment") or b""
+    return comment == WORDS.encode("ascii") or of_header(picture_tree.from_comment(comment) or {})
+
+
+def _of_array(path):
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    return of_header(picture_tree.from_file(path) or {})
+
+
+def _of_csv(path):
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file)
+        names = [name.strip().lower() for name in next(rows, [])]
+        if COLUMN not in names:
+            return False
+        place = names.index(COLUMN)
+        return any(is_set(row[place]) for row in rows if len(row) > place)
+
+
+def _of_json(path):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return isinstance(content, dict) and is_set(content.get(COLUMN, False))
+
+
+_READERS = (
+    ((".fits", ".fit", ".fts"), _of_fits),
+    ((".jp2", ".j2k"), _of_jp2),
+    ((".jpg", ".jpeg"), _of_jpg),
+    ((".npy", ".dat"), _of_array),
+    ((".csv",), _of_csv),
+    ((".json",), _of_json),
+)
