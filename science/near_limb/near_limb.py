@@ -15,10 +15,10 @@ import re
 
 import numpy
 
-from dataset_models import flare_catalogue, observation_times
+from dataset_models import flare_catalogue, observation_times, simulation_mark
 from dataset_models.flare_labels import DAY, NO_FLARE, UNKNOWN, FlareIndex
 from science.verification import regression
-from tools import atomic_files, command_line, goes_class
+from tools import atomic_files, command_line, figures, goes_class
 from tools.errors import UserError
 
 CELL = 5.0  # degrees
@@ -310,13 +310,31 @@ def _from_catalogue(index, times, window):
     return flux, *place, events["start"].to_numpy("datetime64[s]").astype("int64")
 
 
-def summary(results, instances, *, threshold, limb=LIMB):
-    """The result in lines to print: list of str."""
+def unlocated(groups):
+    """What a recall by place leaves out, in words: str, empty where every flare has a position.
+
+    Parameters
+    ----------
+    groups : dict of str to Recall
+        Of one class, as of `centre_and_limb`.
+    """
+    missing, total = groups["unknown"].instances, sum(group.instances for group in groups.values())
+    return f"without {missing} of {total} hours ({100 * missing / total:.0f} %) of no known position" if missing else ""
+
+
+def summary(results, instances, *, threshold, limb=LIMB, simulated=False):
+    """The result in lines to print: list of str.
+
+    Beside each recall by place stands which share of the hours could not take part, for want of the flare's position.
+    """
     lines = [f"{len(instances)} hours before M and X flares; a yes is a probability of {threshold:g} or more"]
+    if simulated:
+        lines.append("note: the forecasts are of simulated data, not of observations")
     lines.append("recall with 95 % intervals from drawing flares:")
     for name, groups in results.items():
-        lines.append(f"  {name:8} up to {limb:g} degrees  {groups['centre']}")
-        lines.append(f"  {'':8} beyond            {groups['limb']}")
+        left_out = f", {unlocated(groups)}" if unlocated(groups) else ""
+        lines.append(f"  {name:8} up to {limb:g} degrees  {groups['centre']}{left_out}")
+        lines.append(f"  {'':8} beyond            {groups['limb']}{left_out}")
         for group, words in (("unknown", "without a position"), ("elsewhere", "beyond 90 degrees")):
             if groups[group].instances:
                 lines.append(f"  {'':8} {words:17} {groups[group]}")
@@ -343,18 +361,21 @@ def main(arguments=None):
     events = flare_catalogue.read(options.flares).events if options.flares else None
     instances = read(options.forecasts, flares=events)
     results = centre_and_limb(instances, threshold=options.threshold, limb=options.limb)
-    print("\n".join(summary(results, instances, threshold=options.threshold, limb=options.limb)))
+    simulated = simulation_mark.of_any([*options.forecasts, *(options.flares or ())])
+    print("\n".join(summary(results, instances, threshold=options.threshold, limb=options.limb, simulated=simulated)))
 
     from science.near_limb import maps
 
     folder = pathlib.Path(options.out) if options.out else pathlib.Path(options.forecasts[0]).parent / "near_limb"
     table = cells(instances, threshold=options.threshold)
-    atomic_files.write_table(folder / "cells.csv", table)
+    marks = simulation_mark.columns(simulated, len(table))
+    atomic_files.write_table(folder / "cells.csv", table.assign(**marks))
     names = [name for name in CLASSES if (table["class"] == name).any()]
     for name in names:
         place = table[table["class"] == name]
         stem = name.replace(" ", "_")
-        heading = f"{name} flares, forecast of {options.threshold:g} or more"
+        heading = figures.title(f"{name} flares, forecast of {options.threshold:g} or more", simulated=simulated)
+        heading = "\n".join(filter(None, (heading, unlocated(results[name]))))
         maps.disk(place, folder / f"disk_{stem}.png", title=heading, limb=options.limb, size=CELL)
         maps.plane(place, folder / f"map_{stem}.png", title=heading, limb=options.limb, size=CELL)
     print(f"wrote {2 * len(names)} pictures and cells.csv to {folder}")

@@ -113,3 +113,38 @@ def test_an_empty_flare_list(path, tmp_path):
     with pytest.raises(UserError, match="--flares: the lists hold no flare"):
         near_limb.main([str(path), "--flares", str(tmp_path / "list.csv"), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
+
+
+def test_what_has_no_position_is_said_beside_the_recall(path, tmp_path, capsys, monkeypatch):
+    titles = []
+    monkeypatch.setattr("science.near_limb.maps.disk", lambda *_, title, **__: titles.append(title))
+    monkeypatch.setattr("science.near_limb.maps.plane", lambda *_, title, **__: titles.append(title))
+    near_limb.main([str(path), "--out", str(tmp_path / "out")])
+    lines = capsys.readouterr().out.splitlines()
+    (both,) = [line for line in lines if line.strip().startswith("M and X")]
+    assert both.endswith("2 hours before 1 flares), without 1 of 4 hours (25 %) of no known position")
+    of_m = [line for line in lines if "1 of 2 hours (50 %)" in line]
+    assert len(of_m) == 2  # centre and limb
+    (of_x,) = [line for line in lines if line.strip().startswith("X ")]
+    assert "known position" not in of_x
+    assert titles[0] == "X flares, forecast of 0.5 or more"
+    assert titles[-1].splitlines()[1] == "without 1 of 4 hours (25 %) of no known position"
+
+
+@pytest.mark.parametrize("where", ["forecasts", "list"])
+def test_simulated_forecasts_or_flares_are_said_to_be(path, tmp_path, capsys, monkeypatch, where):
+    titles = []
+    monkeypatch.setattr("science.near_limb.maps.disk", lambda *_, title, **__: titles.append(title))
+    monkeypatch.setattr("science.near_limb.maps.plane", lambda *_, title, **__: titles.append(title))
+    arguments = [str(path), "--out", str(tmp_path / "out")]
+    if where == "forecasts":
+        pandas.read_csv(path).assign(simulated=1).to_csv(path, index=False)
+    else:
+        (tmp_path / "list.csv").write_text(
+            "start_time,goes_class,fl_lon,fl_lat,simulated\n2014-01-01 12:00:00,X1.0,10.0,12.0,1\n"
+        )
+        arguments += ["--flares", str(tmp_path / "list.csv")]
+    near_limb.main(arguments)
+    assert "simulated data, not of observations" in capsys.readouterr().out
+    assert all("(simulated)" in title for title in titles)
+    assert set(pandas.read_csv(tmp_path / "out" / "cells.csv")["simulated"]) == {1}
