@@ -618,7 +618,7 @@ def _in_place(path, seconds, spans, reach, faults):
     for first, end in spans:
         inside |= (seconds >= first - _SLACK) & (seconds <= end + _SLACK)
     strays = int((~inside).sum())
-    if strays > max(_FEW, _PART * len(seconds)):
+    if strays > max(_FEW, _PART * len(seconds)) or not inside.any():
         found, expected = _shown(seconds[~inside][0]), f"{_shown(spans[-1][0])} to {_shown(spans[-1][1])}"
         own = "the time that it says it is of" if promised and not divided else "the time around its median"
         text = f"{strays} of {len(seconds)} records lie outside {own} ({expected}), the first at {found}"

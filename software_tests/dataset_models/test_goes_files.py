@@ -190,6 +190,15 @@ def test_a_file_that_promises_nothing_is_measured_by_its_median(edited, genuine)
     assert minutes.faults == {"records outside the file's own time, left out": 2}
 
 
+def test_a_file_with_no_record_in_its_time_is_refused_however_short(edited):
+    def cut(file):
+        file["time"][3:] = -9999.0
+        file["time"][:3] = file["time"][:3] + 2 * DAY
+
+    with pytest.raises(goes_files.NotGoes, match="3 of 3 records lie outside the time that it says it is of"):
+        goes_files.read_minutes(edited(cut))
+
+
 def test_order_of_records_does_not_matter(edited, genuine):
     order = numpy.random.default_rng(0).permutation(1440)
 
@@ -573,9 +582,9 @@ def test_stray_records_of_swpc_do_not_stretch_the_series(tmp_path):
     minutes = goes_files.read_minutes(write(tmp_path, [*week, record(-9_000_000, 1e-6), record(9_000_000, 1e-6)]))
     assert len(minutes.time) == len(week)
     assert minutes.faults == {"records outside the file's own time, left out": 2}
-    months = [record(minute, 1e-6) for minute in range(0, 90 * 1440, 60)]
-    with pytest.raises(goes_files.NotGoes, match="lie outside the time around its median"):
-        goes_files.read_minutes(write(tmp_path, months))
+    for minutes in (range(0, 90 * 1440, 60), (0, 90 * 1440)):
+        with pytest.raises(goes_files.NotGoes, match="lie outside the time around its median"):
+            goes_files.read_minutes(write(tmp_path, [record(minute, 1e-6) for minute in minutes]))
 
 
 @pytest.mark.parametrize(
