@@ -158,9 +158,11 @@ def _records(lists):
     records["file"] = pandas.array([str(one.path) for one in lists for _ in one.flares], dtype="str")
     records["line"] = numpy.array([flare.line for one in lists for flare in one.flares], "int64")
     records["order"] = numpy.repeat(numpy.arange(len(lists)), [len(one.flares) for one in lists])
-    # Rows of the list's own source first; those of a catalogue are of sources that it has joined already.
-    listed = numpy.repeat([one.source for one in lists], [len(one.flares) for one in lists])
-    records["rank"] = ((records["source"].to_numpy() != listed) & (listed != "catalogue")).astype("int64")
+    ranks = []
+    for one in lists:
+        places = {source: place for place, source in enumerate(_sources(one))}
+        ranks += [places.get(flare.source, 0) for flare in one.flares]
+    records["rank"] = numpy.array(ranks, "int64")
     return records.sort_values(["start", "order", "line"], kind="stable", ignore_index=True)
 
 
@@ -234,7 +236,7 @@ def summary(catalogue):
     lines.append(
         f"{len(events)} flares after joining {counts['merged']} found in several lists and {counts['repeated']} repeated in one"
     )
-    sources = _preference(catalogue.lists)
+    sources = list(dict.fromkeys(source for one in catalogue.lists for source in _sources(one)))
     if len(sources) > 1:
         lines.append(f"what sources say differently is taken from the first of: {', '.join(sources)}")
     if len(events):
@@ -249,13 +251,11 @@ def summary(catalogue):
     return lines
 
 
-def _preference(lists):
-    """List the sources of lists, the preferred first."""
-    sources = {}
-    for one in lists:
-        own_first = sorted({flare.source: None for flare in one.flares}, key=lambda source: source != one.source)
-        sources |= dict.fromkeys(own_first)
-    return list(sources)
+def _sources(one):
+    """List the sources of a list, the preferred first: its own, then others as they come. A catalogue is one, being joined."""
+    if one.source == "catalogue":
+        return [one.source]
+    return sorted(dict.fromkeys(flare.source for flare in one.flares), key=lambda source: source != one.source)
 
 
 def main(arguments=None):

@@ -135,6 +135,7 @@ class Row:
         # NOAA's list of 1986 to 2019 has 86 such rows; in 60 of them the peak is the midnight after, its way to have none.
         if peak and end and peak > end:
             self.notes.append(f"peak left unknown: {peak} is after the end, {end}")
+            self.remarks["put the peak after the end; it is left unknown"] = f"peak {peak}, end {end}"
             peak = None
         if region is not None:
             region = region_numbers.full_number(region, start)

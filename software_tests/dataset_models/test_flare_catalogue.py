@@ -364,6 +364,17 @@ def test_the_preferred_method_comes_first_wherever_its_row_is(shared, tmp_path):
     assert str(event(turned, "2014-01-07 18:04")["longitude"]) == "11.0"
 
 
+def test_methods_of_one_list_are_sources_of_their_own(tmp_path):
+    header = "event_starttime,event_peaktime,fl_goescls,frm_name"
+    rows = ["2014-01-07T18:03:00,2014-01-07T18:32:00,X1.1,B+C", "2014-01-07T18:04:00,2014-01-07T18:32:00,X1.2,A"]
+    found = flare_catalogue.read(written(tmp_path, "\n".join([header, *rows])))
+    assert found.events[["goes_class", "source"]].values.tolist() == [["X1.1", "HEK/B C+HEK/A"]]
+    of_one = flare_catalogue.read(written(tmp_path, "\n".join([header, *rows]).replace("B+C", "A")))
+    assert len(of_one.events) == 2
+    found.events.to_csv(tmp_path / "again.csv", index=False)
+    assert len(flare_catalogue.read(tmp_path / "again.csv").events) == 1
+
+
 @pytest.mark.parametrize(
     ("second", "flares"),
     [
@@ -400,6 +411,7 @@ def test_odd_classes_and_times_of_hek(shared, capsys):
     printed = capsys.readouterr().out
     assert f"2 rows: peak flux is a lower bound; the first is {path}:4: >X17" in printed
     assert f"1 row: peak flux is an estimate; the first is {path}:5: X28e" in printed
+    assert f"1 row: put the peak after the end; it is left unknown; the first is {path}:19: peak 2014-01-03 13:40:00" in printed
     assert f"{path}:19: peak left unknown: 2014-01-03 13:40:00 is after the end, 2014-01-03 13:12:00" in printed
 
 

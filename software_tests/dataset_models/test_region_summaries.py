@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset_models import region_numbers, region_summaries
+from dataset_models.download import checks
 from tools.errors import UserError
 
 SUMMARY = """:Product: 0416SRS.txt
@@ -53,6 +54,9 @@ def place(text):
 def test_every_genuine_text_is_read_and_says_what_another_reading_of_them_says(texts, shared):
     summaries = {str(one.issued): one for one in map(region_summaries.read, texts)}
     assert len(texts) == len(summaries) == 367
+    for path in texts:
+        day = f"{path.name[:4]}-{path.name[4:6]}-{path.name[6:8]}"
+        assert checks.check("regions", path, {"day": day}) == numpy.datetime64(day)
     assert not [odd for one in summaries.values() for odd in one.odd]
     with gzip.open(shared / "regions" / "srs_regions_1996_2017.csv.gz", "rt") as file:
         known = {}
