@@ -18,13 +18,27 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
+SHARED = pathlib.Path(os.environ.get("SOLAR_SHARED") or PROJECT.parent / "shared" / "real")
+
+
 @pytest.fixture(scope="session")
 def shared():
-    """Folder of real images, catalogues and golden numbers; tests that need it skip where it is absent."""
-    folder = pathlib.Path(os.environ.get("SOLAR_SHARED") or PROJECT.parent / "shared" / "real")
-    if not folder.is_dir():
-        pytest.skip(f"no real data at {folder} (set SOLAR_SHARED)")
-    return folder
+    """Folder of real images and catalogues; tests that need it skip where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no real data at {SHARED} (set SOLAR_SHARED)")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def shared_or_none():
+    """As `shared`, for tests that have more to check where real data are: None where they are absent."""
+    return SHARED if SHARED.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def golden_folder():
+    """Folder of golden numbers that other software gave, see its README."""
+    return PROJECT / "software_tests" / "golden"
 
 
 @pytest.fixture(autouse=True)

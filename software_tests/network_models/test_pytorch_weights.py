@@ -1,7 +1,9 @@
 """Published PyTorch weights give in Keras what they give in PyTorch."""
 
 import importlib
+import importlib.util
 import json
+import pathlib
 import pickle
 import subprocess
 import sys
@@ -19,25 +21,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 STUDY_NAMES = {"standard_cnn": "no_attention"}  # the parity file's
 
 
-def recipe(shapes):
-    """The reproducible weights of the parity file: dict of name to shape -> dict of arrays."""
-    tensors = {}
-    for number, (name, shape) in enumerate(shapes.items()):
-        spread = numpy.random.default_rng(number).random(int(numpy.prod(shape))).reshape(shape)
-        spread *= 2
-        spread -= 1
-        if name.endswith("num_batches_tracked"):
-            spread = numpy.zeros(shape)
-        elif name.endswith("running_mean"):
-            spread = 0.05 * spread
-        elif name.endswith("running_var"):
-            spread = 1 + 0.2 * spread**2
-        elif len(shape) == 1:
-            spread = 0.5 + 0.1 * spread if name.endswith(".weight") else 0.05 * spread
-        else:
-            spread *= numpy.sqrt(6 / numpy.prod(shape[1:]))
-        tensors[name] = spread.astype("float32")
-    return tensors
+_place = pathlib.Path(__file__).parents[1] / "golden" / "pytorch_parity.py"
+_spec = importlib.util.spec_from_file_location("pytorch_parity", _place)
+parity = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(parity)
+recipe = parity.recipe
 
 
 def built(architecture, size=None, **options):
@@ -48,13 +36,13 @@ def built(architecture, size=None, **options):
 
 
 @pytest.fixture(scope="module")
-def description(shared):
-    return json.loads((shared / "pytorch_parity" / "state_dict_keys.json").read_text())
+def state_dicts():
+    return parity.state_dicts()
 
 
 @pytest.fixture(scope="module")
-def standard_tensors(description):
-    return recipe(description["state_dict"]["no_attention"])
+def standard_tensors(state_dicts):
+    return recipe(state_dicts["no_attention"])
 
 
 def magnetograms(shared, names, size):
@@ -68,25 +56,32 @@ def magnetograms(shared, names, size):
 
 
 @pytest.mark.parametrize("architecture", ["alexnet", "resnet34", "attention", "standard_cnn", "vgg16"])
-def test_outputs_are_those_of_pytorch(architecture, shared, description):
+def test_outputs_are_those_of_pytorch(architecture, golden_folder, shared_or_none, state_dicts):
+    """For generated pictures everywhere, and for two magnetograms where they are at hand."""
     study_name = STUDY_NAMES.get(architecture, architecture)
     model = built(architecture)
-    assign_state_dict(model, recipe(description["state_dict"][study_name]), architecture)
-    images = magnetograms(shared, description["images"], ARCHITECTURES[architecture].image_size)
-    outputs = model({"image": images}, training=False)
-    outputs = outputs if isinstance(outputs, dict) else {"logits": outputs}
-    golden = numpy.load(shared / "pytorch_parity" / "outputs.npz", allow_pickle=False)
-    expected = {name.removeprefix(f"{study_name}/"): golden[name] for name in golden if name.startswith(f"{study_name}/")}
-    assert set(outputs) == set(expected)
-    for name, value in expected.items():
-        assert numpy.abs(outputs[name] - value).max() <= 1e-4 * numpy.abs(value).max(), name
+    assign_state_dict(model, recipe(state_dicts[study_name]), architecture)
+    size = ARCHITECTURES[architecture].image_size
+    cases = [(parity.pictures(size), golden_folder / "pytorch_outputs.npz")]
+    if shared_or_none:
+        folder = shared_or_none / "pytorch_parity"
+        names = json.loads((folder / "state_dict_keys.json").read_text())["images"]
+        cases.append((magnetograms(shared_or_none, names, size), folder / "outputs.npz"))
+    for images, path in cases:
+        outputs = model({"image": images}, training=False)
+        outputs = outputs if isinstance(outputs, dict) else {"logits": outputs}
+        golden = numpy.load(path, allow_pickle=False)
+        expected = {name.removeprefix(f"{study_name}/"): golden[name] for name in golden if name.startswith(f"{study_name}/")}
+        assert set(outputs) == set(expected)
+        for name, value in expected.items():
+            assert numpy.abs(outputs[name] - value).max() <= 1e-4 * numpy.abs(value).max(), name
 
 
-def test_every_weight_is_imported(description):
+def test_every_weight_is_imported(state_dicts):
     """The tables leave no weight of any network at its random start (shapes only, nothing is computed)."""
     described = {name: STUDY_NAMES.get(name, name) for name in ARCHITECTURES if not name.startswith("burgess")}
     for architecture, study_name in described.items():
-        known, shapes = ARCHITECTURES[architecture], description["state_dict"][study_name]
+        known, shapes = ARCHITECTURES[architecture], state_dicts[study_name]
         ends = ("num_batches_tracked",)
         expected = sum(int(numpy.prod(shape)) for name, shape in shapes.items() if not name.endswith(ends))
         assert {name.rpartition(".")[0] for name in shapes} == set(known.layers), architecture
@@ -94,11 +89,11 @@ def test_every_weight_is_imported(description):
             assert built(architecture).count_params() == expected
 
 
-def test_weights_of_another_network_are_refused_and_change_nothing(description):
+def test_weights_of_another_network_are_refused_and_change_nothing(state_dicts):
     model = built("standard_cnn")
     before = model.get_weights()
     with pytest.raises(UserError) as caught:
-        assign_state_dict(model, recipe(description["state_dict"]["resnet34"]), "standard_cnn", origin="res.pth")
+        assign_state_dict(model, recipe(state_dicts["resnet34"]), "standard_cnn", origin="res.pth")
     message = str(caught.value)
     assert message.startswith("res.pth: not weights of standard_cnn")
     assert "lacks dense.weight" in message
@@ -126,8 +121,8 @@ def test_missing_extra_and_misshapen_tensors_are_named(change, complaint, standa
         assign_state_dict(built("standard_cnn"), tensors, "standard_cnn")
 
 
-def test_weights_of_the_attention_network_are_not_those_of_its_twin(description):
-    tensors = recipe(description["state_dict"]["attention"])
+def test_weights_of_the_attention_network_are_not_those_of_its_twin(state_dicts):
+    tensors = recipe(state_dicts["attention"])
     with pytest.raises(UserError, match=r"has unknown attn1.op.weight.*has misshapen classify.weight"):
         assign_state_dict(built("standard_cnn"), tensors, "standard_cnn")
 

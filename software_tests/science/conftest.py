@@ -146,9 +146,9 @@ def saved(tmp_path, network):
 
 
 @pytest.fixture(scope="session")
-def golden(shared):
+def golden(golden_folder):
     """Golden attributions, made by other software in float64: dict of arrays."""
-    with numpy.load(shared / "attribution_parity.npz", allow_pickle=False) as stored:
+    with numpy.load(golden_folder / "attribution_parity.npz", allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
 
 

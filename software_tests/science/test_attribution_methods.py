@@ -21,12 +21,12 @@ OFF = {"float32": 1, "float64": 0}
 
 
 @pytest.fixture(scope="module")
-def golden(shared):
+def golden(golden_folder):
     """Arrays of attribution_parity.npz, and the network that they belong to."""
     import keras
     from keras import layers
 
-    with numpy.load(shared / "attribution_parity.npz") as file:
+    with numpy.load(golden_folder / "attribution_parity.npz") as file:
         arrays = dict(file)
     image = keras.Input((24, 24, 1), name="image")
     x = layers.ReLU(name="r1")(layers.Conv2D(8, 3, padding="same", name="c1")(image))
