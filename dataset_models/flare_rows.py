@@ -15,7 +15,7 @@ from tools import goes_class
 LONGEST = datetime.timedelta(hours=12)  # a moved peak or end further than this from the start is no roll-over
 NOWHERE = (math.nan, math.nan)
 
-MOVED = "put a peak or end before the start; it is of the next day"
+MOVED = "peak or end before the start, moved to the next day"
 _UNKNOWN = {"", "none", "nan", "nat", "null", "unk", "n/a", "-"}
 POSITION = re.compile(r"([NS])(\d{1,2})\s*([EW])(\d{1,3})", re.IGNORECASE)
 _LEAP_SECOND = re.compile(r"(\d:\d\d:)60\b")
@@ -135,7 +135,7 @@ class Row:
         # NOAA's list of 1986 to 2019 has 86 such rows; in 60 of them the peak is the midnight after, its way to have none.
         if peak and end and peak > end:
             self.notes.append(f"peak left unknown: {peak} is after the end, {end}")
-            self.remarks["put the peak after the end; it is left unknown"] = f"peak {peak}, end {end}"
+            self.remarks["peak after the end, left unknown"] = f"peak {peak}, end {end}"
             peak = None
         if region is not None:
             region = region_numbers.full_number(region, start)

@@ -411,7 +411,7 @@ def test_odd_classes_and_times_of_hek(shared, capsys):
     printed = capsys.readouterr().out
     assert f"2 rows: peak flux is a lower bound; the first is {path}:4: >X17" in printed
     assert f"1 row: peak flux is an estimate; the first is {path}:5: X28e" in printed
-    assert f"1 row: put the peak after the end; it is left unknown; the first is {path}:19: peak 2014-01-03 13:40:00" in printed
+    assert f"1 row: peak after the end, left unknown; the first is {path}:19: peak 2014-01-03 13:40:00" in printed
     assert f"{path}:19: peak left unknown: 2014-01-03 13:40:00 is after the end, 2014-01-03 13:12:00" in printed
 
 
