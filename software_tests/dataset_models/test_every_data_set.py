@@ -141,6 +141,7 @@ def test_battery(case):
     assert data.forecast(numpy.zeros((2, 1), "float32")).shape == (2,)
 
     if file is not None:
+        assert data.image_time(file) == validation[0]
         from_file = data.read_image(file)
         for name, array in data.inputs(validation[0]).items():
             numpy.testing.assert_allclose(from_file[name], array, rtol=1e-6)

@@ -174,3 +174,39 @@ def test_the_same_image_under_two_names_is_found(folder):
             data(folder).check_leaks()
     finally:
         late.write_bytes(kept)
+
+
+def test_the_history_of_a_new_image_is_that_of_the_lists_end_or_refused(folder, tmp_path):
+    path = next(folder.rglob("HMI.m2020.05.09_00.00.00.jpg"))
+    text = (folder / "flares.csv").read_text().splitlines()
+    (tmp_path / "flares.csv").write_text("\n".join(text[:-1]) + "\n")  # ends with the X1.5 of 2020-05-08 07:30
+    options = {"folder": str(folder), "flares": (str(tmp_path / "flares.csv"),), "image_size": 32, "history": True}
+    with pytest.raises(UserError, match=r"flares\.csv: the last flare is of 2020-05-08T07:30:00Z, 16\.5 h before .*05\.09_00"):
+        FullDiskMagnetograms(**options).read_image(path)
+    known = FullDiskMagnetograms(**options, history_age=17.0).read_image(path)["side_channel"]
+    stated = FullDiskMagnetograms(**options, flares_until="2020-05-09T00:00Z").read_image(path)["side_channel"]
+    x_flares = [flare_history.NAMES.index(f"X_flares_{hours}h") for hours in (1, 24)]
+    assert known[x_flares].tolist() == [1, 1], "just settled, when the list ended"
+    assert stated[x_flares].tolist() == [0, 1]
+    assert stated[-1] == 14.0  # hours since it was settled, 150 minutes after its start
+    with pytest.raises(UserError, match="--flares_until soon: expected a UTC time"):
+        FullDiskMagnetograms(**options, flares_until="soon").read_image(path)
+
+
+def test_a_picture_without_a_time_in_its_name_may_tell_it_in_its_header(folder, tmp_path):
+    sun = data(folder, history=True)
+    plain = tmp_path / "now.jpg"
+    plain.write_bytes(next(folder.rglob("HMI.m2020.05.09_00.00.00.jpg")).read_bytes())
+    assert sun.image_time(plain) is None
+    with pytest.raises(UserError, match=r"now\.jpg: neither its name nor its header tells the time"):
+        sun.read_image(plain)
+
+
+def test_a_frozen_feed_is_said_before_training(folder, tmp_path, capsys):
+    for path in sorted(folder.rglob("HMI.m2020.05.0*.jpg")):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    first = (tmp_path / "HMI.m2020.05.02_00.00.00.jpg").read_bytes()
+    (tmp_path / "HMI.m2020.05.02_03.00.00.jpg").write_bytes(first)
+    sun = FullDiskMagnetograms(folder=str(tmp_path), flares=(str(folder / "flares.csv"),), image_size=32)
+    sun.check_leaks()
+    assert capsys.readouterr().err.count("note: 2 images are identical (2020-05-02T00:00:00Z, 2020-05-02T03:00:00Z)") == 1

@@ -143,6 +143,10 @@ def test_a_file_outside_the_data_set_needs_what_the_network_needs():
         data.read_image("2014-01-01T06:06:00")
     with pytest.raises(UserError, match=r"a\.fits: the network also needs 'current flux' at 2019-01-01T00:00:00Z"):
         Ramp(side_channels=("current flux",)).read_image("2019-01-01T00:00:00")
+    with pytest.raises(
+        UserError, match=r"the X-ray flux before ends at 2014-01-0.*Z, .* h earlier; import newer files \(python"
+    ):
+        Ramp(side_channels=("current flux",)).read_image("2019-01-01T00:00:00")
 
 
 def test_pipeline_hands_out_the_samples():
