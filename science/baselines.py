@@ -4,11 +4,13 @@ import pathlib
 
 import numpy
 
+from science import solar_disk
 from tools.errors import UserError
 
 KINDS = ("zero", "quiet", "mean")
 HELP = "zero, quiet, mean, an image file or a time (default: %(default)s)"
 IMAGES = 48  # of the training split, for the mean and the quiet Sun
+_SCALED = "their disks scaled to the image's where both are known"
 
 
 def choose(kind, subject, sample):
@@ -18,7 +20,8 @@ def choose(kind, subject, sample):
     ----------
     kind : str
         ``"zero"``; ``"quiet"``: the median of each pixel over training images, a disk from which active regions, which
-        come and go, have vanished; ``"mean"``: their mean; or an image file, or the UTC time of a sample.
+        come and go, have vanished; ``"mean"``: their mean; or an image file, or the UTC time of a sample. The disks of
+        training images are those of `background`; an image file and a sample stay as they are.
     subject : science.explanation.Subject
     sample : science.explanation.Sample
         The sample that is explained.
@@ -54,16 +57,19 @@ def choose(kind, subject, sample):
 def words(kind):
     """A kind of baseline, as of `choose`, in words for passports: str."""
     made = {"quiet": "quiet: median", "mean": "mean"}.get(kind)
-    return f"{made} of up to {IMAGES} images of the training split" if made else kind
+    return f"{made} of up to {IMAGES} images of the training split, {_SCALED}" if made else kind
 
 
 def background_words(arrays):
     """A `background` in words: str."""
-    return f"{len(next(iter(arrays.values())))} evenly spaced images of the training split"
+    return f"{len(next(iter(arrays.values())))} evenly spaced images of the training split, {_SCALED}"
 
 
 def background(subject, sample, count):
-    """Evenly spaced samples of the training split.
+    """Evenly spaced samples of the training split, their disks scaled to that of the image.
+
+    The disk's apparent radius changes over the year by 3 %: unscaled, a ring at the limb would differ between image and
+    baseline, and be explained.
 
     Parameters
     ----------
@@ -75,15 +81,26 @@ def background(subject, sample, count):
     Returns
     -------
     dict of str to numpy.ndarray
-        float32 (count, ...) by model input name.
+        float32 (count, ...) by model input name. Unscaled where image or training image tell no disk, see
+        `science.solar_disk.find`.
     """
     from tqdm import tqdm
 
     data = subject.data
     times = data.require_samples("training")
     times = times[numpy.unique(numpy.linspace(0, len(times) - 1, min(count, len(times))).astype(int))]
-    rows = [data.inputs(time) for time in tqdm(times, desc="baseline", unit="image", disable=None, leave=False)]
-    return {name: numpy.stack([numpy.asarray(row[source], "float32") for row in rows]) for name, source in sample.names.items()}
+    current = data.image_inputs[0] if data.image_inputs else None
+    shown = next((array[0] for name, array in sample.inputs.items() if sample.names[name] == current), None)
+    onto = None if shown is None else solar_disk.find(sample.header, shown)
+    rows = []
+    for time in tqdm(times, desc="baseline", unit="image", disable=None, leave=False):
+        row = {source: numpy.asarray(values, "float32") for source, values in data.inputs(time).items()}
+        if onto is not None:
+            disk = solar_disk.find(data.header(time), row[current])
+            # Earlier images of a sample are a few hours older, in which the radius stays what it is.
+            row |= {source: solar_disk.moved(row[source], disk, onto) for source in data.image_inputs}
+        rows.append(row)
+    return {name: numpy.stack([row[source] for row in rows]) for name, source in sample.names.items()}
 
 
 def checked(baseline, inputs):

@@ -59,6 +59,8 @@ def explain(subject, sample, method, own, folder, flags):
     print(f"{attribution.method} of {words}: {checked['explains']}; {len(names)} files in {folder}")
     for name in passport.failed(checked):
         print(f"check failed: {name}")
+    if checked["not_applicable"]:
+        print(f"check not made: {passport.not_made(checked)}")
     for note in checked["notes"]:
         print(f"note: {note}")
     if sample.header is None:
@@ -174,6 +176,7 @@ def _history(subject, checked, channel, attribution):
         f"unit: output {explanation.unit_of(channel, attribution.derivative)}".strip(),
         f"network {subject.model_path.name}, output {checked['output']:.6g}: {checked['explains']}",
         f"checks failed: {', '.join(failed)}" if failed else "checks passed",
+        *([f"checks not made: {passport.not_made(checked)}"] if checked["not_applicable"] else ()),
         f"simulated: {checked['simulated']}",
     )
 

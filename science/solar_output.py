@@ -4,6 +4,9 @@ import numpy
 
 LIMB = 70.0  # degrees from the disk's centre; beyond it is near the limb
 REACH = 100.0  # arcsec around a known place that count as its own
+RING = 0.03  # of the radius, inside and outside of the limb; at least `_RING_PIXELS`
+SECTORS = 36  # of the ring, by position angle
+_RING_PIXELS = 1.5
 
 
 def geometry(header, shape):
@@ -74,6 +77,40 @@ def shares(values, header, places=()):
     for name, at_x, at_y in projected(header, places):
         found[name] = mass[numpy.hypot(x - at_x, y - at_y) <= REACH].sum() / total
     return {name: float(value) for name, value in found.items()}
+
+
+def limb_ring(values, header):
+    """How much of a map's absolute mass lies in an even ring at the limb.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (height, width) or (height, width, channel), row 0 north.
+    header : astropy.io.fits.Header
+
+    Returns
+    -------
+    share, even, disk : float
+        Share of the mass within `RING` of the limb; that share if every one of `SECTORS` sectors had what the middle one
+        has, so that active regions at the limb, which lie in some of them, do not count; and the share that an evenly
+        filled disk has there. NaN for a map that is 0, or an image without the whole limb.
+    """
+    mass = numpy.abs(numpy.asarray(values, "float64"))
+    mass = mass.sum(axis=-1) if mass.ndim == 3 else mass
+    x, y, radius = geometry(header, mass.shape)
+    distance = numpy.hypot(x, y) / radius
+    width = max(RING, _RING_PIXELS * abs(float(header["CDELT1"])) / radius)
+    ring = numpy.abs(distance - 1) <= width
+    # Few pixels make few sectors, of at least eight each.
+    sectors = int(numpy.clip(ring.sum() // 8, 4, SECTORS))
+    sector = ((numpy.arctan2(y, x) / (2 * numpy.pi) % 1) * sectors).astype(int).clip(0, sectors - 1)[ring]
+    count = numpy.bincount(sector, minlength=sectors)
+    total = mass.sum()
+    if not total > 0 or not count.all():
+        return (float("nan"),) * 3
+    in_sector = numpy.bincount(sector, weights=mass[ring], minlength=sectors)
+    even = numpy.median(in_sector / count) * count.sum()
+    return float(in_sector.sum() / total), float(even / total), float(2 * width - width**2)
 
 
 def projected(header, places):

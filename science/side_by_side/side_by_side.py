@@ -152,7 +152,8 @@ def main(arguments=None):
     print(f"{len(found)} methods in {folder / stem}.png")
     for name, (_, checked) in found.items():
         bad = passport.failed(checked)
-        print(f"  {name:24s} {'failed: ' + ', '.join(bad) if bad else 'all checks passed'}")
+        made = "all checks passed" if not checked["not_applicable"] else f"passed; {passport.not_made(checked)}"
+        print(f"  {name:24s} {'failed: ' + ', '.join(bad) if bad else made}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 
 from dataset_models.simulated.sun import image_header
-from science import baselines, explanation, explanation_script, methods, passport, solar_output
+from science import baselines, explanation, explanation_script, methods, passport, solar_disk, solar_output
 from science.activation_maximisation import activation_maximisation as maximisation
 from science.deconvolutional import deconvolutional
 from science.gradient_engine import engine_of
@@ -394,7 +394,7 @@ def test_passports_tell_the_baseline(saved, dataset, tmp_path):
     told = {name: checked["baseline"] for name, (_, checked) in found.items()}
     assert told["saliency"] is None
     assert told["occlusion"] == told["DeepLIFT"] == records["zero"]
-    assert told["Deep SHAP"]["words"] == "8 evenly spaced images of the training split"
+    assert told["Deep SHAP"]["words"].startswith("8 evenly spaced images of the training split, their disks scaled")
 
 
 def test_side_by_side_checks_first(saved, dataset, tmp_path, network, monkeypatch):
@@ -427,3 +427,96 @@ def test_deconvolution_has_no_target(saved, dataset, capsys):
     with pytest.raises(SystemExit):
         deconvolutional.main([str(saved(outputs=2)), *two_classes(dataset), "--target", "0"])
     assert "unrecognized arguments: --target 0" in capsys.readouterr().err
+
+
+# The disk
+
+
+def on_sky(saved, dataset, size=24, radius=None):
+    """A subject and a sample whose image has coordinates: of the simulated Sun, or with a disk of `radius` pixels."""
+    subject = explanation.load(saved(size=size), dataset, {"size": size})
+    header = image_header(size, numpy.datetime64("2026-03-01"))
+    if radius is not None:
+        header["RSUN_OBS"] = radius * header["CDELT1"]
+    return subject, dataclasses.replace(explanation.sample(subject, TIME), header=header)
+
+
+def checked_map(subject, sample, values):
+    def method(model, inputs):
+        return dataclasses.replace(saliency(model, inputs), maps={"image": values[None, ..., None].astype("float32")})
+
+    return passport.passport(subject, sample, method(subject.model, sample.inputs), method)
+
+
+def test_a_map_off_the_disk_or_in_a_ring_at_the_limb_fails(saved, dataset):
+    subject, sample = on_sky(saved, dataset, size=64)
+    x, y, radius = solar_output.geometry(sample.header, (64, 64))
+    distance = numpy.hypot(x, y) / radius
+    noise = numpy.random.default_rng(0).random((64, 64)) + 0.5
+    names = {"lies on the disk", "is no ring at the limb"}
+
+    def found(values):
+        return names & set(passport.failed(checked_map(subject, sample, values)))
+
+    assert found(noise * (distance < 1)) == set()
+    assert found(noise) == {"lies on the disk"}  # knows nothing of the disk, which has 48 % of the image
+    ring = numpy.abs(distance - 1) < 0.04
+    assert found(noise * (0.3 * (distance < 1) + 3 * ring)) == {"is no ring at the limb"}
+    region = numpy.hypot(x - 0.98 * radius, y) < 100  # at the limb, but one region
+    assert found(noise * (0.1 * (distance < 1) + 20 * region * (distance < 1))) == set()
+    assert checked_map(subject, sample, noise)["not_applicable"] == {}
+
+
+def test_without_coordinates_the_checks_of_the_disk_are_not_made_and_said_so(saved, dataset, tmp_path, capsys):
+    saliency_main([str(saved()), str(dataset), TIME, "--out", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "check not made: lies on the disk, is no ring at the limb: not applicable, the image has no coordinates" in said
+    (path,) = tmp_path.glob("*.json")
+    assert set(json.loads(path.read_text())["not_applicable"]) == {"lies on the disk", "is no ring at the limb"}
+    side_by_side.main([str(saved()), str(dataset), TIME, "--out", str(tmp_path), "--methods", "saliency"])
+    assert "all checks passed" not in capsys.readouterr().out
+
+
+def disk_of(size, radius, *, row=0.0, column=0.0):
+    """An image (size, size, 1) of a disk, 0.5 within, 0 outside, its edge pixels by area."""
+    y, x = numpy.mgrid[: 8 * size, : 8 * size] / 8 + 1 / 16 - 0.5 - (size - 1) / 2
+    inside = numpy.hypot(x - column, y - row) <= radius
+    return 0.5 * inside.reshape(size, 8, size, 8).mean(axis=(1, 3))[..., None].astype("float32")
+
+
+@pytest.mark.parametrize("radius", [18.3, 22.0, 25.4])
+def test_a_sharp_disk_is_measured(radius):
+    found = solar_disk.measured(disk_of(64, radius, row=1.5, column=-0.7))
+    assert found == pytest.approx((33.0, 30.8, radius), abs=0.15)
+    assert solar_disk.measured(numpy.zeros((64, 64, 1))) is None
+    y, x = numpy.mgrid[:64, :64] - 31.5
+    assert solar_disk.measured(numpy.exp(-((x**2 + y**2) / 400))[..., None]) is None  # fades, as the corona does
+    assert solar_disk.measured(disk_of(64, 40.0)) is None  # reaches beyond the image
+
+
+def test_a_header_and_the_image_agree_on_real_magnetograms(shared):
+    from dataset_models.SDO.HMI import magnetogram_images
+
+    for name in ("2026/02/01/HMI.m2026.02.01_00.00.00.jpg", "2026/03/30/HMI.m2026.03.30_21.00.00.jpg"):
+        seen = magnetogram_images.read(shared / "hmi_2026" / name, size=256)
+        stated = solar_disk.of_header(seen.header, (256, 256))
+        assert solar_disk.measured(seen.image) == pytest.approx(stated, abs=0.2)
+
+
+def both(size, radius):
+    return numpy.repeat(disk_of(size, radius), 2, axis=-1)
+
+
+def test_baselines_have_the_disk_of_the_image(saved, dataset, monkeypatch):
+    subject = explanation.load(saved(size=64), dataset, {"size": 64})
+    monkeypatch.setattr(type(subject.data), "inputs", lambda self, time: {"image": both(64, 25.4)})
+    sample = explanation.Sample({"image": both(64, 24.6)[None]}, {"image": "image"}, "x", None)
+    for kind in ("quiet", "mean"):
+        found = baselines.choose(kind, subject, sample)["image"][0]
+        assert solar_disk.measured(found).radius == pytest.approx(24.6, abs=0.1)
+        # What differs is a blurred edge: less than a third of what the unscaled ring has.
+        assert (
+            numpy.abs(found - sample.inputs["image"][0]).sum() < numpy.abs(both(64, 25.4) - sample.inputs["image"][0]).sum() / 3
+        )
+    same = explanation.Sample({"image": both(64, 25.4)[None]}, {"image": "image"}, "x", None)
+    numpy.testing.assert_array_equal(baselines.choose("quiet", subject, same)["image"], same.inputs["image"])
