@@ -215,6 +215,20 @@ def sample(subject, image):
     return Sample(inputs, names, label, header, time, simulated)
 
 
+def channel_place(data, name, default=0):
+    """Position of the channel called `name` in a data set's images, `default` without a name: int.
+
+    Raises
+    ------
+    UserError
+        The data set has no such channel.
+    """
+    names = [channel.name for channel in data.channels]
+    if name is not None and name not in names:
+        raise UserError(f"--channel {name}: the data set has {', '.join(names)}")
+    return default if name is None else names.index(name)
+
+
 def output_folder(subject, kind, out=None):
     """Where results of one kind go; nothing is made yet.
 

@@ -57,8 +57,8 @@ def explain(subject, sample, method, own, folder, flags):
     names = write(folder, subject, sample, attribution, checked)
     words = explanation.output_words(subject, checked["output"])
     print(f"{attribution.method} of {words}: {checked['explains']}; {len(names)} files in {folder}")
-    for name in passport.failed(checked):
-        print(f"check failed: {name}")
+    for words in passport.failures(checked):
+        print(f"check failed: the map {words}")
     if checked["not_applicable"]:
         print(f"check not made: {passport.not_made(checked)}")
     for note in checked["notes"]:
@@ -123,13 +123,13 @@ def write(folder, subject, sample, attribution, checked):
 
 
 def heading(subject, sample, checked, source, channel):
-    """Title of a map's figure: image, channel, what is explained, and the checks that failed."""
+    """Title of a map's figure: image, channel, what is explained, and what is wrong with the map."""
     words = channel.name if source == "image" else f"{channel.name} ({source.replace('_', ' ')})"
     lines = [figures.title(f"{sample.title}, {words}", simulated=sample.simulated)]
     lines.append(f"{checked['explains']}; {explanation.output_words(subject, checked['output'])}")
-    failed = passport.failed(checked)
-    if failed:
-        lines.append(f"CHECK FAILED: {', '.join(failed)}")
+    failures = passport.failures(checked)
+    if failures:
+        lines.append(f"CHECK FAILED: the map {', '.join(failures)}")
     return "\n".join(lines)
 
 
@@ -170,12 +170,12 @@ def draw(image, values, channel, header, places, title, attribution, path):
 
 
 def _history(subject, checked, channel, attribution):
-    failed = passport.failed(checked)
+    failures = passport.failures(checked)
     return (
         f"{checked['method']}, channel {channel.name}, tensor {checked['target_tensor']}",
         f"unit: output {explanation.unit_of(channel, attribution.derivative)}".strip(),
         f"network {subject.model_path.name}, output {checked['output']:.6g}: {checked['explains']}",
-        f"checks failed: {', '.join(failed)}" if failed else "checks passed",
+        f"checks failed: the map {', '.join(failures)}" if failures else "checks passed",
         *([f"checks not made: {passport.not_made(checked)}"] if checked["not_applicable"] else ()),
         f"simulated: {checked['simulated']}",
     )

@@ -9,6 +9,14 @@ from science import explanation, solar_disk, solar_output
 from science.attribution import COMPLETE
 
 ALIKE = 0.5  # rank correlation from which on a map is too much like one that knows nothing of the network
+FAILURES = {  # what a failed check means
+    "complete": "is incomplete",
+    "shows something": "shows nothing",
+    "depends on the weights": "does not depend on the weights",
+    "is no edge detector": "is like an edge detector's",
+    "lies on the disk": "lies mostly off the disk",
+    "is no ring at the limb": "is a ring at the limb",
+}
 SATURATED = 15.0  # logits beyond leave a probability without digits
 ON_DISK = 0.5  # share of a map's mass that the disk has at least
 EVEN_RING = 1.7  # times what an evenly filled disk has in a ring at the limb, as of `check_disk`
@@ -149,6 +157,11 @@ def check_disk(sample, shown, data):
 def failed(passport):
     """Names of the checks that a map failed: list of str."""
     return [name for name, good in passport["checks"].items() if not good]
+
+
+def failures(passport):
+    """What is wrong with a map, in words that cannot be read as praise: list of str, a check that failed each."""
+    return [FAILURES[name] for name in failed(passport)]
 
 
 def not_made(passport):

@@ -1,9 +1,9 @@
 """Activation maximisation: the image that a network would like best to forecast a flare from.
 
-    python science/activation_maximisation/activation_maximisation.py MODEL.hdf5 DATASET.py [--steps 200] [--out FOLDER]
+    python science/activation_maximisation/activation_maximisation.py MODEL.hdf5 DATASET.py [IMAGE] [--steps 200] [--out FOLDER]
 
-The image is made by ascending the gradient of the logit from noise, by tf-keras-vis, within the range of each channel
-and in logarithmic ones by decades; it is no image of the Sun.
+The image is made by ascending the gradient of the logit from noise, or from IMAGE, by tf-keras-vis, within the range
+of each channel and in logarithmic ones by decades; it is no image of the Sun.
 """
 
 import numpy
@@ -14,10 +14,11 @@ from tools.errors import UserError
 
 RATE = 0.1  # of Adam, in units of the sigmoid that keeps values in their range
 SPREAD = 0.3  # of the noise at the start, in the same units, around the middle of the range
+EDGE = 0.02  # share of the range at whose ends an image starts at most: at the very ends nothing moves
 IMAGES = 16  # of the training split, for the range
 
 
-def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0, logarithmic=False, seed=0):
+def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0, logarithmic=False, seed=0, start=None):
     """An image with a high output.
 
     Parameters
@@ -33,6 +34,8 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
         Channels that climb by their logarithm; in these no value is below 0.
     seed : int
         Of the noise that it starts from.
+    start : array_like (height, width, channel), optional
+        Image to start from instead; what lies beyond the range begins just inside it.
 
     Returns
     -------
@@ -71,7 +74,10 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
     free = keras.Input(shape)
     within = _within(low, high, logarithmic)
     single = keras.Model([free], logits_of(engine.model([within(free)])))
-    start = numpy.random.default_rng(seed).normal(0, SPREAD, (1, *shape)).astype("float32")
+    if start is None:
+        start = numpy.random.default_rng(seed).normal(0, SPREAD, (1, *shape)).astype("float32")
+    else:
+        start = _free(start, low, high, logarithmic)[None]
     found = ActivationMaximization(single, clone=False)(
         lambda output: output[:, engine.target],
         seed_input=start,
@@ -92,9 +98,7 @@ def _within(low, high, logarithmic):
     """A layer that maps any number into the range of its channel, evenly or by decades."""
     import keras
 
-    low, high, logarithmic = numpy.broadcast_arrays(low, high, logarithmic)
-    low, high = (numpy.where(logarithmic, numpy.log10(1 + numpy.maximum(ends, 0)), ends) for ends in (low, high))
-    start, width = low.astype("float32"), (high - low).astype("float32")
+    start, width, logarithmic = _scale(low, high, logarithmic)
 
     class Within(keras.layers.Layer):
         def call(self, values):
@@ -103,6 +107,22 @@ def _within(low, high, logarithmic):
             return keras.ops.where(logarithmic, decades, values)
 
     return Within()
+
+
+def _scale(low, high, logarithmic):
+    """Start and width of each channel's range, in decades of 1 + x where it is logarithmic, and which channels are so."""
+    low, high, logarithmic = numpy.broadcast_arrays(low, high, logarithmic)
+    low, high = (numpy.where(logarithmic, numpy.log10(1 + numpy.maximum(ends, 0)), ends) for ends in (low, high))
+    return low.astype("float32"), (high - low).astype("float32"), logarithmic
+
+
+def _free(image, low, high, logarithmic):
+    """The numbers that `_within` maps to an image: float32 (height, width, channel)."""
+    start, width, logarithmic = _scale(low, high, logarithmic)
+    image = numpy.asarray(image, "float64")
+    values = numpy.where(logarithmic, numpy.log10(1 + numpy.maximum(image, 0)), image)
+    share = numpy.clip((values - start) / numpy.where(width > 0, width, 1), EDGE, 1 - EDGE)
+    return numpy.log(share / (1 - share)).astype("float32")
 
 
 def ranges(data):
@@ -130,12 +150,16 @@ def main(arguments=None):
     """Make an image for one network."""
 
     def add(parser):
+        parser.add_argument(
+            "image", metavar="IMAGE", nargs="?", help="climb from this image, as of the other methods, not noise"
+        )
         parser.add_argument("--target", type=int, help="which output (default: the event, or the only one)")
+        parser.add_argument("--batch", type=int, default=16, help="as of the other methods; here one image is made at a time")
         parser.add_argument("--steps", type=int, default=200, help="of gradient ascent (default: %(default)s)")
         parser.add_argument("--seed", type=int, default=0, help="of the noise at the start (default: %(default)s)")
 
     flags, given = explanation.parse(arguments, __doc__, add=add, image=False)
-    for name, least in (("steps", 1), ("seed", 0)):
+    for name, least in (("steps", 1), ("seed", 0), ("batch", 1)):
         if getattr(flags, name) < least:
             raise UserError(f"--{name} {getattr(flags, name)}: must be at least {least}")
     subject = explanation.load(flags.model, flags.dataset, given)
@@ -143,6 +167,10 @@ def main(arguments=None):
     from science.gradient_engine import engine_of
 
     data, target = subject.data, engine_of(subject.model, target=flags.target).target
+    start = None
+    if flags.image:
+        sample = explanation.sample(subject, flags.image)
+        start = next(iter(sample.inputs.values()))[0]
     low, high = ranges(data)
     image, before, after = activation_maximisation(
         subject.model,
@@ -152,12 +180,15 @@ def main(arguments=None):
         high=high,
         logarithmic=[channel.logarithmic for channel in data.channels],
         seed=flags.seed,
+        start=start,
     )
+    origin = "of noise" if start is None else f"of {sample.label}"
     words = explanation.target_words(subject, target)
-    climb = f"output {after:.3g}, of noise {before:.3g}"
+    climb = f"output {after:.3g}, {origin} {before:.3g}"
     if not after > before:
         climb += "\nDID NOT CLIMB: shows nothing that the network likes"
-    stem = explanation.safe_name("activation_maximisation", explanation.target_stem(subject, target))
+    of_image = [] if start is None else [sample.label]
+    stem = explanation.safe_name(*of_image, "activation_maximisation", explanation.target_stem(subject, target))
     with explanation.results(folder) as unfinished:
         for index, channel in enumerate(data.channels):
             path = unfinished / f"{explanation.safe_name(stem, channel.name)}.png"
@@ -169,7 +200,7 @@ def main(arguments=None):
             output=numpy.float64(after),
             start=numpy.float64(before),
         )
-    print(f"{words}: output {before:.3g} of noise, {after:.3g} of the image made in {flags.steps} steps; in {folder}")
+    print(f"{words}: output {before:.3g} {origin}, {after:.3g} of the image made in {flags.steps} steps; in {folder}")
     if not after > before:
         print("note: the output did not climb; the image shows nothing that the network likes")
 

@@ -86,7 +86,8 @@ def collect(subject, *, splits=SPLITS, layer=None, channel=None, batch_size=16):
     count = sum(map(len, times.values()))
     if count < LEAST:
         raise UserError(f"{data.title}: {count} samples in {', '.join(splits)}; an embedding needs at least {LEAST}")
-    painter = projector.Painter(*_thumbnail_channel(data, channel), size=projector.thumbnail_size(count))
+    place = explanation.channel_place(data, channel)
+    painter = projector.Painter(data.channels[place], place, size=projector.thumbnail_size(count))
     engine = GradientEngine(subject.model, target=0)
     taken, which = (engine.layer(layer), "output") if layer else (engine.feature_layer(), "input")
     names = explanation.model_inputs(subject)
@@ -242,7 +243,7 @@ def labels(subject, activations, outcome=None):
 
 
 def write(folder, subject, activations, positions, *, outcome=None, strips=(), neighbours=6):
-    """Write projector files, arrays and pictures.
+    """Write projector files, arrays and pictures; those of a map in space are called embedding_3d beside those of a flat one.
 
     Parameters
     ----------
@@ -259,24 +260,25 @@ def write(folder, subject, activations, positions, *, outcome=None, strips=(), n
         How many of them.
     """
     rows = labels(subject, activations, outcome)
+    stem, name = ("embedding_3d", "t-SNE-3d") if positions.shape[1] == 3 else ("embedding", "t-SNE")
     with explanation.results(folder) as unfinished, figures.style():
         projector.write(
             unfinished,
-            {f"activations ({activations.layer})": activations.vectors, "t-SNE": positions},
+            {f"activations ({activations.layer})": activations.vectors, name: positions},
             rows,
             activations.thumbnails,
         )
-        _draw(activations, positions, subject.data, unfinished / "embedding.png")
+        _draw(activations, positions, subject.data, unfinished / f"{stem}.png")
         if "group" in rows:
-            _draw_groups(rows["group"], "class", activations, positions, subject.data, unfinished / "embedding_class.png")
+            _draw_groups(rows["group"], "class", activations, positions, subject.data, unfinished / f"{stem}_class.png")
         if outcome is not None:
-            _draw_groups(outcome, "outcome", activations, positions, subject.data, unfinished / "embedding_outcome.png")
-        _draw_dates(activations, positions, subject.data, unfinished / "embedding_date.png")
+            _draw_groups(outcome, "outcome", activations, positions, subject.data, unfinished / f"{stem}_outcome.png")
+        _draw_dates(activations, positions, subject.data, unfinished / f"{stem}_date.png")
         for index in strips:
             stamp = explanation.safe_name(f"{activations.times[index]}".replace(":", ""))
             _draw_strip(activations, subject.data, index, neighbours, unfinished / f"nearest_{stamp}.png")
         numpy.savez_compressed(
-            unfinished / "embedding.npz",
+            unfinished / f"{stem}.npz",
             times=activations.times,
             splits=activations.splits,
             vectors=activations.vectors,
@@ -402,14 +404,6 @@ def _is_flux(data, truths):
 def _flat(value):
     """(n, ...) -> (n, units), feature maps averaged over their pixels."""
     return value if value.ndim == 2 else value.reshape(len(value), -1, value.shape[-1]).mean(axis=1)
-
-
-def _thumbnail_channel(data, name):
-    names = [channel.name for channel in data.channels]
-    if name is not None and name not in names:
-        raise UserError(f"--channel {name}: the data set has {', '.join(names)}")
-    index = names.index(name) if name is not None else 0
-    return data.channels[index], index
 
 
 def _utc(text):

@@ -2,8 +2,8 @@
 
     python science/side_by_side/side_by_side.py MODEL.hdf5 DATASET.py IMAGE [--baseline quiet] [--methods NAME ...]
 
-Methods that do not apply to the network are named with the reason. Also writes the maps as .npz and all passports as
-.json.
+The image and its maps are drawn in one channel, the last unless --channel says which; the files hold all of them. Methods
+that do not apply to the network are named with the reason. Also writes the maps as .npz and all passports as .json.
 """
 
 from science import baselines, explanation, methods, passport, solar_output
@@ -54,8 +54,8 @@ def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch
     return found
 
 
-def draw(path, subject, sample, found):
-    """Draw the image and all maps over it; a map's title names the checks that it failed.
+def draw(path, subject, sample, found, *, channel=None):
+    """Draw the image and all maps over it; a map's title says what its failed checks mean.
 
     Parameters
     ----------
@@ -64,11 +64,14 @@ def draw(path, subject, sample, found):
     sample : science.explanation.Sample
     found : dict
         Of `side_by_side`.
+    channel : str, optional
+        Which is drawn; the last by default.
     """
     data = subject.data
+    place = explanation.channel_place(data, channel, default=-1)
     name = next(name for name, source in sample.names.items() if source == data.image_inputs[0])
     image, header = sample.inputs[name][0], sample.header
-    channel = data.channels[-1]
+    channel = data.channels[place]
     extent = figures.extent_of(header, image.shape[:2])
     places = data.places(sample.time) if sample.time is not None else ()
     look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "extent": extent}
@@ -79,15 +82,15 @@ def draw(path, subject, sample, found):
         )
         figure.get_layout_engine().set(h_pad=0.08)
         panels = list(axes.flat)
-        figures.show_image(panels[0], image[..., -1], bar=False, **look)
+        figures.show_image(panels[0], image[..., place], bar=False, **look)
         panels[0].set_title(f"image, {channel.name}", fontsize=11)
         for panel, (method, (attribution, checked)) in zip(panels[1:], found.items(), strict=False):
             values = attribution.maps[name][0]
-            values = values[..., -1] if values.shape[-1] == image.shape[-1] else values[..., 0]
-            figures.show_overlay(panel, image[..., -1], values, **look)
+            values = values[..., place] if values.shape[-1] == image.shape[-1] else values[..., 0]
+            figures.show_overlay(panel, image[..., place], values, **look)
             share = checked.get("shares", {}).get("on disk")
             words = f"{method}\n" + (f"{100 * share:.0f} % on disk" if share is not None else "")
-            bad = passport.failed(checked)
+            bad = passport.failures(checked)
             words += "".join(f"\nfailed: {check}" for check in bad)
             panel.set_title(words, fontsize=10, color="#B03A00" if bad else "black")
         for panel in panels:
@@ -114,6 +117,7 @@ def main(arguments=None):
     def add(parser):
         parser.add_argument("--baseline", default="quiet", help=baselines.HELP)
         parser.add_argument("--batch", type=int, default=16, help="samples at once (default: %(default)s)")
+        parser.add_argument("--channel", metavar="NAME", help="channel that is drawn (default: the last)")
         parser.add_argument("--methods", nargs="+", metavar="NAME", help="only these (default: all that apply)")
 
     flags, given = explanation.parse(arguments, __doc__, add=add)
@@ -123,6 +127,7 @@ def main(arguments=None):
     if flags.batch < 1:
         raise UserError(f"--batch {flags.batch}: must be at least 1")
     subject = explanation.load(flags.model, flags.dataset, given)
+    explanation.channel_place(subject.data, flags.channel)  # before the minutes that the maps take
     sample = explanation.sample(subject, flags.image)
     folder = explanation.output_folder(subject, "maps", flags.out)
     from science.gradient_engine import engine_of
@@ -143,15 +148,16 @@ def main(arguments=None):
         if sample.header is not None:
             checked["shares"] = solar_output.shares(attribution.maps[image][0], sample.header, places)
     stem = explanation.safe_name(sample.label, "side_by_side", explanation.target_stem(subject, engine.target))
+    drawn = explanation.safe_name(stem, flags.channel) if flags.channel else stem
     with explanation.results(folder) as unfinished:
-        draw(unfinished / f"{stem}.png", subject, sample, found)
+        draw(unfinished / f"{drawn}.png", subject, sample, found, channel=flags.channel)
         arrays = {explanation.safe_name(name): attribution.maps[image][0] for name, (attribution, _) in found.items()}
         explanation.write_arrays(unfinished / f"{stem}.npz", simulated=sample.simulated, **arrays)
         passports = {name: checked for name, (_, checked) in found.items()}
         (unfinished / f"{stem}.json").write_text(passport.text(passports), encoding="utf-8")
-    print(f"{len(found)} methods in {folder / stem}.png")
+    print(f"{len(found)} methods in {folder / drawn}.png")
     for name, (_, checked) in found.items():
-        bad = passport.failed(checked)
+        bad = passport.failures(checked)
         made = "all checks passed" if not checked["not_applicable"] else f"passed; {passport.not_made(checked)}"
         print(f"  {name:24s} {'failed: ' + ', '.join(bad) if bad else made}")
 

@@ -222,11 +222,13 @@ def test_pictures_by_class_outcome_date_and_neighbours(saved, dataset, tmp_path,
     out = tmp_path / "out"
     tsne.main([str(saved()), str(dataset), "--out", str(out), "--dimensions", dimensions, "--nearest", "2026-02-01T03:10:00Z"])
     names = {path.name for path in out.glob("*.png")}
+    stem = {"2": "embedding", "3": "embedding_3d"}[dimensions]  # so that neither map replaces the other
+    assert (out / f"{stem}.npz").is_file()
     assert names == {
-        "embedding.png",
-        "embedding_class.png",
-        "embedding_date.png",
-        "embedding_outcome.png",
+        f"{stem}.png",
+        f"{stem}_class.png",
+        f"{stem}_date.png",
+        f"{stem}_outcome.png",
         "nearest_2026-02-01T030000.png",
         "sprite.png",
     }

@@ -48,6 +48,7 @@ def test_a_map_of_the_image_alone_fails_both_checks(saved, dataset):
 
     found = passport.passport(subject, sample, of_edges(subject.model, sample.inputs), of_edges)
     assert passport.failed(found) == ["depends on the weights", "is no edge detector"]
+    assert passport.failures(found) == ["does not depend on the weights", "is like an edge detector's"]
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0])
@@ -160,6 +161,27 @@ def test_all_methods_in_one_figure(saved, dataset, tmp_path, capsys):
         side_by_side.main([str(saved()), str(dataset), TIME, "--methods", "nonsense"])
 
 
+def test_side_by_side_draws_the_channel_asked_for(saved, dataset, tmp_path):
+    """Pictures of the two channels differ; that of the last one is the default; the maps are the same in all."""
+    from PIL import Image
+
+    model, pictures, maps = saved(), {}, []
+    for channel in (None, "171", "magnetogram"):
+        out = tmp_path / str(channel)
+        flags = [] if channel is None else ["--channel", channel]
+        side_by_side.main([str(model), str(dataset), TIME, "--out", str(out), "--methods", "saliency", *flags])
+        (figure,) = out.glob("*.png")
+        assert channel is None or channel in figure.name
+        pictures[channel] = numpy.asarray(Image.open(figure))
+        with numpy.load(next(out.glob("*.npz"))) as arrays:
+            maps.append(arrays["saliency"])
+    numpy.testing.assert_array_equal(pictures["magnetogram"], pictures[None])
+    assert not numpy.array_equal(pictures["171"], pictures["magnetogram"])
+    numpy.testing.assert_array_equal(maps[0], maps[1])
+    with pytest.raises(UserError, match="--channel 1700: the data set has 171, magnetogram"):
+        side_by_side.main([str(model), str(dataset), TIME, "--out", str(tmp_path / "none"), "--channel", "1700"])
+
+
 def test_methods_that_do_not_apply_are_named(saved, dataset, tmp_path, capsys):
     with pytest.raises(UserError, match="none of them applies"):
         side_by_side.main([str(saved()), str(dataset), TIME, "--out", str(tmp_path), "--methods", "attention 1"])
@@ -266,6 +288,23 @@ def test_activation_maximisation_climbs(saved, dataset, tmp_path, capsys):
     for wrong in ({"steps": 0}, {"seed": -1}):
         with pytest.raises(UserError, match=f"--{next(iter(wrong))} "):
             maximisation.activation_maximisation(subject.model, **wrong)
+
+
+def test_activation_maximisation_takes_the_arguments_of_the_other_methods(saved, dataset, tmp_path, capsys):
+    """From an image given as for them, and by the flags that READMEs name for all."""
+    subject = explanation.load(model := saved(), dataset)
+    sample = explanation.sample(subject, TIME)
+    maximisation.main([str(model), str(dataset), TIME, "--target", "0", "--batch", "4", "--out", str(tmp_path), "--steps", "1"])
+    assert f"of {sample.label}" in capsys.readouterr().out
+    (file,) = tmp_path.glob(f"{sample.label}*activation_maximisation*.npz")
+    low, high = maximisation.ranges(subject.data)
+    given = sample.inputs["image"][0]
+    with numpy.load(file) as arrays:
+        made = arrays["image"]
+    assert numpy.corrcoef(made.ravel(), given.ravel())[0, 1] > 0.9  # one step away from it
+    keywords = {"low": low, "high": high, "logarithmic": [channel.logarithmic for channel in subject.data.channels]}
+    _, before, after = maximisation.activation_maximisation(subject.model, steps=30, start=given, **keywords)
+    assert after > before
 
 
 def test_activation_maximisation_climbs_by_decades_to_the_ends_of_each_channel():
