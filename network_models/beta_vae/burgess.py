@@ -3,6 +3,7 @@
 import dataclasses
 
 from tools.errors import UserError
+from tools.options import option
 
 from .vae_options import VAEOptions, assemble, only_input
 
@@ -13,7 +14,9 @@ UNITS = 256
 
 @dataclasses.dataclass(kw_only=True)
 class Options(VAEOptions):
-    """As published: 10 latents, no dropout."""
+    """As published: 10 latents, no dropout. The annealing is ours: without it the latents collapse for the first 300 steps."""
+
+    annealing_steps: int = option(500, "training steps in which the weight of the divergence grows from 0", least=0)
 
 
 def build(input_shapes, options, *, seed=0):

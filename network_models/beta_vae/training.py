@@ -11,6 +11,7 @@ from tools import atomic_files, figures
 from tools.errors import UserError
 
 from .unit_images import UnitImages
+from .vae_options import ACTIVE
 
 
 class Reconstruction(Objective):
@@ -144,7 +145,7 @@ def scores_of(model, images, path, *, split="validation", batch_size=16):
     -------
     dict of str to float
         Means over samples of reconstruction_error, mean_squared_error and kl, the lower bound of the log-likelihood
-        (elbo, nats), and active_latents: how many latents have a divergence above 0.01 nats.
+        (elbo, nats), and active_latents: how many latents have a divergence above `vae_options.ACTIVE`.
     """
     from tqdm import tqdm
 
@@ -167,7 +168,7 @@ def scores_of(model, images, path, *, split="validation", batch_size=16):
         writer.writerow(["time", "reconstruction_error", "mean_squared_error", "kl"])
         writer.writerows([f"{time}Z", *(f"{value:.9g}" for value in row)] for time, row in zip(times, rows, strict=True))
     means = numpy.array(rows, "float64").mean(axis=0)
-    active = int((numpy.concatenate(latent).mean(axis=0) > 0.01).sum())
+    active = int((numpy.concatenate(latent).mean(axis=0) > ACTIVE).sum())
     names = ("reconstruction_error", "mean_squared_error", "kl")
     scores = dict(zip(names, map(float, means), strict=True))
     return scores | {"elbo": float(-means[0] - means[2]), "active_latents": active}

@@ -6,12 +6,11 @@ import pathlib
 import numpy
 
 from dataset_models.solar_data import SPLITS, load_solar_data
+from network_models.beta_vae.vae_options import ACTIVE  # noqa: F401 - for the scripts beside this file
 from network_models.run_folder import run_folder_of
 from science import explanation
 from tools import options
 from tools.errors import UserError
-
-ACTIVE = 0.01  # nats of divergence from which on a latent says something
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataset_models import digits
 from dataset_models.digits import Digits
 from dataset_models.simulated.sun import SimulatedSun
 from network_models import variational
-from network_models.beta_vae import burgess, full_disk, pictures, sequence, train, training
+from network_models.beta_vae import burgess, full_disk, pictures, sequence, train, training, vae_options
 from network_models.beta_vae.unit_images import UnitImages
 from network_models.pytorch_weights import import_state_dict
 from network_models.trained_network import save_network
@@ -484,3 +484,28 @@ def test_another_network_is_no_beta_vae(tmp_path):
     save_network(model, tmp_path / "network.hdf5")
     with pytest.raises(UserError, match="is no beta-VAE"):
         training.load(tmp_path / "network.hdf5")
+
+
+def test_what_is_an_active_latent_separates_those_of_the_published_training(shared):
+    """Its log has the divergence of each latent: eight in use, two that no epoch from the tenth on wakes."""
+    kl = {}
+    for line in (shared / "burgess_latent_kl_loss_beta4.txt").read_text().splitlines():
+        epoch, _, name, value = line.split(",", 3)
+        if name.startswith("kl_loss_") and int(epoch) >= 10:
+            kl.setdefault((int(epoch), name), []).append(float(value))
+    means = {key: numpy.mean(values) for key, values in kl.items()}
+    for epoch in range(10, 21):
+        active = {name for (number, name), value in means.items() if number == epoch and value > vae_options.ACTIVE}
+        assert {f"kl_loss_{latent}" for latent in range(10)} - active == {"kl_loss_0", "kl_loss_3"}
+    assert max(value for (_, name), value in means.items() if name in ("kl_loss_0", "kl_loss_3")) < vae_options.ACTIVE / 10
+
+
+@pytest.mark.slow
+def test_the_first_command_of_the_readme_shows_digits(tmp_path):
+    """What is drawn belongs to the digit given, not to the mean of all: most of its pixels' variance is explained."""
+    result = train.main(["--beta", "4", "--out", str(tmp_path)])
+    assert result.scores["reconstruction_error"] < 385  # 447 with the published rate and batch in as many epochs
+    assert 3 <= result.scores["active_latents"] <= 9
+    images = UnitImages(digits.Digits())
+    shown = numpy.stack([images.image(time) for time in images.times("validation")])
+    assert result.scores["mean_squared_error"] < 0.35 * ((shown - shown.mean(axis=0)) ** 2).mean()
