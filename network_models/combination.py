@@ -318,7 +318,9 @@ def named(texts, *, target=True, **labels):
         raise UserError("two forecasts have one name; name them differently")
     shared, left_out = forecast_files.common(found)
     notes += [
-        f"{one.name}: {count} hours left out that the others lack" for one, count in zip(shared, left_out, strict=True) if count
+        f"{one.name}: {count} forecasts left out for times that the others lack"
+        for one, count in zip(shared, left_out, strict=True)
+        if count
     ]
     print("\n".join(notes), end="\n" if notes else "")
     event, images = (next((v for v in (getattr(one, n) for one in shared) if v is not None), None) for n in ("event", "files"))
@@ -424,7 +426,7 @@ def _apply(chosen, forecasts, events, asked):
         print(f"note: {late} of them are later than the flare lists, whose history is taken as of {asked.max()}Z")
     if not use.all():
         raise Stopped(
-            f"{(~use).sum()} of {len(first)} hours left out, the first {first.times[~use][0]}Z: the flare lists begin less than"
+            f"{(~use).sum()} of {len(first)} forecasts left out, the first {first.times[~use][0]}Z: the flare lists begin less than"
             f" 72 h before, or end more than --history_age {chosen.history_age:g} h before; give lists that cover them",
             4,
         )

@@ -191,7 +191,7 @@ def labelled(one, events, *, window=flare_labels.DAY, threshold="M1.0", until=No
             f"{one.name}: the flare lists ({first}Z to {last}Z) cover no window of it ({one.times[0]}Z to {one.times[-1]}Z);"
             " give lists of its dates, or --flares_until TIME if they are complete until then"
         )
-    left_out = f"{one.name}: {(~inside).sum()} hours left out whose windows the flare lists do not cover"
+    left_out = f"{one.name}: {(~inside).sum()} forecasts left out whose windows the flare lists do not cover"
     kept = one.where(inside)
     event = flare_labels.FlareIndex(events).label(kept.times, window=window, threshold=threshold)
     return dataclasses.replace(kept, event=event), None if inside.all() else left_out

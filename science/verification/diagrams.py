@@ -40,7 +40,7 @@ def reliability(path, one, *, title=None, bootstrap=None):
         )
         axes.legend(loc="upper left", fontsize=10)
         below.bar((numpy.arange(BINS) + 0.5) / BINS, found["count"], 0.9 / BINS, color="0.45")
-        below.set(xlabel="forecast probability", ylabel="hours", yscale="log")
+        below.set(xlabel="forecast probability", ylabel="forecasts", yscale="log")
         empty = int((~used).sum())
         if empty:
             below.set_title(f"{empty} of {BINS} bins without forecasts left out above", fontsize=9)

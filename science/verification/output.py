@@ -110,7 +110,7 @@ def table(found, settings):
     first = next(iter(found.forecasts.values()))
     width = max(len(name) for name in found.scored) + 2
     lines = [
-        f"{len(first)} hours, {first.times[0]} to {first.times[-1]}, {int(first.event.sum())} with an event"
+        f"{len(first)} forecasts, {first.times[0]} to {first.times[-1]}, {int(first.event.sum())} with an event"
         f" ({100 * first.event.mean():.1f} %); {100 * settings.level:g} % intervals, blocks of {settings.block_days:g} days",
         "forecast".ljust(width) + "".join(f"{name:>{CELL}}" for name in LABELS.values()) + "     HSS    bias",
     ]
@@ -129,8 +129,8 @@ def table(found, settings):
     lines += _all_scores(found, width)
     for part, scored in found.subsets.items():
         first = next(iter(scored.values())).value
-        hours, events = (sum(first[cell] for cell in cells) for cells in (TABLE, ("hits", "misses")))
-        lines.append(f"{part}: {hours:.0f} hours, {events:.0f} with an event")
+        count, events = (sum(first[cell] for cell in cells) for cells in (TABLE, ("hits", "misses")))
+        lines.append(f"{part}: {count:.0f} forecasts, {events:.0f} with an event")
         for name, one in scored.items():
             cells = [_cell(one, kind, settings.level) for kind in LABELS]
             lines.append(name.ljust(width) + "".join(f"{cell:>{CELL}}" for cell in cells))

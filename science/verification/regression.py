@@ -189,13 +189,19 @@ def _verified(name, times, forecast, truth, prior, settings, simulated):
     for letter, least in zip("CMX", BOUNDS, strict=True):
         event = truth[half:] >= least
         if not half or not event.any() or event.all():
-            silent.append(f"{name}: class {letter}: {'all' if event.all() else 'none'} of the later half reach it; undefined")
+            silent.append(
+                f"{name}: class {letter}: {'all' if event.all() else 'none'} of the later {len(event)} reach it; undefined"
+            )
             continue
         forecasts = [
             _as_classes(f"{who} {letter}1.0", values, truth, times, half, least, simulated)
             for who, values in ((name, forecast), ("persistence", prior))
         ]
         classes[letter] = report.verify(forecasts, None, settings)
+        classes[letter].notes.append(
+            f"these are the later {len(times) - half} of {len(times)} forecasts; the {half} before give bias and spread of the"
+            " errors, which make probabilities of fluxes"
+        )
     return found, classes, silent
 
 
@@ -230,7 +236,7 @@ def _print(name, found, count):
         print(f"  {kind:18s} {found[kind]:7.3f}{text}" if math.isfinite(found[kind]) else f"  {kind:18s} undefined")
     for letter, row in found["classes"].items():
         if row["hours"]:
-            print(f"  true class {letter:7s} {row['hours']:6d} hours: rmse {row['rmse']:.3f}, bias {row['bias']:+.3f}")
+            print(f"  true class {letter:7s} {row['hours']:6d} forecasts: rmse {row['rmse']:.3f}, bias {row['bias']:+.3f}")
 
 
 def _plain(found):

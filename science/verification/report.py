@@ -5,7 +5,7 @@ import dataclasses
 import numpy
 
 from dataset_models import flare_history, leak_check
-from dataset_models.flare_labels import DAY, FlareIndex
+from dataset_models.flare_labels import DAY, FlareIndex, covered
 from network_models import forecast_files, reference_forecasts
 from network_models.forecast_files import Forecasts
 from science.verification import activity
@@ -140,7 +140,8 @@ def verify(forecasts, events=None, settings=None, *, training=None):
     Parameters
     ----------
     forecasts : sequence of Forecasts
-        Only the hours that all share are compared. Those without outcomes get them from the flares.
+        Only the hours that all share are compared. Those without outcomes take the outcomes of those that have them, so that
+        all are scored on the same; where none has them, they come from the flares.
     events : pandas.DataFrame, optional
         Flares of `dataset_models.flare_catalogue`. With them baselines are built.
     settings : Settings, optional
@@ -158,14 +159,14 @@ def verify(forecasts, events=None, settings=None, *, training=None):
     """
     settings = settings or Settings()
     notes = []
-    keywords = {"window": settings.window, "threshold": settings.event, "until": settings.flares_until}
-    found = [forecast_files.labelled(one, events, **keywords) for one in forecasts]
+    published = next((one for one in forecasts if one.event is not None), None)
+    found = [_labelled(one, events, settings, published) for one in forecasts]
     forecasts = [one for one, _ in found]
     notes += [note for _, note in found if note]
     shared, left_out = forecast_files.common(forecasts)
     for one, count in zip(shared, left_out, strict=True):
         if count:
-            notes.append(f"{one.name}: {count} hours left out that the others lack")
+            notes.append(f"{one.name}: {count} forecasts left out for times that the others lack")
     if shared[0].simulated:
         notes.append("the forecasts are of simulated data, not of observations")
     times, event = shared[0].times, shared[0].event
@@ -185,8 +186,8 @@ def verify(forecasts, events=None, settings=None, *, training=None):
         raise UserError("--flares: the lists do not reach back far enough for any of the hours to score; give lists that do")
     if (scored_hours & ~use).any():
         notes.append(
-            f"{(scored_hours & ~use).sum()} hours left out for which the flare lists do not reach back far enough, or end more"
-            f" than {settings.history_age:g} h before (--history_age)"
+            f"{(scored_hours & ~use).sum()} forecasts left out for which the flare lists do not reach back far enough, or end"
+            f" more than {settings.history_age:g} h before (--history_age)"
         )
     everything = {one.name: one for one in shared} | baselines
     thresholds = {one.name: _thresholds(one, scored_hours, settings, notes) for one in shared}
@@ -219,7 +220,7 @@ def verify(forecasts, events=None, settings=None, *, training=None):
             if event[chosen].any() and not event[chosen].all():
                 subsets[name] = scores(chosen, samples(chosen))
             else:
-                notes.append(f"{name}: {chosen.sum()} hours with one outcome only, left out")
+                notes.append(f"{name}: {chosen.sum()} forecasts with one outcome only, left out")
     folds = {}
     if len(numpy.unique(fold)) > 1:
         folds = {int(number) + 1: scores(fold == number) for number in numpy.unique(fold)}
@@ -247,6 +248,27 @@ def bootstrap_of(times, fold, settings):
     strata = fold if len(numpy.unique(fold)) > 1 else None
     found = BlockBootstrap(times, days=settings.block_days, samples=settings.samples, seed=settings.seed, strata=strata)
     return found if found.count >= LEAST_BLOCKS else None
+
+
+def _labelled(one, events, settings, published):
+    """A forecast with outcomes, and a note: its files' own, else published ones of another, else those that flares give it."""
+    keywords = {"window": settings.window, "threshold": settings.event, "until": settings.flares_until}
+    if one.event is not None or published is None:
+        return forecast_files.labelled(one, events, **keywords)
+    _, mine, theirs = numpy.intersect1d(one.times, published.times, assume_unique=True, return_indices=True)
+    one = dataclasses.replace(one.where(mine), event=published.event[theirs])
+    note = f"{one.name}: has no outcomes of its own, takes those in the files of {published.name}"
+    if events is None or not len(one):
+        return one, note
+    inside = covered(events, one.times, settings.window, until=settings.flares_until)
+    labels = FlareIndex(events).label(one.times, window=settings.window, threshold=settings.event)
+    different = inside & (labels != one.event)
+    if different.any():
+        note += (
+            f"; the lists of --flares would give {different.sum()} of {inside.sum()} otherwise, the first at"
+            f" {one.times[different][0]}: those files were labelled from another list"
+        )
+    return one, note
 
 
 def _baselines(events, like, scored_hours, settings, notes, training=None):

@@ -166,7 +166,7 @@ def test_a_forecast_for_now_uses_the_history_as_long_as_it_is_known(magnetograms
     assert list(found["time"]) == list(table["time"])
     assert list(found["file"]) == list(table["file"])
     words = [f"mine={tmp_path / 'all.csv'}", f"other={tmp_path / 'all.csv'}"]
-    with pytest.raises(Stopped, match="6 of 9 hours left out, the first 2011-12-07T16:00:00Z") as stopped:
+    with pytest.raises(Stopped, match="6 of 9 forecasts left out, the first 2011-12-07T16:00:00Z") as stopped:
         combination.main(["apply", combined, *words, *flares, "--out", str(tmp_path / "some.csv")])
     assert stopped.value.code == 4
     assert list(pandas.read_csv(tmp_path / "some.csv")["time"]) == list(table["time"])

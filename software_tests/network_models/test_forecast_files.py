@@ -117,7 +117,7 @@ def test_outcomes_come_from_the_list_where_there_are_none(shared):
     early = events[events["start"] < "2026-02-20"]
     cut, note = forecast_files.labelled(one, early)
     assert len(cut) < len(one)
-    assert f"{len(one) - len(cut)} hours left out whose windows the flare lists do not cover" in note
+    assert f"{len(one) - len(cut)} forecasts left out whose windows the flare lists do not cover" in note
     longer, _ = forecast_files.labelled(one, early, until=numpy.datetime64("2026-02-21T12:00:00"))
     assert len(longer) > len(cut)
     with pytest.raises(UserError, match=r"no column of the outcome .*give --flares"):

@@ -7,6 +7,7 @@ import pandas
 import pytest
 
 from dataset_models import flare_catalogue
+from dataset_models.flare_labels import FlareIndex
 from network_models import forecast_files
 from network_models.forecast_files import Forecasts
 from science.verification import activity, diagrams, regression, report, verification
@@ -100,7 +101,7 @@ def test_scores_and_their_samples_are_those_of_skill_scores():
 def test_a_forecast_that_knows_the_future_adds_skill_and_one_of_chance_none():
     events = flares()
     times = hourly().times
-    event = report.FlareIndex(events).label(times)
+    event = FlareIndex(events).label(times)
     random = numpy.random.default_rng(3)
     knowing = numpy.where(event, 0.9, 0.1)
     fold = numpy.zeros(len(times), int)
@@ -116,7 +117,7 @@ def test_a_forecast_that_knows_the_future_adds_skill_and_one_of_chance_none():
 def test_few_blocks_give_no_intervals_and_no_claims():
     events = flares()
     one = hourly(days=20)
-    knowing = Forecasts("knowing", one.times, *2 * [report.FlareIndex(events).label(one.times).astype(float)], one.fold)
+    knowing = Forecasts("knowing", one.times, *2 * [FlareIndex(events).label(one.times).astype(float)], one.fold)
     found = report.verify([knowing], events, QUICK)
     assert found.added_skill() == []
     assert any("no intervals" in note for note in found.notes)
@@ -162,7 +163,7 @@ def test_forecasts_without_outcomes_get_them_from_the_flares():
     found = report.verify([bare], events, report.Settings(samples=0))
     kept = found.forecasts["bare"]
     assert kept.times[-1] + 24 * HOUR <= events["start"].max()
-    numpy.testing.assert_array_equal(kept.event, report.FlareIndex(events).label(kept.times))
+    numpy.testing.assert_array_equal(kept.event, FlareIndex(events).label(kept.times))
     with pytest.raises(UserError, match="give --flares"):
         report.verify([bare], None, QUICK)
 
@@ -172,7 +173,7 @@ def test_hours_where_activity_changes():
     start = [START - 60 * day, START + 10 * day, START + 11 * day, START + 60 * day]
     events = pandas.DataFrame({"start": start, "flux": [1e-6, 2e-5, 3e-5, 1e-6]})
     times = START + numpy.arange(30 * 24) * HOUR
-    event = report.FlareIndex(events).label(times)
+    event = FlareIndex(events).label(times)
     found = activity.subsets(events, times, event, quiet_days=2)
     changes = times[found["activity changes"]]
     # The day before the first flare, and the day from the last flare on.
@@ -227,7 +228,7 @@ def test_the_script_writes_one_file_and_pictures(tmp_path, capsys):
         paths = []
         for fold in (0, 1):
             one = hourly(days=60, seed=seed + fold, start=START + fold * 100 * 24 * HOUR)
-            event = report.FlareIndex(flare_catalogue.read(tmp_path / "flares.csv").events).label(one.times)
+            event = FlareIndex(flare_catalogue.read(tmp_path / "flares.csv").events).label(one.times)
             probability = numpy.clip(one.probability * 0.5 + event * 0.4, 0, 1)
             paths.append(write_csv(tmp_path / f"{name}{fold}.csv", Forecasts(name, one.times, probability, event, one.fold)))
         words.append(f"{name}={','.join(paths)}")
@@ -390,3 +391,36 @@ def test_baselines_use_the_history_of_the_end_of_the_lists_for_a_while_and_then_
     )
     with pytest.raises(UserError, match=r"--flares: the last flare is of .* h before .*--history_age 12"):
         report.verify([one.where(one.times > last + 20 * HOUR)], short, QUICK)
+
+
+def test_outcomes_in_a_file_count_for_those_without_too():
+    """A file labelled from another list, and one without targets: one truth for both, and where the lists differ is said."""
+    events = flares()
+    one = hourly()
+    label = FlareIndex(events).label(one.times)
+    label[[100, 200]] = ~label[[100, 200]]
+    published = Forecasts("published", one.times, one.probability, label, one.fold)
+    bare = Forecasts("bare", one.times[5:], one.probability[5:], None, one.fold[5:])
+    found = report.verify([bare, published], events, QUICK)
+    assert found.scored["bare"].value["brier"] == found.scored["published"].value["brier"]
+    (note,) = [note for note in found.notes if note.startswith("bare: has no outcomes")]
+    assert "takes those in the files of published; the lists of --flares would give 2 of " in note
+    assert f"the first at {one.times[100]}: those files were labelled from another list" in note
+    # Without a list as well.
+    found = report.verify([bare, published], None, QUICK)
+    assert found.scored["bare"].value["brier"] == found.scored["published"].value["brier"]
+
+
+def test_the_part_of_flux_forecasts_that_is_scored_as_classes_is_explained(tmp_path, capsys):
+    times = numpy.datetime64("2014-01-01", "s") + numpy.arange(293) * numpy.timedelta64(1, "D")
+    truth = 10 ** numpy.random.default_rng(0).normal(-6, 0.5, len(times))
+    table = pandas.DataFrame(
+        {"time": times, "prediction": truth * 1.1, "true_value": truth, "prior_value": numpy.roll(truth, 1)}
+    )
+    table["true_delta"] = table["true_value"] - table["prior_value"]
+    table.to_csv(tmp_path / "f.csv", index=False)
+    verification.main([str(tmp_path / "f.csv"), "--samples", "0", "--out", str(tmp_path / "out")])
+    printed = capsys.readouterr().out
+    assert "these are the later 147 of 293 forecasts; the 146 before give bias and spread of the errors" in printed
+    assert "147 forecasts, 2014-" in printed
+    assert " hours" not in printed  # they are daily
