@@ -283,7 +283,9 @@ def split_folds(times, *, gap=None):
     least = 0 if gap is None else _seconds(gap)
     empty = [QUARTERS[number - 1] for number in range(1, FOLDS + 1) if not (parts == number).any()]
     if empty:
-        raise UserError(f"no observations in {', '.join(empty)}: give times of all four quarters of the year, or make no folds")
+        raise UserError(
+            f"no observations in {', '.join(empty)}: give times of all four quarters, or make no folds (--no-folds)"
+        )
     folds = []
     for number in range(1, FOLDS + 1):
         validation, training = (numpy.flatnonzero(chosen) for chosen in (parts == number, parts != number))
@@ -302,7 +304,7 @@ def require_flares(target, folds):
             flaring = target[getattr(fold, split)]
             if flaring.all() or not flaring.any():
                 kind = "only windows with" if flaring.all() else "no window with"
-                raise UserError(f"fold {fold.number}: {kind} a flare in {split}; check the flare list's dates or the threshold")
+                raise UserError(f"fold {fold.number}: {kind} a flare in {split}; check dates and threshold, or --no-folds")
 
 
 def list_span(events, until=None):

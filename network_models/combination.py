@@ -426,8 +426,8 @@ def _apply(chosen, forecasts, events, asked):
         print(f"note: {late} of them are later than the flare lists, whose history is taken as of {asked.max()}Z")
     if not use.all():
         raise Stopped(
-            f"{(~use).sum()} of {len(first)} forecasts left out, the first {first.times[~use][0]}Z: the flare lists begin less than"
-            f" 72 h before, or end more than --history_age {chosen.history_age:g} h before; give lists that cover them",
+            f"{(~use).sum()} of {len(first)} forecasts left out, the first {first.times[~use][0]}Z: the flare lists begin less"
+            f" than 72 h before, or end more than --history_age {chosen.history_age:g} h before; give lists that cover them",
             4,
         )
 

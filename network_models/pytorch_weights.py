@@ -187,7 +187,9 @@ def read_state_dict(path):
     try:
         import torch
     except ImportError as error:
-        raise UserError(f"{path}: reading it needs PyTorch; install it with: pip install -e .[pytorch]") from error
+        raise UserError(
+            f"{path}: reading it needs PyTorch; install it with: pip install -c constraints.txt -e '.[pytorch]'"
+        ) from error
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

@@ -1,9 +1,11 @@
 """The simulated Sun as files, in the names and formats of the real archives. None of them are observations.
 
-    python dataset_models/simulated/archive.py --out simulated_archive --start 2014-01-01 --days 2
+    python dataset_models/simulated/archive.py --out simulated_archive [--start 2014-01-01 --days 2 --cadence_minutes 180]
     python dataset_models/simulated/archive.py --out . --image validation
 
-The first command writes, from one and the same state,
+The first command writes, from one and the same state, without further flags a month with an image a day, 24 M flares or
+stronger and 120 MB, in three minutes on one core. It lies on both sides of a New Year, so that the published folds and
+splits in time have windows with and without a flare in training and in validation.
 
     aia/2014/01/01/H0000/AIA20140101_0000_0094.fits ...      JSOC synoptic, Rice-compressed, one file per channel
     aia_legacy/20140101_0000_AIA_08_1024_1024.dat            FlareNet's arrays (with --products legacy)
@@ -34,6 +36,7 @@ PRODUCTS = ("aia", "legacy", "hmi_jpg", "hmi_fits", "goes", "flares")
 JPG_CLIP = 256.0  # Gauss, as in the published jpg trees
 EXPOSURES = dict.fromkeys(AIA_CHANNELS, 2.9) | {"171": 2.0, "193": 2.0}  # seconds
 GOES_CADENCE = 2.048  # seconds
+MONTH = {"start": "2013-12-17", "days": 31, "cadence_minutes": 1440}  # an archive without further flags
 _SATELLITE = 15
 _README = "Simulated data: none of these files is an observation. Made by dataset_models/simulated/archive.py.\n"
 
@@ -355,7 +358,7 @@ def main(arguments=None):
         default=True,
         help="lower AIA's counts as the real instrument's sensitivity fell (default: yes)",
     )
-    options.add_flags(parser, SimulatedSun, title="the simulated Sun (in an archive by default 2 days, every 180 minutes)")
+    options.add_flags(parser, SimulatedSun, title="the simulated Sun", defaults=MONTH)
     parsed = parser.parse_args(arguments)
     given = options.take(SimulatedSun, parsed)
     if parsed.image:
@@ -367,7 +370,7 @@ def main(arguments=None):
     for flag, size in (("--aia_size", parsed.aia_size), ("--hmi_size", parsed.hmi_size)):
         if not 16 <= size <= 4096:
             raise UserError(f"{flag}: {size} is not between 16 and 4096")
-    sun = options.build(SimulatedSun, {"days": 2, "cadence_minutes": 180} | given, origin="command line")
+    sun = options.build(SimulatedSun, MONTH | given, origin="command line")
     written = write_archive(
         parsed.out,
         sun,

@@ -216,6 +216,7 @@ def verify(forecasts, events=None, settings=None, *, training=None):
 
     subsets = {}
     if events is not None:
+        keywords = {"window": settings.window, "threshold": settings.event, "until": settings.flares_until}
         for name, chosen in activity.subsets(events, times, event, **keywords).items():
             if event[chosen].any() and not event[chosen].all():
                 subsets[name] = scores(chosen, samples(chosen))

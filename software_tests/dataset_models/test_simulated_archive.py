@@ -1,6 +1,7 @@
 """Files that the simulated Sun writes, read back by sunpy and by the readers of the real archives."""
 
 import numpy
+import pandas
 import pytest
 
 from dataset_models import flare_catalogue, goes_xrs
@@ -242,3 +243,30 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"--out: .*file/out cannot be made"):
         archive.main(["--out", str(tmp_path / "file" / "out"), "--days", "1"])
+
+
+def test_an_archive_without_flags_fills_both_splits_with_flares_and_quiet(tmp_path):
+    """For the README's next commands: a split in time, the first published fold, X-ray flux, and the labels of each year."""
+    from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
+
+    sun = SimulatedSun(**archive.MONTH)
+    archive.write_archive(tmp_path, sun, products=("hmi_jpg", "flares"), hmi_size=16)
+    given = {"folder": str(tmp_path / "hmi_jpg"), "flares": (str(tmp_path / "flares.csv"),), "image_size": 16}
+    for split in ({}, {"fold": 1}, {"validation_start": "2014-01-06"}):
+        data = FullDiskMagnetograms(**given, **split)
+        for part in ("training", "validation"):
+            targets = data.targets(part)
+            assert 2 <= targets.sum() <= len(targets) - 2, (split, part)
+    for part, least in (("training", 20), ("validation", 5)):
+        flux = sun.truths(sun.times(part))[0]
+        assert len(flux) >= least
+        assert flux.min() < 1e-5 <= flux.max()
+
+
+def test_the_month_is_the_default_and_each_part_of_it_can_be_changed(tmp_path, capsys):
+    archive.main(["--out", str(tmp_path), "--products", "flares"])
+    days = pandas.read_csv(tmp_path / "flares.csv")["start_time"]
+    assert days.min() < "2013-12-18"
+    assert days.max() > "2014-01-15"
+    archive.main(["--out", str(tmp_path / "two"), "--products", "hmi_jpg", "--hmi_size", "16", "--days", "2"])
+    assert len(list((tmp_path / "two").rglob("*.jpg"))) == 2
