@@ -279,21 +279,45 @@ def split_folds(times, *, gap=None):
         Times are unsorted, repeated or carry a time zone; a quarter has none; or the gap leaves none for training.
     """
     times = observation_times.checked(times, origin="observation times")
-    seconds, parts = times.astype("int64"), partition(times)
-    least = 0 if gap is None else _seconds(gap)
+    parts = partition(times)
     empty = [QUARTERS[number - 1] for number in range(1, FOLDS + 1) if not (parts == number).any()]
     if empty:
         raise UserError(
             f"no observations in {', '.join(empty)}: give times of all four quarters, or make no folds (--no-folds)"
         )
-    folds = []
-    for number in range(1, FOLDS + 1):
-        validation, training = (numpy.flatnonzero(chosen) for chosen in (parts == number, parts != number))
-        training = training[leak_check.distance(seconds[training], seconds[validation]) >= least]
-        if not len(training):
-            raise UserError(f"fold {number}: a gap of {least / 3600:g} h leaves no training times; give a smaller gap")
-        folds.append(Fold(number, training, validation))
-    return folds
+    return [split_fold(times, number, gap=gap) for number in range(1, FOLDS + 1)]
+
+
+def split_fold(times, number, *, gap=None):
+    """One fold of :func:`split_folds`, which needs observations in its own quarter and in any other.
+
+    Parameters
+    ----------
+    times, gap
+        As there.
+    number : int
+        Of the fold, from 1.
+
+    Returns
+    -------
+    Fold
+
+    Raises
+    ------
+    UserError
+        As there; or all times are in one of training and validation.
+    """
+    times = observation_times.checked(times, origin="observation times")
+    seconds, parts = times.astype("int64"), partition(times)
+    validation, training = (numpy.flatnonzero(chosen) for chosen in (parts == number, parts != number))
+    if not len(validation) or not len(training):
+        where = f"no observations in {QUARTERS[number - 1]}" if not len(validation) else f"all are in {QUARTERS[number - 1]}"
+        raise UserError(f"fold {number}: {where}; choose another fold, or a split in time")
+    least = 0 if gap is None else _seconds(gap)
+    training = training[leak_check.distance(seconds[training], seconds[validation]) >= least]
+    if not len(training):
+        raise UserError(f"fold {number}: a gap of {least / 3600:g} h leaves no training times; give a smaller gap")
+    return Fold(number, training, validation)
 
 
 def require_flares(target, folds):

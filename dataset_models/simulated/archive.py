@@ -3,7 +3,7 @@
     python dataset_models/simulated/archive.py --out simulated_archive [--start 2014-01-01 --days 2 --cadence_minutes 180]
     python dataset_models/simulated/archive.py --out . --image validation
 
-The first command writes, from one and the same state, without further flags a month with an image a day, 24 M flares or
+The first command writes, from one and the same state, without further flags a month with an image a day, 14 M flares or
 stronger and 120 MB, in three minutes on one core. It lies on both sides of a New Year, so that the published folds and
 splits in time have windows with and without a flare in training and in validation.
 

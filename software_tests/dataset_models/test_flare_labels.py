@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset_models import flare_catalogue, flare_labels, observation_times
-from dataset_models.flare_labels import DAY, FlareIndex, label_table, split_folds
+from dataset_models.flare_labels import DAY, FlareIndex, label_table, split_fold, split_folds
 from tools.errors import UserError
 from tools.goes_class import from_flux, to_flux
 
@@ -349,3 +349,21 @@ def test_the_script_refuses_a_gap_shorter_than_the_window(shared, tmp_path):
     assert "leave a gap of 24 h" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_one_fold_needs_its_own_quarter_and_another():
+    """A month around a New Year has fold 1 of the studies, the same as among four, and neither all four nor fold 2."""
+    year = hours("2013-01-01", 24 * 730)
+    for fold in split_folds(year, gap=DAY):
+        alone = split_fold(year, fold.number, gap=DAY)
+        numpy.testing.assert_array_equal(alone.training, fold.training)
+        numpy.testing.assert_array_equal(alone.validation, fold.validation)
+    month = hours("2013-12-17", 24 * 31)
+    fold = split_fold(month, 1)
+    assert (len(fold.training), len(fold.validation)) == (24 * 15, 24 * 16)
+    with pytest.raises(UserError, match=r"--no-folds"):
+        split_folds(month)
+    with pytest.raises(UserError, match="fold 2: no observations in April to June; choose another fold, or a split in time"):
+        split_fold(month, 2)
+    with pytest.raises(UserError, match="fold 1: all are in January to March"):
+        split_fold(month[fold.validation], 1)

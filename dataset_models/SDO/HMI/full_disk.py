@@ -273,7 +273,7 @@ class FullDiskMagnetograms(SolarData):
         )
 
     def _fold(self, times):
-        fold = flare_labels.split_folds(times, gap=self._gap)[self.fold - 1]
+        fold = flare_labels.split_fold(times, self.fold, gap=self._gap)
         if self.task == "classification":
             flare_labels.require_flares(self._strongest(times, self._window) >= self._threshold_flux, [fold])
         return {"training": times[fold.training], "validation": times[fold.validation]}
