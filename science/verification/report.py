@@ -331,7 +331,7 @@ def _baselines(events, like, scored_hours, settings, notes, training=None):
                 threshold[name][group] = skill_scores.best_threshold(past[known], flared[known])[0]
     return {
         name: Forecasts(
-            name, times, numpy.where(blind, numpy.nan, values), like.event, like.fold, threshold[name], like.simulated
+            name, times, numpy.where(blind, numpy.nan, values), like.event, like.fold, threshold[name], simulated=like.simulated
         )
         for name, values in (fitted | probability).items()
     }
