@@ -319,7 +319,7 @@ def unlocated(groups):
         Of one class, as of `centre_and_limb`.
     """
     missing, total = groups["unknown"].instances, sum(group.instances for group in groups.values())
-    return f"without {missing} of {total} hours ({100 * missing / total:.0f} %) of no known position" if missing else ""
+    return f"without {missing} of {total} hours ({100 * missing / total:.0f} %) of unknown position" if missing else ""
 
 
 def summary(results, instances, *, threshold, limb=LIMB, simulated=False):

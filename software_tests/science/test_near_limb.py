@@ -122,13 +122,13 @@ def test_what_has_no_position_is_said_beside_the_recall(path, tmp_path, capsys, 
     near_limb.main([str(path), "--out", str(tmp_path / "out")])
     lines = capsys.readouterr().out.splitlines()
     (both,) = [line for line in lines if line.strip().startswith("M and X")]
-    assert both.endswith("2 hours before 1 flares), without 1 of 4 hours (25 %) of no known position")
+    assert both.endswith("2 hours before 1 flares), without 1 of 4 hours (25 %) of unknown position")
     of_m = [line for line in lines if "1 of 2 hours (50 %)" in line]
     assert len(of_m) == 2  # centre and limb
     (of_x,) = [line for line in lines if line.strip().startswith("X ")]
-    assert "known position" not in of_x
+    assert "unknown position" not in of_x
     assert titles[0] == "X flares, forecast of 0.5 or more"
-    assert titles[-1].splitlines()[1] == "without 1 of 4 hours (25 %) of no known position"
+    assert titles[-1].splitlines()[1] == "without 1 of 4 hours (25 %) of unknown position"
 
 
 @pytest.mark.parametrize("where", ["forecasts", "list"])
