@@ -1,11 +1,13 @@
 """Forecasts in CSV files: published and our own, and everything that may be wrong with them."""
 
+import json
+
 import numpy
 import pandas
 import pytest
 
 from dataset_models import flare_catalogue, flare_labels
-from network_models import forecast_files
+from network_models import calibration, forecast_files
 from tools.errors import UserError
 
 
@@ -124,3 +126,24 @@ def test_outcomes_come_from_the_list_where_there_are_none(shared):
         forecast_files.labelled(one, None)
     with pytest.raises(UserError, match=r"cover no window of it .*--flares_until TIME"):
         forecast_files.labelled(one, events[events["start"] < "2026-01-10"])
+
+
+def test_forecasts_of_simulated_data_stay_marked_through_calibration_and_never_meet_others(tmp_path):
+    times = numpy.datetime64("2014-01-01T00", "s") + numpy.arange(400) * numpy.timedelta64(3600, "s")
+    random = numpy.random.default_rng(0)
+    probability = random.random(400)
+    table = pandas.DataFrame(
+        {"time": times, "probability": probability, "target": (random.random(400) < probability).astype(int)}
+    )
+    table.iloc[:200].assign(simulated=1).to_csv(tmp_path / "first.csv", index=False)
+    table.iloc[200:].assign(simulated=1).to_csv(tmp_path / "later.csv", index=False)
+    table.iloc[200:].to_csv(tmp_path / "observed.csv", index=False)
+    assert forecast_files.read(tmp_path / "first.csv").where(slice(3)).simulated
+    assert not forecast_files.read(tmp_path / "observed.csv").simulated
+    with pytest.raises(UserError, match=r"first.csv is of simulated data and .*observed.csv is not"):
+        forecast_files.read([tmp_path / "first.csv", tmp_path / "observed.csv"])
+    calibration.main(["fit", str(tmp_path / "first.csv"), "--out", str(tmp_path / "c.json")])
+    assert json.loads((tmp_path / "c.json").read_text())["simulated"] is True
+    for name in ("later", "observed"):  # what a simulation calibrated is no forecast from observations alone
+        calibration.main(["apply", str(tmp_path / "c.json"), str(tmp_path / f"{name}.csv"), "--out", str(tmp_path / "o.csv")])
+        assert forecast_files.read(tmp_path / "o.csv").simulated
