@@ -62,6 +62,7 @@ def test_sunpy_opens_the_map_where_the_image_is(saved, dataset, sun_file):
         assert corner.separation(there).arcsec < 1e-6
         assert opened.date == image.date
         assert any("simulated: True" in line for line in opened.meta["history"].splitlines())
+        assert opened.meta["simulatd"] is True
 
 
 FAULTS = {
