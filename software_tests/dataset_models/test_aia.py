@@ -193,6 +193,33 @@ def test_extrapolated_degradation_is_refused():
         degradation(304, numpy.datetime64("2024-01-01T12:00"))
 
 
+# 304 Angstrom in version 10 of the response table, of 2020-10-26: begin of an epoch, effective area in cm2, change per day
+VERSION_10 = (
+    ("2010-03-24T00:00:00.000", 0.10250, -0.001566),
+    ("2011-01-27T15:00:00.000", 0.06487, -0.003126),
+    ("2015-05-01T12:00:00.000", 0.01090, -0.000418),
+    ("2020-06-01T12:00:00.000", 0.00569, 0.0),
+)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (2, 3, 1, 0)])
+def test_degradation_follows_a_newer_table_whatever_aiapy_takes_for_the_newest(tmp_path, order):
+    ends = [*(begin for begin, *_ in VERSION_10[1:]), "2030-05-01T00:00:00.000"]
+    rows = [
+        f"2020-10-26T00:14:21.733 {VERSION_10[row][0]} {ends[row]} 10 304_THIN 304 {VERSION_10[row][1]} 303.8"
+        f" {VERSION_10[row][2]} 0.0 0.0"
+        for row in order
+    ]
+    table = tmp_path / "aia_V10_response_table.txt"
+    head = "DATE T_START T_STOP VER_NUM WAVE_STR WAVELNTH EFF_AREA EFF_WVLN EFFA_P1 EFFA_P2 EFFA_P3"
+    table.write_text("\n".join([head, *rows]) + "\n")
+    known = {"2016-05-01": 0.01090 / 0.10250 * (1 - 0.000418 * 365.5), "2026-01-01": 0.00569 / 0.10250}
+    for day, expected in known.items():
+        assert degradation(304, numpy.datetime64(day), table=str(table)) == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(UserError, match="no degradation of AIA 171 is known"):
+        degradation(171, numpy.datetime64("2016-05-01"), table=str(table))
+
+
 def test_a_response_table_of_two_versions_is_refused(tmp_path):
     lines = response_table_path().read_text().splitlines()
     mixed = tmp_path / "table.txt"

@@ -109,6 +109,8 @@ def test_a_pointing_table_replaces_the_pointing_of_the_header(tmp_path):
         centre=(2040.0, 2060.0),
         angle=0.0,
         scale=0.6,
+        X0_MP=2100.0,
+        Y0_MP=2000.0,  # whatever the header says of an earlier table
     )
     wrong = positions(aia_images.prepare(path, size=512))
     assert numpy.abs(wrong - [place for place, _ in SOURCES]).max() > 5

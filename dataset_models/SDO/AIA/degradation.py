@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import inspect
 import pathlib
 import warnings
 
@@ -58,10 +59,14 @@ def _daily_degradation(channel, day, table):
     from astropy import units
     from astropy.time import Time
 
+    table = _response_table(table)
+    keywords = {"correction_table": table}
+    if "calibration_version" in inspect.signature(of_aiapy).parameters:  # aiapy 0.12 takes version 10 unless it is told
+        keywords["calibration_version"] = table["VER_NUM"][0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # ERFA's, about dates of 2030 in the table
         try:
-            factor = float(of_aiapy(channel * units.angstrom, Time(str(day)), correction_table=_response_table(table))[0])
+            factor = float(of_aiapy(channel * units.angstrom, Time(str(day)), **keywords)[0])
         except ValueError as error:
             raise UserError(f"{day}: no degradation of AIA {channel} is known ({error}); give a --correction_table") from error
     if not factor >= _LEAST:
@@ -73,7 +78,10 @@ def _daily_degradation(channel, day, table):
 
 @functools.lru_cache(maxsize=4)
 def _response_table(path):
-    from aiapy.calibrate.util import get_correction_table
+    try:
+        from aiapy.calibrate.utils import get_correction_table
+    except ImportError:  # aiapy 0.10, the last one for Python 3.11
+        from aiapy.calibrate.util import get_correction_table
 
     path = response_table_path(path)
     try:
@@ -85,4 +93,5 @@ def _response_table(path):
     versions = sorted(set(numpy.asarray(table["VER_NUM"]).tolist()))
     if len(versions) > 1:
         raise UserError(f"{path}: expected one version of the response table, received {len(versions)} ({versions})")
-    return table
+    # The first row of a channel counts as launch and the last of an epoch as newest, which aiapy 0.12 no longer sees to.
+    return table[numpy.lexsort((table["T_START"].jd, numpy.asarray(table["DATE"])))]

@@ -26,8 +26,8 @@ def register(pixels, header, *, pointing_table=None, path="image"):
         float32 (4096, 4096) in FITS order, finite.
     header : astropy.io.fits.Header
     pointing_table : str or pathlib.Path, optional
-        A master pointing table: what `aiapy.calibrate.util.get_pointing_table` returns, written as ECSV. Without it the
-        pointing in the header stands, which for data older than a week is the final one.
+        A master pointing table: what aiapy's `get_pointing_table` returns, written as ECSV. Without it the pointing in the
+        header stands, which for data older than a week is the final one.
     path : str, optional
         Named in errors.
 
@@ -60,6 +60,8 @@ def register(pixels, header, *, pointing_table=None, path="image"):
         try:
             image = sunpy.map.Map(pixels, cards)
             if table is not None:
+                # aiapy 0.11 moves CRPIX by how the table differs from these, and leaves it alone where they are missing.
+                image.meta["X0_MP"], image.meta["Y0_MP"] = image.meta["CRPIX1"] - 1, image.meta["CRPIX2"] - 1
                 image = update_pointing(image, pointing_table=table)
             registered = register_level_1(image, missing=0.0)
         except IndexError as error:
