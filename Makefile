@@ -1,9 +1,22 @@
 # make demo    set up, train on the simulated Sun, look inside the network
 # make test    set up, then style, import direction and tests
 # make bench   measure every claim about speed
+# make test PYTHON=python3.13 VENV=.venv-3.13    on another version of Python, in an environment beside the first
 PYTHON ?= python3
 VENV = .venv
 RUN = $(VENV)/bin/python
+VERSION = -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+
+# An environment that is there would be used whatever PYTHON says.
+ifneq ($(origin PYTHON),file)
+ifneq ($(wildcard $(RUN)),)
+ifeq ($(filter clean,$(MAKECMDGOALS)),)
+ifneq ($(shell $(PYTHON) $(VERSION)),$(shell $(RUN) $(VERSION)))
+$(error $(VENV) holds another Python than $(PYTHON): add VENV=.venv-other for one beside it, or make clean first)
+endif
+endif
+endif
+endif
 
 .PHONY: demo test bench clean
 

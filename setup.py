@@ -11,9 +11,12 @@ setup(
     license="BSD-3-Clause",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=[pattern for room in ROOMS for pattern in (room, room + ".*")]),
+    # A range ends where something was seen to break, or where nothing has been tried yet and private members are used.
     install_requires=[
         "tensorflow>=2.21,<2.22",
-        "keras>=3.15,<4",
+        # Nodes and layers of graphs (_inbound_nodes, _outbound_nodes, _nodes_by_depth, _flatten_layers, _keras_history), the
+        # sum of a model's losses (_aggregate_additional_loss) and a layer's convolution_op, which workers and Winograd replace.
+        "keras>=3.15,<3.16",
         "numpy>=2,<3",
         "scipy>=1.14,<2",
         "astropy>=7,<9",
@@ -22,9 +25,12 @@ setup(
         "scikit-learn>=1.6,<2",
         "tf-keras-vis>=0.8.7,<0.9",
         "tensorboard>=2.20,<3",
-        "keras-tuner>=1.4.7,<2",
+        # Oracles are made durable in _save_trial, _retry_queue, _seed_state, _random_values, _duplicate, _tried_so_far and
+        # others: in 1.4.7 and 1.4.8 they are the same.
+        "keras-tuner>=1.4.7,<1.5",
         "openTSNE>=1.0.2,<2",
         "sunpy[map,timeseries]>=7,<8",
+        # 0.11 renamed aiapy.calibrate.util, 0.12 selects by calibration version: all three are served. 0.11 needs Python 3.12.
         "aiapy>=0.10,<0.13",
         "matplotlib>=3.9,<4",
         "pillow>=11,<14",
