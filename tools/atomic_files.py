@@ -10,6 +10,8 @@ import tempfile
 
 from tools.errors import UserError
 
+_FULL = re.compile(r"No space left on device|Not enough space on disk|database or disk is full|\d+ requested and \d+ written")
+
 
 @contextlib.contextmanager
 def replacing(path):
@@ -61,12 +63,12 @@ def disk_is_full(error):
     """Whether an exception, or one that it came from, says that the disk is full.
 
     h5py, TensorFlow and astropy wrap the operating system's error in their own and keep only its text; numpy says how
-    much it could write.
+    much it could write, and SQLite has words of its own.
     """
     while error is not None:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if re.search(r"No space left on device|Not enough space on disk|\d+ requested and \d+ written", str(error)):
+        if _FULL.search(str(error)):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -16,6 +16,7 @@ import threading
 
 import numpy
 
+from tools import atomic_files
 from tools.errors import UserError
 
 NAME = "manifest.sqlite"
@@ -144,7 +145,15 @@ class Manifest:
 
     def _run(self, text, values=()):
         with self._lock:
+            return self._rows(text, values)
+
+    def _rows(self, text, values):
+        try:
             return self._connection.execute(text, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if atomic_files.disk_is_full(error):
+                raise atomic_files.full_disk(self.path) from error
+            raise
 
     def get(self, path):
         """The record of a file, or None."""
@@ -163,8 +172,8 @@ class Manifest:
                 rows = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(batch))
                 values = [value for row in batch for value in row]
                 try:
-                    self._connection.execute(f"INSERT OR REPLACE INTO files VALUES {rows}", values)
-                except sqlite3.Error:
+                    self._rows(f"INSERT OR REPLACE INTO files VALUES {rows}", values)
+                except (sqlite3.Error, OSError):
                     self._waiting.extendleft(reversed(batch))  # for the threads whose they are, so that each is told
                     raise
 

@@ -444,6 +444,25 @@ def test_a_manifest_that_is_refused_is_closed(tree, connections, fault, said, re
     assert {path.name for path in tree.iterdir()} == {manifest.NAME}
 
 
+def test_a_manifest_on_a_full_disk_is_named_to_every_thread(tree, connections):
+    def add(number):
+        with pytest.raises(OSError, match="No space left on device") as raised:
+            book.add(_record(f"{number:02000}.json"))
+        return raised.value.filename
+
+    with manifest.Manifest(tree, "test") as book, concurrent.futures.ThreadPoolExecutor(4) as pool:
+        book.add(_record("before.json"))
+        connections[0].execute("PRAGMA max_page_count = 1")  # SQLite lets it keep what it has
+        with pytest.raises(OSError, match="No space left on device"):
+            for number in range(100, 110):
+                book.add(_record(f"{number:02000}.json"))
+        assert set(pool.map(add, range(12))) == {str(book.path)}
+        with pytest.raises(OSError, match="No space left on device"):
+            book.remember("question", "x" * 10_000)
+    with manifest.Manifest(tree, "test") as book:
+        assert "before.json" in book
+
+
 def test_a_manifest_that_says_nothing_of_itself_is_refused_when_it_is_read(tree):
     with manifest.Manifest(tree, "test") as book, contextlib.closing(sqlite3.connect(book.path)) as other:
         other.executescript("DELETE FROM about")
