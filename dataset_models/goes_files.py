@@ -67,6 +67,7 @@ _LEAST, _MOST = 1e-9, 0.2  # W m^-2: valid_min and valid_max of NOAA's 1-minute 
 _DAY = 86400
 _SLACK = 60  # seconds by which genuine files leave their day: a leap second, the first and the last sample
 _FEW, _PART = 3, 0.01  # stray records that are left out; more than either is a file that is wrong as a whole
+_SIMULATED = b"SIMULATD=                    T"  # as a FITS card has it
 _YEAR_10000 = 253_402_300_800  # seconds since 1970: netCDF's own default for "no value" lies far beyond it
 _STRAY = "records outside the file's own time, left out"
 _TIMELESS = "records without a time, left out"
@@ -99,6 +100,8 @@ class Minutes:
     faults : dict of str to int
         What a sound file would not have, and how often. Flagged samples, fill values of the flux and drop-outs are everyday
         and not counted.
+    simulated : bool
+        Whether a FITS file says SIMULATD = T.
     """
 
     satellite: int
@@ -109,6 +112,7 @@ class Minutes:
     quality: numpy.ndarray
     satellites: numpy.ndarray | None = None
     faults: dict = dataclasses.field(default_factory=dict)
+    simulated: bool = False
 
 
 @dataclasses.dataclass
@@ -174,7 +178,7 @@ def read_minutes(path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # astropy's on cards that are not needed here
-            return reader(path, content)
+            return dataclasses.replace(reader(path, content), simulated=_SIMULATED in content)
     except NotGoes:
         raise
     except Exception as error:  # astropy and HDF5 raise anything on files that are not what they seem

@@ -212,11 +212,14 @@ CREATE TABLE IF NOT EXISTS files (
     satellite INTEGER NOT NULL,
     calibration TEXT NOT NULL,
     minutes INTEGER NOT NULL,
-    imported TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+    imported TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    simulated INTEGER NOT NULL DEFAULT 0  -- 1 where the file says SIMULATD = T
 ) WITHOUT ROWID;
 """
-# From version 1 to 2: the same tables, without the minutes that earlier versions made of times without a value: NaN became
-# 1970-01-01, and the fill value, -9999 s, lies before 1970 or on 2000-01-01 at 09:13, where no other minute is near it.
+# From version 1 to 2: files say whether they are simulated, and the minutes are gone that earlier versions made of times
+# without a value: NaN became 1970-01-01, and the fill value, -9999 s, lies before 1970 or on 2000-01-01 at 09:13, where no
+# other minute is near it.
+_MARKED = "ALTER TABLE files ADD COLUMN simulated INTEGER NOT NULL DEFAULT 0"
 _MIGRATION = """
 DELETE FROM minutes WHERE time <= 0 OR time = 946717980 AND NOT EXISTS (
     SELECT 1 FROM minutes AS near WHERE near.satellite = minutes.satellite
@@ -297,6 +300,7 @@ def import_files(store, files, *, workers=None, progress=False):
     Parameters
     ----------
     store : str or pathlib.Path
+        Of observed or of simulated flux; a file of the other kind is rejected.
     files : sequence of str or pathlib.Path
     workers : int, optional
         Processes that read files; by default one per processor (at most 4) for many files.
@@ -349,9 +353,17 @@ def _insert(store, batch, outcome):
             if isinstance(found, goes_files.NotGoes):
                 outcome.rejected.append(found)
                 continue
-            entry = (digest, path.name, found.satellite, found.calibration, len(found.time))
+            marks = {bool(mark) for (mark,) in connection.execute("SELECT DISTINCT simulated FROM files")}
+            if marks - {found.simulated}:
+                kinds = ("simulated", "observed") if found.simulated else ("observed", "simulated")
+                text = f"{path}: is {kinds[0]}, and {store} holds {kinds[1]} flux; give it a store of its own (--store)"
+                outcome.rejected.append(goes_files.NotGoes(text))
+                continue
+            entry = (digest, path.name, found.satellite, found.calibration, len(found.time), int(found.simulated))
             added = connection.execute(
-                "INSERT OR IGNORE INTO files (sha256, name, satellite, calibration, minutes) VALUES (?, ?, ?, ?, ?)", entry
+                "INSERT OR IGNORE INTO files (sha256, name, satellite, calibration, minutes, simulated)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                entry,
             ).rowcount
             if added:  # else another process was faster
                 columns = (column.tolist() for column in (found.time, found.flux, found.samples, found.quality))
@@ -401,6 +413,14 @@ def contents(store):
     with _opened(store) as connection:
         rows = connection.execute(query).fetchall()
     return [(*row[:3], *(numpy.datetime64(time, "s").astype("datetime64[m]") for time in row[3:])) for row in rows]
+
+
+def is_simulated(store):
+    """Whether a store holds simulated flux, as its files said when they were imported: bool."""
+    with _opened(store) as connection:
+        if connection.execute("PRAGMA user_version").fetchone()[0] < _SCHEMA_VERSION:
+            return False  # of before files said so
+        return connection.execute("SELECT COALESCE(MAX(simulated), 0) FROM files").fetchone()[0] > 0
 
 
 def series(store, *, calibration, satellite=None, start=None, end=None):
@@ -503,9 +523,11 @@ def _prepare(connection):
     if version == _SCHEMA_VERSION:
         return
     if version in _READABLE:
-        with _transaction(connection):  # running it twice does no harm, should another process be as fast
-            connection.execute(_MIGRATION)
-            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        with _transaction(connection):
+            if connection.execute("PRAGMA user_version").fetchone()[0] < _SCHEMA_VERSION:  # else another process was faster
+                connection.execute(_MARKED)
+                connection.execute(_MIGRATION)
+                connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         return
     tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
     if tables:

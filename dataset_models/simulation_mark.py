@@ -7,6 +7,7 @@ jpg and npy of picture trees SIMULATD among the FITS keywords in its comment, or
 FlareNet's arrays (.dat)     a ``.json`` file beside it, as of npy
 CSV                          a column ``simulated`` of ones, as forecasts and flare lists of a simulation have it
 JSON                         ``"simulated": true``
+flux store (SQLite)          files imported into it said so, see `dataset_models.goes_xrs`
 ============================ =====================================================================================
 
 What says nothing counts as observed.
@@ -63,7 +64,7 @@ def of_file(path):
     Parameters
     ----------
     path : str or pathlib.Path
-        Its suffix tells what it is.
+        Its suffix tells what it is; a flux store has any.
 
     Returns
     -------
@@ -74,7 +75,7 @@ def of_file(path):
     name = path.name.lower().removesuffix(".gz")
     reader = next((reader for suffixes, reader in _READERS if name.endswith(suffixes)), None)
     if reader is None:
-        return False
+        return _is_store(path) and _of_store(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -181,6 +182,20 @@ def _of_csv(path):
 def _of_json(path):
     content = json.loads(path.read_text(encoding="utf-8"))
     return isinstance(content, dict) and is_set(content.get(COLUMN, False))
+
+
+def _is_store(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read(15) == b"SQLite format 3"
+    except OSError:
+        return False
+
+
+def _of_store(path):
+    from dataset_models import goes_xrs
+
+    return goes_xrs.is_simulated(path)
 
 
 _READERS = (

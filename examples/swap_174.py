@@ -86,7 +86,7 @@ class Swap174(XRayFluxData):
 
     @property
     def archives(self):
-        return (list(self._files.values()),)
+        return (list(self._files.values()), [data_path("goes", self.goes)])
 
     def is_downloaded(self):
         store = data_path("goes", self.goes)

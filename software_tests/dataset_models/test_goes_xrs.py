@@ -430,6 +430,7 @@ def version_1(path, rows):
     """A store as earlier versions wrote them."""
     connection = sqlite3.connect(path)
     connection.executescript(goes_xrs._SCHEMA)
+    connection.execute("ALTER TABLE files DROP COLUMN simulated")
     connection.executemany("INSERT INTO minutes VALUES (?, ?, 'science', ?, 1, 0)", rows)
     connection.execute("INSERT INTO files VALUES ('0', 'old.nc', 15, 'science', 1, '2026-01-01')")
     connection.execute("PRAGMA user_version = 1")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dataset_models import flare_catalogue, flare_labels, picture_tree, simulation_mark
+from dataset_models import flare_catalogue, flare_labels, goes_xrs, picture_tree, simulation_mark
 from dataset_models.conversion import contact_sheet, jp2_to_images
 from dataset_models.SDO.AIA.fdl_1 import AIA8
 from dataset_models.SDO.HMI import magnetogram_images
@@ -55,6 +55,18 @@ def test_every_file_of_the_archive_is_marked(written):
     found = [path for path in written.rglob("*") if path.is_file() and path.suffix not in (".txt", ".json")]
     assert {path.suffix for path in found} == {".jpg", ".fits", ".csv", ".dat"}
     assert [path for path in found if not simulation_mark.of_file(path)] == []
+
+
+def test_a_flux_store_keeps_the_mark_and_takes_one_kind(written, shared, tmp_path):
+    store, observed = tmp_path / "flux", tmp_path / "observed.sqlite"
+    goes_xrs.import_files(store, sorted((written / "goes").glob("*.fits")))
+    goes_xrs.import_file(observed, shared / "json" / "swpc_xrays_1record.json")
+    assert [simulation_mark.of_file(path) for path in (store, observed)] == [True, False]
+    with pytest.raises(UserError, match=r"1record.json: is observed, and .*flux holds simulated flux; give it a store"):
+        goes_xrs.import_file(store, shared / "json" / "swpc_xrays_1record.json")
+    assert {row[1] for row in goes_xrs.contents(store)} == {"operational"}
+    assert AIA8(folder=str(tmp_path), goes=str(store)).simulated
+    assert not AIA8(folder=str(tmp_path), goes=str(observed)).simulated
 
 
 def test_every_genuine_file_is_not(shared):

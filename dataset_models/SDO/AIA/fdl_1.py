@@ -190,7 +190,7 @@ class AIA8(XRayFluxData):
 
     @property
     def archives(self):
-        return ([frame.paths[0] for frame in self._frames],)
+        return ([frame.paths[0] for frame in self._frames], [paths.data_path("goes", self.goes)])
 
     def is_downloaded(self):
         folder, store = paths.data_path("aia", self.folder), paths.data_path("goes", self.goes)

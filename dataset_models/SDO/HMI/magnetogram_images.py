@@ -16,7 +16,7 @@ import typing
 
 import numpy
 
-from dataset_models import jpeg2000, picture_tree
+from dataset_models import jpeg2000, picture_tree, simulation_mark
 from dataset_models.images import fits_files, quality
 from dataset_models.images.geometry import linear_wcs, solar_radius
 from dataset_models.images.headers import Keywords, utc_from_tai
@@ -383,9 +383,11 @@ def _fits_header(keywords, size):
         number = keywords.described(card)
         if number is not None:
             out[card] = number
-    for card in ("TELESCOP", "INSTRUME", "SIMULATD"):
+    for card in ("TELESCOP", "INSTRUME"):
         if keywords.text(card):
             out[card] = keywords.text(card)
+    if simulation_mark.is_set(keywords.text(simulation_mark.KEYWORD)):
+        out[simulation_mark.KEYWORD] = True
     return out
 
 
