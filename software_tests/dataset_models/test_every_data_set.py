@@ -40,7 +40,9 @@ def simulated_archive(tmp_path_factory):
     for file in sorted((folder / "goes").iterdir()):
         goes_xrs.import_file(folder / "xrs.sqlite", file)
     # A list says nothing about times before its first flare and after its last.
-    (folder / "span.csv").write_text("start_time,goes_class\n2012-02-28 00:00:00,B1.0\n2012-03-05 00:00:00,B1.0\n")
+    (folder / "span.csv").write_text(
+        "start_time,goes_class,simulated\n2012-02-28 00:00:00,B1.0,1\n2012-03-05 00:00:00,B1.0,1\n"
+    )
     return folder
 
 

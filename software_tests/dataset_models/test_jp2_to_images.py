@@ -136,7 +136,7 @@ def test_one_folder_per_flare_and_names_that_tell_less(tmp_path):
     reasons = " ".join(outcome.rejected.values())
     assert len(outcome.rejected) == 2
     assert "neither its name nor its header" in reasons
-    assert "when it was taken (soon)" in reasons
+    assert "when it was taken (DATE-OBS = soon)" in reasons
 
 
 def test_cut_outs(tmp_path):

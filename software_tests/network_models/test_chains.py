@@ -106,7 +106,7 @@ def test_images_without_targets_get_them_from_the_list_everywhere(magnetograms, 
     new = str(tmp_path / "new.csv")
     predict.main([str(run.best), FULL_DISK, "--images", *files[::-1], "--out", new])
     table = pandas.read_csv(new)
-    assert list(table.columns) == ["time", "file", "probability"]
+    assert list(table.columns) == ["time", "file", "probability", "simulated"]
     assert list(table["file"]) == files[::-1]
     assert list(table["time"]) == list(validation["time"][::-1])
     numpy.testing.assert_allclose(table["probability"][::-1], validation["prediction"], rtol=1e-4)
@@ -162,7 +162,7 @@ def test_a_forecast_for_now_uses_the_history_as_long_as_it_is_known(magnetograms
     combination.main(["apply", combined, *words, *flares, "--out", str(tmp_path / "combined.csv")])
     assert "3 of them are later than the flare lists" in capsys.readouterr().out
     found = pandas.read_csv(tmp_path / "combined.csv")
-    assert list(found.columns) == ["time", "file", "probability"]
+    assert list(found.columns) == ["time", "file", "probability", "simulated"]
     assert list(found["time"]) == list(table["time"])
     assert list(found["file"]) == list(table["file"])
     words = [f"mine={tmp_path / 'all.csv'}", f"other={tmp_path / 'all.csv'}"]

@@ -73,7 +73,7 @@ def test_best_network_is_the_one_of_lowest_validation_loss(finished):
     path = next(folder.epochs.glob(f"weights.{best:02d}-*.hdf5"))
     assert folder.best.read_bytes() == path.read_bytes()
     forecasts = pandas.read_csv(folder.performance / "validation_forecasts.csv")
-    assert list(forecasts) == ["time", "prediction", "true_delta", "true_value", "prior_value"]
+    assert list(forecasts) == ["time", "prediction", "true_delta", "true_value", "prior_value", "simulated"]
     assert forecasts["time"][0] == "2016-01-01T00:00:00Z"
     error = ((forecasts["prediction"] - forecasts["true_value"]) ** 2).mean()
     assert error == pytest.approx(finished.val_loss, rel=1e-5)

@@ -174,8 +174,9 @@ class AIA8(XRayFluxData):
         return self._flux(self._frames[0].time, self._frames[-1].time)
 
     def flux_around(self, time):
-        # Of a newly observed image, which may be later than all images of the folder.
-        return self._flux(time, time)
+        if self._frames and self._frames[0].time <= time <= self._frames[-1].time:
+            return self.flux_series
+        return self._flux(time, time)  # a newly observed image, later than all of the folder
 
     def _flux(self, first, last):
         """The flux that samples from a first to a last time ask for."""
