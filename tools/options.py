@@ -7,6 +7,7 @@ YAML, and a dictionary read back is checked: unknown keys and wrong types fail, 
 import argparse
 import dataclasses
 import pathlib
+import shlex
 import types
 import typing
 
@@ -127,6 +128,20 @@ def as_dictionary(instance):
     """Option values of a dataclass instance as plain YAML-able values."""
     values = {name: getattr(instance, name) for name in fields(instance)}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def as_flags(values):
+    """Option values as the flags of :func:`add_flags`: str, quoted for a shell where that is needed."""
+    words = []
+    for name, value in values.items():
+        if isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--no-{name}")
+        elif isinstance(value, list | tuple):
+            words += [f"--{name}", *map(str, value)]
+        elif value is not None:
+            # One word, so that a value that begins with a dash is no flag.
+            words += [f"--{name}={value}"] if str(value).startswith("-") else [f"--{name}", str(value)]
+    return shlex.join(words)
 
 
 def build(owner, values, *, origin="options"):

@@ -7,8 +7,8 @@ import shutil
 import numpy
 
 from network_models.architecture_search import trials as trial_runs
-from network_models.architecture_search.spaces import word
-from tools import atomic_files, figures
+from network_models.architecture_search.spaces import unword, word
+from tools import atomic_files, figures, options
 from tools.errors import UserError
 
 REPEATS = 30  # permutations of each option for its importance
@@ -53,6 +53,7 @@ def write(search):
         search.objective: float(best["score"]),
         f"{search.objective}_trained_anew": again,
         "values": values_of(search, best["trial"]),
+        "flags": flags_of(search, best["trial"]),
         "run_folder": str(run),
     }
     print(json.dumps(line))
@@ -91,6 +92,12 @@ def values_of(search, trial):
     file = search.folder / "tuner" / f"trial_{trial}" / "trial.json"
     values = json.loads(file.read_text(encoding="utf-8"))["hyperparameters"]["values"]
     return {parameter.name: values[parameter.name] for parameter in search.parameters if parameter.name in values}
+
+
+def flags_of(search, trial):
+    """What the options that a search set, varied or fixed, are on the command line of the network's training: str."""
+    fixed = {**search.network_values, **search.space.training, **search.training_values}
+    return options.as_flags(fixed | {name: unword(value) for name, value in values_of(search, trial).items()})
 
 
 def _training_of(run):

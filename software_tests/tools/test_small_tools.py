@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -227,6 +228,26 @@ def test_flags_give_only_what_was_said():
     assert taken == {"size": 64, "shuffle": False, "counts": [3, 4], "folder": "x"}
     assert options.build(Example, taken).counts == (3, 4)
     assert "share, in %" in parser.format_help()
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "size": st.integers(8, 1024),
+            "rate": st.floats(0, 1e6),
+            "shuffle": st.booleans(),
+            "folder": st.text(),
+            "names": st.lists(st.from_regex(r"[a-z' ]+", fullmatch=True)),
+            "counts": st.lists(st.integers(1, 9)),
+        },
+    )
+)
+def test_values_as_flags_are_read_back(values):
+    parser = command_line.parser("")
+    options.add_flags(parser, Example)
+    assert options.take(Example, parser.parse_args(shlex.split(options.as_flags(values)))) == values
+    assert options.as_flags({"folder": None}) == ""
 
 
 @pytest.mark.parametrize(
