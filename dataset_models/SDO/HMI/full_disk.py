@@ -298,6 +298,8 @@ class FullDiskMagnetograms(SolarData):
 
     def _read(self, path, *, any_size=False):
         source = None if any_size else self._source_size
+        if any_size:
+            magnetogram_images.require_making_of(self._folder, path, decoding=self.decoding)
         return magnetogram_images.read(
             path, size=self.image_size, clip=self.clip, decoding=self.decoding, expected_source=source
         )

@@ -153,6 +153,32 @@ def read(path, *, size, clip=256.0, decoding="area", expected_source=None):
     return Magnetogram(image[..., None].astype("float32", copy=False), make_header)
 
 
+def require_making_of(folder, path, *, decoding):
+    """Refuse a JPEG 2000 file that would be shrunk in another way than the pictures of a converted folder were.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Of a data set; where it holds no record of a conversion, everything passes.
+    path : str or pathlib.Path
+        A new image, of any format.
+    decoding : str
+        How JPEG 2000 would be shrunk, see `read`.
+
+    Raises
+    ------
+    UserError
+        The pictures are cut-outs, or were made in the other mode.
+    """
+    record = picture_tree.read_record(folder) if _suffix(path) == "jp2" else None
+    if record and (record.get("crop") or record.get("mode", decoding) != decoding):
+        made = f"--mode {record.get('mode')}" + (f" --crop {record['crop']}" if record.get("crop") else "")
+        raise UserError(
+            f"{path}: would be shrunk in another way than the pictures in {folder} were ({made}, see {picture_tree.RECORD});"
+            " convert it likewise with jp2_to_images.py and give the picture"
+        )
+
+
 def source_size(path):
     """Width in pixels of a picture file without decoding it, None for FITS."""
     from PIL import Image
