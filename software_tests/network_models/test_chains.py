@@ -1,4 +1,8 @@
-"""Chains of commands that the READMEs name, on the simulated Sun: each step reads what the step before wrote."""
+"""Chains of commands that the READMEs name, on the simulated Sun: each step reads what the step before wrote.
+
+From archives of other formats to a trained network: test_data_chains.py. `make demo`: software_tests/examples. Latents of the
+simulated Sun: test_latent_traversal.py. Which test runs which command of a README: software_tests/test_readmes.py.
+"""
 
 import pathlib
 import shutil
@@ -8,15 +12,25 @@ import pandas
 import pytest
 
 from dataset_models import flare_catalogue, flare_labels, goes_xrs, leak_check
+from dataset_models.SDO.HMI import flare_sequences
 from dataset_models.simulated import archive
 from network_models import calibration, combination, forecast_files, predict
+from network_models.beta_vae import train as beta_vae
 from network_models.xray_flux_forecast.starting_point import network
+from science.deconvolutional import deconvolutional
+from science.embedding import tsne
+from science.integrated_gradients import integrated_gradients
+from science.latent_traversal import anomalies, latent_forecast, latent_traversal
 from science.near_limb import near_limb
+from science.saliency import saliency
+from science.side_by_side import side_by_side
 from science.verification import verification
 from tools.errors import Stopped, UserError
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 FULL_DISK = str(PROJECT / "dataset_models/SDO/HMI/full_disk.py")
+SEQUENCES = str(PROJECT / "dataset_models/SDO/HMI/flare_sequences.py")
+DIGITS = str(PROJECT / "dataset_models/digits.py")
 AIA = str(PROJECT / "dataset_models/SDO/AIA/fdl_1.py")
 SUN = str(PROJECT / "dataset_models/simulated/sun.py")
 SMALL = ["--block_channels", "4"]
@@ -56,6 +70,12 @@ def splits(run, tmp_path_factory):
         knowing = numpy.clip(0.2 + 0.5 * table["true_value"] + random.normal(0, 0.2, len(table)), 0.01, 0.99)
         table.assign(prediction=knowing).to_csv(out / f"other_{split}.csv", index=False)
     return out
+
+
+def pictures(magnetograms, times):
+    """Pictures of the archive at times as tables have them."""
+    names = flare_labels.image_names(times.str.removesuffix("Z").to_numpy("datetime64[s]"))
+    return [str(magnetograms / "hmi_jpg" / name) for name in names]
 
 
 def images_of_now(magnetograms):
@@ -99,10 +119,7 @@ def test_a_split_through_verification_calibration_and_combination(magnetograms, 
 def test_images_without_targets_get_them_from_the_list_everywhere(magnetograms, run, splits, tmp_path):
     flares = ["--flares", str(magnetograms / "flares.csv")]
     validation = pandas.read_csv(splits / "validation.csv")
-    files = [
-        str(magnetograms / "hmi_jpg" / name)
-        for name in flare_labels.image_names(validation["time"].str.removesuffix("Z").to_numpy("datetime64[s]"))
-    ]
+    files = pictures(magnetograms, validation["time"])
     new = str(tmp_path / "new.csv")
     predict.main([str(run.best), FULL_DISK, "--images", *files[::-1], "--out", new])
     table = pandas.read_csv(new)
@@ -248,3 +265,90 @@ def test_labels_of_an_archive_through_the_leak_check(tmp_path, capsys):
     tables = ["--training", str(folder / "Fold1_train.csv"), "--validation", str(folder / "Fold1_val.csv")]
     leak_check.main([*tables, *images])
     assert "no image in both splits" in capsys.readouterr().out
+
+
+def test_a_run_is_calibrated_forecasts_new_images_and_is_verified(magnetograms, run, splits, tmp_path):
+    flares = ["--flares", str(magnetograms / "flares.csv")]
+    own, new = run.performance / "validation_predictions.csv", tmp_path / "new.csv"
+    fitted = run.path / calibration.NAME
+    calibration.main(["fit", str(splits / "training.csv"), "--coverage", "0.9", "--block", "1", "--out", str(fitted)])
+    try:
+        files = pictures(magnetograms, pandas.read_csv(own)["time"])
+        predict.main([str(run.best), FULL_DISK, "--images", *files, "--out", str(new), "--calibrated"])
+    finally:
+        fitted.unlink()
+    table = pandas.read_csv(new)
+    assert list(table.columns)[:4] == ["time", "file", "probability", "uncalibrated"]
+    scored = pandas.read_csv(splits / "validation.csv")
+    numpy.testing.assert_allclose(table["uncalibrated"], scored["prediction"], rtol=1e-4)
+    # The list decides the outcomes that the data set had.
+    numpy.testing.assert_array_equal(forecast_files.read(own).event, scored["true_value"] == 1)
+    verification.main([str(new), *flares, *QUICK, "--out", str(tmp_path / "new")])
+    assert (tmp_path / "new" / "verification.json").is_file()
+    near_limb.main([str(own), *flares, "--out", str(tmp_path / "limb")])
+    assert pandas.read_csv(tmp_path / "limb" / "cells.csv")["simulated"].all()
+
+
+def test_images_of_an_archive_are_explained(magnetograms, run, capsys):
+    image, *others = images_of_now(magnetograms)
+    for script, name in ((saliency, "saliency"), (integrated_gradients, "integrated_gradients")):
+        script.main([str(run.best), FULL_DISK, image])
+        maps = f"{pathlib.Path(image).stem}_{name}_image_magnetogram"
+        assert all((run.path / "maps" / f"{maps}.{suffix}").is_file() for suffix in ("png", "fits"))
+    # The network has the flare history, which is not known for the last image.
+    with pytest.raises(UserError, match=r"the last flare is of 2011-12-07T00:37:00Z, .*--history_age"):
+        saliency.main([str(run.best), FULL_DISK, others[-1]])
+
+
+@pytest.mark.slow
+def test_a_run_on_an_archive_through_every_method(magnetograms, run):
+    (image,) = pictures(magnetograms, pandas.read_csv(run.performance / "validation_forecasts.csv")["time"].tail(1))
+    deconvolutional.main([str(run.best), FULL_DISK, image])
+    side_by_side.main([str(run.best), FULL_DISK, image])
+    tsne.main([str(run.best), FULL_DISK])
+    name = pathlib.Path(image).stem
+    assert list((run.path / "features").glob(f"{name}_deconvolution_*.png"))
+    assert (run.path / "maps" / f"{name}_side_by_side.png").is_file()
+    assert (run.path / "embeddings" / "embedding.png").is_file()
+
+
+LATENTS = ["--epochs", "1", "--latent_dim", "3", "--shown", "2"]
+LATENT_FILES = {"traversal.png", "latents.png", "reconstructions.png", "anomalies.csv"}
+
+
+def latents(run, dataset):
+    """Through the scripts of latent spaces; the names of the files that they leave."""
+    before = set(run.features.iterdir())
+    latent_traversal.main([str(run.best), dataset])
+    anomalies.main([str(run.best), dataset, "--count", "2"])
+    return {path.name for path in set(run.features.iterdir()) - before}
+
+
+@pytest.mark.slow
+def test_latents_of_magnetograms(magnetograms, tmp_path):
+    data = ["--folder", str(magnetograms / "hmi_jpg"), "--flares", str(magnetograms / "flares.csv"), "--image_size", "32"]
+    flags = ["--loss", "gaussian", "--disk", "0.745", "--lr", "1e-3", *LATENTS, "--out", str(tmp_path)]
+    trained = beta_vae.main(["--architecture", "full_disk", "--dataset", FULL_DISK, *data, *flags]).folder
+    assert latents(trained, FULL_DISK) >= LATENT_FILES
+    latent_forecast.main([str(trained.best), FULL_DISK, *QUICK, "--block", "2"])
+    (forecasts,) = (trained.features / "latent_forecast").glob("latents_logistic*.csv")
+    verification.main([str(forecasts), *data[2:4], *QUICK, "--out", str(tmp_path / "verified")])
+
+
+@pytest.mark.slow
+def test_latents_of_digits(tmp_path):
+    trained = beta_vae.main(["--beta", "4", "--most", "96", *LATENTS, "--out", str(tmp_path)]).folder
+    assert latents(trained, DIGITS) >= LATENT_FILES
+    with pytest.raises(UserError, match="handwritten digits: the target is no event"):
+        latent_forecast.main([str(trained.best), DIGITS])
+
+
+@pytest.mark.slow
+def test_latents_of_sequences_before_flares(magnetograms, tmp_path):
+    data = ["--folder", str(magnetograms / "hmi_jpg"), "--flares", str(magnetograms / "flares.csv")]
+    data += ["--window_hours", "48", "--image_size", "32", "--threshold", "C5.0"]
+    flare_sequences.main([*data, "--left_out", str(tmp_path / "left_out.csv")])
+    flags = ["--batch_size", "4", *LATENTS, "--out", str(tmp_path)]
+    trained = beta_vae.main(["--architecture", "sequence", "--dataset", SEQUENCES, *data, *flags]).folder
+    assert latents(trained, SEQUENCES) >= LATENT_FILES
+    latent_forecast.main([str(trained.best), SEQUENCES, *QUICK, "--block", "2"])

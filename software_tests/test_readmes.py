@@ -1,0 +1,192 @@
+"""Every command that a README names is run by a test: which one, and whether its flags exist.
+
+A command that is added to a README has no entry in `COVERED` and fails here until it has one.
+"""
+
+import ast
+import contextlib
+import io
+import pathlib
+import re
+import shlex
+import typing
+
+import pytest
+
+from tools import modules
+
+TESTS = pathlib.Path(__file__).resolve().parent
+PROJECT = TESTS.parent
+READMES = sorted(
+    path.relative_to(PROJECT).as_posix()
+    for path in (*PROJECT.glob("*.md"), *PROJECT.glob("[!.]*/**/*.md"), *PROJECT.glob("examples/**/*.sbatch"))
+)
+_COMMAND = re.compile(r"\bpython(?:3(?:\.\d+)?)? +(?P<script>\S+\.py|\$script)\b(?P<rest>.*)")
+_PARTS = ("fit", "apply", "cross")  # of scripts that do several things
+_PLACES = ("--dataset", "--models", "--architecture", "--network")  # decide which other flags there are
+_WAYS = ("--start_from", "--resume", "--calibrated", "--images", "--mode", "--crop")
+
+
+class Command(typing.NamedTuple):
+    """A command of a README: its script, and the words after it."""
+
+    readme: str
+    script: str
+    words: tuple
+
+    @property
+    def key(self):
+        """What tells it from other commands of the script: the README and the part or data set that is chosen."""
+        chosen = [pathlib.PurePath(word).stem for word in self.chosen if not word.startswith("--")]
+        return self.script, " ".join([*chosen, *(flag.removeprefix("--") for flag in _WAYS if flag in self.words)])
+
+    @property
+    def chosen(self):
+        """The words that decide which flags there are: list of str."""
+        chosen = [word for word in self.words[:1] if word in _PARTS]
+        for flag in _PLACES:
+            if flag in self.words:
+                chosen += [flag, self.words[self.words.index(flag) + 1]]
+        return chosen
+
+
+def commands_of(text, readme):
+    """The commands of a README: list of Command. Code is what is indented by four spaces; a script is all code."""
+    lines = text.splitlines()
+    script = readme.endswith(".sbatch")
+    code = "\n".join(lines if script else [line[4:] for line in lines if line.startswith("    ")]).replace("\\\n", " ")
+    variable = re.search(r"^script=(\S+)", code, re.MULTILINE)
+    found = []
+    for match in _COMMAND.finditer(code):
+        path = variable[1] if match["script"] == "$script" else match["script"]
+        rest = re.sub(r"\s#.*|[\[\]]", "", match["rest"])
+        found.append(Command(readme, path, tuple(shlex.split(rest))))
+    return found
+
+
+COMMANDS = [command for readme in READMES for command in commands_of((PROJECT / readme).read_text(encoding="utf-8"), readme)]
+
+# (script, what is chosen): the test that runs it, from what the command before it in the README writes.
+CHAINS = "network_models/test_chains.py"
+DATA = "network_models/test_data_chains.py"
+DOWNLOAD = "dataset_models/test_download.py"
+CALIBRATED = f"{CHAINS}::test_a_run_is_calibrated_forecasts_new_images_and_is_verified"
+SPLIT = f"{CHAINS}::test_a_split_through_verification_calibration_and_combination"
+NOW = f"{CHAINS}::test_a_forecast_for_now_uses_the_history_as_long_as_it_is_known"
+DEMO = "examples/test_examples.py::test_the_demonstration_leaves_a_picture_of_every_tool"
+LEAK = f"{CHAINS}::test_labels_of_an_archive_through_the_leak_check"
+FLUX = f"{CHAINS}::test_aia_and_goes_through_import_training_and_prediction"
+JPEG_2000 = f"{DATA}::test_jpeg_2000_converted_trained_on_and_forecast_from"
+AVERAGED = f"{DATA}::test_averaged_arrays_of_jpeg_2000_and_the_files_themselves_are_trained_on"
+FURTHER = f"{DATA}::test_a_network_of_the_simulated_sun_is_trained_further_on_an_archive"
+DOWNLOADED = f"{DATA}::test_downloads_converted_and_trained_on"
+SEARCH = f"{DATA}::test_what_a_search_found_best_is_trained_by_its_values"
+EVERY_METHOD = f"{CHAINS}::test_a_run_on_an_archive_through_every_method"
+PUBLISHED = "network_models/test_pytorch_weights.py::test_script_writes_a_network_that_loads"
+COVERED = {
+    # Networks
+    ("network_models/xray_flux_forecast/fdl1/aia_only.py", ""): DEMO,
+    ("network_models/xray_flux_forecast/fdl1/aia_only.py", "fdl_1"): f"{DATA}::test_aia_converted_ahead_of_training",
+    ("network_models/xray_flux_forecast/fdl1/aia_only.py", "resume"): (
+        "network_models/test_experiment.py::test_an_interrupted_run_continues_to_the_same_network"
+    ),
+    ("network_models/xray_flux_forecast/starting_point/network.py", "full_disk"): DOWNLOADED,
+    ("network_models/xray_flux_forecast/starting_point/network.py", "swap_174"): (
+        "examples/test_examples.py::test_a_real_swap_image_through_the_example_data_set"
+    ),
+    ("network_models/xray_flux_forecast/starting_point/network.py", ""): (
+        "network_models/test_distribution.py::test_processes_train_as_one_does"
+    ),
+    ("network_models/full_disk_flare_forecast/train.py", "attention"): (
+        "network_models/test_train_full_disk.py::test_every_network_trains_with_history"
+    ),
+    ("network_models/full_disk_flare_forecast/train.py", "alex"): JPEG_2000,
+    ("network_models/full_disk_flare_forecast/train.py", "sun alex"): FURTHER,
+    ("network_models/full_disk_flare_forecast/train.py", "alex start_from"): FURTHER,
+    ("network_models/full_disk_flare_forecast/train.py", "resume"): (
+        "network_models/test_train_full_disk.py::test_an_interrupted_run_continues_as_if_it_had_not_been"
+    ),
+    ("network_models/pytorch_weights.py", ""): PUBLISHED,
+    ("network_models/architecture_search/search.py", "fdl1"): SEARCH,
+    (".../search.py", ""): "network_models/test_architecture_search.py::test_two_workers_share_one_search",
+    ("network_models/beta_vae/train.py", ""): f"{CHAINS}::test_latents_of_digits",
+    ("network_models/beta_vae/train.py", "full_disk full_disk"): f"{CHAINS}::test_latents_of_magnetograms",
+    ("network_models/beta_vae/train.py", "flare_sequences sequence"): f"{CHAINS}::test_latents_of_sequences_before_flares",
+    # Forecasts
+    ("network_models/predict.py", "calibrated"): SPLIT,
+    ("network_models/predict.py", "calibrated images"): CALIBRATED,
+    ("network_models/predict.py", "images"): NOW,
+    ("network_models/calibration.py", "fit"): CALIBRATED,
+    ("network_models/calibration.py", "cross"): SPLIT,
+    ("network_models/combination.py", "cross"): SPLIT,
+    ("network_models/combination.py", "fit"): NOW,
+    ("network_models/combination.py", "apply"): NOW,
+    ("science/verification/verification.py", ""): CALIBRATED,
+    ("science/near_limb/near_limb.py", ""): CALIBRATED,
+    # Explanations
+    ("science/saliency/saliency.py", ""): DEMO,
+    ("science/deconvolutional/deconvolutional.py", ""): DEMO,
+    ("science/embedding/tsne.py", ""): DEMO,
+    ("science/integrated_gradients/integrated_gradients.py", ""): f"{CHAINS}::test_images_of_an_archive_are_explained",
+    ("science/side_by_side/side_by_side.py", ""): EVERY_METHOD,
+    ("science/latent_traversal/latent_traversal.py", ""): f"{CHAINS}::test_latents_of_digits",
+    # Data
+    ("dataset_models/simulated/archive.py", ""): (
+        "dataset_models/test_simulated_archive.py::test_the_month_is_the_default_and_each_part_of_it_can_be_changed"
+    ),
+    ("dataset_models/goes_xrs.py", ""): FLUX,
+    ("dataset_models/flare_labels.py", "images"): LEAK,
+    ("dataset_models/leak_check.py", ""): LEAK,
+    ("dataset_models/conversion/jp2_to_images.py", ""): JPEG_2000,
+    ("dataset_models/conversion/jp2_to_images.py", "mode"): AVERAGED,
+    ("dataset_models/conversion/jp2_to_images.py", "crop"): "dataset_models/test_jp2_to_images.py::test_cut_outs",
+    ("dataset_models/SDO/HMI/flare_sequences.py", ""): f"{CHAINS}::test_latents_of_sequences_before_flares",
+    ("dataset_models/download/helioviewer.py", ""): DOWNLOADED,
+    ("dataset_models/download/hek.py", ""): DOWNLOADED,
+    ("dataset_models/download/aia_synoptic.py", ""): f"{DOWNLOAD}::test_aia_frames_by_listing",
+    ("dataset_models/download/goes.py", ""): f"{DOWNLOAD}::test_goes_into_the_store",
+    ("dataset_models/download/donki.py", ""): f"{DOWNLOAD}::test_donki_windows_without_their_key",
+    ("dataset_models/download/noaa_regions.py", ""): f"{DOWNLOAD}::test_regions_of_a_day",
+}
+
+
+def test_commands_are_found_where_they_stand():
+    text = "Or python none.py\n\n    .venv/bin/python a/b.py fit x.csv \\\n        --images NEW.jpg [--target 1]   # note\n"
+    (found,) = commands_of(text, "README.md")
+    assert found == ("README.md", "a/b.py", ("fit", "x.csv", "--images", "NEW.jpg", "--target", "1"))
+    assert found.key == ("a/b.py", "fit images")
+    text = 'script=a/c.py\nif true; then\n    srun python $script --resume "$run"\nfi\n'
+    assert [one.key for one in commands_of(text, "job.sbatch")] == [("a/c.py", "resume")]
+    assert {command.readme for command in COMMANDS} > {"README.md", "network_models/beta_vae/README.md"}
+    assert len(COMMANDS) > 60
+
+
+@pytest.mark.parametrize("readme", sorted({command.readme for command in COMMANDS}))
+def test_every_command_of_a_readme_is_run_by_a_test(readme):
+    missing = [command.key for command in COMMANDS if command.readme == readme and command.key not in COVERED]
+    assert not missing, f"{readme} names commands that no entry of COVERED in {pathlib.Path(__file__).name} covers"
+
+
+def test_no_entry_is_left_of_a_command_that_is_gone():
+    assert not set(COVERED) - {command.key for command in COMMANDS}
+
+
+@pytest.mark.parametrize(("file", "name"), sorted({tuple(test.split("::")) for test in COVERED.values()}))
+def test_the_tests_that_are_named_exist(file, name):
+    tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
+    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("script", sorted({command.script for command in COMMANDS if "..." not in command.script}))
+def test_the_flags_of_the_readmes_exist(script):
+    main = modules.load(PROJECT / script).main
+    for command in COMMANDS:
+        if command.script != script:
+            continue
+        flags = {word.split("=")[0] for word in command.words if word.startswith("--")}
+        chosen = [str(PROJECT / word) if word.endswith(".py") else word for word in command.chosen]
+        shown = io.StringIO()
+        with contextlib.redirect_stdout(shown), pytest.raises(SystemExit):
+            main([*chosen, "--help"])
+        known = set(re.findall(r"(?<![\w-])--[\w-]+", shown.getvalue()))
+        assert not flags - known, f"{command.readme}: {script}"
