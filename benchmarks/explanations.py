@@ -124,7 +124,7 @@ def _one_use(network):
 def _saliency(network, image):
     import tensorflow
 
-    from science.gradient_engine import GradientEngine
+    from science.gradients.engine import GradientEngine
 
     engine = GradientEngine(network)
 

@@ -70,7 +70,7 @@ def network_rate(name):
 
     import keras
 
-    from network_models.sgd import CoupledSGD
+    from network_models.training.sgd import CoupledSGD
 
     keras.backend.clear_session()
     network = importlib.import_module(f"network_models.full_disk_flare_forecast.{name}")

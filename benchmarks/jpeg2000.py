@@ -16,8 +16,8 @@ import time
 
 import numpy
 
-from dataset_models import jpeg2000
 from dataset_models.conversion import jp2_to_images
+from dataset_models.images import jpeg2000
 from tools import command_line
 
 SIZE = 512

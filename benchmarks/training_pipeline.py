@@ -13,7 +13,7 @@ import time
 
 import numpy
 
-from dataset_models.image_cache import read_aligned
+from dataset_models.images.image_cache import read_aligned
 from dataset_models.solar_data import Availability, Channel, SolarData
 from network_models.xray_flux_forecast.fdl1 import architecture
 from tools import command_line

@@ -110,7 +110,7 @@ def _keras_model(name):
 def _keras_step(name, xla):
     import keras
 
-    from network_models.sgd import CoupledSGD
+    from network_models.training.sgd import CoupledSGD
 
     model = _keras_model(name)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

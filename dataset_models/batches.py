@@ -8,7 +8,7 @@ import threading
 
 import numpy
 
-from dataset_models.image_cache import empty_aligned
+from dataset_models.images.image_cache import empty_aligned
 
 
 def order(count, *, seed, epoch):

@@ -21,7 +21,7 @@ import warnings
 
 import numpy
 
-from dataset_models import jpeg2000, picture_tree
+from dataset_models.images import jpeg2000, picture_tree
 from tools.errors import UserError
 
 KEYWORD = picture_tree.MARK

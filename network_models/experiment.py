@@ -7,10 +7,11 @@ import math
 
 import numpy
 
-from network_models import distribution, weighted_batches
-from network_models.forecast import Forecast
+from network_models.distribution import devices as distribution
+from network_models.distribution import weighted_batches
 from network_models.run_folder import RunFolder, provenance
 from network_models.trained_network import load_network
+from network_models.training.forecast import Forecast
 from tools import atomic_files
 from tools.errors import UserError
 
@@ -46,9 +47,9 @@ def run(build, settings, *, objective=None, architecture=None, callbacks=(), sam
     build : callable
         ``build(input_shapes, options, seed=...)`` returns a `keras.Model` with inputs of the names in `input_shapes`.
     settings : network_models.settings.RunSettings
-    objective : network_models.objective.Objective, optional
-        What the network is trained for; by default `network_models.forecast.Forecast`, which says what its output has to
-        be.
+    objective : network_models.training.objective.Objective, optional
+        What the network is trained for; by default `network_models.training.forecast.Forecast`, which states what its
+        output has to be.
     architecture : str, optional
         Stored in settings.yml for scripts that train several.
     callbacks : sequence of keras.callbacks.Callback
@@ -70,7 +71,7 @@ def run(build, settings, *, objective=None, architecture=None, callbacks=(), sam
     """
     import keras
 
-    from network_models.schedules import Schedule
+    from network_models.training.schedules import Schedule
     from network_models.training_callbacks import PerformanceTable
 
     objective = objective or Forecast(settings)
@@ -227,7 +228,7 @@ def _writers(folder, network, stored, objective, training, callbacks, workers=No
     import keras
 
     from network_models import training_callbacks
-    from network_models.training_state import TrainingState
+    from network_models.training.state import TrainingState
 
     chief = workers is None or workers.is_chief
     savers = training_callbacks.SaveNetworks(folder, network, writes=chief)

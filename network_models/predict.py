@@ -4,8 +4,8 @@
     python network_models/predict.py MODEL.hdf5 DATASET.py --out FORECASTS.csv --images NEW.jpg [MORE ...] [--calibrated]
 
 Data options are those of the network's run. With --calibrated the probabilities pass through calibration.json beside the
-network (network_models/calibration.py fits it); --calibration FILE names another. Conformal sets are written if it has
-them.
+network (network_models/forecasts/calibration.py fits it); --calibration FILE names another. Conformal sets are written if it
+has them.
 """
 
 import pathlib
@@ -16,7 +16,8 @@ import numpy
 
 from dataset_models import leak_check, simulation_mark
 from dataset_models.solar_data import EVALUATION_COLUMNS
-from network_models import calibration, conformal, forecast_files
+from network_models.forecasts import calibration, conformal
+from network_models.forecasts import files as forecast_files
 from network_models.run_folder import run_folder_of
 from tools import atomic_files, command_line, options
 from tools.errors import Stopped, UserError
@@ -168,8 +169,8 @@ def main(arguments=None):
     if saved is not None and data.task != "classification":
         raise UserError(f"{flags.model}: forecasts flux; a calibration is for probabilities")
 
+    from network_models.layers.variational import BetaVAE
     from network_models.trained_network import input_sources, load_network
-    from network_models.variational import BetaVAE
 
     model = load_network(flags.model)
     if isinstance(model, BetaVAE):

@@ -28,9 +28,7 @@ def load_network(path):
         raise UserError(f"{path}: no such network file")
     import keras
 
-    import network_models.layers
-    import network_models.metrics
-    import network_models.variational  # noqa: F401
+    import network_models.layers  # noqa: F401
 
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)

@@ -13,7 +13,7 @@ from tools.errors import UserError
 
 
 class MeanOverSamples(keras.callbacks.Callback):
-    """Report as ``loss`` and ``val_loss`` what `network_models.metrics.MeanLoss` measured: the mean over samples."""
+    """Report as ``loss`` and ``val_loss`` what `network_models.training.metrics.MeanLoss` measured: the mean over samples."""
 
     def on_epoch_end(self, epoch, logs=None):
         for prefix in ("", "val_"):
@@ -26,7 +26,7 @@ class SharedStatistics(keras.callbacks.Callback):
 
     Parameters
     ----------
-    workers : network_models.workers.Workers
+    workers : network_models.distribution.workers.Workers
     """
 
     def __init__(self, workers):

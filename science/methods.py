@@ -48,7 +48,7 @@ def explain(name, model, inputs, *, baseline=None, background=None, **keywords):
 def applicable(model):
     """Which methods apply to a network: (list of names, dict of the others to why not)."""
     from network_models.layers import LinearAttention
-    from science.gradient_engine import engine_of
+    from science.gradients.engine import engine_of
 
     engine = engine_of(model, target=0)
     attention = bool(engine.calls((LinearAttention,)))

@@ -9,7 +9,7 @@ were made, and ``contact_sheet.png``. Run it again to go on: what is there is no
 way are refused in the same folder.
 
 --mode reduced decodes only the wavelet level that fits, about 20 times faster; --mode area decodes everything and
-averages over areas, as the published studies did. The images of the two differ: see dataset_models/jpeg2000.py.
+averages over areas, as the published studies did. The images of the two differ: see dataset_models/images/jpeg2000.py.
 """
 
 import argparse
@@ -25,9 +25,9 @@ import re
 
 import numpy
 
-from dataset_models import jpeg2000, picture_tree, simulation_mark
+from dataset_models import simulation_mark
 from dataset_models.conversion import contact_sheet
-from dataset_models.images import quality
+from dataset_models.images import jpeg2000, picture_tree, quality
 from dataset_models.images.headers import Keywords, parse_time
 from tools import atomic_files, command_line, figures
 from tools.errors import UserError
@@ -48,7 +48,7 @@ class Recipe:
     Attributes
     ----------
     mode : str
-        Of `dataset_models.jpeg2000.MODES`.
+        Of `dataset_models.images.jpeg2000.MODES`.
     size : int
         Pixels on a side.
     format : str

@@ -111,7 +111,7 @@ def jp2(path, expected):
 
     Headers that give a day and no clock time must be of the expected day.
     """
-    from dataset_models import jpeg2000
+    from dataset_models.images import jpeg2000
     from dataset_models.images.headers import Keywords
 
     file = jpeg2000.read(path)

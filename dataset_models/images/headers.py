@@ -40,7 +40,8 @@ class Keywords:
     Parameters
     ----------
     cards : mapping of str to value
-        An `astropy.io.fits.Header`, or the texts of a JPEG 2000 file's XML (see `dataset_models.jpeg2000.stored_header`).
+        An `astropy.io.fits.Header`, or the texts of a JPEG 2000 file's XML (see
+        `dataset_models.images.jpeg2000.stored_header`).
     path : str or pathlib.Path
         Named in errors.
 

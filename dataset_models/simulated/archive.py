@@ -24,8 +24,9 @@ import pathlib
 
 import numpy
 
-from dataset_models import picture_tree, simulation_mark
+from dataset_models import simulation_mark
 from dataset_models.given_time import given_time
+from dataset_models.images import picture_tree
 from dataset_models.SDO.AIA.degradation import degradation
 from dataset_models.simulated.rendering import AIA_CHANNELS, Renderer
 from dataset_models.simulated.sun import SimulatedSun, image_header

@@ -19,9 +19,9 @@ import sys
 
 from dataset_models.solar_data import load_solar_data
 from network_models.architecture_search import spaces, trials
+from network_models.distribution.workers import train_alone
 from network_models.run_folder import resolve_dataset
 from network_models.settings import DEFAULT_DATASET, refuse_clashes
-from network_models.workers import train_alone
 from tools import command_line, options
 from tools.errors import UserError
 

@@ -32,7 +32,7 @@ def build(input_shapes, options, *, seed=0):
 
     Returns
     -------
-    network_models.variational.BetaVAE
+    network_models.layers.variational.BetaVAE
 
     Raises
     ------
@@ -52,7 +52,7 @@ def build(input_shapes, options, *, seed=0):
     """
     import keras
 
-    from network_models.variational import MeanAndLogVariance
+    from network_models.layers.variational import MeanAndLogVariance
 
     name, shape = only_input(input_shapes, 3, "burgess")
     if shape[0] != shape[1] or shape[0] not in SIZES:

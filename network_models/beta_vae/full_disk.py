@@ -33,7 +33,7 @@ def build(input_shapes, options, *, seed=0):
 
     Returns
     -------
-    network_models.variational.BetaVAE
+    network_models.layers.variational.BetaVAE
 
     Raises
     ------
@@ -47,7 +47,7 @@ def build(input_shapes, options, *, seed=0):
     """
     import keras
 
-    from network_models.variational import AddMean, MeanAndLogVariance, RemoveMean
+    from network_models.layers.variational import AddMean, MeanAndLogVariance, RemoveMean
 
     name, shape = only_input(input_shapes, 3, "full_disk")
     halvings = 0

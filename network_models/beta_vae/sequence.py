@@ -36,7 +36,7 @@ def build(input_shapes, options, *, seed=0):
 
     Returns
     -------
-    network_models.variational.BetaVAE
+    network_models.layers.variational.BetaVAE
 
     Raises
     ------
@@ -57,7 +57,7 @@ def build(input_shapes, options, *, seed=0):
     """
     import keras
 
-    from network_models.variational import AddMean, MeanAndLogVariance, RemoveMean
+    from network_models.layers.variational import AddMean, MeanAndLogVariance, RemoveMean
 
     name, shape = only_input(input_shapes, 4, "sequence")
     frames, height, width, depth = shape

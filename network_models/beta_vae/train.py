@@ -31,7 +31,7 @@ def main(arguments=None):
         data_defaults=lambda name, given: {"image_size": SIZES[name]},
         aliases=ALIASES,
     )
-    from network_models import schedules
+    from network_models.training import schedules
 
     objective = modules.load(HERE / "training.py").Reconstruction(chosen, name)
     gamma, rate = chosen.training.gamma, chosen.training.learning_rate

@@ -10,7 +10,7 @@ import functools
 import pathlib
 
 from network_models import experiment, settings
-from network_models.forecast import Forecast
+from network_models.training.forecast import Forecast
 from tools import command_line, modules
 from tools.errors import UserError
 
@@ -66,7 +66,7 @@ def optimizer_of(training):
     """The `keras.optimizers.Optimizer` that the options ask for."""
     import keras
 
-    from network_models.sgd import CoupledSGD
+    from network_models.training.sgd import CoupledSGD
 
     if training.optimizer == "adam":
         return keras.optimizers.Adam(training.learning_rate, weight_decay=training.weight_decay or None)
@@ -76,7 +76,7 @@ def optimizer_of(training):
 
 def schedule_of(training):
     """The callbacks that move the learning rate: list, empty for a constant one."""
-    from network_models import schedules
+    from network_models.training import schedules
 
     if training.schedule == "onecycle":
         return [schedules.OneCycle(training.max_lr)]

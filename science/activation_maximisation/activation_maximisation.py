@@ -8,7 +8,7 @@ of each channel and in logarithmic ones by decades; it is no image of the Sun.
 
 import numpy
 
-from science import explanation
+from science.explanation import subject as explanation
 from tools import command_line, figures
 from tools.errors import UserError
 
@@ -60,8 +60,8 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
     import keras
     from tf_keras_vis.activation_maximization import ActivationMaximization
 
-    from science.gradient_engine import engine_of
-    from science.network_structure import logits_of
+    from science.gradients.engine import engine_of
+    from science.gradients.network_structure import logits_of
 
     engine = engine_of(model, target=target)
     if len(engine.model.inputs) != 1 or len(engine.model.inputs[0].shape) != 4:
@@ -164,7 +164,7 @@ def main(arguments=None):
             raise UserError(f"--{name} {getattr(flags, name)}: must be at least {least}")
     subject = explanation.load(flags.model, flags.dataset, given)
     folder = explanation.output_folder(subject, "maps", flags.out)
-    from science.gradient_engine import engine_of
+    from science.gradients.engine import engine_of
 
     data, target = subject.data, engine_of(subject.model, target=flags.target).target
     start = None

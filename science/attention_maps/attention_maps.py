@@ -6,7 +6,7 @@ They are the weights that the network itself uses, not an explanation of its out
 against a flare.
 """
 
-from science.attribution import Attribution
+from science.explanation.attribution import Attribution
 from science.grad_cam.grad_cam import resized
 from tools import command_line
 from tools.errors import UserError
@@ -29,7 +29,7 @@ def attention_maps(model, inputs, *, target=None, estimator=3, batch_size=16):
 
     Returns
     -------
-    science.attribution.Attribution
+    science.explanation.attribution.Attribution
         Maps (n, height, width, 1), bilinear between the estimator's positions.
 
     References
@@ -37,7 +37,7 @@ def attention_maps(model, inputs, *, target=None, estimator=3, batch_size=16):
     Jetley et al. 2018, arXiv:1804.02391; Pandey et al. 2023 (attention-based full-disk forecasts).
     """
     from network_models.layers import LinearAttention
-    from science.gradient_engine import engine_of
+    from science.gradients.engine import engine_of
 
     engine = engine_of(model, target=target)
     layers = list(engine.calls((LinearAttention,)))
@@ -56,7 +56,7 @@ def attention_maps(model, inputs, *, target=None, estimator=3, batch_size=16):
 
 def main(arguments=None):
     """Show where a network looks in one image."""
-    from science import explanation_script
+    from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--estimator", type=int, default=3, help="1 is the finest (default: %(default)s)")

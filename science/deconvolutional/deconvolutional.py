@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy
 
-from science import explanation
+from science.explanation import subject as explanation
 from tools import command_line, figures
 from tools.errors import UserError
 
@@ -78,7 +78,7 @@ def deconvolve(model, inputs, *, layers=None, count=6, keep="maximum", batch_siz
     The activation of a feature map is the convolution's own output, rectified; a normalisation between convolution
     and ReLU is below the next layer's starting point, not part of this one's.
     """
-    from science.gradient_engine import GradientEngine
+    from science.gradients.engine import GradientEngine
 
     engine = GradientEngine(model, target=0)
     for layer, calls in _convolutions(engine, layers).items():
@@ -117,8 +117,8 @@ def write(folder, subject, sample, projections):
     Parameters
     ----------
     folder : pathlib.Path
-    subject : science.explanation.Subject
-    sample : science.explanation.Sample
+    subject : science.explanation.subject.Subject
+    sample : science.explanation.subject.Sample
     projections : iterable of Projections
         Computed while they are written.
 

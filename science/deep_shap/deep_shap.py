@@ -8,8 +8,8 @@ split as baselines.
 
 import numpy
 
-from science import baselines
-from science.attribution import Attribution, residual
+from science.explanation import baselines
+from science.explanation.attribution import Attribution, residual
 from tools import command_line
 from tools.errors import UserError
 
@@ -33,11 +33,11 @@ def deep_lift(model, inputs, *, baseline=None, target=None, multipliers=False, p
 
     Returns
     -------
-    science.attribution.Attribution
+    science.explanation.attribution.Attribution
 
     References
     ----------
-    Shrikumar, Greenside & Kundaje 2017, arXiv:1704.02685; see `science.rescale_rule`.
+    Shrikumar, Greenside & Kundaje 2017, arXiv:1704.02685; see `science.gradients.rescale_rule`.
     """
     zeros = {name: numpy.zeros((1, *array.shape[1:]), "float32") for name, array in inputs.items()}
     start = baselines.checked(zeros if baseline is None else baseline, inputs)
@@ -65,7 +65,7 @@ def deep_shap(model, inputs, *, background=None, target=None, precision="float32
 
     Returns
     -------
-    science.attribution.Attribution
+    science.explanation.attribution.Attribution
         Complete against the mean output of the background.
 
     References
@@ -78,7 +78,7 @@ def deep_shap(model, inputs, *, background=None, target=None, precision="float32
 
 
 def _explain(method, model, inputs, start, target, multipliers, precision, batch_size, *, paired):
-    from science.gradient_engine import engine_of
+    from science.gradients.engine import engine_of
 
     engine = engine_of(model, target=target, precision=precision)
     count, size = len(next(iter(inputs.values()))), len(next(iter(start.values())))
@@ -115,7 +115,7 @@ def _middle(start, paired):
 
 def main(arguments=None):
     """Explain one image of one network."""
-    from science import explanation_script
+    from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--background", type=int, default=8, metavar="N", help="training images (default: %(default)s)")

@@ -15,8 +15,8 @@ import numpy
 
 from dataset_models import observation_times
 from dataset_models.solar_data import SPLITS
-from science import explanation
 from science.embedding import projector
+from science.explanation import subject as explanation
 from tools import command_line, figures, goes_class
 from tools.errors import UserError
 
@@ -59,7 +59,7 @@ def collect(subject, *, splits=SPLITS, layer=None, channel=None, batch_size=16):
 
     Parameters
     ----------
-    subject : science.explanation.Subject
+    subject : science.explanation.subject.Subject
     splits : sequence of str
     layer : str, optional
         Name of the layer whose output is taken; feature maps are averaged over their pixels. By default the input of
@@ -79,7 +79,7 @@ def collect(subject, *, splits=SPLITS, layer=None, channel=None, batch_size=16):
     """
     from tqdm import tqdm
 
-    from science.gradient_engine import GradientEngine
+    from science.gradients.engine import GradientEngine
 
     data = subject.data
     times = {split: data.require_samples(split) for split in splits}
@@ -248,7 +248,7 @@ def write(folder, subject, activations, positions, *, outcome=None, strips=(), n
     Parameters
     ----------
     folder : pathlib.Path
-    subject : science.explanation.Subject
+    subject : science.explanation.subject.Subject
     activations : Activations
     positions : numpy.ndarray
         (n, 2) or (n, 3), from `embed`.

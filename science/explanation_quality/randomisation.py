@@ -7,7 +7,7 @@ Adebayo et al. 2018, arXiv:1810.03292.
 
 import numpy
 
-from science.passport import randomised, rank_correlation, strength
+from science.explanation.passport import randomised, rank_correlation, strength
 
 
 def cascade(model, explain, *, seed=0):
@@ -18,8 +18,8 @@ def cascade(model, explain, *, seed=0):
     model : keras.Model
         Functional.
     explain : callable
-        ``explain(model)`` returns a `science.attribution.Attribution` of one sample. Maps that are products with the image
-        are compared by their multipliers.
+        ``explain(model)`` returns a `science.explanation.attribution.Attribution` of one sample. Maps that are products with
+        the image are compared by their multipliers.
     seed : int
 
     Returns
@@ -27,7 +27,7 @@ def cascade(model, explain, *, seed=0):
     dict of str to float
         By layer with weights, from the last to the first: the correlation with it and all after it random.
     """
-    from science.network_structure import layers_of
+    from science.gradients.network_structure import layers_of
 
     before = explain(model)
     name = next(name for name, values in before.maps.items() if values.ndim == 4)

@@ -15,7 +15,9 @@ import pathlib
 
 import numpy
 
-from science import explanation, methods, passport
+from science import methods
+from science.explanation import passport
+from science.explanation import subject as explanation
 from science.explanation_quality.faithfulness import counterfactual, deletion_and_insertion, max_sensitivity
 from science.explanation_quality.localisation import localisation, strength_of
 from science.explanation_quality.randomisation import cascade
@@ -51,7 +53,7 @@ def chosen_times(subject, count):
     numpy.ndarray, dict
         ``datetime64[s]`` (n,), and how many there were of which kind.
     """
-    from science.gradient_engine import engine_of
+    from science.gradients.engine import engine_of
 
     data = subject.data
     engine = engine_of(subject.model)
@@ -82,7 +84,7 @@ def study(subject, times, *, seed=0):
 
     Parameters
     ----------
-    subject : science.explanation.Subject
+    subject : science.explanation.subject.Subject
         Of a network on a `dataset_models.simulated.sun.SimulatedSun` with one channel.
     times : array_like
         ``datetime64`` (n,): see `chosen_times`.
@@ -101,8 +103,8 @@ def study(subject, times, *, seed=0):
     import pandas
     from tqdm import tqdm
 
-    from science import baselines
-    from science.gradient_engine import engine_of
+    from science.explanation import baselines
+    from science.gradients.engine import engine_of
 
     data, truth = subject.data, subject.data.ground_truth
     engine = engine_of(subject.model)

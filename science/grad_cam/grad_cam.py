@@ -10,7 +10,7 @@ import math
 
 import numpy
 
-from science.attribution import Attribution
+from science.explanation.attribution import Attribution
 from tools import command_line
 from tools.errors import UserError
 
@@ -42,14 +42,14 @@ def grad_cam(model, inputs, *, target=None, layer=None, tensor="after", kind="gr
 
     Returns
     -------
-    science.attribution.Attribution
+    science.explanation.attribution.Attribution
         Maps (n, height, width, 1), the same for every image input of that size; for ``"guided"`` of the inputs' shapes.
 
     References
     ----------
     Selvaraju et al. 2017, arXiv:1610.02391; Chattopadhay et al. 2018, arXiv:1710.11063.
     """
-    from science.gradient_engine import engine_of
+    from science.gradients.engine import engine_of
 
     if kind not in KINDS:
         raise UserError(f"--kind {kind}: choose one of {', '.join(KINDS)}")
@@ -160,7 +160,7 @@ def resized(maps, shape):
 
 def main(arguments=None):
     """Explain one image of one network."""
-    from science import explanation_script
+    from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(default: %(default)s)")

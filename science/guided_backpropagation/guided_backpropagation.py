@@ -7,7 +7,7 @@ network with random weights, which the passport beside every map does. Single fe
 science/deconvolutional.
 """
 
-from science.attribution import Attribution
+from science.explanation.attribution import Attribution
 from tools import command_line
 
 RULES = ("guided", "deconvolution")
@@ -30,9 +30,9 @@ def guided_backpropagation(model, inputs, *, target=None, rule="guided", batch_s
 
     Returns
     -------
-    science.attribution.Attribution
+    science.explanation.attribution.Attribution
     """
-    from science.gradient_engine import engine_of
+    from science.gradients.engine import engine_of
 
     engine = engine_of(model, target=target)
     maps = engine.gradients(inputs, rule=rule, batch_size=batch_size)
@@ -49,7 +49,7 @@ def deconvolution(model, inputs, **keywords):
 
 def main(arguments=None):
     """Explain one image of one network."""
-    from science import explanation_script
+    from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--rule", choices=RULES, default=RULES[0], help="of the ReLUs (default: %(default)s)")

@@ -8,8 +8,8 @@ number of steps doubled until the residual is below 1 %.
 
 import numpy
 
-from science import baselines
-from science.attribution import COMPLETE, Attribution, residual
+from science.explanation import baselines
+from science.explanation.attribution import COMPLETE, Attribution, residual
 from tools import command_line
 from tools.errors import UserError
 
@@ -55,13 +55,13 @@ def integrated_gradients(
 
     Returns
     -------
-    science.attribution.Attribution
+    science.explanation.attribution.Attribution
 
     References
     ----------
     Sundararajan, Taly & Yan 2017, arXiv:1703.01365.
     """
-    from science.gradient_engine import engine_of
+    from science.gradients.engine import engine_of
 
     if steps < 1:
         raise UserError(f"--steps {steps}: must be at least 1")
@@ -125,7 +125,7 @@ def points(count, rule):
 
 def main(arguments=None):
     """Explain one image of one network."""
-    from science import explanation_script
+    from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--baseline", default="quiet", help=baselines.HELP)

@@ -10,7 +10,7 @@ writes anomalies.csv. Everything goes into the run's features/.
 import numpy
 
 from dataset_models.solar_data import SPLITS
-from science import explanation
+from science.explanation import subject as explanation
 from science.latent_traversal import latents
 from tools import command_line, figures
 from tools.errors import UserError
@@ -34,7 +34,7 @@ def write(folder, subject, encoded, *, count=6):
     Parameters
     ----------
     folder : pathlib.Path
-    subject : science.explanation.Subject
+    subject : science.explanation.subject.Subject
     encoded : latents.Encoded
         Of both splits.
     count : int

@@ -71,7 +71,7 @@ def quantities(subject, times):
 
     Parameters
     ----------
-    subject : science.explanation.Subject
+    subject : science.explanation.subject.Subject
     times : numpy.ndarray
         ``datetime64[s]`` (n,).
 
@@ -141,7 +141,7 @@ def write(folder, subject, encoded, *, most=16):
     Parameters
     ----------
     folder : pathlib.Path
-    subject : science.explanation.Subject
+    subject : science.explanation.subject.Subject
     encoded : science.latent_traversal.latents.Encoded
     most : int
         Latents drawn at most, the strongest.

@@ -13,8 +13,8 @@ import pathlib
 import numpy
 
 from dataset_models import flare_catalogue, simulation_mark
-from network_models.forecast_files import Forecasts
-from science import explanation
+from network_models.forecasts.files import Forecasts
+from science.explanation import subject as explanation
 from science.latent_traversal import latents
 from science.verification import output, report
 from tools import atomic_files, command_line
@@ -80,14 +80,14 @@ def forecasts(subject, encoded, *, seed=0):
 
     Parameters
     ----------
-    subject : science.explanation.Subject
+    subject : science.explanation.subject.Subject
     encoded : science.latent_traversal.latents.Encoded
         Of both splits.
     seed : int
 
     Returns
     -------
-    list of network_models.forecast_files.Forecasts
+    list of network_models.forecasts.files.Forecasts
         One of each of `KINDS`: the training split cross-fitted, the validation split by a classifier of the whole
         training split.
 
@@ -137,7 +137,7 @@ def verify(subject, found, events, *, window, event, block_days, samples=1000, s
 
     Parameters
     ----------
-    subject : science.explanation.Subject
+    subject : science.explanation.subject.Subject
     found : list of Forecasts
         From `forecasts`.
     events : pandas.DataFrame or None

@@ -10,7 +10,7 @@ differences; what the latents correlate with. Everything goes into the run's fea
 import numpy
 
 from network_models.beta_vae import pictures
-from science import explanation
+from science.explanation import subject as explanation
 from science.latent_traversal import correlations, latents
 from tools import atomic_files, command_line, figures
 from tools.errors import UserError
@@ -23,7 +23,7 @@ def traverse(model, base, chosen, *, reach=REACH, steps=7):
 
     Parameters
     ----------
-    model : network_models.variational.BetaVAE
+    model : network_models.layers.variational.BetaVAE
     base : array_like (k,)
         The point from which latents are changed one at a time.
     chosen : sequence of int
@@ -186,7 +186,7 @@ def write(folder, subject, encoded, *, around=None, count=10, steps=7, reach=REA
     Parameters
     ----------
     folder : pathlib.Path
-    subject : science.explanation.Subject
+    subject : science.explanation.subject.Subject
         From `latents.load`.
     encoded : latents.Encoded
     around : str, optional

@@ -6,9 +6,9 @@ import pathlib
 import numpy
 
 from dataset_models.solar_data import SPLITS, load_solar_data
-from network_models.beta_vae.vae_options import ACTIVE  # noqa: F401 - for the scripts beside this file
+from network_models.beta_vae.building_blocks import ACTIVE  # noqa: F401 - for the scripts beside this file
 from network_models.run_folder import run_folder_of
-from science import explanation
+from science.explanation import subject as explanation
 from tools import options
 from tools.errors import UserError
 
@@ -65,7 +65,7 @@ def load(model_path, dataset, given=None):
 
     Returns
     -------
-    science.explanation.Subject
+    science.explanation.subject.Subject
         Its data is a `network_models.beta_vae.unit_images.UnitImages`, what the network sees; ``data.data`` is the data
         set itself.
 
@@ -74,9 +74,9 @@ def load(model_path, dataset, given=None):
     UserError
         A file is missing or unreadable, the network is no beta-VAE, options are wrong, the images have another shape.
     """
-    from network_models.beta_vae import training
+    from network_models.beta_vae import reconstruction as training
+    from network_models.beta_vae.building_blocks import shape_words
     from network_models.beta_vae.unit_images import UnitImages
-    from network_models.beta_vae.vae_options import shape_words
 
     model_path = pathlib.Path(model_path)
     if not model_path.is_file():
@@ -104,7 +104,7 @@ def encode(subject, *, splits=SPLITS, batch_size=16):
 
     Parameters
     ----------
-    subject : science.explanation.Subject
+    subject : science.explanation.subject.Subject
         From `load`.
     splits : sequence of str
     batch_size : int

@@ -364,7 +364,7 @@ def main(arguments=None):
     simulated = simulation_mark.of_any([*options.forecasts, *(options.flares or ())])
     print("\n".join(summary(results, instances, threshold=options.threshold, limb=options.limb, simulated=simulated)))
 
-    from science.near_limb import maps
+    from science.near_limb import pictures as maps
 
     folder = pathlib.Path(options.out) if options.out else pathlib.Path(options.forecasts[0]).parent / "near_limb"
     table = cells(instances, threshold=options.threshold)

@@ -7,8 +7,8 @@ The only method here that asks the network about images, not about its derivativ
 
 import numpy
 
-from science import baselines
-from science.attribution import Attribution
+from science.explanation import baselines
+from science.explanation.attribution import Attribution
 from tools import command_line
 from tools.errors import UserError
 
@@ -31,14 +31,14 @@ def occlusion(model, inputs, *, target=None, window=32, stride=16, baseline=None
 
     Returns
     -------
-    science.attribution.Attribution
+    science.explanation.attribution.Attribution
         Maps (n, height, width, 1), all channels of an input covered together; entries of a side channel one by one.
 
     References
     ----------
     Zeiler & Fergus 2014, arXiv:1311.2901.
     """
-    from science.gradient_engine import engine_of
+    from science.gradients.engine import engine_of
 
     if window < 1 or stride < 1:
         raise UserError(f"--window {window} and --stride {stride}: give pixels, at least 1")
@@ -90,7 +90,7 @@ def _starts(length, window, stride):
 
 def main(arguments=None):
     """Explain one image of one network."""
-    from science import explanation_script
+    from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--window", type=int, default=32, help="pixels (default: %(default)s)")

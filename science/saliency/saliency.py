@@ -7,7 +7,7 @@ as FITS in the image's coordinates, and the map's passport as .json. The logit o
 never a probability. Gradients of logarithmic channels are per dex of 1 + x in all of these.
 """
 
-from science.attribution import Attribution
+from science.explanation.attribution import Attribution
 from tools import command_line
 
 
@@ -34,14 +34,14 @@ def saliency(model, inputs, *, target=None, batch_size=16):
     Simonyan, Vedaldi & Zisserman 2014, arXiv:1312.6034, who take the largest absolute value over colours; here
     channels and signs are kept apart.
     """
-    from science.gradient_engine import engine_of
+    from science.gradients.engine import engine_of
 
     return engine_of(model, target=target).gradients(inputs, batch_size=batch_size)
 
 
 def explain(model, inputs, *, target=None, batch_size=16):
-    """`saliency` as a `science.attribution.Attribution`."""
-    from science.gradient_engine import engine_of
+    """`saliency` as a `science.explanation.attribution.Attribution`."""
+    from science.gradients.engine import engine_of
 
     engine = engine_of(model, target=target)
     outputs = engine.outputs(inputs, batch_size=batch_size)
@@ -51,7 +51,7 @@ def explain(model, inputs, *, target=None, batch_size=16):
 
 def main(arguments=None):
     """Explain one image of one network."""
-    from science import explanation_script
+    from science.explanation import script as explanation_script
 
     explanation_script.run(arguments, __doc__, explain)
 

@@ -6,7 +6,10 @@ The image and its maps are drawn in one channel, the last unless --channel says 
 that do not apply to the network are named with the reason. Also writes the maps as .npz and all passports as .json.
 """
 
-from science import baselines, explanation, methods, passport, solar_output
+from science import methods
+from science.explanation import baselines, passport
+from science.explanation import solar_coordinates as solar_output
+from science.explanation import subject as explanation
 from tools import command_line, figures
 from tools.errors import UserError
 
@@ -19,12 +22,12 @@ def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch
 
     Parameters
     ----------
-    subject : science.explanation.Subject
-    sample : science.explanation.Sample
+    subject : science.explanation.subject.Subject
+    sample : science.explanation.subject.Sample
     names : sequence of str
         Of `science.methods.NAMES`.
     baseline : str
-        See `science.baselines.choose`.
+        See `science.explanation.baselines.choose`.
     target : int, optional
     batch_size : int
 
@@ -60,8 +63,8 @@ def draw(path, subject, sample, found, *, channel=None):
     Parameters
     ----------
     path : pathlib.Path
-    subject : science.explanation.Subject
-    sample : science.explanation.Sample
+    subject : science.explanation.subject.Subject
+    sample : science.explanation.subject.Sample
     found : dict
         Of `side_by_side`.
     channel : str, optional
@@ -130,7 +133,7 @@ def main(arguments=None):
     explanation.channel_place(subject.data, flags.channel)  # before the minutes that the maps take
     sample = explanation.sample(subject, flags.image)
     folder = explanation.output_folder(subject, "maps", flags.out)
-    from science.gradient_engine import engine_of
+    from science.gradients.engine import engine_of
 
     engine = engine_of(subject.model, target=flags.target)
     explanation.finite_output(engine.outputs(sample.inputs), flags.image)

@@ -8,7 +8,7 @@ plain gradient with the image.
 
 import numpy
 
-from science.attribution import Attribution
+from science.explanation.attribution import Attribution
 from tools import command_line
 from tools.errors import UserError
 
@@ -37,13 +37,13 @@ def smooth_gradients(model, inputs, *, target=None, kind="mean", samples=50, noi
 
     Returns
     -------
-    science.attribution.Attribution
+    science.explanation.attribution.Attribution
 
     References
     ----------
     Smilkov et al. 2017, arXiv:1706.03825; Adebayo et al. 2018, arXiv:1810.03307 (VarGrad).
     """
-    from science.gradient_engine import engine_of
+    from science.gradients.engine import engine_of
 
     if samples < 1 or not 0 <= noise < numpy.inf:
         raise UserError(f"--samples {samples} and --noise {noise:g}: give at least one sample and no negative noise")
@@ -98,7 +98,7 @@ def _statistics(engine, inputs, kind, samples, noise, random, added, batch_size)
 
 def main(arguments=None):
     """Explain one image of one network."""
-    from science import explanation_script
+    from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(default: %(default)s)")

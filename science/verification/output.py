@@ -23,7 +23,7 @@ def write(folder, found, settings):
     found : report.Report
     settings : report.Settings
     """
-    from science.verification import diagrams
+    from science.verification import pictures as diagrams
 
     folder = pathlib.Path(folder)
     atomic_files.write_text(folder / "verification.json", json.dumps(as_dictionary(found, settings), indent=1) + "\n")
@@ -50,7 +50,7 @@ def write(folder, found, settings):
 def as_dictionary(found, settings):
     """A `report.Report` as plain values; undefined numbers are null."""
 
-    from science.verification import diagrams
+    from science.verification import pictures as diagrams
 
     def plain(one):
         rows = {}

@@ -8,7 +8,7 @@ import sys
 import numpy
 
 from dataset_models import observation_times, simulation_mark
-from network_models.forecast_files import Forecasts
+from network_models.forecasts.files import Forecasts
 from science.verification import output, report
 from tools import atomic_files, figures, skill_scores
 from tools.block_bootstrap import interval

@@ -6,8 +6,9 @@ import numpy
 
 from dataset_models import flare_history, leak_check
 from dataset_models.flare_labels import DAY, FlareIndex, covered
-from network_models import forecast_files, reference_forecasts
-from network_models.forecast_files import Forecasts
+from network_models.forecasts import files as forecast_files
+from network_models.forecasts import references as reference_forecasts
+from network_models.forecasts.files import Forecasts
 from science.verification import activity
 from science.verification.scores import DIFFERENCES, Scored, difference, score
 from tools import skill_scores

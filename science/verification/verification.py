@@ -17,7 +17,7 @@ import dataclasses
 import pathlib
 
 from dataset_models import flare_catalogue, simulation_mark
-from network_models import forecast_files
+from network_models.forecasts import files as forecast_files
 from science.verification import output, regression, report
 from tools import command_line
 from tools.errors import UserError

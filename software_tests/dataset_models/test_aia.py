@@ -9,8 +9,8 @@ import numpy
 import pytest
 from astropy.io import fits
 
-from dataset_models import goes_xrs, image_cache
-from dataset_models.images import fits_files, quality
+from dataset_models import goes_xrs
+from dataset_models.images import fits_files, image_cache, quality
 from dataset_models.SDO.AIA import aia_files, aia_images
 from dataset_models.SDO.AIA.degradation import degradation, response_table_path
 from dataset_models.SDO.AIA.fdl_1 import AIA8

@@ -6,7 +6,7 @@ import os
 import numpy
 import pytest
 
-from dataset_models.image_cache import ImageCache
+from dataset_models.images.image_cache import ImageCache
 from tools.errors import UserError
 
 SHAPE = (2, 2, 1)

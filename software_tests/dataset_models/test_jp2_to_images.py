@@ -10,9 +10,9 @@ import numpy
 import pytest
 from PIL import Image
 
-from dataset_models import jpeg2000, picture_tree
 from dataset_models.conversion import contact_sheet, jp2_to_images
 from dataset_models.conversion.jp2_to_images import Recipe, convert
+from dataset_models.images import jpeg2000, picture_tree
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
 from tools.errors import UserError

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dataset_models import jpeg2000
+from dataset_models.images import jpeg2000
 from tools.errors import UserError
 
 _place = pathlib.Path(__file__).with_name("jpeg2000_files.py")

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dataset_models import flare_catalogue, flare_labels, goes_xrs, picture_tree, simulation_mark
+from dataset_models import flare_catalogue, flare_labels, goes_xrs, simulation_mark
 from dataset_models.conversion import contact_sheet, jp2_to_images
+from dataset_models.images import picture_tree
 from dataset_models.SDO.AIA.fdl_1 import AIA8
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.SDO.HMI.flare_sequences import FlareSequences

@@ -3,7 +3,8 @@
 import pathlib
 
 from dataset_models.augmentation import EqualClasses
-from network_models import experiment, schedules, settings
+from network_models import experiment, settings
+from network_models.training import schedules
 from network_models.xray_flux_forecast.starting_point import architecture
 from tools import command_line
 

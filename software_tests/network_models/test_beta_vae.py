@@ -13,9 +13,11 @@ import pytest
 from dataset_models import digits
 from dataset_models.digits import Digits
 from dataset_models.simulated.sun import SimulatedSun
-from network_models import variational
-from network_models.beta_vae import burgess, full_disk, pictures, sequence, train, training, vae_options
+from network_models.beta_vae import building_blocks as vae_options
+from network_models.beta_vae import burgess, full_disk, pictures, sequence, train
+from network_models.beta_vae import reconstruction as training
 from network_models.beta_vae.unit_images import UnitImages
+from network_models.layers import variational
 from network_models.pytorch_weights import import_state_dict
 from network_models.trained_network import save_network
 from tools.errors import UserError

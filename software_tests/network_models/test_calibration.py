@@ -6,7 +6,8 @@ import numpy
 import pandas
 import pytest
 
-from network_models import calibration, conformal, forecast_files
+from network_models.forecasts import calibration, conformal
+from network_models.forecasts import files as forecast_files
 from tools.errors import UserError
 
 HOUR = numpy.timedelta64(1, "h")

@@ -14,8 +14,10 @@ import pytest
 from dataset_models import flare_catalogue, flare_labels, goes_xrs, leak_check
 from dataset_models.SDO.HMI import flare_sequences
 from dataset_models.simulated import archive
-from network_models import calibration, combination, forecast_files, predict
+from network_models import predict
 from network_models.beta_vae import train as beta_vae
+from network_models.forecasts import calibration, combination
+from network_models.forecasts import files as forecast_files
 from network_models.xray_flux_forecast.starting_point import network
 from science.deconvolutional import deconvolutional
 from science.embedding import tsne

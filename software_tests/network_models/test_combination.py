@@ -6,7 +6,8 @@ import numpy
 import pandas
 import pytest
 
-from network_models import combination, forecast_files
+from network_models.forecasts import combination
+from network_models.forecasts import files as forecast_files
 from tools import skill_scores
 from tools.errors import UserError
 

@@ -13,7 +13,7 @@ import time
 import numpy
 import pytest
 
-from network_models import workers
+from network_models.distribution import workers
 from network_models.run_folder import RunFolder
 from tools.errors import UserError
 

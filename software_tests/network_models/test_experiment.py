@@ -376,8 +376,8 @@ def test_statistics_of_a_constant_channel_are_exact():
 
     import keras
 
-    from network_models.forecast import fit_statistics
     from network_models.layers import Whiten
+    from network_models.training.forecast import fit_statistics
 
     model = keras.Sequential([keras.Input((3, 3, 2), name="image"), Whiten([False, False], name="whiten_image")])
     random = numpy.random.default_rng(0)

@@ -7,7 +7,8 @@ import pandas
 import pytest
 
 from dataset_models import flare_catalogue, flare_labels
-from network_models import calibration, forecast_files
+from network_models.forecasts import calibration
+from network_models.forecasts import files as forecast_files
 from tools.errors import UserError
 
 

@@ -6,7 +6,8 @@ import numpy
 import pandas
 import pytest
 
-from network_models import calibration, predict
+from network_models import predict
+from network_models.forecasts import calibration
 from network_models.xray_flux_forecast.starting_point import network
 from tools.errors import UserError
 

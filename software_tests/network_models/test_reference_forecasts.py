@@ -8,7 +8,8 @@ from hypothesis import strategies as some
 
 from dataset_models import flare_catalogue
 from dataset_models.flare_labels import FlareIndex
-from network_models import forecast_files, reference_forecasts
+from network_models.forecasts import files as forecast_files
+from network_models.forecasts import references as reference_forecasts
 from tools import skill_scores
 
 HOUR, MINUTE = numpy.timedelta64(1, "h"), numpy.timedelta64(1, "m")

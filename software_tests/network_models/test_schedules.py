@@ -4,8 +4,8 @@ import keras
 import numpy
 import pytest
 
-from network_models import schedules
-from network_models.sgd import CoupledSGD
+from network_models.training import schedules
+from network_models.training.sgd import CoupledSGD
 
 
 def test_one_cycle_by_hand():

@@ -13,7 +13,7 @@ import numpy
 import pytest
 
 from network_models.run_folder import RunFolder
-from network_models.training_state import TrainingState
+from network_models.training.state import TrainingState
 
 HERE = pathlib.Path(__file__).parent
 PROJECT = HERE.parents[1]

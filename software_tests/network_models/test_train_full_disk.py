@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 
 from dataset_models.flare_labels import image_names
-from network_models import schedules, settings, weighted_batches
+from network_models import settings
+from network_models.distribution import weighted_batches
 from network_models.full_disk_flare_forecast import train
 from network_models.full_disk_flare_forecast.training_options import FullDiskTraining
 from network_models.trained_network import load_network
+from network_models.training import schedules
 from tools import skill_scores
 from tools.errors import UserError
 
@@ -161,7 +163,7 @@ class Interruption(Exception):
     ids=["one cycle, augmented", "plateau, history", "halving, Adam"],
 )
 def test_an_interrupted_run_continues_as_if_it_had_not_been(sun, tmp_path, monkeypatch, more):
-    from network_models.training_state import TrainingState
+    from network_models.training.state import TrainingState
 
     run = arguments(sun, tmp_path, "--epochs", 5, "--fold", 1, *more)
     whole = train.main(run)

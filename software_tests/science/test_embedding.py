@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from science import explanation
 from science.embedding import projector, tsne
+from science.explanation import subject as explanation
 from tools.errors import UserError
 
 
@@ -60,7 +60,7 @@ def test_feature_maps_of_a_named_layer_are_averaged(saved, dataset):
 def test_the_representation_before_a_nested_head():
     import keras
 
-    from science.gradient_engine import GradientEngine
+    from science.gradients.engine import GradientEngine
 
     image = keras.Input((8,), name="image")
     x = keras.layers.Dense(6, activation="relu", name="body")(image)

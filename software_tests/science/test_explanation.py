@@ -3,8 +3,8 @@
 import numpy
 import pytest
 
-from science import explanation
-from science.gradient_engine import GradientEngine
+from science.explanation import subject as explanation
+from science.gradients.engine import GradientEngine
 from tools.errors import UserError
 
 WAYS = ("inline", "Activation", "ReLU", "custom", "nested", "mixed")

@@ -117,8 +117,8 @@ def test_an_empty_flare_list(path, tmp_path):
 
 def test_what_has_no_position_is_said_beside_the_recall(path, tmp_path, capsys, monkeypatch):
     titles = []
-    monkeypatch.setattr("science.near_limb.maps.disk", lambda *_, title, **__: titles.append(title))
-    monkeypatch.setattr("science.near_limb.maps.plane", lambda *_, title, **__: titles.append(title))
+    monkeypatch.setattr("science.near_limb.pictures.disk", lambda *_, title, **__: titles.append(title))
+    monkeypatch.setattr("science.near_limb.pictures.plane", lambda *_, title, **__: titles.append(title))
     near_limb.main([str(path), "--out", str(tmp_path / "out")])
     lines = capsys.readouterr().out.splitlines()
     (both,) = [line for line in lines if line.strip().startswith("M and X")]
@@ -134,8 +134,8 @@ def test_what_has_no_position_is_said_beside_the_recall(path, tmp_path, capsys, 
 @pytest.mark.parametrize("where", ["forecasts", "list"])
 def test_simulated_forecasts_or_flares_are_said_to_be(path, tmp_path, capsys, monkeypatch, where):
     titles = []
-    monkeypatch.setattr("science.near_limb.maps.disk", lambda *_, title, **__: titles.append(title))
-    monkeypatch.setattr("science.near_limb.maps.plane", lambda *_, title, **__: titles.append(title))
+    monkeypatch.setattr("science.near_limb.pictures.disk", lambda *_, title, **__: titles.append(title))
+    monkeypatch.setattr("science.near_limb.pictures.plane", lambda *_, title, **__: titles.append(title))
     arguments = [str(path), "--out", str(tmp_path / "out")]
     if where == "forecasts":
         pandas.read_csv(path).assign(simulated=1).to_csv(path, index=False)

@@ -10,10 +10,14 @@ import pytest
 from astropy.io import fits
 
 from dataset_models.simulated.sun import image_header
-from science import baselines, explanation, explanation_script, methods, passport, solar_disk, solar_output
+from science import methods
 from science.activation_maximisation import activation_maximisation as maximisation
 from science.deconvolutional import deconvolutional
-from science.gradient_engine import engine_of
+from science.explanation import baselines, passport, solar_disk
+from science.explanation import script as explanation_script
+from science.explanation import solar_coordinates as solar_output
+from science.explanation import subject as explanation
+from science.gradients.engine import engine_of
 from science.integrated_gradients import integrated_gradients
 from science.saliency.saliency import explain as saliency
 from science.saliency.saliency import main as saliency_main

@@ -8,9 +8,10 @@ import pytest
 
 from dataset_models import flare_catalogue
 from dataset_models.flare_labels import FlareIndex
-from network_models import forecast_files
-from network_models.forecast_files import Forecasts
-from science.verification import activity, diagrams, regression, report, verification
+from network_models.forecasts import files as forecast_files
+from network_models.forecasts.files import Forecasts
+from science.verification import activity, regression, report, verification
+from science.verification import pictures as diagrams
 from science.verification.scores import score
 from tools import skill_scores
 from tools.block_bootstrap import BlockBootstrap

@@ -8,7 +8,7 @@ import re
 
 import numpy
 
-from dataset_models import picture_tree
+from dataset_models.images import picture_tree
 from tools import notes
 from tools.errors import UserError
 

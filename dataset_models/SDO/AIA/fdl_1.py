@@ -13,9 +13,9 @@ import typing
 import numpy
 
 from dataset_models import goes_xrs
-from dataset_models.image_cache import ImageCache
 from dataset_models.images import fits_files
 from dataset_models.images.headers import Keywords
+from dataset_models.images.image_cache import ImageCache
 from dataset_models.SDO.AIA import aia_files, aia_images
 from dataset_models.SDO.AIA.degradation import response_table_path
 from dataset_models.solar_data import Availability, Channel

@@ -19,9 +19,10 @@ import typing
 import numpy
 import pandas
 
-from dataset_models import flare_catalogue, flare_history, flare_labels, jpeg2000, leak_check
+from dataset_models import flare_catalogue, flare_history, flare_labels, leak_check
 from dataset_models.given_time import given_time
-from dataset_models.image_cache import ImageCache
+from dataset_models.images import jpeg2000
+from dataset_models.images.image_cache import ImageCache
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.solar_data import Availability, Channel, SolarData
 from tools import atomic_files, command_line, goes_class, options

@@ -2,7 +2,7 @@
 
 Every reader gives the geometry and scale of Helioviewer's magnetograms, which the published jpg trees keep: 2457.6
 arcsec across (0.6 arcsec per pixel at 4096), disk centre in the middle, north up; -`clip` to +`clip` gauss mapped to
-0 to 1; 0 off the disk. Pictures that state another pointing (see :mod:`dataset_models.picture_tree`) keep it.
+0 to 1; 0 off the disk. Pictures that state another pointing (see :mod:`dataset_models.images.picture_tree`) keep it.
 
 :func:`read` is the whole preparation, for training and for a newly observed image alike: FITS files are turned north up
 by their WCS, centred, clipped, blanked beyond the limb, scaled and averaged over areas.
@@ -16,8 +16,8 @@ import typing
 
 import numpy
 
-from dataset_models import jpeg2000, picture_tree, simulation_mark
-from dataset_models.images import fits_files, quality
+from dataset_models import simulation_mark
+from dataset_models.images import fits_files, jpeg2000, picture_tree, quality
 from dataset_models.images.geometry import linear_wcs, solar_radius
 from dataset_models.images.headers import Keywords, utc_from_tai
 from tools import notes
@@ -125,7 +125,7 @@ def read(path, *, size, clip=256.0, decoding="area", expected_source=None):
     clip : float
         Gauss that map to 0 and 1; only FITS carry gauss, pictures were scaled when they were made.
     decoding : str
-        How JPEG 2000 is shrunk, of `dataset_models.jpeg2000.MODES`; never mix the two.
+        How JPEG 2000 is shrunk, of `dataset_models.images.jpeg2000.MODES`; never mix the two.
     expected_source : int, optional
         Size that the file must have, where a data set's images must agree.
 

@@ -1,8 +1,8 @@
 """One forecast from several: networks, the class table and the flare history, stacked and cross-fitted by fold.
 
-    python network_models/combination.py cross alex=F1.csv,F2.csv attention=F1.csv,F2.csv --flares LIST --out FOLDER
-    python network_models/combination.py fit alex=F1.csv,F2.csv attention=F1.csv,F2.csv --flares LIST --out COMBINATION.json
-    python network_models/combination.py apply COMBINATION.json alex=NEW.csv attention=NEW.csv --flares LIST --out NEW.csv
+    python network_models/forecasts/combination.py cross alex=F1.csv,F2.csv attention=F1.csv,F2.csv --flares LIST --out FOLDER
+    python network_models/forecasts/combination.py fit alex=F1.csv,F2.csv attention=F1.csv,F2.csv --flares LIST --out C.json
+    python network_models/forecasts/combination.py apply C.json alex=NEW.csv attention=NEW.csv --flares LIST --out NEW.csv
 
 Each forecast is named and has one file for each fold, in the same order. With cross every fold is forecast by a
 combination of the others and written to FOLDER/fold1.csv, fold2.csv, ...; fit takes all of them, for later forecasts.
@@ -16,7 +16,9 @@ import pathlib
 import numpy
 
 from dataset_models import flare_catalogue, flare_history
-from network_models import calibration, forecast_files, reference_forecasts
+from network_models.forecasts import calibration
+from network_models.forecasts import files as forecast_files
+from network_models.forecasts import references as reference_forecasts
 from tools import atomic_files, command_line, skill_scores
 from tools.errors import Stopped, UserError
 
@@ -210,7 +212,7 @@ def cross_fitted(forecasts, *, events=None, asked=None, kind="logistic", seed=0)
 
     Parameters
     ----------
-    forecasts : sequence of network_models.forecast_files.Forecasts
+    forecasts : sequence of network_models.forecasts.files.Forecasts
         On the same hours, with outcomes.
     events, asked, kind, seed
         As of `fit`.

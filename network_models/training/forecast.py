@@ -6,7 +6,7 @@ import math
 import numpy
 
 from dataset_models import simulation_mark
-from network_models.objective import Objective
+from network_models.training.objective import Objective
 from tools import atomic_files, figures, skill_scores
 from tools.errors import UserError
 
@@ -52,7 +52,7 @@ class Forecast(Objective):
         """Compile with the loss of the data set's task, and a metric that repeats it as a mean over samples."""
         import keras
 
-        from network_models.metrics import HeidkeSkillScore, MeanLoss, TrueSkillStatistic
+        from network_models.training.metrics import HeidkeSkillScore, MeanLoss, TrueSkillStatistic
 
         data, width = self.data, model.output.shape[-1]
         if data.task == "regression" and width != 1:

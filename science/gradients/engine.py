@@ -14,8 +14,8 @@ import weakref
 
 import numpy
 
-from network_models.layer_calls import replaced
-from science.network_structure import default_target, explainable, last_with_weights, layers_of, logits_of
+from science.gradients.layer_calls import replaced
+from science.gradients.network_structure import default_target, explainable, last_with_weights, layers_of, logits_of
 from tools.errors import UserError
 
 RULES = ("plain", "deconvolution", "guided")
@@ -266,7 +266,7 @@ class GradientEngine:
         return dict(zip(self.input_names, totals, strict=True))
 
     def contributions(self, inputs, baselines, *, batch_size=16):
-        """Contributions by the rescale rule, see `science.rescale_rule`.
+        """Contributions by the rescale rule, see `science.gradients.rescale_rule`.
 
         Parameters
         ----------
@@ -361,7 +361,7 @@ class GradientEngine:
     def _contributions(self, *tensors):
         import tensorflow
 
-        from science.rescale_rule import rescaling
+        from science.gradients.rescale_rule import rescaling
 
         with rescaling(tensors):
             explained = self._forward(tensors)[:, self.target]

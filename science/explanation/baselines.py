@@ -4,7 +4,7 @@ import pathlib
 
 import numpy
 
-from science import solar_disk
+from science.explanation import solar_disk
 from tools.errors import UserError
 
 KINDS = ("zero", "quiet", "mean")
@@ -22,8 +22,8 @@ def choose(kind, subject, sample):
         ``"zero"``; ``"quiet"``: the median of each pixel over training images, a disk from which active regions, which
         come and go, have vanished; ``"mean"``: their mean; or an image file, or the UTC time of a sample. The disks of
         training images are those of `background`; an image file and a sample stay as they are.
-    subject : science.explanation.Subject
-    sample : science.explanation.Sample
+    subject : science.explanation.subject.Subject
+    sample : science.explanation.subject.Sample
         The sample that is explained.
 
     Returns
@@ -42,7 +42,7 @@ def choose(kind, subject, sample):
         stacks = background(subject, sample, IMAGES)
         reduce = numpy.median if kind == "quiet" else numpy.mean
         return {name: reduce(stack, axis=0, keepdims=True).astype("float32") for name, stack in stacks.items()}
-    from science import explanation
+    from science.explanation import subject as explanation
 
     try:
         other = explanation.sample(subject, kind)
@@ -82,7 +82,7 @@ def background(subject, sample, count):
     -------
     dict of str to numpy.ndarray
         float32 (count, ...) by model input name. Unscaled where image or training image tell no disk, see
-        `science.solar_disk.find`.
+        `science.explanation.solar_disk.find`.
     """
     from tqdm import tqdm
 

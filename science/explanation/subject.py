@@ -14,7 +14,7 @@ import numpy
 from dataset_models import observation_times, simulation_mark
 from dataset_models.solar_data import SolarData, load_solar_data
 from network_models.run_folder import RunFolder, run_folder_of
-from science.network_structure import default_target, logits_of
+from science.gradients.network_structure import default_target, logits_of
 from tools import atomic_files, command_line, options
 from tools.errors import UserError
 
@@ -151,7 +151,7 @@ def load(model_path, dataset, given=None):
 
     tensorflow.get_logger().setLevel("ERROR")  # warns of retracing: every method traces functions of its own
     model = load_network(model_path)
-    from network_models.variational import BetaVAE
+    from network_models.layers.variational import BetaVAE
 
     if isinstance(model, BetaVAE):
         raise UserError(f"{model_path}: is a beta-VAE, which has no forecast to explain; see science/latent_traversal")
@@ -316,7 +316,7 @@ def meant(attribution, subject, inputs):
 
     Parameters
     ----------
-    attribution : science.attribution.Attribution
+    attribution : science.explanation.attribution.Attribution
         As a method returns it, of pixel values.
     subject : Subject
     inputs : dict of str to numpy.ndarray
@@ -324,7 +324,7 @@ def meant(attribution, subject, inputs):
 
     Returns
     -------
-    science.attribution.Attribution
+    science.explanation.attribution.Attribution
         Of logarithmic channels gradients are `per_meaning`, and the difference that a product map was made with is one
         of log10(1 + x). Maps that are contributions to the output stay what they are.
     """

@@ -14,7 +14,7 @@ def reliability(path, one, *, title=None, bootstrap=None):
     Parameters
     ----------
     path : pathlib.Path
-    one : network_models.forecast_files.Forecasts
+    one : network_models.forecasts.files.Forecasts
     title : str, optional
     bootstrap : tools.block_bootstrap.BlockBootstrap, optional
         For bars that know that hours are not independent.
@@ -52,7 +52,7 @@ def reliability_points(one, bootstrap=None, *, level=0.95):
 
     Parameters
     ----------
-    one : network_models.forecast_files.Forecasts
+    one : network_models.forecasts.files.Forecasts
     bootstrap : tools.block_bootstrap.BlockBootstrap, optional
     level : float
 

@@ -36,7 +36,7 @@ class Attribution:
         it, since otherwise any two maps are alike where the image is dark.
     derivative : int
         1 for maps that are gradients, 2 for squares and variances of these, 0 for those in units of the output or in
-        none: what the units of a channel mean for the map, see `science.explanation.meant`.
+        none: what the units of a channel mean for the map, see `science.explanation.subject.meant`.
     """
 
     method: str

@@ -2,7 +2,9 @@
 
 import numpy
 
-from science import baselines, explanation, passport, solar_output
+from science.explanation import baselines, passport
+from science.explanation import solar_coordinates as solar_output
+from science.explanation import subject as explanation
 from tools import figures
 from tools.errors import UserError
 
@@ -16,7 +18,7 @@ def run(arguments, description, method, *, add=None, keywords=None):
     description : str
         The script's docstring.
     method : callable
-        ``method(model, inputs, *, target, batch_size, **own)`` returns a `science.attribution.Attribution`.
+        ``method(model, inputs, *, target, batch_size, **own)`` returns a `science.explanation.attribution.Attribution`.
     add : callable, optional
         Adds the method's flags to a parser.
     keywords : callable, optional
@@ -43,7 +45,7 @@ def explain(subject, sample, method, own, folder, flags):
     def again(model, inputs):
         return explanation.meant(method(model, inputs, target=flags.target, batch_size=flags.batch, **own), subject, inputs)
 
-    from science.gradient_engine import engine_of
+    from science.gradients.engine import engine_of
 
     engine = engine_of(subject.model, target=flags.target)
     explanation.finite_output(engine.outputs(sample.inputs), flags.image)
@@ -73,10 +75,10 @@ def write(folder, subject, sample, attribution, checked):
     Parameters
     ----------
     folder : pathlib.Path
-    subject : science.explanation.Subject
-    sample : science.explanation.Sample
-    attribution : science.attribution.Attribution
-        Of `science.explanation.meant`.
+    subject : science.explanation.subject.Subject
+    sample : science.explanation.subject.Sample
+    attribution : science.explanation.attribution.Attribution
+        Of `science.explanation.subject.meant`.
     checked : dict
         Of `passport.passport`; what the map's mass lies on is added to it.
 
@@ -145,7 +147,7 @@ def draw(image, values, channel, header, places, title, attribution, path):
     places : sequence
         See `SolarData.places`.
     title : str
-    attribution : science.attribution.Attribution
+    attribution : science.explanation.attribution.Attribution
     path : pathlib.Path
     """
     extent = figures.extent_of(header, image.shape)

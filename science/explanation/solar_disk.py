@@ -4,7 +4,7 @@ import typing
 
 import numpy
 
-from science import solar_output
+from science.explanation import solar_coordinates as solar_output
 
 _SAME = 0.01  # pixels: disks that differ by less are left where they are
 _LEVELS = (0.3, 0.5, 0.7)  # shares of the step from sky to disk at which an edge is looked for

@@ -1,14 +1,14 @@
 """Calibration: probabilities that mean what they say, fitted on time held out of the network's training.
 
-    python network_models/calibration.py fit FORECASTS.csv [MORE.csv ...] --out RUN/calibration.json [--kind isotonic]
-    python network_models/calibration.py apply RUN/calibration.json FORECASTS.csv --out CALIBRATED.csv
-    python network_models/calibration.py cross FOLD1.csv FOLD2.csv [MORE.csv ...] --out FOLDER
+    python network_models/forecasts/calibration.py fit FORECASTS.csv [MORE.csv ...] --out RUN/calibration.json [--kind isotonic]
+    python network_models/forecasts/calibration.py apply RUN/calibration.json FORECASTS.csv --out CALIBRATED.csv
+    python network_models/forecasts/calibration.py cross FOLD1.csv FOLD2.csv [MORE.csv ...] --out FOLDER
 
 Forecasts are CSV files with a time, a probability and, to fit, a target: those of a run's evaluation and published ones.
 Targets that they lack come from the lists given with --flares.
 A network trained with class weights, or for too long, overstates flares; its order of hours can still be good. A
 calibration changes the probabilities and keeps the order. With --coverage the file also holds conformal sets (see
-network_models.conformal), and applying it says for each hour which of yes and no cannot be excluded. With cross each
+network_models.forecasts.conformal), and applying it says for each hour which of yes and no cannot be excluded. With cross each
 file is a fold of one cross-validation and is recalibrated on the others.
 """
 
@@ -19,8 +19,8 @@ import typing
 
 import numpy
 
-from network_models import conformal as conformal_sets
-from network_models import forecast_files
+from network_models.forecasts import conformal as conformal_sets
+from network_models.forecasts import files as forecast_files
 from tools import atomic_files, command_line
 from tools.errors import UserError
 
@@ -167,7 +167,7 @@ class Saved(typing.NamedTuple):
     Attributes
     ----------
     calibration : Scaling or Isotonic
-    conformal : network_models.conformal.Conformal or None
+    conformal : network_models.forecasts.conformal.Conformal or None
         It takes the network's own probabilities, not the calibrated ones.
     periods : numpy.ndarray
         ``datetime64[s]`` (k, 2): first and last time of each period that it was fitted on; (0, 2) when unknown.
@@ -189,7 +189,7 @@ def save(path, calibration, *, conformal=None, times=(), simulated=False):
     path : str or pathlib.Path
         `NAME` in the folder of the network's .hdf5 by convention.
     calibration : Scaling or Isotonic
-    conformal : network_models.conformal.Conformal, optional
+    conformal : network_models.forecasts.conformal.Conformal, optional
     times : array_like
         ``datetime64`` (n,) of the forecasts that it was fitted on, in any order.
     simulated : bool
@@ -279,7 +279,7 @@ def cross_fitted(forecasts, *, kind="isotonic"):
 
     Parameters
     ----------
-    forecasts : network_models.forecast_files.Forecasts
+    forecasts : network_models.forecasts.files.Forecasts
         With outcomes, of at least two folds.
     kind : str
         As of `fit`.

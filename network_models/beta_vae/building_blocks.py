@@ -56,7 +56,7 @@ class VAETraining(TrainingOptions):
 
 
 def assemble(encoder, decoder, options, *, name, seed):
-    """The beta-VAE of two halves: `network_models.variational.BetaVAE`, built.
+    """The beta-VAE of two halves: `network_models.layers.variational.BetaVAE`, built.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def assemble(encoder, decoder, options, *, name, seed):
     seed : int
         Of the sampling.
     """
-    from network_models.variational import BetaVAE
+    from network_models.layers.variational import BetaVAE
 
     kept = ("beta", "deviation", "annealing_steps", "capacity", "capacity_steps", "capacity_weight", "disk")
     keywords = {key: getattr(options, key) for key in kept} | {"loss": options.likelihood}

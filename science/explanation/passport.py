@@ -5,8 +5,10 @@ import json
 
 import numpy
 
-from science import explanation, solar_disk, solar_output
-from science.attribution import COMPLETE
+from science.explanation import solar_coordinates as solar_output
+from science.explanation import solar_disk
+from science.explanation import subject as explanation
+from science.explanation.attribution import COMPLETE
 
 ALIKE = 0.5  # rank correlation from which on a map is too much like one that knows nothing of the network
 FAILURES = {  # what a failed check means
@@ -27,10 +29,10 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
 
     Parameters
     ----------
-    subject : science.explanation.Subject
-    sample : science.explanation.Sample
+    subject : science.explanation.subject.Subject
+    sample : science.explanation.subject.Sample
     attribution : Attribution
-        Of this sample alone, and `science.explanation.meant`.
+        Of this sample alone, and `science.explanation.subject.meant`.
     method : callable
         ``method(model, inputs)`` makes the same map of another network of this architecture.
     baseline : dict, optional
@@ -51,7 +53,7 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
     ----------
     Adebayo et al. 2018, arXiv:1810.03292 (random weights, edge detectors).
     """
-    from science.network_structure import explainable
+    from science.gradients.network_structure import explainable
 
     random = method(randomised(explainable(subject.model), seed=seed), sample.inputs)
     images = {name: values for name, values in attribution.maps.items() if sample.inputs[name].ndim == 4}
@@ -109,7 +111,7 @@ def check_disk(sample, shown, data):
 
     Parameters
     ----------
-    sample : science.explanation.Sample
+    sample : science.explanation.subject.Sample
     shown : tuple of (str, numpy.ndarray) or None
         Model input and map (1, height, width, channel) of the current image.
     data : SolarData
@@ -118,7 +120,8 @@ def check_disk(sample, shown, data):
     -------
     checks : dict of str to bool
         ``"lies on the disk"``: at least `ON_DISK` of the absolute mass does. ``"is no ring at the limb"``: the even part of
-        the ring there (`science.solar_output.limb_ring`) holds less than `EVEN_RING` times what an evenly filled disk has.
+        the ring there (`science.explanation.solar_coordinates.limb_ring`) holds less than `EVEN_RING` times what an evenly
+        filled disk has.
     not_applicable : dict of str to str
         Names of checks that could not be made, and why.
     numbers : dict of str to float or None

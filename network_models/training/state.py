@@ -37,7 +37,7 @@ class TrainingState(keras.callbacks.Callback):
         Those that have ``state()`` and ``restore(state)`` are kept too.
     every : int
         Steps between states within an epoch; 0: only after epochs and at signals.
-    workers : network_models.workers.Workers, optional
+    workers : network_models.distribution.workers.Workers, optional
         Of several machines; only the chief writes.
 
     Attributes

@@ -5,8 +5,8 @@ import functools
 
 import numpy
 
-from network_models import forecast
-from network_models.objective import Objective
+from network_models.training import forecast
+from network_models.training.objective import Objective
 from tools import atomic_files, figures
 from tools.errors import UserError
 
@@ -78,7 +78,7 @@ def start_at_mean_image(model, images, *, most=512):
 
     Parameters
     ----------
-    model : network_models.variational.BetaVAE
+    model : network_models.layers.variational.BetaVAE
     images : UnitImages
     most : int
         Samples used: all, or this many evenly spaced ones.
@@ -113,15 +113,15 @@ def load(path):
 
     Returns
     -------
-    network_models.variational.BetaVAE
+    network_models.layers.variational.BetaVAE
 
     Raises
     ------
     UserError
         As `network_models.trained_network.load_network`; or the network is another one.
     """
+    from network_models.layers.variational import BetaVAE
     from network_models.trained_network import load_network
-    from network_models.variational import BetaVAE
 
     model = load_network(path)
     if not isinstance(model, BetaVAE):
@@ -134,7 +134,7 @@ def scores_of(model, images, path, *, split="validation", batch_size=16):
 
     Parameters
     ----------
-    model : network_models.variational.BetaVAE
+    model : network_models.layers.variational.BetaVAE
     images : UnitImages
     path : str or pathlib.Path
         The CSV, with columns time, reconstruction_error (nats), mean_squared_error (of a pixel), kl (nats).
@@ -149,7 +149,7 @@ def scores_of(model, images, path, *, split="validation", batch_size=16):
     """
     from tqdm import tqdm
 
-    from network_models.variational import divergence
+    from network_models.layers.variational import divergence
 
     times = images.require_samples(split)
     rows, latent = [], []

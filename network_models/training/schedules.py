@@ -1,7 +1,7 @@
 """How the learning rate moves during training: one cycle, steps down, or reduction on a plateau.
 
 Each schedule is a callback. The first two are functions of the step or epoch alone; the third has a memory, which
-`network_models.training_state.TrainingState` keeps, so that an interrupted run continues as if it had not been.
+`network_models.training.state.TrainingState` keeps, so that an interrupted run continues as if it had not been.
 All write the rate of an epoch's last step as ``rate`` into its logs.
 """
 

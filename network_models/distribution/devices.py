@@ -61,7 +61,7 @@ def workers(settings, architecture):
 
     Returns
     -------
-    network_models.workers.Workers or None
+    network_models.distribution.workers.Workers or None
         Connected, all of them with the same versions and settings; None for a process on its own.
 
     Raises
@@ -69,8 +69,8 @@ def workers(settings, architecture):
     UserError
         The environment is malformed, a process does not report in time, versions or settings differ.
     """
-    from network_models import workers as others
-    from network_models.training_state import fingerprint
+    from network_models.distribution import workers as others
+    from network_models.training.state import fingerprint
 
     members = others.cluster()
     if members is None:

@@ -2,7 +2,7 @@
 
 import math
 
-import keras  # noqa: TID253 - defines Keras classes
+import keras
 
 LOSSES = ("bernoulli", "gaussian")
 # Standard deviation of a pixel under the Gaussian loss for which it is 255 times the summed squared error, as in the
@@ -60,7 +60,7 @@ class RemoveMean(keras.layers.Layer):
     """Subtract the mean image of the training split and divide by the deviation from it.
 
     What all images share, such as the disk itself, is then no business of the latents. Both are weights that are not
-    trained: they are saved with the model, see `network_models.beta_vae.training.start_at_mean_image`. Without that
+    trained: they are saved with the model, see `network_models.beta_vae.reconstruction.start_at_mean_image`. Without that
     images pass as they are.
     """
 
@@ -183,7 +183,7 @@ class BetaVAE(keras.Model):
     Takes the images, or a dict with them as its only entry, and returns a dict of ``output`` (of the decoder), ``mean``
     and ``log_variance``. Sampling takes place in training only. The reconstruction is a sum over pixels, the divergence
     one over latents; both are means over the samples of a batch. Samples may come with weights, as those of
-    `network_models.weighted_batches`: then both are sums of what each sample has times its weight.
+    `network_models.distribution.weighted_batches`: then both are sums of what each sample has times its weight.
     """
 
     def __init__(
