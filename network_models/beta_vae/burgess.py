@@ -5,7 +5,7 @@ import dataclasses
 from tools.errors import UserError
 from tools.options import option
 
-from .vae_options import VAEOptions, assemble, only_input
+from .building_blocks import VAEOptions, assemble, only_input
 
 SIZES = (32, 64)
 CHANNELS = 32

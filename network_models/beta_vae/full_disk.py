@@ -5,7 +5,7 @@ import dataclasses
 from tools.errors import UserError
 from tools.options import option
 
-from .vae_options import VAEOptions, assemble, listened_to, only_input
+from .building_blocks import VAEOptions, assemble, listened_to, only_input
 
 SMALLEST = 8  # pixels of the innermost feature maps, at least; fewer than twice as many
 

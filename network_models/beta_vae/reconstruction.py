@@ -11,7 +11,7 @@ from tools import atomic_files, figures
 from tools.errors import UserError
 
 from .unit_images import UnitImages
-from .vae_options import ACTIVE
+from .building_blocks import ACTIVE
 
 
 class Reconstruction(Objective):
@@ -145,7 +145,7 @@ def scores_of(model, images, path, *, split="validation", batch_size=16):
     -------
     dict of str to float
         Means over samples of reconstruction_error, mean_squared_error and kl, the lower bound of the log-likelihood
-        (elbo, nats), and active_latents: how many latents have a divergence above `vae_options.ACTIVE`.
+        (elbo, nats), and active_latents: how many latents have a divergence above `building_blocks.ACTIVE`.
     """
     from tqdm import tqdm
 

@@ -6,7 +6,7 @@ import math
 from tools.errors import UserError
 from tools.options import option
 
-from .vae_options import VAEOptions, assemble, listened_to, only_input
+from .building_blocks import VAEOptions, assemble, listened_to, only_input
 
 CHANNELS = (6, 12, 24, 24)
 KERNELS = ((3, 4, 4), (3, 3, 3), (2, 3, 3), (1, 3, 3))

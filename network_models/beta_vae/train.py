@@ -26,14 +26,14 @@ def main(arguments=None):
         __doc__,
         network_folder=HERE,
         choose_network=("--architecture", "burgess", {name: module.Options for name, module in NETWORKS.items()}),
-        training=modules.load(HERE / "vae_options.py").VAETraining,
+        training=modules.load(HERE / "building_blocks.py").VAETraining,
         dataset=DATASET,
         data_defaults=lambda name, given: {"image_size": SIZES[name]},
         aliases=ALIASES,
     )
     from network_models.training import schedules
 
-    objective = modules.load(HERE / "training.py").Reconstruction(chosen, name)
+    objective = modules.load(HERE / "reconstruction.py").Reconstruction(chosen, name)
     gamma, rate = chosen.training.gamma, chosen.training.learning_rate
     callbacks = [schedules.StepDecay(rate, gamma)] if gamma < 1 else []
     return experiment.run(NETWORKS[name].build, chosen, objective=objective, architecture=name, callbacks=callbacks)

@@ -5,7 +5,7 @@ import numpy
 from dataset_models.solar_data import SolarData
 from tools.errors import UserError
 
-from .vae_options import shape_words
+from .building_blocks import shape_words
 
 DECADES = 5  # of an intensity: 1 stands for 10^5
 
