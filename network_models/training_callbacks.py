@@ -58,7 +58,7 @@ class SaveNetworks(keras.callbacks.Callback):
     network : keras.Model
         What is saved: the whole network, of which the model that is trained may be a part.
     writes : bool
-        Otherwise only the best is kept account of, as by the workers that are not the chief.
+        Otherwise only the best is kept account of, as in the processes that are not the chief.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ import sys
 
 from dataset_models.solar_data import load_solar_data
 from network_models.architecture_search import spaces, trials
-from network_models.distribution.workers import train_alone
+from network_models.distribution.cluster import train_alone
 from network_models.run_folder import resolve_dataset
 from network_models.settings import DEFAULT_DATASET, refuse_clashes
 from tools import command_line, options

@@ -167,7 +167,7 @@ def problem(search, values):
     """
     import keras
 
-    from network_models.experiment import parameter_limit
+    from network_models.training.start import parameter_limit
 
     settings = search.settings(search.folder, values)
     try:

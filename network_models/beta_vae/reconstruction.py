@@ -10,8 +10,8 @@ from network_models.training.objective import Objective
 from tools import atomic_files, figures
 from tools.errors import UserError
 
-from .unit_images import UnitImages
 from .building_blocks import ACTIVE
+from .unit_images import UnitImages
 
 
 class Reconstruction(Objective):

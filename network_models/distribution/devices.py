@@ -1,15 +1,108 @@
-"""One device, all GPUs of a machine, or several machines."""
+"""The devices that a network trains on, as one object: one process with one or several, or one process of many machines."""
 
 import contextlib
-import json
-import os
 
-from tools import options
+from network_models.distribution import cluster, weighted_batches
 from tools.errors import UserError
 
 
+def devices_of(settings, architecture=None):
+    """Open the devices of a run; with several processes this waits until all of them are there and agree.
+
+    Parameters
+    ----------
+    settings : network_models.settings.RunSettings
+    architecture : str, optional
+
+    Returns
+    -------
+    OneProcess or network_models.distribution.workers.Workers
+        The second, of the same interface, when TF_CONFIG or SLURM's environment describes other processes.
+
+    Raises
+    ------
+    UserError
+        Fewer devices are there than asked for; the environment is malformed, a process does not report in time, versions or
+        settings differ.
+    """
+    members = cluster.from_environment()
+    if members is None:
+        return OneProcess(strategy(settings.training.devices, xla=settings.training.xla))
+    from network_models.distribution import workers
+
+    return workers.connect(members, settings, architecture)
+
+
+class OneProcess:
+    """The devices of a process on its own.
+
+    Parameters
+    ----------
+    strategy : tf.distribute.MirroredStrategy, optional
+        How training is spread over several devices; without it there is one.
+
+    Attributes
+    ----------
+    replicas : int
+        Devices over which each batch is spread, those of all processes together.
+    shard : tuple of int
+        (index, count): which share of each batch this process reads, as for `SolarData.pipeline`.
+    is_chief : bool
+        Whether this process writes and prints.
+    alone : bool
+        Whether there are no other processes, so that this one may stop at any time.
+    """
+
+    shard = (0, 1)
+    is_chief = True
+    alone = True
+
+    def __init__(self, strategy=None):
+        self._strategy = strategy
+        self._asked_to_stop = False
+        self.replicas = 1 if strategy is None else strategy.num_replicas_in_sync
+
+    def scope(self):
+        """Context in which a network is built and compiled, so that its variables are on all devices."""
+        return contextlib.nullcontext() if self._strategy is None else self._strategy.scope()
+
+    def weighting(self, class_weights=None):
+        """Return what is mapped over the batches of `SolarData.pipeline`, see `weighted_batches`: callable."""
+        return weighted_batches.for_devices(self.replicas, class_weights)
+
+    def callbacks(self):
+        """Callbacks that keep the processes together, called before all others: list of keras.callbacks.Callback."""
+        return []
+
+    def attach(self, model):
+        """Make a compiled model train with the other processes: same weights, gradients and metrics of all."""
+
+    def sums(self, arrays):
+        """Sum arrays over all processes, which have to call this together: list of numpy.ndarray."""
+        return arrays
+
+    def ask_to_stop(self):
+        """Ask all processes to stop after the step under way, or the next one."""
+        self._asked_to_stop = True
+
+    def agreed_to_stop(self):
+        """Whether all processes stop now, after a step, because one of them was asked to."""
+        return self._asked_to_stop
+
+    @contextlib.contextmanager
+    def together(self, folder):
+        """Context of the training: it ends when all processes are through, and names one that is lost.
+
+        Parameters
+        ----------
+        folder : network_models.run_folder.RunFolder
+            What the message tells the chief's user to resume.
+        """
+        yield
+
+
 def strategy(devices=0, *, xla=False):
-    """How training is spread over devices.
+    """Choose how the training of one process is spread over devices.
 
     Parameters
     ----------
@@ -44,63 +137,6 @@ def strategy(devices=0, *, xla=False):
     if len(names) == 1:
         return None
     return tensorflow.distribute.MirroredStrategy(names)
-
-
-def scope(chosen):
-    """The context in which a network is built and compiled: the strategy's scope, or nothing for one device."""
-    return chosen.scope() if chosen is not None else contextlib.nullcontext()
-
-
-def workers(settings, architecture):
-    """The other processes that train the same network, when TF_CONFIG or SLURM's environment says so.
-
-    Parameters
-    ----------
-    settings : network_models.settings.RunSettings
-    architecture : str or None
-
-    Returns
-    -------
-    network_models.distribution.workers.Workers or None
-        Connected, all of them with the same versions and settings; None for a process on its own.
-
-    Raises
-    ------
-    UserError
-        The environment is malformed, a process does not report in time, versions or settings differ.
-    """
-    from network_models.distribution import workers as others
-    from network_models.training.state import fingerprint
-
-    members = others.cluster()
-    if members is None:
-        return None
-    if settings.training.devices > 1:
-        raise UserError(f"--devices {settings.training.devices}: with several processes each has one device")
-    if settings.training.xla:
-        raise UserError("--xla: cannot be combined with several processes")
-    stored = settings.as_dictionary()
-    caches = [name for name, key in options.places(settings.data).items() if key == "cache"]  # each machine may have its own
-    stored["data_options"] = {name: value for name, value in stored["data_options"].items() if name not in caches}
-    about = others.versions() | {f"settings: {key}": json.dumps(stored[key], sort_keys=True, default=str) for key in stored}
-    about |= {"architecture": architecture, "run to resume": fingerprint(settings.resume.state) if settings.resume else "none"}
-    text = os.environ.get("SOLAR_PATIENCE") or str(others.PATIENCE)
-    if not text.replace(".", "", 1).isdigit():
-        raise UserError(f"SOLAR_PATIENCE: {text!r} is no number of seconds")
-    others.agree(members, _differing_options(about), patience=float(text))
-    return others.Workers(members)
-
-
-def _differing_options(about):
-    """One entry for each option, so that what differs can be named."""
-    found = {}
-    for key, value in about.items():
-        stored = json.loads(value) if key.startswith("settings: ") else None
-        if isinstance(stored, dict):
-            found |= {f"--{name}": json.dumps(one) for name, one in stored.items()}
-        else:
-            found[key.removeprefix("settings: ")] = str(value)
-    return found
 
 
 def _logical_cpus(count):

@@ -61,7 +61,7 @@ def network_inputs(input_shapes, *, least):
     image : keras.KerasTensor
         Shape (n, height, width, channels of all images together).
     side_channel : keras.KerasTensor or None
-        Whitened by the statistics of the training split (`network_models.training.forecast.fit_statistics`): its entries range
+        Whitened by the statistics of the training split (`network_models.training.start.fit_statistics`): its entries range
         from counts to hours, and would otherwise drown the features that they join.
 
     Raises

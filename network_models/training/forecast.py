@@ -1,11 +1,11 @@
 """Forecasts as an objective: losses, starts and scores of networks that forecast a data set's target."""
 
 import functools
-import math
 
 import numpy
 
 from dataset_models import simulation_mark
+from network_models.training import start
 from network_models.training.objective import Objective
 from tools import atomic_files, figures, skill_scores
 from tools.errors import UserError
@@ -38,9 +38,9 @@ class Forecast(Objective):
         self._optimizer = optimizer or functools.partial(optimizer_of, settings.training)
 
     def start(self, network):
-        """Fill `Whiten` layers and set the bias of the last layer: `fit_statistics`, `start_at_climatology`."""
-        fit_statistics(network, self.data)
-        start_at_climatology(network, self.data)
+        """Fill `Whiten` layers and set the bias of the last layer: see `network_models.training.start`."""
+        start.fit_statistics(network, self.data)
+        start.start_at_climatology(network, self.data)
 
     def trained_part(self, network):
         """The network up to its target or logits: Keras pairs targets and metrics with the first of several outputs."""
@@ -102,57 +102,6 @@ def optimizer_of(training):
     if training.optimizer == "sgd":
         return keras.optimizers.SGD(rate, momentum=0.9, weight_decay=decay)
     return keras.optimizers.Adam(rate, weight_decay=decay)
-
-
-def fit_statistics(model, data, *, most=512):
-    """Fill every `Whiten` layer from the training split.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Whiten layers are found by their names, ``whiten_<input>``.
-    data : SolarData
-    most : int
-        Samples used: all, or this many evenly spaced ones.
-    """
-    from tqdm import tqdm
-
-    from network_models.layers import Whiten
-
-    layers = {layer.name.removeprefix("whiten_"): layer for layer in model.layers if isinstance(layer, Whiten)}
-    if not layers:
-        return
-    times = data.times("training")
-    times = times[numpy.unique(numpy.linspace(0, len(times) - 1, min(most, len(times))).astype(int))]
-    totals = {name: numpy.zeros((3, data.input_shapes[name][-1])) for name in layers}
-    origin = {}
-    for time in tqdm(times, desc="statistics", unit="image", disable=None, leave=False):
-        inputs = data.inputs(time)
-        for name, layer in layers.items():
-            values = numpy.asarray(layer.transform(inputs[name][None]), "float64").reshape(-1, inputs[name].shape[-1])
-            # From a value of the channel on, so that a constant one has no deviation, not one of rounding.
-            values -= origin.setdefault(name, values[0].copy())
-            totals[name] += numpy.stack([numpy.full(values.shape[1], len(values)), values.sum(0), (values**2).sum(0)])
-    for name, layer in layers.items():
-        count, total, squares = totals[name]
-        mean = total / count
-        layer.set_statistics(origin[name] + mean, numpy.sqrt(numpy.maximum(squares / count - mean**2, 0)))
-
-
-def start_at_climatology(model, data):
-    """Set the bias of the last layer so that an untrained network forecasts the mean of the training split.
-
-    Applies to networks whose last layer is named ``output`` and has one unit: it gets the mean target, or for
-    classification the logit of the event rate (kept within 0.1 % and 99.9 %).
-    """
-    layer = next((layer for layer in model.layers if layer.name == "output"), None)
-    if layer is None or layer.bias is None or layer.bias.shape != (1,):
-        return
-    mean = float(data.targets("training").mean())
-    if data.task == "classification":
-        rate = min(max(mean, 0.001), 0.999)
-        mean = math.log(rate / (1 - rate))
-    layer.bias.assign([mean])
 
 
 def scores_of(path, data):

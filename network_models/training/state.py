@@ -5,15 +5,14 @@ what the other callbacks remember. It is written atomically, and the one before 
 """
 
 import contextlib
-import hashlib
 import json
-import pathlib
 import signal
 import threading
 
 import keras
 import numpy
 
+from network_models.distribution.devices import OneProcess
 from tools import atomic_files
 from tools.errors import Stopped, UserError
 
@@ -37,8 +36,8 @@ class TrainingState(keras.callbacks.Callback):
         Those that have ``state()`` and ``restore(state)`` are kept too.
     every : int
         Steps between states within an epoch; 0: only after epochs and at signals.
-    workers : network_models.distribution.workers.Workers, optional
-        Of several machines; only the chief writes.
+    devices : network_models.distribution.devices.OneProcess or network_models.distribution.workers.Workers, optional
+        Those trained on; only the chief of several processes writes.
 
     Attributes
     ----------
@@ -48,14 +47,14 @@ class TrainingState(keras.callbacks.Callback):
         Whether the patience had come to its end.
     """
 
-    def __init__(self, folder, savers, *, patience=0, others=(), every=0, workers=None):
+    def __init__(self, folder, savers, *, patience=0, others=(), every=0, devices=None):
         super().__init__()
         self.path = folder.state
         self.run = folder
         self.savers = savers
         self.patience = patience
         self.every = every
-        self.workers = workers
+        self.devices = devices or OneProcess()
         self.others = {type(other).__name__: other for other in others if hasattr(other, "state")}
         self.first_epoch = self.first_step = 0
         self.stopped = False
@@ -76,26 +75,25 @@ class TrainingState(keras.callbacks.Callback):
             self._metrics = None
 
     def on_train_batch_begin(self, batch, logs=None):
-        if self.workers is not None and self._signal is not None:
-            self.workers.ask_to_stop()
+        self._pass_signal_on()
 
     def on_train_batch_end(self, batch, logs=None):
         self._step = batch + 1
         if self._epoch == self.first_epoch and self._step <= self.first_step:
             return  # done before the run was interrupted
-        stop = self._signal is not None if self.workers is None else self.workers.agreed_to_stop()
-        if stop:
+        self._pass_signal_on()
+        if self.devices.agreed_to_stop():
             self._stop()
         elif self.every and self._step % self.every == 0:
             self._save(self._epoch, self._step, self._metrics_now())
 
     def on_test_begin(self, logs=None):
         # Keras is about to reset them; the epoch's training is over, its validation is not.
-        if self.workers is None:
+        if self.devices.alone:
             self._training_metrics = self._metrics_now()
 
     def on_test_batch_end(self, batch, logs=None):
-        if self._signal is not None and self.workers is None:
+        if self._signal is not None and self.devices.alone:
             self._stop()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -106,12 +104,15 @@ class TrainingState(keras.callbacks.Callback):
                 self.model.stop_training = self.stopped = True
         self._epoch, self._step, self._training_metrics = epoch + 1, 0, None
         self._save(epoch + 1, 0, [])
-        if self._signal is not None and self.workers is None:
+        if self._signal is not None and self.devices.alone:
             self._stop(saved=True)
 
     def _metrics_now(self):
-        arrays = [numpy.asarray(variable) for variable in self.model.metrics_variables]
-        return arrays if self.workers is None else self.workers.sums(arrays)
+        return self.devices.sums([numpy.asarray(variable) for variable in self.model.metrics_variables])
+
+    def _pass_signal_on(self):
+        if self._signal is not None:
+            self.devices.ask_to_stop()
 
     def _stop(self, *, saved=False):
         if not saved:
@@ -124,7 +125,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def _save(self, epoch, step, metrics):
         """Write the state after `epoch` complete epochs and `step` steps of the next one."""
-        if self.workers is not None and not self.workers.is_chief:
+        if not self.devices.is_chief:
             return
         state = {"finished_epochs": epoch, "step": step, "stopped": self.stopped, "skill": self.savers.skill}
         state |= {"patient_from": self._patient_from}
@@ -171,7 +172,7 @@ class TrainingState(keras.callbacks.Callback):
         self.stopped, self._patient_from = state["stopped"], state["patient_from"]
         count = sum(name.startswith("metric_") for name in arrays)
         metrics = [arrays[f"metric_{i}"] for i in range(count)]
-        if self.workers is not None and not self.workers.is_chief:
+        if not self.devices.is_chief:
             metrics = [numpy.zeros_like(value) for value in metrics]  # the chief has the sum of all
         self._metrics = metrics or None
         return self.first_epoch
@@ -242,12 +243,3 @@ class TrainingState(keras.callbacks.Callback):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def fingerprint(path):
-    """What tells a state from another one: SHA-256 of its file, or "none"."""
-    path = pathlib.Path(path)
-    if not path.is_file():
-        return "none"
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,7 +13,7 @@ import time
 import numpy
 import pytest
 
-from network_models.distribution import workers
+from network_models.distribution import cluster
 from network_models.run_folder import RunFolder
 from tools.errors import UserError
 
@@ -212,7 +212,7 @@ def test_different_settings_are_refused_at_the_start(tmp_path, differing, words)
 
 def _agree(members, about, found, **keywords):
     try:
-        workers.agree(members, about, **keywords)
+        cluster.agree(members, about, **keywords)
         found[members.index] = None
     except UserError as error:
         found[members.index] = str(error)
@@ -222,7 +222,7 @@ def _all_agree(abouts, **keywords):
     addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(len(abouts)))
     found = {}
     threads = [
-        threading.Thread(target=_agree, args=(workers.Cluster(addresses, index), about, found), kwargs=keywords)
+        threading.Thread(target=_agree, args=(cluster.Cluster(addresses, index), about, found), kwargs=keywords)
         for index, about in enumerate(abouts)
         if about is not None
     ]
@@ -254,12 +254,12 @@ def config(cluster, kind="worker", index=0):
 
 def test_clusters_from_tf_config():
     two = {"worker": ["a:1", "b:2"]}
-    assert workers.cluster({}) is None
-    assert workers.cluster(config(two, index=1)) == workers.Cluster(("a:1", "b:2"), 1)
-    assert workers.cluster(config({"worker": ["a:1"]})) is None
+    assert cluster.from_environment({}) is None
+    assert cluster.from_environment(config(two, index=1)) == cluster.Cluster(("a:1", "b:2"), 1)
+    assert cluster.from_environment(config({"worker": ["a:1"]})) is None
     with_chief = {"worker": ["b:2"], "chief": ["a:1"]}
-    assert workers.cluster(config(with_chief, "worker", 0)) == workers.Cluster(("a:1", "b:2"), 1)
-    assert workers.cluster(config(with_chief, "chief", 0)) == workers.Cluster(("a:1", "b:2"), 0)
+    assert cluster.from_environment(config(with_chief, "worker", 0)) == cluster.Cluster(("a:1", "b:2"), 1)
+    assert cluster.from_environment(config(with_chief, "chief", 0)) == cluster.Cluster(("a:1", "b:2"), 0)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_clusters_from_tf_config():
 )
 def test_malformed_tf_config(text, words):
     with pytest.raises(UserError, match=words):
-        workers.cluster({"TF_CONFIG": text})
+        cluster.from_environment({"TF_CONFIG": text})
 
 
 def test_clusters_from_slurm():
@@ -287,15 +287,15 @@ def test_clusters_from_slurm():
         "SLURM_STEP_TASKS_PER_NODE": "2(x2)",
         "SLURM_PROCID": "3",
     }
-    found = workers.cluster(environment)
+    found = cluster.from_environment(environment)
     assert found.index == 3
     assert [address.split(":")[0] for address in found.addresses] == ["gpu07", "gpu07", "gpu08", "gpu08"]
     assert len(set(found.addresses)) == 4
     assert not any(name.startswith("SLURM") for name in os.environ)
     with pytest.raises(UserError, match="SLURM's environment: cannot be understood"):
-        workers.cluster({"SLURM_STEP_NUM_TASKS": "4"})
+        cluster.from_environment({"SLURM_STEP_NUM_TASKS": "4"})
     with pytest.raises(UserError, match="SLURM's environment: cannot be understood"):
-        workers.cluster({"SLURM_STEP_NUM_TASKS": "four"})
+        cluster.from_environment({"SLURM_STEP_NUM_TASKS": "four"})
 
 
 def test_a_run_of_another_network_or_data_set_is_refused(alone, tmp_path):

@@ -11,10 +11,10 @@ import pandas
 import pytest
 
 from dataset_models.solar_data import load_solar_data
-from network_models import experiment
 from network_models import settings as settings_module
 from network_models.run_folder import RunFolder, run_folder_of
 from network_models.trained_network import load_network
+from network_models.training import start
 from network_models.xray_flux_forecast.fdl1 import aia_only
 from network_models.xray_flux_forecast.fdl1 import architecture as fdl1
 from network_models.xray_flux_forecast.starting_point import architecture as starting_point
@@ -367,7 +367,7 @@ def test_statistics_of_a_constant_channel_do_not_divide_by_zero():
     model = keras.Sequential([keras.Input((4, 4, 1)), layer])
     layer.set_statistics([3.0], [0.0])
     assert numpy.asarray(model(numpy.full((1, 4, 4, 1), 3.0, "float32"))) == pytest.approx(numpy.zeros((1, 4, 4, 1)))
-    assert experiment.LARGEST == 150_000_000
+    assert start.LARGEST == 150_000_000
 
 
 def test_statistics_of_a_constant_channel_are_exact():
@@ -377,7 +377,7 @@ def test_statistics_of_a_constant_channel_are_exact():
     import keras
 
     from network_models.layers import Whiten
-    from network_models.training.forecast import fit_statistics
+    from network_models.training.start import fit_statistics
 
     model = keras.Sequential([keras.Input((3, 3, 2), name="image"), Whiten([False, False], name="whiten_image")])
     random = numpy.random.default_rng(0)

@@ -1,0 +1,169 @@
+"""How a training starts: a network within a limit of parameters, its statistics, and the weights it takes over."""
+
+import contextlib
+import math
+
+import numpy
+
+from network_models.trained_network import load_network
+from tools.errors import UserError
+
+LARGEST = 150_000_000  # parameters
+
+
+def compiled_network(build, settings, objective, devices, callbacks=()):
+    """Build a network and compile the part that is trained, on the devices and with the seed of a run.
+
+    Parameters
+    ----------
+    build : callable
+        As for `network_models.experiment.run`.
+    settings : network_models.settings.RunSettings
+    objective : network_models.training.objective.Objective
+    devices : network_models.distribution.devices.OneProcess or network_models.distribution.workers.Workers
+    callbacks : sequence of keras.callbacks.Callback
+        Schedules among them move a rate that --scale_rate multiplies.
+
+    Returns
+    -------
+    network : keras.Model
+        What is saved.
+    model : keras.Model
+        What is trained: the network, or a part of it.
+
+    Raises
+    ------
+    UserError
+        The network is too large, or cannot be trained for this.
+    """
+    import keras
+
+    from network_models.training.schedules import Schedule
+
+    training = settings.training
+    keras.utils.set_random_seed(training.seed)
+    with devices.scope(), parameter_limit(math.inf if training.allow_large else LARGEST):
+        network = build(objective.data.input_shapes, settings.network, seed=training.seed)
+        model = objective.trained_part(network)
+        objective.compile(model, replicas=devices.replicas)
+        if training.scale_rate and devices.replicas > 1:
+            model.optimizer.learning_rate = devices.replicas * training.learning_rate
+            for callback in callbacks:
+                if isinstance(callback, Schedule):
+                    callback.scale = devices.replicas
+    return network, model
+
+
+def fit_statistics(model, data, *, most=512):
+    """Fill every `Whiten` layer from the training split.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Whiten layers are found by their names, ``whiten_<input>``.
+    data : SolarData
+    most : int
+        Samples used: all, or this many evenly spaced ones.
+    """
+    from tqdm import tqdm
+
+    from network_models.layers import Whiten
+
+    layers = {layer.name.removeprefix("whiten_"): layer for layer in model.layers if isinstance(layer, Whiten)}
+    if not layers:
+        return
+    times = data.times("training")
+    times = times[numpy.unique(numpy.linspace(0, len(times) - 1, min(most, len(times))).astype(int))]
+    totals = {name: numpy.zeros((3, data.input_shapes[name][-1])) for name in layers}
+    origin = {}
+    for time in tqdm(times, desc="statistics", unit="image", disable=None, leave=False):
+        inputs = data.inputs(time)
+        for name, layer in layers.items():
+            values = numpy.asarray(layer.transform(inputs[name][None]), "float64").reshape(-1, inputs[name].shape[-1])
+            # From a value of the channel on, so that a constant one has no deviation, not one of rounding.
+            values -= origin.setdefault(name, values[0].copy())
+            totals[name] += numpy.stack([numpy.full(values.shape[1], len(values)), values.sum(0), (values**2).sum(0)])
+    for name, layer in layers.items():
+        count, total, squares = totals[name]
+        mean = total / count
+        layer.set_statistics(origin[name] + mean, numpy.sqrt(numpy.maximum(squares / count - mean**2, 0)))
+
+
+def start_at_climatology(model, data):
+    """Set the bias of the last layer so that an untrained network forecasts the mean of the training split.
+
+    Applies to networks whose last layer is named ``output`` and has one unit: it gets the mean target, or for
+    classification the logit of the event rate (kept within 0.1 % and 99.9 %).
+    """
+    layer = next((layer for layer in model.layers if layer.name == "output"), None)
+    if layer is None or layer.bias is None or layer.bias.shape != (1,):
+        return
+    mean = float(data.targets("training").mean())
+    if data.task == "classification":
+        rate = min(max(mean, 0.001), 0.999)
+        mean = math.log(rate / (1 - rate))
+    layer.bias.assign([mean])
+
+
+def take_weights(network, path):
+    """Give a network the weights of a saved one, statistics of whitening and normalisation included.
+
+    Parameters
+    ----------
+    network : keras.Model
+    path : str or pathlib.Path
+        A saved network, whose weights have to be of the same shapes in the same order.
+
+    Raises
+    ------
+    UserError
+        As `network_models.trained_network.load_network`; or the network is another one.
+    """
+    received = load_network(path).weights
+    if [tuple(weight.shape) for weight in received] != [tuple(weight.shape) for weight in network.weights]:
+        raise UserError(f"--start_from {path}: has other layers than this network; give the same options as it was made with")
+    for mine, theirs in zip(network.weights, received, strict=True):
+        mine.assign(theirs)
+
+
+@contextlib.contextmanager
+def parameter_limit(limit):
+    """Inside this block a network is refused before the layer that makes it too large takes its memory.
+
+    Parameters
+    ----------
+    limit : int
+        Parameters; a network with more raises a `UserError`.
+    """
+    import keras
+
+    add_weight, count = keras.layers.Layer.add_weight, 0
+
+    def counted(layer, shape=None, *arguments, **keywords):
+        nonlocal count
+        count += math.prod(shape or ())
+        if count > limit:
+            raise UserError(
+                f"the network has more than {limit:,} parameters (layer {layer.name} brings them to {count:,}); make it"
+                " smaller or give --allow_large"
+            )
+        return add_weight(layer, shape, *arguments, **keywords)
+
+    keras.layers.Layer.add_weight = counted
+    try:
+        yield
+    finally:
+        keras.layers.Layer.add_weight = add_weight
+
+
+@contextlib.contextmanager
+def precision(mixed):
+    """Context in which layers compute in float16 where it is safe, if `mixed`, else in float32."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16" if mixed else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
