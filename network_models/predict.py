@@ -15,10 +15,10 @@ import typing
 import numpy
 
 from dataset_models import leak_check, simulation_mark
-from dataset_models.solar_data import EVALUATION_COLUMNS
+from dataset_models.solar_data import EVALUATION_COLUMNS, load_solar_data
 from network_models.forecasts import calibration, conformal
 from network_models.forecasts import files as forecast_files
-from network_models.run_folder import run_folder_of
+from network_models.trained_network import input_sources, open_network, require_shape
 from tools import atomic_files, command_line, options
 from tools.errors import Stopped, UserError
 
@@ -68,8 +68,6 @@ def forecast_images(model, data, paths, *, network="the network"):
         Of each other file, why there is no forecast: it cannot be read, its image is of another shape than the network
         takes, what the network takes beside the image is not known at its time, or an earlier file has the same time.
     """
-    from network_models.trained_network import input_sources
-
     sources = input_sources(model, data, network)
     found, left_out, at = [], [], {}
     for path in map(pathlib.Path, paths):
@@ -86,8 +84,6 @@ def forecast_images(model, data, paths, *, network="the network"):
 
 
 def _forecast_image(model, data, path, sources, network):
-    from network_models.trained_network import require_shape
-
     arrays, batch = data.read_image(path), {}
     for tensor in model.inputs:
         name = sources[tensor.name]
@@ -149,30 +145,15 @@ def main(arguments=None):
     parser.add_argument("--images", nargs="+", metavar="FILE", help="images to forecast from, instead of a split")
     parser.add_argument("--calibrated", action="store_true", help=f"use {calibration.NAME} beside the network")
     parser.add_argument("--calibration", type=pathlib.Path, metavar="FILE", help="use this calibration")
-    file = next((pathlib.Path(text) for text in arguments if text.endswith(".py") and pathlib.Path(text).is_file()), None)
-    if file is None:
-        flags = parser.parse_args(arguments)
-        raise UserError(f"{flags.dataset}: no such data set file")
-    from dataset_models.solar_data import load_solar_data
-
-    data_class = load_solar_data(file)
-    taken = {action.dest for action in parser._actions}
-    options.add_flags(parser, data_class, title=f"data set: {data_class.title} (default: as in the run)", skip=taken)
-    flags = parser.parse_args(arguments)
-    if not flags.model.is_file():
-        raise UserError(f"{flags.model}: no such network file")
-    run = run_folder_of(flags.model)
-    stored = run.data_options(file) if run else {}
-    given = {name: value for name, value in options.take(data_class, flags).items() if name not in taken}
-    data = options.build(data_class, {**stored, **given}, origin="command line")
+    flags, given = options.parse_with_file(parser, arguments, load_solar_data)
+    trained = open_network(flags.model, flags.dataset, given)
+    model, data = trained.model, trained.data
     saved = calibration.load(flags.calibration or flags.model) if flags.calibrated or flags.calibration else None
     if saved is not None and data.task != "classification":
         raise UserError(f"{flags.model}: forecasts flux; a calibration is for probabilities")
 
     from network_models.layers.variational import BetaVAE
-    from network_models.trained_network import input_sources, load_network
 
-    model = load_network(flags.model)
     if isinstance(model, BetaVAE):
         raise UserError(f"{flags.model}: is a beta-VAE; science/latent_traversal/latent_forecast.py forecasts from its latents")
     input_sources(model, data, flags.model)

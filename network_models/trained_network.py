@@ -1,8 +1,67 @@
 """Load a saved network: our layers known, nothing compiled, nothing executed from the file."""
 
+import dataclasses
 import pathlib
 
+from dataset_models.solar_data import SolarData, load_solar_data
+from network_models.run_folder import RunFolder, run_folder_of
+from tools import options
 from tools.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedNetwork:
+    """A saved network with the data set that it sees.
+
+    Attributes
+    ----------
+    model : keras.Model
+    path : pathlib.Path
+    data : SolarData
+    run : RunFolder or None
+        The run that the network belongs to.
+    """
+
+    model: object
+    path: pathlib.Path
+    data: SolarData
+    run: RunFolder | None
+
+
+def open_network(path, dataset, given=None):
+    """Load a network and its data set, with the data options of the network's run where that used this data set.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A saved network, in a run folder or elsewhere.
+    dataset : str or pathlib.Path
+        The file that defines a SolarData class.
+    given : dict, optional
+        Data options that override those of the run.
+
+    Returns
+    -------
+    TrainedNetwork
+
+    Raises
+    ------
+    UserError
+        A file is missing, options are wrong, or as `load_network`.
+    """
+    path = pathlib.Path(path)
+    _require_file(path)  # before the seconds that TensorFlow takes
+    data_class = load_solar_data(dataset)
+    run = run_folder_of(path)
+    stored = run.data_options(dataset) if run else {}
+    origin = "command line" if given or not run else str(run.settings_file)
+    data = options.build(data_class, {**stored, **(given or {})}, origin=origin)
+    return TrainedNetwork(load_network(path), path, data, run)
+
+
+def _require_file(path):
+    if not path.is_file():
+        raise UserError(f"{path}: no such network file")
 
 
 def load_network(path):
@@ -24,8 +83,7 @@ def load_network(path):
         which carry code, are refused).
     """
     path = pathlib.Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such network file")
+    _require_file(path)
     import keras
 
     import network_models.layers  # noqa: F401

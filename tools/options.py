@@ -88,6 +88,35 @@ def take(owner, namespace):
     return {name: getattr(namespace, name) for name in fields(owner) if hasattr(namespace, name)}
 
 
+def parse_with_file(parser, arguments, load):
+    """Parse flags, those of the options that a ``.py`` file among the arguments defines included.
+
+    The file is looked for first, so that ``--help`` lists its options too. Where the parser has a flag of the same name, the
+    flag is the parser's.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    arguments : list of str
+    load : callable
+        ``load(path)`` returns the dataclass of options that the file defines, which has a ``title``; for example
+        `dataset_models.solar_data.load_solar_data`.
+
+    Returns
+    -------
+    argparse.Namespace, dict
+        All flags, and the options of the file that the user gave; none without such a file.
+    """
+    file = next((pathlib.Path(text) for text in arguments if text.endswith(".py") and pathlib.Path(text).is_file()), None)
+    if file is None:
+        return parser.parse_args(arguments), {}
+    owner = load(file)
+    names = {action.dest for action in parser._actions}
+    add_flags(parser, owner, title=f"data set: {owner.title} (default: as in the run)", skip=names)
+    flags = parser.parse_args(arguments)
+    return flags, {name: value for name, value in take(owner, flags).items() if name not in names}
+
+
 def places(owner):
     """The options of a dataclass that say where data are: dict of name to key of `tools.paths.KEYS`."""
     return {name: field.metadata["place"] for name, field in fields(owner).items() if field.metadata.get("place")}

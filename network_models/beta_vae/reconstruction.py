@@ -120,10 +120,15 @@ def load(path):
     UserError
         As `network_models.trained_network.load_network`; or the network is another one.
     """
-    from network_models.layers.variational import BetaVAE
     from network_models.trained_network import load_network
 
-    model = load_network(path)
+    return require_beta_vae(load_network(path), path)
+
+
+def require_beta_vae(model, path):
+    """Raise a `UserError` that names the file `path` unless `model` is a beta-VAE; returns it."""
+    from network_models.layers.variational import BetaVAE
+
     if not isinstance(model, BetaVAE):
         raise UserError(f"{path}: is no beta-VAE; train one with network_models/beta_vae/train.py")
     return model

@@ -13,7 +13,8 @@ import numpy
 
 from dataset_models import observation_times, simulation_mark
 from dataset_models.solar_data import SolarData, load_solar_data
-from network_models.run_folder import RunFolder, run_folder_of
+from network_models.run_folder import RunFolder
+from network_models.trained_network import open_network
 from science.gradients.network_structure import default_target, logits_of
 from tools import atomic_files, command_line, options
 from tools.errors import UserError
@@ -107,15 +108,7 @@ def parse(arguments, description, *, add, image=True, target=True):
             parser.add_argument("--target", type=int, help="which output to explain (default: the event, or the only one)")
     parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="where results go (default: in the run folder)")
     add(parser)
-    file = next((pathlib.Path(text) for text in arguments if text.endswith(".py") and pathlib.Path(text).is_file()), None)
-    if file is None:
-        return parser.parse_args(arguments), {}
-    data_class = load_solar_data(file)
-    # Where both have an option of one name the flag is the script's.
-    taken = {action.dest for action in parser._actions}
-    options.add_flags(parser, data_class, title=f"data set: {data_class.title} (default: as in the run)", skip=taken)
-    chosen = parser.parse_args(arguments)
-    return chosen, {name: value for name, value in options.take(data_class, chosen).items() if name not in taken}
+    return options.parse_with_file(parser, arguments, load_solar_data)
 
 
 def load(model_path, dataset, given=None):
@@ -137,25 +130,15 @@ def load(model_path, dataset, given=None):
         A file is missing or unreadable, options are wrong, the network's inputs are not the data set's, or it is a
         beta-VAE, which forecasts nothing.
     """
-    from network_models.trained_network import load_network
-
-    model_path = pathlib.Path(model_path)
-    if not model_path.is_file():
-        raise UserError(f"{model_path}: no such network file")  # before the seconds that TensorFlow takes
-    data_class = load_solar_data(dataset)
-    run = run_folder_of(model_path)
-    stored = run.data_options(dataset) if run else {}
-    origin = "command line" if given or not run else str(run.settings_file)
-    data = options.build(data_class, {**stored, **(given or {})}, origin=origin)
+    trained = open_network(model_path, dataset, given)
     import tensorflow
 
     tensorflow.get_logger().setLevel("ERROR")  # warns of retracing: every method traces functions of its own
-    model = load_network(model_path)
     from network_models.layers.variational import BetaVAE
 
-    if isinstance(model, BetaVAE):
+    if isinstance(trained.model, BetaVAE):
         raise UserError(f"{model_path}: is a beta-VAE, which has no forecast to explain; see science/latent_traversal")
-    subject = Subject(model, model_path, data, run)
+    subject = Subject(trained.model, trained.path, trained.data, trained.run)
     model_inputs(subject)
     return subject
 

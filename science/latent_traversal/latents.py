@@ -5,11 +5,10 @@ import pathlib
 
 import numpy
 
-from dataset_models.solar_data import SPLITS, load_solar_data
+from dataset_models.solar_data import SPLITS
 from network_models.beta_vae.building_blocks import ACTIVE  # noqa: F401 - for the scripts beside this file
-from network_models.run_folder import run_folder_of
+from network_models.trained_network import open_network
 from science.explanation import subject as explanation
-from tools import options
 from tools.errors import UserError
 
 
@@ -74,19 +73,12 @@ def load(model_path, dataset, given=None):
     UserError
         A file is missing or unreadable, the network is no beta-VAE, options are wrong, the images have another shape.
     """
-    from network_models.beta_vae import reconstruction as training
+    from network_models.beta_vae import reconstruction
     from network_models.beta_vae.building_blocks import shape_words
     from network_models.beta_vae.unit_images import UnitImages
 
-    model_path = pathlib.Path(model_path)
-    if not model_path.is_file():
-        raise UserError(f"{model_path}: no such network file")  # before the seconds that TensorFlow takes
-    data_class = load_solar_data(dataset)
-    run = run_folder_of(model_path)
-    stored = run.data_options(dataset) if run else {}
-    origin = "command line" if given or not run else str(run.settings_file)
-    data = options.build(data_class, {**stored, **(given or {})}, origin=origin)
-    model = training.load(model_path)
+    trained = open_network(model_path, dataset, given)
+    model, data = reconstruction.require_beta_vae(trained.model, model_path), trained.data
     checked = model.likelihood == "bernoulli"
     images = UnitImages(data, sequence=len(model.image_shape) == 4, checked=checked, disk=model.disk)
     received = next(iter(images.input_shapes.values()))
@@ -96,7 +88,7 @@ def load(model_path, dataset, given=None):
             " choose the data options that it was trained with"
         )
     data.require_downloaded()
-    return explanation.Subject(model, model_path, images, run)
+    return explanation.Subject(model, trained.path, images, trained.run)
 
 
 def encode(subject, *, splits=SPLITS, batch_size=16):
