@@ -99,11 +99,9 @@ def _sample(name):
 
 
 def _keras_model(name):
-    import importlib
+    from network_models import networks
 
-    from network_models.pytorch_weights import ARCHITECTURES
-
-    network = importlib.import_module(ARCHITECTURES[name].module)
+    network = networks.named(name)
     return network.build({"image": (CASES[name][0], CASES[name][0], 1)}, network.Options())
 
 

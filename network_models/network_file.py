@@ -59,7 +59,12 @@ def load(path):
         As `tools.modules.load`; or the file has no ``build``, no options, or several dataclasses that could be them and none
         that is called Options.
     """
-    module = modules.load(path)
+    return of_module(modules.load(path), path)
+
+
+def of_module(module, path=None):
+    """As `load`, of a module that has been imported from `path`, by default its own file."""
+    path = path or module.__file__
     build = getattr(module, "build", None)
     if not callable(build):
         raise UserError(

@@ -6,15 +6,12 @@ Files are read in PyTorch's weights-only mode, so that nothing in them is execut
 'model_state_dict', and with or without the prefix 'module.' that DataParallel adds.
 """
 
-import importlib
 import pathlib
 import typing
 
+from network_models.networks import NETWORKS, name_of
 from tools import command_line
 from tools.errors import UserError
-
-FULL_DISK = "network_models.full_disk_flare_forecast"
-BETA_VAE = "network_models.beta_vae"
 
 
 class Architecture(typing.NamedTuple):
@@ -22,8 +19,8 @@ class Architecture(typing.NamedTuple):
 
     Attributes
     ----------
-    module : str
-        Dotted name of the file with ``Options`` and ``build``.
+    network : str
+        Name in `network_models.networks.NETWORKS`.
     image_size : int
         Height and width that the published weights were trained at, in pixels.
     layers : dict of str to str
@@ -36,7 +33,7 @@ class Architecture(typing.NamedTuple):
         Keras dense layers whose output becomes an image, and its shape likewise.
     """
 
-    module: str
+    network: str
     image_size: int
     layers: dict[str, str]
     flattened: dict[str, tuple[int, int, int]] | None = None
@@ -87,12 +84,12 @@ def _burgess(size):
     names = {"64": "decoder.convT_64"} | {n: f"decoder.convT{n}" for n in "123"}
     table |= {names[n]: f"decoder/transposed_{n}" for n in (*last, "1", "2", "3")}
     inner = (4, 4, 32)
-    return Architecture(f"{BETA_VAE}.burgess", size, table, {"encoder/dense_1": inner}, {"decoder/dense_3": inner})
+    return Architecture("burgess", size, table, {"encoder/dense_1": inner}, {"decoder/dense_3": inner})
 
 
 ARCHITECTURES = {
-    "alexnet": Architecture(
-        module=f"{FULL_DISK}.alexnet",
+    "alex": Architecture(
+        network="alex",
         image_size=512,
         layers={
             "first_conv_layer.0": "first_conv",
@@ -107,10 +104,10 @@ ARCHITECTURES = {
         },
         flattened={"dense_1": (6, 6, 256)},
     ),
-    "vgg16": Architecture(f"{FULL_DISK}.vgg16", 512, _vgg16(), {"dense_1": (7, 7, 512)}),
-    "resnet34": Architecture(f"{FULL_DISK}.resnet34", 512, _resnet34()),
-    "attention": Architecture(f"{FULL_DISK}.attention", 256, _attention()),
-    "standard_cnn": Architecture(f"{FULL_DISK}.standard_cnn", 256, _standard_cnn()),
+    "vgg": Architecture("vgg", 512, _vgg16(), {"dense_1": (7, 7, 512)}),
+    "resnet": Architecture("resnet", 512, _resnet34()),
+    "attention": Architecture("attention", 256, _attention()),
+    "cnn": Architecture("cnn", 256, _standard_cnn()),
     "burgess_32": _burgess(32),
     "burgess_64": _burgess(64),
 }
@@ -135,7 +132,7 @@ def import_state_dict(path, architecture, *, image_size=None, options=None):
     path : str or pathlib.Path
         A ``.pth`` or ``.pt`` file.
     architecture : str
-        A key of `ARCHITECTURES`.
+        A key of `ARCHITECTURES`, or its second spelling (alexnet for alex).
     image_size : int, optional
         Height and width in pixels; the published ones by default.
     options : object, optional
@@ -154,7 +151,7 @@ def import_state_dict(path, architecture, *, image_size=None, options=None):
     """
     tensors = read_state_dict(path)
     known = _known(architecture)
-    network = importlib.import_module(known.module)
+    network = NETWORKS[known.network]
     size = known.image_size if image_size is None else image_size
     try:
         model = network.build({"image": (size, size, 1)}, options or network.Options())
@@ -213,7 +210,7 @@ def assign_state_dict(model, tensors, architecture, *, origin="state dict"):
     tensors : dict of str to numpy.ndarray
         Names and shapes as in PyTorch's state dict.
     architecture : str
-        A key of `ARCHITECTURES`.
+        A key of `ARCHITECTURES`, or its second spelling (alexnet for alex).
     origin : str or pathlib.Path
         Named in errors.
 
@@ -284,9 +281,9 @@ def _layer(model, name):
 
 
 def _known(architecture):
-    if architecture not in ARCHITECTURES:
+    if name_of(architecture) not in ARCHITECTURES:
         raise UserError(f"architecture {architecture!r} is unknown; known are {', '.join(ARCHITECTURES)}")
-    return ARCHITECTURES[architecture]
+    return ARCHITECTURES[name_of(architecture)]
 
 
 def _few(names):
@@ -297,7 +294,8 @@ def main(arguments=None):
     """Convert one file of published weights."""
     parser = command_line.parser(__doc__)
     parser.add_argument("weights", metavar="WEIGHTS", help="a .pth or .pt file")
-    parser.add_argument("architecture", metavar="ARCHITECTURE", choices=ARCHITECTURES, help=", ".join(ARCHITECTURES))
+    names = ", ".join(ARCHITECTURES)
+    parser.add_argument("architecture", metavar="ARCHITECTURE", type=name_of, choices=ARCHITECTURES, help=names)
     parser.add_argument("out", metavar="OUT.hdf5", help="the network to write")
     parser.add_argument("--size", type=int, help="height and width of the images, in pixels (default: as published)")
     chosen = parser.parse_args(arguments)

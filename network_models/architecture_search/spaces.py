@@ -5,12 +5,12 @@ import pathlib
 import typing
 
 from network_models import network_file
+from network_models.full_disk_flare_forecast.training_options import FullDiskTraining
+from network_models.networks import NETWORKS, name_of
 from network_models.run_folder import portable_dataset
 from network_models.settings import TrainingOptions
-from tools import modules, options
+from tools import options
 from tools.errors import UserError
-
-FULL_DISK = "network_models/full_disk_flare_forecast"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +47,7 @@ class Space:
 
     Attributes
     ----------
-    file : str
-        That the network is in, relative to the project; see `network_models.network_file`.
+    network : network_models.network_file.NetworkFile
     parameters : tuple of Parameter
     title : str
     full_disk : bool
@@ -57,16 +56,11 @@ class Space:
         Defaults of training options in a search, where they are not those of a training.
     """
 
-    file: str
+    network: network_file.NetworkFile
     parameters: tuple[Parameter, ...]
     title: str
     full_disk: bool = False
     training: dict = dataclasses.field(default_factory=dict)
-
-    @property
-    def network(self):
-        """`network_models.network_file.NetworkFile`."""
-        return network_file.load(modules.PROJECT / self.file)
 
     @property
     def network_options(self):
@@ -76,9 +70,7 @@ class Space:
     @property
     def training_options(self):
         """The options dataclass of its training."""
-        if not self.full_disk:
-            return TrainingOptions
-        return modules.load(modules.PROJECT / FULL_DISK / "training_options.py").FullDiskTraining
+        return FullDiskTraining if self.full_disk else TrainingOptions
 
     def builder(self, data):
         """``build(input_shapes, options, seed=...)`` for the images of `data`, a SolarData."""
@@ -152,25 +144,22 @@ _FULL_DISK_TRAINING = (
 # A one-cycle schedule ends with its last epoch, which a search may move.
 _full_disk = {"full_disk": True, "training": {"schedule": "constant", "optimizer": "adam", "epochs": 8}}
 
+_DROPOUT = Parameter("dropout", (0.0, 0.3, 0.5, 0.7))
+_NORMALISATION = Parameter("normalisation", ("softmax", "sigmoid"))
+
+
+def _space(name, parameters, title, **keywords):
+    return Space(network_file.of_module(NETWORKS[name]), parameters, title, **keywords)
+
+
 SPACES = {
-    "fdl1": Space("network_models/xray_flux_forecast/fdl1/architecture.py", _FDL, "the network of NASA FDL 2017"),
-    "starting_point": Space(
-        "network_models/xray_flux_forecast/starting_point/architecture.py", _STARTING_POINT, "the starting point"
-    ),
-    "alex": Space(
-        f"{FULL_DISK}/alexnet.py", (*_FULL_DISK_TRAINING, Parameter("dropout", (0.0, 0.3, 0.5, 0.7))), "AlexNet", **_full_disk
-    ),
-    "vgg": Space(
-        f"{FULL_DISK}/vgg16.py", (*_FULL_DISK_TRAINING, Parameter("dropout", (0.0, 0.3, 0.5, 0.7))), "VGG16", **_full_disk
-    ),
-    "resnet": Space(f"{FULL_DISK}/resnet34.py", _FULL_DISK_TRAINING, "ResNet34", **_full_disk),
-    "attention": Space(
-        f"{FULL_DISK}/attention.py",
-        (*_FULL_DISK_TRAINING, Parameter("normalisation", ("softmax", "sigmoid"))),
-        "the attention network",
-        **_full_disk,
-    ),
-    "cnn": Space(f"{FULL_DISK}/standard_cnn.py", _FULL_DISK_TRAINING, "the standard CNN", **_full_disk),
+    "fdl1": _space("fdl1", _FDL, "the network of NASA FDL 2017"),
+    "starting_point": _space("starting_point", _STARTING_POINT, "the starting point"),
+    "alex": _space("alex", (*_FULL_DISK_TRAINING, _DROPOUT), "AlexNet", **_full_disk),
+    "vgg": _space("vgg", (*_FULL_DISK_TRAINING, _DROPOUT), "VGG16", **_full_disk),
+    "resnet": _space("resnet", _FULL_DISK_TRAINING, "ResNet34", **_full_disk),
+    "attention": _space("attention", (*_FULL_DISK_TRAINING, _NORMALISATION), "the attention network", **_full_disk),
+    "cnn": _space("cnn", _FULL_DISK_TRAINING, "the standard CNN", **_full_disk),
 }
 
 
@@ -180,7 +169,7 @@ def of(network):
     Parameters
     ----------
     network : str
-        A key of `SPACES`, or the path of a network's file.
+        A key of `SPACES`, or its second spelling (alexnet for alex), or the path of a network's file.
 
     Returns
     -------
@@ -192,13 +181,14 @@ def of(network):
     UserError
         Neither; or as `network_models.network_file.load`.
     """
-    if network in SPACES:
-        return network, SPACES[network]
+    name = name_of(network)
+    if name in SPACES:
+        return name, SPACES[name]
     path = pathlib.Path(network)
     if path.suffix != ".py":
         raise UserError(f"--network {network}: is neither a network's .py file nor one of {', '.join(SPACES)}")
-    file = portable_dataset(path)
-    return file, Space(file, varied(network_file.load(path)), f"{path.resolve().parent.name}/{path.name}")
+    loaded = network_file.load(path)
+    return portable_dataset(path), Space(loaded, varied(loaded), f"{path.resolve().parent.name}/{path.name}")
 
 
 def varied(network):

@@ -15,8 +15,8 @@ from tools import command_line, modules
 from tools.errors import UserError
 
 HERE = pathlib.Path(__file__).resolve().parent
-FILES = {"alex": "alexnet", "vgg": "vgg16", "resnet": "resnet34", "attention": "attention", "cnn": "standard_cnn"}
-NETWORKS = {name: modules.load(HERE / f"{file}.py") for name, file in FILES.items()}  # a copied folder's own
+networks = modules.load(HERE / "networks.py")  # a copied folder's own
+NETWORKS = networks.NETWORKS
 FullDiskTraining = modules.load(HERE / "training_options.py").FullDiskTraining
 SHORTCUTS = {"--attention": ("cnn", "attention"), "--no-attention": "cnn"}
 ALIASES = {"lr": "learning_rate", "im_size": "image_size"}

@@ -1,14 +1,12 @@
 """The five full-disk networks: shapes, initial weights, exact layers, saving, mixed precision, XLA."""
 
-import importlib
 import subprocess
 import sys
 
 import numpy
 import pytest
 
-from network_models import layers
-from network_models.pytorch_weights import ARCHITECTURES
+from network_models import layers, networks
 from tools.errors import UserError
 
 # h5py copies Keras variables through numpy's older protocol.
@@ -20,7 +18,7 @@ EVERY = (*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)
 
 
 def built(architecture, shapes, *, seed=0, **options):
-    network = importlib.import_module(ARCHITECTURES[architecture].module)
+    network = networks.named(architecture)
     return network.build(shapes, network.Options(**options), seed=seed)
 
 
@@ -128,7 +126,7 @@ def test_inputs_that_do_not_fit_are_named(shapes, complaint):
 
 @pytest.mark.parametrize("architecture", ["alexnet", "vgg16", *SMALL])
 def test_least_size_is_the_least(architecture):
-    network = importlib.import_module(ARCHITECTURES[architecture].module)
+    network = networks.named(architecture)
     if architecture in SMALL:
         model = built(architecture, {"image": (network.LEAST, network.LEAST, 1)})
         # Compiled, as in training: some operations take sizes eagerly that they refuse there.

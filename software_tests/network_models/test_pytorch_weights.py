@@ -11,14 +11,14 @@ import sys
 import numpy
 import pytest
 
-from network_models import pytorch_weights
+from network_models import networks, pytorch_weights
 from network_models.pytorch_weights import ARCHITECTURES, assign_state_dict, import_state_dict
 from tools.errors import UserError
 
 # h5py copies Keras variables through numpy's older protocol.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 
-STUDY_NAMES = {"standard_cnn": "no_attention"}  # the parity file's
+STUDY_NAMES = {"standard_cnn": "no_attention", "cnn": "no_attention", "alex": "alexnet", "vgg": "vgg16", "resnet": "resnet34"}
 
 
 _place = pathlib.Path(__file__).parents[1] / "golden" / "pytorch_parity.py"
@@ -29,9 +29,8 @@ recipe = parity.recipe
 
 
 def built(architecture, size=None, **options):
-    known = ARCHITECTURES[architecture]
-    network = importlib.import_module(known.module)
-    size = size or known.image_size
+    network = networks.named(architecture)
+    size = size or ARCHITECTURES[networks.name_of(architecture)].image_size
     return network.build({"image": (size, size, 1)}, network.Options(**options))
 
 
@@ -61,7 +60,7 @@ def test_outputs_are_those_of_pytorch(architecture, golden_folder, shared_or_non
     study_name = STUDY_NAMES.get(architecture, architecture)
     model = built(architecture)
     assign_state_dict(model, recipe(state_dicts[study_name]), architecture)
-    size = ARCHITECTURES[architecture].image_size
+    size = ARCHITECTURES[networks.name_of(architecture)].image_size
     cases = [(parity.pictures(size), golden_folder / "pytorch_outputs.npz")]
     if shared_or_none:
         folder = shared_or_none / "pytorch_parity"
@@ -85,7 +84,7 @@ def test_every_weight_is_imported(state_dicts):
         ends = ("num_batches_tracked",)
         expected = sum(int(numpy.prod(shape)) for name, shape in shapes.items() if not name.endswith(ends))
         assert {name.rpartition(".")[0] for name in shapes} == set(known.layers), architecture
-        if architecture not in ("vgg16", "alexnet"):  # the parity test builds the two large ones
+        if architecture not in ("vgg", "alex"):  # the parity test builds the two large ones
             assert built(architecture).count_params() == expected
 
 
