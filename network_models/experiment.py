@@ -34,7 +34,7 @@ class Result:
     scores: dict[str, float]
 
 
-def run(build, settings, *, objective=None, architecture=None, callbacks=(), sampling=None):
+def run(build, settings, *, objective=None, callbacks=(), sampling=None):
     """Train, or continue training, a network.
 
     Parameters
@@ -45,8 +45,6 @@ def run(build, settings, *, objective=None, architecture=None, callbacks=(), sam
     objective : network_models.training.objective.Objective, optional
         What the network is trained for; by default `network_models.training.forecast.Forecast`, which states what its
         output has to be.
-    architecture : str, optional
-        Stored in settings.yml for scripts that train several.
     callbacks : sequence of keras.callbacks.Callback
         Further ones, called before those that write files. What those with ``state()`` and ``restore(state)`` return
         is kept for --resume.
@@ -66,7 +64,7 @@ def run(build, settings, *, objective=None, architecture=None, callbacks=(), sam
     """
     objective = objective or Forecast(settings)
     data, training, batch = objective.data, settings.training, settings.training.batch_size
-    devices = devices_of(settings, architecture)
+    devices = devices_of(settings)
     say = print if devices.is_chief else lambda *_: None
     data.require_downloaded()
     training_count, validation_count = (len(data.require_samples(split)) for split in ("training", "validation"))
@@ -81,7 +79,7 @@ def run(build, settings, *, objective=None, architecture=None, callbacks=(), sam
             objective.start(network)
             if training.start_from:
                 start.take_weights(network, training.start_from)
-        record = _Record(settings, architecture, objective, devices, network, callbacks)
+        record = _Record(settings, objective, devices, network, callbacks)
         state = record.state
         if settings.resume:
             state.restore(model)
@@ -130,7 +128,7 @@ class _Record:
 
     Parameters
     ----------
-    settings, architecture, callbacks
+    settings, callbacks
         As for `run`.
     objective : network_models.training.objective.Objective
     devices : network_models.distribution.devices.OneProcess or network_models.distribution.workers.Workers
@@ -144,15 +142,20 @@ class _Record:
     state : network_models.training.state.TrainingState
     """
 
-    def __init__(self, settings, architecture, objective, devices, network, callbacks):
+    def __init__(self, settings, objective, devices, network, callbacks):
         from network_models.training.state import TrainingState
         from network_models.training_callbacks import SaveNetworks
 
         self._objective, self._devices, self._network, self._callbacks = objective, devices, network, callbacks
         self._batch_size = settings.training.batch_size
-        self._stored = ({"architecture": architecture} if architecture else {}) | settings.as_dictionary()
+        self._stored = settings.as_dictionary()
         if settings.resume:
             self.folder = settings.resume
+            # A run of an earlier version keeps its columns; of the training only the epochs may have changed.
+            self._stored["training_options"] = {
+                **self.folder.settings()["training_options"],
+                "epochs": settings.training.epochs,
+            }
         elif devices.is_chief:
             self.folder = RunFolder.create(settings.network_folder)
         else:
@@ -162,7 +165,7 @@ class _Record:
         self.state = TrainingState(
             self.folder,
             self._savers,
-            patience=settings.training.stop_after,
+            patience=settings.training.patience,
             others=[*callbacks, *self._further],
             every=settings.training.checkpoint_steps,
             devices=devices,

@@ -34,10 +34,51 @@ class TrainingOptions:
     xla: bool = option(False, "compile the network with XLA: pays on GPUs, and on CPUs for the attention network alone")
     allow_large: bool = option(False, "allow networks with more than 150 million parameters")
 
-    @property
-    def stop_after(self):
-        """Training ends after this many epochs without a lower validation loss; 0: never."""
-        return self.patience
+    @staticmethod
+    def from_stored(values):
+        """Return option values as a run folder of any age has them under the names of today: dict."""
+        return values
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkChoice:
+    """A flag by which the user chooses one of several networks.
+
+    Attributes
+    ----------
+    flag : str
+    default : str
+        A key of `networks`.
+    networks : dict of str to type
+        Options dataclass of each network by its name.
+    spellings : dict of str to str
+        Second spellings of names.
+    shortcuts : dict of str to str or tuple of str
+        Flags that stand for a name, or for the two that 0 and 1 after it stand for, the second without either.
+    """
+
+    flag: str
+    default: str
+    networks: dict
+    spellings: dict = dataclasses.field(default_factory=dict)
+    shortcuts: dict = dataclasses.field(default_factory=dict)
+
+    def name_of(self, text):
+        """Return the name of the network that is called `text`: str."""
+        return self.spellings.get(text, text)
+
+    def add_flags(self, parser):
+        """Give a parser the flag and its shortcuts, which set ``choice``."""
+        text = f"architecture (default: {self.default})"
+        parser.add_argument(self.flag, dest="choice", type=self.name_of, choices=tuple(self.networks), help=text)
+        for shortcut, name in self.shortcuts.items():
+            if isinstance(name, str):
+                keywords = {"action": "store_const", "const": name, "help": f"the same as {self.flag} {name}"}
+            else:
+                no, yes = name
+                keywords = {"nargs": "?", "const": "1", "metavar": "1|0", "type": functools.partial(_yes_or_no, no, yes)}
+                keywords["help"] = f"the same as {self.flag} {yes}; 0: as {self.flag} {no}"
+            parser.add_argument(shortcut, dest="choice", **keywords)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +97,8 @@ class RunSettings:
     network_folder : pathlib.Path
         Where ``trained_models`` is made.
     resume : RunFolder or None
+    architecture : str or None
+        Name of the network, for scripts that train several.
     """
 
     data: SolarData
@@ -64,10 +107,12 @@ class RunSettings:
     training: TrainingOptions
     network_folder: pathlib.Path
     resume: RunFolder | None = None
+    architecture: str | None = None
 
     def as_dictionary(self):
         """The stored form: dict of plain values."""
-        return {
+        name = {"architecture": self.architecture} if self.architecture else {}
+        return name | {
             "dataset": portable_dataset(self.dataset),
             "data_options": options.as_dictionary(self.data),
             "network_options": options.as_dictionary(self.network),
@@ -100,10 +145,8 @@ def parse(
         Where ``trained_models`` is made, unless ``--out`` says otherwise.
     network : type
         The options dataclass of the network.
-    choose_network : tuple, optional
-        Instead of `network`: (flag, default, dict of value to options dataclass), and as a fourth entry, if wanted,
-        flags that stand for a value (dict of flag to value, or to the two that 0 and 1 after it stand for, the second without
-        either). The chosen value is returned too.
+    choose_network : NetworkChoice, optional
+        Instead of `network`; its name becomes the architecture of the settings.
     training : type
         `TrainingOptions` or a subclass.
     dataset : str
@@ -116,7 +159,7 @@ def parse(
 
     Returns
     -------
-    RunSettings, or (RunSettings, str) with `choose_network`
+    RunSettings
 
     Notes
     -----
@@ -129,13 +172,16 @@ def parse(
     UserError
         Unknown or wrong values, conflicting flags, a resumed folder that is not a run of this network.
     """
+    if choose_network and not isinstance(choose_network, NetworkChoice):
+        raise UserError(
+            f"{network_folder}: its training script is of an earlier version; copy the folder anew, or give settings.parse a"
+            " NetworkChoice"
+        )
     first = command_line.parser("", add_help=False)
     first.add_argument("--dataset")
     first.add_argument("--resume")
     if choose_network:
-        flag, default_choice, table, *shortcuts = choose_network
-        shortcuts = shortcuts[0] if shortcuts else {}
-        _add_choice(first, flag, table, shortcuts, default_choice)
+        choose_network.add_flags(first)
     known, _ = first.parse_known_args(arguments)
     folder = RunFolder.open(known.resume) if known.resume else None
     stored = folder.settings() if folder else {}
@@ -144,17 +190,18 @@ def parse(
     data_class = load_solar_data(dataset)
     choice = None
     if choose_network:
-        choice = known.choice or stored.get("architecture", default_choice)
-        if choice not in table:
-            raise UserError(f"{folder}: has the architecture {choice!r}; this script has {', '.join(table)}")
-        network = table[choice]
+        networks = choose_network.networks
+        choice = known.choice or stored.get("architecture", choose_network.default)
+        if choice not in networks:
+            raise UserError(f"{folder}: has the architecture {choice!r}; this script has {', '.join(networks)}")
+        network = networks[choice]
 
     parser = command_line.parser(description)
     parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {default_dataset})")
     parser.add_argument("--resume", metavar="RUN_FOLDER", help="continue a run; takes --epochs, and where data are now")
     parser.add_argument("--out", metavar="FOLDER", help="make trained_models here (default: beside the script)")
     if choose_network:
-        _add_choice(parser, flag, table, shortcuts, default_choice)
+        choose_network.add_flags(parser)
     data_defaults = data_defaults or (lambda choice, given: {})
     shown = {data_class: data_defaults(choice, {})}
     refuse_clashes((training, network, data_class), dataset)
@@ -169,13 +216,13 @@ def parse(
         fixed = [name for name in given[data_class] if name not in places]
         changed = [*given[network], *fixed, *(name for name in given[training] if name != "epochs")]
         if choose_network and choice != stored.get("architecture"):
-            changed.append(flag.removeprefix("--"))
+            changed.append(choose_network.flag.removeprefix("--"))
         if changed or chosen.out or chosen.dataset:
             raise UserError(
                 f"--resume continues the run as it is; remove {', '.join('--' + n for n in changed) or '--dataset, --out'}"
             )
-        kept = {training: stored.get("training_options", {}), network: stored.get("network_options", {})}
-        kept[data_class] = folder.data_options(dataset)
+        kept = {network: stored.get("network_options", {}), data_class: folder.data_options(dataset)}
+        kept[training] = training.from_stored(stored.get("training_options", {}))
         given = {owner: {**kept[owner], **given[owner]} for owner in given}
         origin = str(folder.settings_file)
     else:
@@ -190,10 +237,11 @@ def parse(
         training=options.build(training, given[training], origin=origin),
         network_folder=pathlib.Path(chosen.out) if chosen.out else pathlib.Path(network_folder),
         resume=folder,
+        architecture=choice,
     )
     if folder and moved:
         _require_same_samples(settings, stored, moved)
-    return (settings, choice) if choose_network else settings
+    return settings
 
 
 def _require_same_samples(settings, stored, moved):
@@ -222,17 +270,6 @@ def refuse_clashes(owners, dataset):
             where, what = (dataset, "data set") if owner is owners[-1] else (f"{owner.__module__}.{owner.__name__}", "network")
             raise UserError(f"{where}: option {name} is also an option of {taken[name]}; rename it in the {what}")
         taken |= dict.fromkeys(options.fields(owner), owner.__name__)
-
-
-def _add_choice(parser, flag, table, shortcuts, default):
-    parser.add_argument(flag, dest="choice", choices=tuple(table), help=f"architecture (default: {default})")
-    for shortcut, value in shortcuts.items():
-        if isinstance(value, str):
-            parser.add_argument(shortcut, dest="choice", action="store_const", const=value, help=f"the same as {flag} {value}")
-            continue
-        no, yes = value
-        keywords = {"nargs": "?", "const": "1", "metavar": "1|0", "type": functools.partial(_yes_or_no, no, yes)}
-        parser.add_argument(shortcut, dest="choice", **keywords, help=f"the same as {flag} {yes}; 0: as {flag} {no}")
 
 
 def _yes_or_no(no, yes, text):

@@ -270,7 +270,10 @@ def _train_best(search, best):
     folder, values = search.folder / "best", values_of(search, best["trial"])
     planned = json.loads(json.dumps(search.settings(folder, values).as_dictionary()))
     run = trial_runs.existing_run(folder)
-    if run is not None and any(run.settings()[key] != planned[key] for key in planned):
+    stored = {} if run is None else run.settings()
+    if run is not None:
+        stored["training_options"] = search.space.training_options.from_stored(stored["training_options"])
+    if run is not None and any(stored[key] != planned[key] for key in planned):
         shutil.rmtree(folder)  # of a shorter search that found another best
         run = None
     result = trial_runs.train(search, search.settings(folder, values, resume=run))

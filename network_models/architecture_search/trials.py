@@ -93,7 +93,7 @@ class Search:
         network, training = self.space.split(values)
         network = options.build(self.space.network_options, {**self.network_values, **network}, origin="search")
         training = self.training({**training, **({"epochs": epochs} if epochs else {})})
-        return RunSettings(self.data, self.dataset, network, training, pathlib.Path(folder), resume)
+        return RunSettings(self.data, self.dataset, network, training, pathlib.Path(folder), resume, self.network)
 
     def stored(self):
         """What search.yml holds; a folder with another content is another search."""
@@ -272,8 +272,8 @@ def train(search, settings):
     if search.space.full_disk:
         from network_models.full_disk_flare_forecast.train import train as train_full_disk
 
-        return train_full_disk(settings, search.network)
-    return experiment.run(search.space.builder(search.data), settings, architecture=search.network)
+        return train_full_disk(settings)
+    return experiment.run(search.space.builder(search.data), settings)
 
 
 def score(search, result):

@@ -20,8 +20,7 @@ class Reconstruction(Objective):
     Parameters
     ----------
     settings : network_models.settings.RunSettings
-        Its training is a `VAETraining`.
-    architecture : str
+        Its training is a `VAETraining`, its architecture the name of a network of this folder.
 
     Notes
     -----
@@ -31,9 +30,9 @@ class Reconstruction(Objective):
 
     label = "loss (nats per image)"
 
-    def __init__(self, settings, architecture):
+    def __init__(self, settings):
         settings.data.require_downloaded()
-        options = settings.network
+        options, architecture = settings.network, settings.architecture
         checked = options.likelihood == "bernoulli"
         self.data = UnitImages(settings.data, sequence=architecture == "sequence", checked=checked, disk=options.disk)
         self.title = figures.title(f"{architecture}: {self.data.title}", simulated=self.data.simulated)

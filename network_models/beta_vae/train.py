@@ -21,11 +21,12 @@ SIZES = {"burgess": 32, "full_disk": 128, "sequence": 512}
 
 def main(arguments=None):
     """Train with the given flags; the last line printed is the result as JSON."""
-    chosen, name = settings.parse(
+    options = {name: module.Options for name, module in NETWORKS.items()}
+    chosen = settings.parse(
         arguments,
         __doc__,
         network_folder=HERE,
-        choose_network=("--architecture", "burgess", {name: module.Options for name, module in NETWORKS.items()}),
+        choose_network=settings.NetworkChoice("--architecture", "burgess", options),
         training=modules.load(HERE / "building_blocks.py").VAETraining,
         dataset=DATASET,
         data_defaults=lambda name, given: {"image_size": SIZES[name]},
@@ -33,10 +34,10 @@ def main(arguments=None):
     )
     from network_models.training import schedules
 
-    objective = modules.load(HERE / "reconstruction.py").Reconstruction(chosen, name)
+    objective = modules.load(HERE / "reconstruction.py").Reconstruction(chosen)
     gamma, rate = chosen.training.gamma, chosen.training.learning_rate
     callbacks = [schedules.StepDecay(rate, gamma)] if gamma < 1 else []
-    return experiment.run(NETWORKS[name].build, chosen, objective=objective, architecture=name, callbacks=callbacks)
+    return experiment.run(NETWORKS[chosen.architecture].build, chosen, objective=objective, callbacks=callbacks)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,12 @@ from network_models.distribution import cluster, weighted_batches
 from tools.errors import UserError
 
 
-def devices_of(settings, architecture=None):
+def devices_of(settings):
     """Open the devices of a run; with several processes this waits until all of them are there and agree.
 
     Parameters
     ----------
     settings : network_models.settings.RunSettings
-    architecture : str, optional
 
     Returns
     -------
@@ -30,7 +29,7 @@ def devices_of(settings, architecture=None):
         return OneProcess(strategy(settings.training.devices, xla=settings.training.xla))
     from network_models.distribution import workers
 
-    return workers.connect(members, settings, architecture)
+    return workers.connect(members, settings)
 
 
 class OneProcess:

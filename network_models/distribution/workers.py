@@ -19,14 +19,13 @@ from tools.errors import UserError
 _OF_A_LOSS = ("Socket", "Connection", "connection", "heartbeat", "Collective ops is aborted")
 
 
-def connect(members, settings, architecture):
+def connect(members, settings):
     """Wait for the processes of a cluster, check that they run the same, and connect them.
 
     Parameters
     ----------
     members : network_models.distribution.cluster.Cluster
     settings : network_models.settings.RunSettings
-    architecture : str or None
 
     Returns
     -------
@@ -44,11 +43,11 @@ def connect(members, settings, architecture):
     text = os.environ.get("SOLAR_PATIENCE") or str(cluster.PATIENCE)
     if not text.replace(".", "", 1).isdigit():
         raise UserError(f"SOLAR_PATIENCE: {text!r} is no number of seconds")
-    cluster.agree(members, _identity(settings, architecture), patience=float(text))
+    cluster.agree(members, _identity(settings), patience=float(text))
     return Workers(members)
 
 
-def _identity(settings, architecture):
+def _identity(settings):
     """What has to be the same in every process, one entry for each option so that a difference is named: dict of str."""
     identity = cluster.versions()
     # Each machine may have a cache of its own.
@@ -58,9 +57,8 @@ def _identity(settings, architecture):
             shared = {name: value for name, value in stored.items() if group != "data_options" or name not in caches}
             identity |= {f"--{name}": json.dumps(value, default=str) for name, value in shared.items()}
         else:
-            identity[group] = json.dumps(stored)
-    state = _fingerprint(settings.resume.state) if settings.resume else "none"
-    return identity | {"architecture": str(architecture), "run to resume": state}
+            identity[group] = stored
+    return identity | {"run to resume": _fingerprint(settings.resume.state) if settings.resume else "none"}
 
 
 def _fingerprint(path):

@@ -23,15 +23,19 @@ ALIASES = {"lr": "learning_rate", "im_size": "image_size"}
 DATASET = "dataset_models/SDO/HMI/full_disk.py"
 
 
-def train(chosen, name):
+def choice():
+    """The flag ``--models`` and its shortcuts: `network_models.settings.NetworkChoice`."""
+    options = {name: module.Options for name, module in NETWORKS.items()}
+    return settings.NetworkChoice("--models", "alex", options, networks.SPELLINGS, SHORTCUTS)
+
+
+def train(chosen):
     """Train, or continue to train, one of the five networks.
 
     Parameters
     ----------
     chosen : network_models.settings.RunSettings
-        Its training is a `FullDiskTraining`.
-    name : str
-        Key of `NETWORKS`.
+        Its training is a `FullDiskTraining`, its architecture a key of `NETWORKS`.
 
     Returns
     -------
@@ -53,10 +57,9 @@ def train(chosen, name):
     weights = (rate, 1 - rate) if training.balance == "weights" else None
     objective = Forecast(chosen, optimizer=functools.partial(optimizer_of, training), class_weights=weights)
     return experiment.run(
-        NETWORKS[name].build,
+        NETWORKS[chosen.architecture].build,
         chosen,
         objective=objective,
-        architecture=name,
         callbacks=schedule_of(training),
         sampling=EqualClasses(data.targets("training"), seed=training.seed) if training.balance == "augment" else None,
     )
@@ -83,7 +86,7 @@ def schedule_of(training):
     if training.schedule == "halving":
         return [schedules.StepDecay(training.learning_rate, 0.5, training.halve_every)]
     if training.schedule == "plateau":
-        return [schedules.ReduceOnPlateau(training.factor, training.patience)]
+        return [schedules.ReduceOnPlateau(training.factor, training.plateau_epochs)]
     return []
 
 
@@ -108,11 +111,11 @@ def _event_rate(data, split):
 
 def main(arguments=None):
     """Train with the given flags; the last line printed is the result as JSON."""
-    chosen, name = settings.parse(
+    chosen = settings.parse(
         arguments,
         __doc__,
         network_folder=HERE,
-        choose_network=("--models", "alex", {name: module.Options for name, module in NETWORKS.items()}, SHORTCUTS),
+        choose_network=choice(),
         training=FullDiskTraining,
         dataset=DATASET,
         data_defaults=data_defaults,
@@ -122,7 +125,7 @@ def main(arguments=None):
         planned = chosen.resume.settings()["training_options"]["epochs"]
         if chosen.training.epochs != planned:
             raise UserError(f"--epochs {chosen.training.epochs}: the one-cycle schedule of this run ends at epoch {planned}")
-    return train(chosen, name)
+    return train(chosen)
 
 
 if __name__ == "__main__":

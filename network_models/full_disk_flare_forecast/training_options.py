@@ -14,7 +14,7 @@ class FullDiskTraining(TrainingOptions):
     """Training of the full-disk networks.
 
     Epochs, batch size, learning rates, weight decay and schedule are those of the comparison of three networks (Pandey
-    et al. 2023, ICMLA); patience and factor those of the explained AlexNet (Pandey et al. 2023, post hoc attention).
+    et al. 2023, ICMLA); the plateau schedule is that of the explained AlexNet (Pandey et al. 2023, post hoc attention).
     """
 
     epochs: int = option(50, "passes over the training split", least=1)
@@ -28,9 +28,17 @@ class FullDiskTraining(TrainingOptions):
     schedule: str = option("onecycle", "how the learning rate moves", choices=SCHEDULES)
     max_lr: float = option(1e-5, "learning rate at the top of the one-cycle schedule", least=0.0)
     halve_every: int = option(5, "epochs after which the halving schedule halves the rate", least=1)
-    patience: int = option(4, "epochs without a lower validation loss that the plateau schedule accepts", least=0)
+    plateau_epochs: int = option(4, "epochs without a lower validation loss that the plateau schedule accepts", least=0)
     factor: float = option(0.03, "by which the plateau schedule multiplies the rate", least=0.0, most=1.0)
-    stop_after: int = option(0, "stop after this many epochs without a lower validation loss; 0: never", least=0)
     balance: str = option(
         "weights", "against rare flares: class weights in the loss, or augmented copies up to equal classes", choices=BALANCES
     )
+
+    @staticmethod
+    def from_stored(values):
+        """As `TrainingOptions.from_stored`: ``patience`` was once that of the schedule, and ``stop_after`` ended training."""
+        if "stop_after" not in values:
+            return values
+        values = {**values, "plateau_epochs": values["patience"], "patience": values["stop_after"]}
+        del values["stop_after"]
+        return values

@@ -129,11 +129,11 @@ def test_the_loss_is_the_weighted_mean_of_the_cross_entropy(learned):
 
 
 def settings_of(result):
-    chosen, _ = settings.parse(
+    chosen = settings.parse(
         ["--resume", str(result.folder)],
         "",
         network_folder=HERE,
-        choose_network=("--models", "alex", {name: module.Options for name, module in train.NETWORKS.items()}),
+        choose_network=train.choice(),
         training=FullDiskTraining,
     )
     return chosen
@@ -154,7 +154,7 @@ class Interruption(Exception):
     "more",
     [
         ["--schedule", "onecycle", "--max_lr", 0.05, "--balance", "augment"],
-        ["--schedule", "plateau", "--lr", 0.5, "--factor", 0.5, "--patience", 0, "--momentum", 0.9, "--history"],
+        ["--schedule", "plateau", "--lr", 0.5, "--factor", 0.5, "--plateau_epochs", 0, "--momentum", 0.9, "--history"],
         pytest.param(
             ["--schedule", "halving", "--lr", 0.05, "--halve_every", 2, "--balance", "none", "--optimizer", "adam"],
             marks=pytest.mark.slow,
@@ -202,10 +202,10 @@ def test_the_simulated_sun_comes_as_full_disk_magnetograms_do(tmp_path):
 
 
 def test_the_plateau_schedule_does_not_stop_training(sun, tmp_path):
-    """--patience is that of the schedule; --stop_after ends the training."""
-    more = ["--fold", 1, "--schedule", "plateau", "--patience", 0, "--lr", 0, "--balance", "none"]
+    """--plateau_epochs is that of the schedule; --patience ends the training, as everywhere."""
+    more = ["--fold", 1, "--schedule", "plateau", "--plateau_epochs", 0, "--lr", 0, "--balance", "none"]
     assert train.main(arguments(sun, tmp_path, "--epochs", 3, *more)).epochs == 3
-    assert train.main(arguments(sun, tmp_path, "--epochs", 6, "--stop_after", 1, *more)).epochs == 2
+    assert train.main(arguments(sun, tmp_path, "--epochs", 6, "--patience", 1, *more)).epochs == 2
 
 
 def test_weights_of_a_batch_make_a_sum_the_weighted_mean():
@@ -248,17 +248,37 @@ def test_two_devices_give_the_losses_of_one_with_class_weights(sun, tmp_path):
     assert one["loss"].iloc[-1] != one["loss"].iloc[0]
 
 
+def test_a_run_of_before_keeps_its_schedule_and_its_columns(sun, tmp_path):
+    """Its --patience was that of the plateau schedule, and its --stop_after ended training."""
+    more = ["--fold", 1, "--schedule", "plateau", "--plateau_epochs", 0, "--factor", 0.5, "--lr", 0.5, "--patience", 5]
+    folder = train.main(arguments(sun, tmp_path, "--epochs", 1, *more)).folder
+    stored = folder.settings()
+    stored["training_options"]["stop_after"] = stored["training_options"].pop("patience")
+    stored["training_options"]["patience"] = stored["training_options"].pop("plateau_epochs")
+    folder.write_settings(stored)
+    path = folder.performance / "loss_and_architecture.csv"
+    names = {"patience": "stop_after", "plateau_epochs": "patience"}
+    pandas.read_csv(path).rename(columns=names).to_csv(path, index=False)
+    train.main(["--resume", str(folder), "--epochs", "2"])
+    table = pandas.read_csv(path)
+    assert list(table["epoch"]) == [1, 2]
+    assert list(table["patience"]) == [0, 0]
+    assert list(table["stop_after"]) == [5, 5]
+    assert FullDiskTraining.from_stored({"patience": 4, "stop_after": 7}) == {"plateau_epochs": 4, "patience": 7}
+    assert FullDiskTraining.from_stored({"patience": 7, "plateau_epochs": 4}) == {"plateau_epochs": 4, "patience": 7}
+
+
+def test_a_training_script_of_an_earlier_version_is_told_in_one_line():
+    with pytest.raises(UserError, match=r"of an earlier version; copy the folder anew"):
+        settings.parse([], "", network_folder=HERE, choose_network=("--models", "alex", {}))
+
+
 def parsed(*given):
     return settings.parse(
         [str(part) for part in given],
         "",
         network_folder=HERE,
-        choose_network=(
-            "--models",
-            "alex",
-            {name: module.Options for name, module in train.NETWORKS.items()},
-            train.SHORTCUTS,
-        ),
+        choose_network=train.choice(),
         training=FullDiskTraining,
         dataset=train.DATASET,
         data_defaults=train.data_defaults,
@@ -267,20 +287,22 @@ def parsed(*given):
 
 
 def test_flags_are_those_of_the_studies():
-    chosen, name = parsed()
+    chosen = parsed()
     training = chosen.training
-    assert name == "alex"
+    assert chosen.architecture == "alex"
     assert (training.epochs, training.batch_size, training.learning_rate, training.weight_decay) == (50, 64, 1e-4, 1e-3)
-    assert (training.max_lr, training.schedule, training.patience, training.factor) == (1e-5, "onecycle", 4, 0.03)
+    assert (training.max_lr, training.schedule, training.plateau_epochs, training.factor) == (1e-5, "onecycle", 4, 0.03)
     assert (chosen.data.fold, chosen.data.image_size) == (1, 512)
-    chosen, name = parsed("--models", "vgg", "--lr", 0.2, "--im_size", 300, "--validation_start", "2020-05-01")
+    chosen = parsed("--models", "vgg", "--lr", 0.2, "--im_size", 300, "--validation_start", "2020-05-01")
     assert (chosen.training.learning_rate, chosen.data.image_size, chosen.data.fold) == (0.2, 300, 0)
-    assert parsed("--attention")[1] == "attention"
-    assert parsed("--attention")[0].data.image_size == 256
-    assert parsed("--no-attention")[1] == "cnn"
+    assert parsed("--attention").architecture == "attention"
+    assert parsed("--attention").data.image_size == 256
+    assert parsed("--no-attention").architecture == "cnn"
     # As the attention study's README writes it.
-    assert parsed("--attention=1")[1] == parsed("--attention", "1")[1] == "attention"
-    assert parsed("--attention=0")[1] == parsed("--attention", "0", "--im_size", 256)[1] == "cnn"
+    assert parsed("--attention=1").architecture == parsed("--attention", "1").architecture == "attention"
+    assert parsed("--attention=0").architecture == "cnn"
+    assert parsed("--attention", "0", "--im_size", 256).architecture == "cnn"
+    assert parsed("--models", "vgg16").architecture == parsed("--models", "vgg").architecture == "vgg"
 
 
 def test_attention_is_yes_or_no(capsys):
@@ -311,7 +333,7 @@ def test_overlap_of_the_published_folds_is_counted(sun, tmp_path, capsys):
     result = train.main(arguments(copy, tmp_path / "out", "--fold", 1, "--epochs", 1))
     assert "1 of 37 validation windows (2.7 %) overlap" in capsys.readouterr().out
     assert result.folder.settings()["overlapping_windows"] == 1
-    apart, _ = parsed("--folder", copy, "--flares", copy / "flares.csv", "--fold", 1, "--gap_hours", 24)
+    apart = parsed("--folder", copy, "--flares", copy / "flares.csv", "--fold", 1, "--gap_hours", 24)
     assert apart.data.split_report.overlapping == 0
     assert numpy.datetime64("2020-04-01T00:00:00") not in apart.data.times("training")
 
