@@ -12,14 +12,11 @@ SWPC's JSON, are on the scale of science-quality ones (see :func:`dataset_models
 They are kept beside them, and only a series that is asked for near real time has them, where there is no science-quality flux.
 """
 
-import concurrent.futures
 import contextlib
 import dataclasses
 import functools
 import glob
-import hashlib
 import itertools
-import multiprocessing
 import os
 import pathlib
 import sqlite3
@@ -28,7 +25,7 @@ import time
 import numpy
 
 from dataset_models import goes_files
-from tools import command_line, paths
+from tools import command_line, digests, paths, processes
 from tools.errors import Stopped, UserError
 
 NEAR_REAL_TIME = goes_files.NEAR_REAL_TIME
@@ -36,7 +33,6 @@ CALIBRATIONS = ("operational", "science", NEAR_REAL_TIME)
 OPERATIONAL_SCALING = 0.7  # operational flux / true flux in 1-8 A (0.85 in 0.5-4 A): NOAA NCEI, GOES XRS user's guide
 
 _PATIENCE = 60.0  # seconds to wait for another writer
-_MANY = 64  # files that are worth starting processes for
 _TOGETHER = 32  # files in one transaction
 _MINUTE = numpy.timedelta64(1, "m")
 _OLDEST_CURRENT = numpy.timedelta64(10, "m")
@@ -322,24 +318,24 @@ def import_files(store, files, *, workers=None, progress=False):
     """
     from tqdm import tqdm
 
-    outcome, digests = Imported(), {}
+    outcome, by_digest = Imported(), {}
     for path in map(pathlib.Path, files):
         try:
-            digest = _sha256(path)
+            digest = _digest(path)
         except goes_files.NotGoes as error:
             outcome.rejected.append(error)
             continue
-        if digest in digests:
+        if digest in by_digest:
             outcome.present.append(path)
         else:
-            digests[digest] = path
+            by_digest[digest] = path
     with _opened(store, writing=True) as connection:
         known = {row[0] for row in connection.execute("SELECT sha256 FROM files")}
-    outcome.present += [path for digest, path in digests.items() if digest in known]
-    new = {digest: path for digest, path in digests.items() if digest not in known}
-    workers = workers or (min(4, os.cpu_count() or 1) if len(new) >= _MANY else 1)
+    outcome.present += [path for digest, path in by_digest.items() if digest in known]
+    new = {digest: path for digest, path in by_digest.items() if digest not in known}
+    workers = processes.worker_count(len(new), workers, most=4)
     with tqdm(total=len(new), desc="import", unit="file", disable=None if progress else True) as bar:
-        read = zip(new.items(), _read_all(list(new.values()), workers), strict=True)
+        read = zip(new.items(), processes.mapped(_read_one, list(new.values()), workers=workers), strict=True)
         while batch := list(itertools.islice(read, _TOGETHER)):
             _insert(store, batch, outcome)
             bar.update(len(batch))
@@ -378,20 +374,6 @@ def _insert(store, batch, outcome):
                 for what, count in found.faults.items():
                     outcome.faults.setdefault(what, []).append((path, count))
             (outcome.imported if added else outcome.present).append(path)
-
-
-def _read_all(files, workers):
-    if workers == 1:
-        yield from map(_read_one, files)
-        return
-    # Processes that are not forked: the caller may have threads by now, which do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
-        try:
-            yield from pool.map(_read_one, files, chunksize=4)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _read_one(path):
@@ -483,10 +465,9 @@ def _seconds(time):
     return int(numpy.datetime64(time, "m").astype("datetime64[s]").astype("int64"))
 
 
-def _sha256(path):
+def _digest(path):
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digests.of_file(path)
     except OSError as error:
         raise goes_files.NotGoes(f"{path}: cannot be read ({error.strerror}); give a GOES XRS file") from error
 

@@ -18,7 +18,7 @@ import numpy
 import pandas
 
 from dataset_models import observation_times
-from tools import command_line, goes_class
+from tools import command_line, digests, goes_class, tables
 from tools.errors import UserError
 
 FORETELLS = 0.98  # AUC, or absolute rank correlation with a target that is a number
@@ -101,7 +101,7 @@ def content(source):
     """Digest of what an image is, whatever it is called: of a file's bytes, or of the shape and values of an array."""
     if isinstance(source, numpy.ndarray):
         return hashlib.sha256(f"{source.shape} {source.dtype.str}".encode() + source.tobytes()).digest()
-    return hashlib.sha256(pathlib.Path(source).read_bytes()).digest()
+    return bytes.fromhex(digests.of_file(source))
 
 
 def identical(times, contents):
@@ -402,8 +402,8 @@ def check_tables(training, validation, *, window=DAY, features=None, images=None
         A file cannot be read, has no such columns, repeats a time, or its target is no number.
     """
     paths = (training, validation)
-    tables = [observation_times.read_table(path) for path in paths]
-    times = [observation_times.table_times(table, origin=str(path)) for table, path in zip(tables, paths, strict=True)]
+    splits = [tables.read(path) for path in paths]
+    times = [observation_times.table_times(table, origin=str(path)) for table, path in zip(splits, paths, strict=True)]
     for path, some in zip(paths, times, strict=True):
         observation_times.checked(numpy.sort(some), origin=str(path))
     findings, leaks = [], []
@@ -418,10 +418,10 @@ def check_tables(training, validation, *, window=DAY, features=None, images=None
     if images is not None:
         files = [
             [pathlib.Path(images) / str(name) for name in _labels(table, path)]
-            for table, path in zip(tables, paths, strict=True)
+            for table, path in zip(splits, paths, strict=True)
         ]
         attempt(lambda count: f"no image in both splits ({count} compared by content)", check_duplicates, *files)
-    for table, path in zip(tables, paths, strict=True):
+    for table, path in zip(splits, paths, strict=True):
         columns = _features(table, path, features)
         if columns and "target" in table.columns:
             target = as_target(table["target"], origin=f"{path}: column target")

@@ -4,8 +4,8 @@ import pathlib
 import re
 
 import numpy
-import pandas
 
+from tools import tables
 from tools.errors import UserError
 
 TIME_COLUMNS = ("label", "timestamp", "time", "file")  # an image's name in the last one stands beside a time, or for it
@@ -169,11 +169,11 @@ def read_index(path):
         The file is missing or not text, a time in it has a time zone or is repeated, or it holds no time.
     """
     path = pathlib.Path(path)
-    header, *lines = read_lines(path)
+    header, *lines = tables.read_lines(path)
     columns = [name.strip() for name in header.split(",")]
     named = [name for name in TIME_COLUMNS if name in columns]
     if named:
-        names = read_table(path)[named[0]].tolist()
+        names = tables.read(path)[named[0]].tolist()
     else:
         names = [line for line in (header, *lines) if not line.lower().endswith((".csv", ".txt", ".json"))]
     times = from_texts(names, origin=str(path))
@@ -185,46 +185,6 @@ def read_index(path):
 def _in_order(names, times, origin):
     order = numpy.argsort(times, kind="stable")
     return [str(names[number]) for number in order], checked(times[order], origin=origin)
-
-
-def read_lines(path):
-    """Lines of a text file (UTF-8) that are not blank: list of str.
-
-    Raises
-    ------
-    UserError
-        The file is missing, unreadable, empty or not text.
-    """
-    try:
-        text = pathlib.Path(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text file; give a CSV or a list of image names") from error
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise UserError(f"{path}: empty file; give a CSV or a list of image names")
-    return lines
-
-
-def read_table(path):
-    """A CSV as `pandas.DataFrame`, columns stripped, empty fields missing.
-
-    Raises
-    ------
-    UserError
-        The file is missing, unreadable, not CSV or without rows.
-    """
-    read_lines(path)
-    try:
-        table = pandas.read_csv(
-            path, skipinitialspace=True, keep_default_na=False, na_values=["", "nan", "NaN"], low_memory=False
-        )
-    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError) as error:
-        raise UserError(f"{path}: not readable as CSV ({error})") from error
-    if not len(table):
-        raise UserError(f"{path}: no rows below the header")
-    return table.rename(columns=lambda name: str(name).strip())
 
 
 def table_times(table, *, origin):

@@ -59,6 +59,34 @@ def replacing(path):
         raise
 
 
+@contextlib.contextmanager
+def results(folder):
+    """Give a temporary folder whose files move to `folder` when the block ends without an exception.
+
+    Results that belong together appear together. On an exception none appears and no folder is left behind.
+    """
+    folder = pathlib.Path(folder)
+    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=folder))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written to ({error.strerror}); give another folder with --out") from error
+    try:
+        yield temporary
+        for file in sorted(temporary.iterdir()):
+            os.replace(file, folder / file.name)
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        for parent in made:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        if disk_is_full(error):
+            raise full_disk(folder) from error
+        raise
+    temporary.rmdir()
+
+
 def disk_is_full(error):
     """Whether an exception, or one that it came from, says that the disk is full.
 
@@ -117,3 +145,8 @@ def write_table(path, table):
     """Write a `pandas.DataFrame` as CSV without its index, complete or not at all."""
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False)
+
+
+def safe_name(*parts):
+    """A file name stem from words: letters, digits, dot, dash and underscore."""
+    return "_".join(re.sub(r"[^A-Za-z0-9_.+-]+", "_", str(part)).strip("_") for part in parts if str(part))

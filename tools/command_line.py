@@ -3,13 +3,11 @@
 import argparse
 import contextlib
 import functools
-import importlib.abc
-import importlib.machinery
 import os
 import sys
 import traceback
 
-from tools import atomic_files
+from tools import atomic_files, quiet_tensorflow
 from tools.errors import Stopped, UserError
 
 
@@ -111,48 +109,11 @@ def _empty(stream):
 def set_up_libraries():
     """What every process of ours needs before TensorFlow and matplotlib are imported."""
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") > "1":
-        sys.meta_path.insert(0, _QuietTensorFlow())
+        quiet_tensorflow.install()
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # TensorFlow leaves its fast convolutions off on CPUs without AVX-512 VNNI, where they are 1.1 to 1.3 times as fast too.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("MPLBACKEND", "Agg")
-
-
-class _QuietTensorFlow(importlib.abc.MetaPathFinder):
-    """Keeps what TensorFlow's C++ parts write to standard error while they start away from a script's own messages.
-
-    No setting of TensorFlow 2.21 silences them. Set TF_CPP_MIN_LOG_LEVEL=0 to see them, for example to learn why a
-    GPU is not found.
-    """
-
-    def find_spec(self, name, path=None, target=None):
-        if name != "tensorflow":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.machinery.PathFinder.find_spec(name, path)
-        if spec is not None:
-            execute = spec.loader.exec_module
-
-            def quietly(module):
-                with _standard_error_closed():
-                    execute(module)
-                    module.config.list_physical_devices()  # starts the GPU libraries
-
-            spec.loader.exec_module = quietly
-        return spec
-
-
-@contextlib.contextmanager
-def _standard_error_closed():
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _told(message, code):

@@ -14,12 +14,9 @@ averages over areas, as the published studies did. The images of the two differ:
 
 import argparse
 import collections
-import concurrent.futures
 import dataclasses
 import functools
 import json
-import multiprocessing
-import os
 import pathlib
 import re
 
@@ -29,7 +26,7 @@ from dataset_models import simulation_mark
 from dataset_models.conversion import contact_sheet
 from dataset_models.images import jpeg2000, picture_tree, quality
 from dataset_models.images.headers import Keywords, parse_time
-from tools import atomic_files, command_line, figures
+from tools import atomic_files, command_line, figures, processes
 from tools.errors import UserError
 
 FORMATS = ("jpg", "npy")
@@ -139,9 +136,9 @@ def convert(sources, out, recipe, *, workers=None, progress=False):
     picture_tree.begin(out, recipe.record() | mark)
     job = functools.partial(convert_file, out=out, recipe=recipe)
     outcome = Outcome()
-    workers = workers or (os.cpu_count() or 1 if len(sources) >= _MANY else 1)
+    workers = processes.worker_count(len(sources), workers, many=_MANY)
     with tqdm(total=len(sources), desc="convert", unit="image", disable=None if progress else True) as bar:
-        for source, (kind, result) in zip(sources, _results(job, sources, workers), strict=True):
+        for source, (kind, result) in zip(sources, processes.mapped(job, sources, workers=workers), strict=True):
             if kind == "rejected":
                 outcome.rejected[source] = result
             elif kind == "present":
@@ -152,20 +149,6 @@ def convert(sources, out, recipe, *, workers=None, progress=False):
             bar.update()
     outcome.present = sorted(set(outcome.present) - set(outcome.converted))
     return outcome
-
-
-def _results(job, sources, workers):
-    if workers == 1:
-        yield from map(job, sources)
-        return
-    # Processes that are not forked: the caller may have threads by now, which do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
-        try:
-            yield from pool.map(job, sources, chunksize=4)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def convert_file(source, *, out, recipe):

@@ -16,7 +16,7 @@ import uuid
 
 from dataset_models.download import checks, manifest
 from dataset_models.download.patient_requests import Bad, Limits, Missing, NotFetched, PatientRequests, Refused, Transient
-from tools import atomic_files
+from tools import atomic_files, digests
 from tools.errors import UserError
 
 __all__ = ["Fetcher", "Limits", "NotFetched", "Summary", "Wanted", "describe", "remove_abandoned_parts", "repair"]
@@ -143,7 +143,7 @@ class Fetcher(PatientRequests):
             observed = checks.check(one.kind, target, one.expected)
         except checks.Rejected:
             return False
-        self._enter(one, target, observed, book, digest=manifest.sha256(target), size=size)
+        self._enter(one, target, observed, book, digest=digests.of_file(target), size=size)
         return True
 
     def _enter(self, one, target, observed, book, *, digest, size):

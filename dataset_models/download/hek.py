@@ -17,7 +17,7 @@ import numpy
 
 from dataset_models import flare_lists, flare_rows
 from dataset_models.download import checks, fetcher, manifest, script
-from tools import atomic_files, command_line
+from tools import atomic_files, command_line, digests
 from tools.paths import archive_url
 
 ARCHIVE = "HEK"
@@ -132,7 +132,7 @@ def write_month(book, path, url, begin, end, records, lost=0):
     with atomic_files.replacing(target) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
         checks.check("flares", temporary, expected)
-    size, digest = target.stat().st_size, manifest.sha256(target)
+    size, digest = target.stat().st_size, digests.of_file(target)
     link = question(url, begin, end, 1)
     book.add(manifest.Record(path, link, f"{begin}Z", None, size, digest, manifest.now(), "flares", expected))
 

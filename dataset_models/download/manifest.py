@@ -7,7 +7,6 @@ check that it passed. Several processes may write at once.
 import collections
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 import pathlib
@@ -16,7 +15,7 @@ import threading
 
 import numpy
 
-from tools import atomic_files
+from tools import atomic_files, digests
 from tools.errors import UserError
 
 NAME = "manifest.sqlite"
@@ -209,12 +208,6 @@ def _record(row):
     return Record(*row[:-1], json.loads(row[-1]))
 
 
-def sha256(path):
-    """SHA-256 of a file: str."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def now():
     """The time, UTC, to the second: str."""
     return f"{numpy.datetime64('now', 's')}Z"
@@ -255,7 +248,7 @@ def verify(manifest, *, workers=4, progress=True):
         try:
             if path.stat().st_size != record.size:
                 return "damaged"
-            return "intact" if sha256(path) == record.sha256 else "damaged"
+            return "intact" if digests.of_file(path) == record.sha256 else "damaged"
         except FileNotFoundError:
             return "missing"
         except OSError:

@@ -1,19 +1,16 @@
 """Images converted once to what a network reads, and read back as fast as the disk gives them."""
 
-import concurrent.futures
 import hashlib
 import json
-import multiprocessing
 import os
 import pathlib
 
 import numpy
 
-from tools import atomic_files
+from tools import atomic_files, processes
 from tools.errors import UserError
 
 ALIGNMENT = 64  # bytes: TensorFlow takes an array in such memory as a tensor without copying it
-_MANY = 64  # conversions that are worth starting processes for
 
 
 class ImageCache:
@@ -83,9 +80,9 @@ class ImageCache:
                 rejected[key] = (self.folder / f"{stem}.rejected").read_text(encoding="utf-8")
             elif f"{stem}.npy" not in present:
                 jobs.append((key, paths, self._files[key], converter, self.shape))
-        workers = workers or (min(8, os.cpu_count() or 1) if len(jobs) >= _MANY else 1)
+        workers = processes.worker_count(len(jobs), workers, most=8)
         with tqdm(total=len(jobs), desc=label, unit="image", disable=None if jobs else True) as bar:
-            for key, reason in _results(jobs, workers):
+            for key, reason in processes.mapped(_convert, jobs, workers=workers):
                 if reason:
                     rejected[key] = reason
                 bar.update()
@@ -153,20 +150,6 @@ def _fingerprint(paths, root):
         about = os.stat(path)
         digest.update(f"{os.path.relpath(path, root)}|{about.st_size}|{about.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:12]
-
-
-def _results(jobs, workers):
-    if workers == 1:
-        yield from map(_convert, jobs)
-        return
-    # Processes that are not forked: TensorFlow may have threads by now, which do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
-        try:
-            yield from pool.map(_convert, jobs, chunksize=4)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _convert(job):

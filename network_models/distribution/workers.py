@@ -5,7 +5,6 @@ by the collective operations of `tf.distribute.MultiWorkerMirroredStrategy`. Onl
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import socket
@@ -13,7 +12,7 @@ import socket
 import numpy
 
 from network_models.distribution import cluster, weighted_batches
-from tools import options
+from tools import digests, options
 from tools.errors import UserError
 
 _OF_A_LOSS = ("Socket", "Connection", "connection", "heartbeat", "Collective ops is aborted")
@@ -63,10 +62,7 @@ def _identity(settings):
 
 def _fingerprint(path):
     """SHA-256 of a file, or "none" without it."""
-    if not path.is_file():
-        return "none"
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digests.of_file(path) if path.is_file() else "none"
 
 
 class Workers:

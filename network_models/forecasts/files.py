@@ -7,7 +7,7 @@ import numpy
 
 from dataset_models import flare_history, flare_labels, observation_times, simulation_mark
 from dataset_models.given_time import given_time
-from tools import atomic_files
+from tools import atomic_files, tables
 from tools.errors import UserError
 
 PROBABILITY_COLUMNS = ("probability", "flare_prob", "prediction")
@@ -106,7 +106,7 @@ def read(paths, *, name=None, target=True):
 
 
 def _one(path, target):
-    table = observation_times.read_table(path)
+    table = tables.read(path)
     times = observation_times.table_times(table, origin=str(path))
     columns = {}
     for what, names in (("probability", PROBABILITY_COLUMNS), ("outcome", TARGET_COLUMNS)):

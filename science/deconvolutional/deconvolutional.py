@@ -11,7 +11,7 @@ import dataclasses
 import numpy
 
 from science.explanation import subject as explanation
-from tools import command_line, figures
+from tools import atomic_files, command_line, figures
 from tools.errors import UserError
 
 
@@ -129,12 +129,12 @@ def write(folder, subject, sample, projections):
     """
     from tqdm import tqdm
 
-    stem = explanation.safe_name(sample.label, "deconvolution")
+    stem = atomic_files.safe_name(sample.label, "deconvolution")
     names = []
-    with explanation.results(folder) as unfinished, figures.style():
+    with atomic_files.results(folder) as unfinished, figures.style():
 
         def path(*parts):
-            names.append(f"{explanation.safe_name(stem, *parts[:-1])}{parts[-1]}")
+            names.append(f"{atomic_files.safe_name(stem, *parts[:-1])}{parts[-1]}")
             return unfinished / names[-1]
 
         for projection in tqdm(projections, desc="convolutions", unit="layer", disable=None):

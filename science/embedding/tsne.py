@@ -17,7 +17,7 @@ from dataset_models import observation_times
 from dataset_models.solar_data import SPLITS
 from science.embedding import projector
 from science.explanation import subject as explanation
-from tools import command_line, figures, goes_class
+from tools import atomic_files, command_line, figures, goes_class
 from tools.errors import UserError
 
 LEAST = 5  # samples; fewer have no neighbourhoods
@@ -261,7 +261,7 @@ def write(folder, subject, activations, positions, *, outcome=None, strips=(), n
     """
     rows = labels(subject, activations, outcome)
     stem, name = ("embedding_3d", "t-SNE-3d") if positions.shape[1] == 3 else ("embedding", "t-SNE")
-    with explanation.results(folder) as unfinished, figures.style():
+    with atomic_files.results(folder) as unfinished, figures.style():
         projector.write(
             unfinished,
             {f"activations ({activations.layer})": activations.vectors, name: positions},
@@ -275,7 +275,7 @@ def write(folder, subject, activations, positions, *, outcome=None, strips=(), n
             _draw_groups(outcome, "outcome", activations, positions, subject.data, unfinished / f"{stem}_outcome.png")
         _draw_dates(activations, positions, subject.data, unfinished / f"{stem}_date.png")
         for index in strips:
-            stamp = explanation.safe_name(f"{activations.times[index]}".replace(":", ""))
+            stamp = atomic_files.safe_name(f"{activations.times[index]}".replace(":", ""))
             _draw_strip(activations, subject.data, index, neighbours, unfinished / f"nearest_{stamp}.png")
         numpy.savez_compressed(
             unfinished / f"{stem}.npz",

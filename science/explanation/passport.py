@@ -9,6 +9,7 @@ from science.explanation import solar_coordinates as solar_output
 from science.explanation import solar_disk
 from science.explanation import subject as explanation
 from science.explanation.attribution import COMPLETE
+from tools import digests
 
 ALIKE = 0.5  # rank correlation from which on a map is too much like one that knows nothing of the network
 FAILURES = {  # what a failed check means
@@ -88,7 +89,7 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
         "output": output,
         "image": sample.label,
         "simulated": sample.simulated,
-        "model": {"file": subject.model_path.name, "sha256": fingerprint(subject.model_path)},
+        "model": {"file": subject.model_path.name, "sha256": digests.of_file(subject.model_path)},
         "inputs": {sample.names[name]: _sha(array) for name, array in sample.inputs.items()},
         "residual": None if attribution.residual is None else _number(attribution.residual[0]),
         "relu_count": attribution.relu_count,
@@ -249,12 +250,6 @@ def rank_correlation(one, other):
     if numpy.ptp(one) == 0 or numpy.ptp(other) == 0:
         return float("nan")
     return float(stats.spearmanr(one, other).statistic)
-
-
-def fingerprint(path):
-    """SHA-256 of a file: str."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sha(array):

@@ -5,7 +5,7 @@ import numpy
 from science.explanation import baselines, passport
 from science.explanation import solar_coordinates as solar_output
 from science.explanation import subject as explanation
-from tools import figures
+from tools import atomic_files, figures
 from tools.errors import UserError
 
 
@@ -88,13 +88,13 @@ def write(folder, subject, sample, attribution, checked):
         Names of the files.
     """
     data = subject.data
-    stem = explanation.safe_name(sample.label, attribution.method, explanation.target_stem(subject, attribution.target))
+    stem = atomic_files.safe_name(sample.label, attribution.method, explanation.target_stem(subject, attribution.target))
     names = []
     places = data.places(sample.time) if sample.time is not None else ()
-    with explanation.results(folder) as unfinished, figures.style():
+    with atomic_files.results(folder) as unfinished, figures.style():
 
         def path(*parts):
-            names.append(f"{explanation.safe_name(stem, *parts[:-1])}{parts[-1]}")
+            names.append(f"{atomic_files.safe_name(stem, *parts[:-1])}{parts[-1]}")
             return unfinished / names[-1]
 
         for name, values in attribution.maps.items():

@@ -1,12 +1,8 @@
 """What all explanation scripts share: their arguments, what they explain, and where their results go."""
 
-import contextlib
 import dataclasses
 import os
 import pathlib
-import re
-import shutil
-import tempfile
 import unicodedata
 
 import numpy
@@ -16,7 +12,7 @@ from dataset_models.solar_data import SolarData, load_solar_data
 from network_models.run_folder import RunFolder
 from network_models.trained_network import open_network
 from science.gradients.network_structure import default_target, logits_of
-from tools import atomic_files, command_line, options
+from tools import command_line, options
 from tools.errors import UserError
 
 
@@ -239,34 +235,6 @@ def output_folder(subject, kind, out=None):
     return folder
 
 
-@contextlib.contextmanager
-def results(folder):
-    """Give a temporary folder whose files move to `folder` when the block ends without an exception.
-
-    Results that belong together appear together. On an exception none appears and no folder is left behind.
-    """
-    folder = pathlib.Path(folder)
-    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=folder))
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written to ({error.strerror}); give another folder with --out") from error
-    try:
-        yield temporary
-        for file in sorted(temporary.iterdir()):
-            os.replace(file, folder / file.name)
-    except BaseException as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        for parent in made:
-            with contextlib.suppress(OSError):
-                parent.rmdir()
-        if atomic_files.disk_is_full(error):
-            raise atomic_files.full_disk(folder) from error
-        raise
-    temporary.rmdir()
-
-
 def per_meaning(gradient, image, channel):
     """A gradient in the units in which a channel means something.
 
@@ -377,11 +345,6 @@ def _ascii(text):
     """FITS headers hold ASCII only: Å becomes A, a superscript its digit."""
     decomposed = unicodedata.normalize("NFKD", text).replace("\N{MINUS SIGN}", "-")
     return decomposed.encode("ascii", "ignore").decode("ascii")
-
-
-def safe_name(*parts):
-    """A file name stem from words: letters, digits, dot, dash and underscore."""
-    return "_".join(re.sub(r"[^A-Za-z0-9_.+-]+", "_", str(part)).strip("_") for part in parts if str(part))
 
 
 def sample_time(text, data):

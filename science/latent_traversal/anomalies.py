@@ -12,7 +12,7 @@ import numpy
 from dataset_models.solar_data import SPLITS
 from science.explanation import subject as explanation
 from science.latent_traversal import latents
-from tools import command_line, figures
+from tools import atomic_files, command_line, figures
 from tools.errors import UserError
 
 
@@ -50,7 +50,7 @@ def write(folder, subject, encoded, *, count=6):
     highest = distinct(score, encoded.times, count, apart=images.reach)
     shown = numpy.stack([images.image(encoded.times[place]) for place in highest])
     rebuilt = numpy.asarray(subject.model.images(subject.model(shown, training=False)["output"]))
-    with explanation.results(folder) as unfinished:
+    with atomic_files.results(folder) as unfinished:
         table = {
             "time": [f"{time}Z" for time in encoded.times],
             "split": encoded.splits,

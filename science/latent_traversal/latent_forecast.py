@@ -175,7 +175,7 @@ def write(folder, found, checked, settings):
         table = pandas.DataFrame({"time": [f"{time}Z" for time in one.times], "probability": one.probability})
         table["target"] = one.event.astype(int)
         table = table.assign(**simulation_mark.columns(one.simulated, len(one)))
-        atomic_files.write_table(folder / f"{explanation.safe_name(one.name)}.csv", table)
+        atomic_files.write_table(folder / f"{atomic_files.safe_name(one.name)}.csv", table)
     output.write(folder, checked, settings)
 
 

@@ -18,7 +18,7 @@ import numpy
 from dataset_models import flare_catalogue, observation_times, simulation_mark
 from dataset_models.flare_labels import DAY, NO_FLARE, UNKNOWN, FlareIndex
 from science.verification import regression
-from tools import atomic_files, command_line, figures, goes_class
+from tools import atomic_files, command_line, figures, goes_class, tables
 from tools.errors import UserError
 
 CELL = 5.0  # degrees
@@ -224,7 +224,7 @@ def read(paths, *, flares=None, window=DAY):
         raise UserError("--flares: the lists hold no flare; give lists of the forecasts' dates")
     index = None if flares is None else FlareIndex(flares)
     for path in paths:
-        table = observation_times.read_table(path)
+        table = tables.read(path)
         if regression.is_flux(path):
             raise UserError(f"{path}: holds flux forecasts (W m^-2), no probabilities; give forecasts of flares")
         times = observation_times.table_times(table, origin=str(path))

@@ -10,7 +10,7 @@ import numpy
 from dataset_models import observation_times, simulation_mark
 from network_models.forecasts.files import Forecasts
 from science.verification import output, report
-from tools import atomic_files, figures, skill_scores
+from tools import atomic_files, figures, skill_scores, tables
 from tools.block_bootstrap import interval
 from tools.errors import UserError
 
@@ -28,7 +28,7 @@ def is_flux(path):
         header = file.readline().strip().split(",")
     if not set(COLUMNS) <= set(header):
         return False
-    values = observation_times.read_table(path)["true_value"].dropna()
+    values = tables.read(path)["true_value"].dropna()
     return not len(values) or not set(values.unique()) <= {0, 1}
 
 
@@ -51,7 +51,7 @@ def read(path):
     -----
     Forecasts from images of now have no true value yet: such rows are left out, and counted on standard error.
     """
-    table = observation_times.read_table(path)
+    table = tables.read(path)
     times = observation_times.checked(observation_times.table_times(table, origin=str(path)), origin=str(path))
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:

@@ -227,20 +227,3 @@ def test_output_folders_that_cannot_be(saved, dataset, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="--out"):
         explanation.output_folder(subject, "maps", tmp_path / "file" / "maps")
-
-
-def test_results_appear_together_or_not_at_all(tmp_path):
-    folder = tmp_path / "a" / "b"
-    with pytest.raises(OSError, match="No space left") as raised, explanation.results(folder) as unfinished:
-        (unfinished / "one").write_text("1")
-        raise OSError(28, "full", str(unfinished / "one"))
-    assert raised.value.filename == str(folder)  # not a name that the user never saw
-    assert not (tmp_path / "a").exists()
-    with explanation.results(folder) as unfinished:
-        (unfinished / "one").write_text("1")
-        assert not (folder / "one").exists()
-    assert [path.name for path in folder.iterdir()] == ["one"]
-
-
-def test_file_names_are_safe():
-    assert explanation.safe_name("a/b c:d", "x", "", "1.5") == "a_b_c_d_x_1.5"

@@ -23,7 +23,7 @@ from science.saliency.saliency import explain as saliency
 from science.saliency.saliency import main as saliency_main
 from science.side_by_side import side_by_side
 from science.smooth_gradients.smooth_gradients import smooth_gradients
-from tools import figures
+from tools import digests, figures
 from tools.errors import UserError
 
 TIME = "2026-03-01T05:00:00Z"
@@ -33,7 +33,7 @@ def test_a_passport_of_a_gradient(saved, dataset):
     subject = explanation.load(saved(), dataset)
     sample = explanation.sample(subject, TIME)
     found = passport.passport(subject, sample, saliency(subject.model, sample.inputs), saliency)
-    assert found["model"]["sha256"] == passport.fingerprint(subject.model_path)
+    assert found["model"]["sha256"] == digests.of_file(subject.model_path)
     assert len(found["inputs"]["image"]) == 64
     assert found["residual"] is None
     assert "complete" not in found["checks"]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools import atomic_files, command_line, goes_class, options, paths
+from tools import atomic_files, command_line, digests, goes_class, options, paths, processes, tables
 from tools.errors import UserError
 from tools.options import option
 
@@ -312,3 +312,52 @@ def test_arrays_are_written_without_objects(tmp_path):
     atomic_files.write_arrays(tmp_path / "a.npz", state=numpy.array(json.dumps({"a": 1})))
     with numpy.load(tmp_path / "a.npz", allow_pickle=False) as stored:
         assert json.loads(str(stored["state"])) == {"a": 1}
+
+
+def test_results_appear_together_or_not_at_all(tmp_path):
+    folder = tmp_path / "a" / "b"
+    with pytest.raises(OSError, match="No space left") as raised, atomic_files.results(folder) as unfinished:
+        (unfinished / "one").write_text("1")
+        raise OSError(28, "full", str(unfinished / "one"))
+    assert raised.value.filename == str(folder)  # not a name that the user never saw
+    assert not (tmp_path / "a").exists()
+    with atomic_files.results(folder) as unfinished:
+        (unfinished / "one").write_text("1")
+        assert not (folder / "one").exists()
+    assert [path.name for path in folder.iterdir()] == ["one"]
+
+
+def test_file_names_are_safe():
+    assert atomic_files.safe_name("a/b c:d", "x", "", "1.5") == "a_b_c_d_x_1.5"
+
+
+def test_many_processes_keep_the_order_and_one_computes_here():
+    items = range(9)
+    assert list(processes.mapped(float, items, workers=2)) == list(processes.mapped(float, items, workers=1))
+    with pytest.raises(ValueError, match="could not convert"):
+        list(processes.mapped(float, ["1", "x", *"2345"], workers=2))
+
+
+def test_processes_start_for_many_items_only(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    assert processes.worker_count(63) == 1
+    assert processes.worker_count(64) == 16
+    assert processes.worker_count(64, most=4) == 4
+    assert processes.worker_count(20, many=16) == 16
+    assert processes.worker_count(1, 3, most=2) == 3
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert processes.worker_count(1000) == 1
+
+
+def test_digest_of_a_file(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")  # the first example of FIPS 180-4
+    assert digests.of_file(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(("content", "message"), [(b"", "empty"), (b"\xff\xfe\x00", "not a text"), (b"a,b\n", "no rows")])
+def test_tables_that_are_none(content, message, tmp_path):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(UserError, match=rf"t\.csv: {message}"):
+        tables.read(tmp_path / "t.csv")
+    with pytest.raises(UserError, match=r"none\.csv: cannot be read"):
+        tables.read(tmp_path / "none.csv")

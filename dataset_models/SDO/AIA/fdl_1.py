@@ -6,7 +6,6 @@ Reads FlareNet's legacy arrays (``20140617_2136_AIA_08_1024_1024.dat``), JSOC's 
 
 import dataclasses
 import functools
-import hashlib
 import pathlib
 import typing
 
@@ -20,7 +19,7 @@ from dataset_models.SDO.AIA import aia_files, aia_images
 from dataset_models.SDO.AIA.degradation import response_table_path
 from dataset_models.solar_data import Availability, Channel
 from dataset_models.xray_flux_data import DURATIONS, XRayFluxData
-from tools import paths
+from tools import digests, paths
 from tools.errors import UserError
 from tools.options import option
 
@@ -206,7 +205,7 @@ class AIA8(XRayFluxData):
 
 def _digest(path, flag):
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return digests.of_file(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check {flag}") from error
 
