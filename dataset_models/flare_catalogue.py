@@ -15,7 +15,7 @@ import pandas
 
 from dataset_models import flare_lists, simulation_mark
 from tools import atomic_files, command_line, goes_class
-from tools.paths import data_path
+from tools.paths import Files, data_path
 
 COLUMNS = ("start", "peak", "end", "goes_class", "flux", "longitude", "latitude", "noaa_region", "source")
 SAME_TIME = numpy.timedelta64(2, "m")  # starts, and peaks, of one flare in two lists
@@ -262,7 +262,11 @@ def main(arguments=None):
     """Print what flare lists hold and what is wrong with them; write them merged when asked to."""
     parser = command_line.parser(__doc__)
     parser.add_argument(
-        "lists", nargs="*", metavar="LIST", help="flare lists, the preferred first (default: flares of config.yml)"
+        "lists",
+        nargs="*",
+        action=Files,
+        metavar="LIST",
+        help="flare lists, the preferred first (default: flares of config.yml)",
     )
     parser.add_argument("--out", metavar="CSV", help="write the joined catalogue")
     options = parser.parse_args(arguments)

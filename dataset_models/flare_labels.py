@@ -23,7 +23,7 @@ from dataset_models import flare_catalogue, leak_check, observation_times, simul
 from dataset_models.given_time import given_time
 from tools import atomic_files, command_line, goes_class
 from tools.errors import UserError
-from tools.paths import data_path
+from tools.paths import Files, data_path
 
 DAY = numpy.timedelta64(24, "h")
 FOLDS = 4
@@ -458,7 +458,9 @@ def summary(labelled):
 def main(arguments=None):
     """Label images, write the tables and print a summary."""
     parser = command_line.parser(__doc__)
-    parser.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists, the preferred first (default: config.yml)")
+    parser.add_argument(
+        "--flares", nargs="+", action=Files, metavar="LIST", help="flare lists, the preferred first (default: config.yml)"
+    )
     parser.add_argument("--flares_until", metavar="TIME", help=UNTIL_HELP)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--images", metavar="FOLDER", help="folder of magnetograms (default: hmi of config.yml)")

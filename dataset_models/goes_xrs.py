@@ -15,7 +15,6 @@ They are kept beside them, and only a series that is asked for near real time ha
 import contextlib
 import dataclasses
 import functools
-import glob
 import itertools
 import os
 import pathlib
@@ -543,19 +542,6 @@ def _transaction(connection):
     connection.execute("COMMIT")
 
 
-def _matched(arguments):
-    """(files, patterns without a match): a shell hands on a pattern that matches nothing, and one in quotes."""
-    files, unmatched = [], []
-    for argument in arguments:
-        if glob.has_magic(argument) and not os.path.lexists(argument):
-            matches = sorted(glob.glob(argument, recursive=True))
-            files += matches
-            unmatched += [] if matches else [argument]
-        else:
-            files.append(argument)
-    return files, unmatched
-
-
 def main(arguments=None):
     """Import files into a store and print what it then holds."""
     parser = command_line.parser(__doc__)
@@ -568,9 +554,9 @@ def main(arguments=None):
     parser.add_argument("--store", help="SQLite file (default: 'goes' of config.yml)")
     flags = parser.parse_args(arguments)
     store = paths.data_path("goes", flags.store)
-    files, unmatched = _matched(flags.files)
+    files, unmatched = paths.matching(flags.files)
     if not files:
-        raise UserError(f"no file matches {', '.join(unmatched)}; check the folder and the pattern")
+        raise paths.no_file(unmatched)
     done = import_files(store, files, progress=True)
     print(f"{store}: {len(done.imported)} imported, {len(done.present)} already there, {len(done.rejected)} rejected")
     for satellite, calibration, minutes, first, last in contents(store):

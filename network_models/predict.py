@@ -21,6 +21,7 @@ from network_models.forecasts import files as forecast_files
 from network_models.trained_network import input_sources, open_network, require_shape
 from tools import atomic_files, command_line, options
 from tools.errors import Stopped, UserError
+from tools.paths import Files
 
 SHOWN = 10  # images that are left out and named
 
@@ -142,7 +143,7 @@ def main(arguments=None):
     parser.add_argument("dataset", metavar="DATASET.py", type=pathlib.Path, help="file that defines a SolarData class")
     parser.add_argument("--out", metavar="CSV", type=pathlib.Path, required=True, help="time or file, and forecast")
     parser.add_argument("--split", choices=("training", "validation"), default="validation", help="(default: %(default)s)")
-    parser.add_argument("--images", nargs="+", metavar="FILE", help="images to forecast from, instead of a split")
+    parser.add_argument("--images", nargs="+", action=Files, metavar="FILE", help="images to forecast from, instead of a split")
     parser.add_argument("--calibrated", action="store_true", help=f"use {calibration.NAME} beside the network")
     parser.add_argument("--calibration", type=pathlib.Path, metavar="FILE", help="use this calibration")
     flags, given = options.parse_with_file(parser, arguments, load_solar_data)

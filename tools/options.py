@@ -79,6 +79,8 @@ def add_flags(parser, owner, *, title=None, skip=(), aliases=None, defaults=None
                 keywords.pop("metavar")
             if many:
                 keywords["nargs"] = "*"
+            if many and field.metadata["place"]:
+                keywords["action"] = paths.Files
         others = [f"--{alias}" for alias, target in (aliases or {}).items() if target == name]
         group.add_argument(f"--{name}", *others, **keywords)
 

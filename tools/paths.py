@@ -1,8 +1,11 @@
-"""Where data lives: config.yml, overridden by an environment variable, overridden by a flag."""
+"""Where data lives: config.yml, overridden by an environment variable, overridden by a flag; and files that flags name."""
 
+import argparse
+import glob
 import os
 import pathlib
 
+from tools import notes
 from tools.errors import UserError
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
@@ -104,6 +107,76 @@ def archive_url(name, flag=None):
     if given and not given.startswith(("http://", "https://")):
         raise UserError(f"{name}: {given} is no http:// or https:// URL; set --url, SOLAR_{name.upper()}_URL or {config}")
     return given.rstrip("/")
+
+
+def matching(words):
+    """Expand patterns: a shell hands on one that matches nothing, and one in quotes.
+
+    Parameters
+    ----------
+    words : sequence of str
+        File names and patterns (``*``, ``?``, ``[...]``, and ``**`` for folders within folders). The name of a file that is
+        there is no pattern.
+
+    Returns
+    -------
+    files : list of str
+        In the order of the words, those of one pattern sorted. A word without a pattern is kept, whether there is such a
+        file or not.
+    unmatched : list of str
+        Patterns that match nothing.
+
+    Examples
+    --------
+    >>> matching(["flares.csv", "no/such/folder/*.csv"])
+    (['flares.csv'], ['no/such/folder/*.csv'])
+    """
+    files, unmatched = [], []
+    for word in words:
+        if glob.has_magic(word) and not os.path.lexists(word):
+            matches = sorted(glob.glob(word, recursive=True))
+            files += matches
+            unmatched += [] if matches else [word]
+        else:
+            files.append(word)
+    return files, unmatched
+
+
+def given_files(words):
+    """Expand patterns as `matching` does, with a note for each that matches nothing.
+
+    Parameters
+    ----------
+    words : sequence of str
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    UserError
+        There are patterns, and no file.
+    """
+    files, unmatched = matching(words)
+    if unmatched and not files:
+        raise no_file(unmatched)
+    for pattern in unmatched:
+        notes.note(f"no file matches {pattern}")
+    return files
+
+
+def no_file(unmatched):
+    """Make the error for patterns of which none matches a file: `UserError`."""
+    return UserError(f"no file matches {', '.join(unmatched)}; check the folder and the pattern")
+
+
+class Files(argparse.Action):
+    """The action of an argument that takes several files: patterns are expanded, see `given_files`."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Store the files."""
+        setattr(namespace, self.dest, given_files(values))
 
 
 def _read(config):

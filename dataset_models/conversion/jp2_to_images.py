@@ -28,6 +28,7 @@ from dataset_models.images import jpeg2000, picture_tree, quality
 from dataset_models.images.headers import Keywords, parse_time
 from tools import atomic_files, command_line, figures, processes
 from tools.errors import UserError
+from tools.paths import Files
 
 FORMATS = ("jpg", "npy")
 _VERSION = 1  # raise it when the same files and options come to give other pictures
@@ -296,7 +297,7 @@ def draw_contact_sheet(pictures, path, *, title):
 def main(arguments=None):
     """Convert, print totals, draw the contact sheet."""
     parser = command_line.parser(__doc__)
-    parser.add_argument("sources", nargs="+", metavar="FOLDER_OR_FILE", help=".jp2 files, or folders of them")
+    parser.add_argument("sources", nargs="+", action=Files, metavar="FOLDER_OR_FILE", help=".jp2 files, or folders of them")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="the tree of pictures")
     parser.add_argument("--size", type=_positive, default=512, metavar="PIXELS", help="(default: 512)")
     parser.add_argument("--mode", choices=jpeg2000.MODES, default="reduced", help="see above (default: reduced)")

@@ -20,7 +20,7 @@ from dataset_models.download import checks, fetcher, script
 from dataset_models.SDO.AIA.aia_files import CHANNELS
 from tools import command_line
 from tools.errors import UserError
-from tools.paths import archive_url, data_path
+from tools.paths import Files, archive_url, data_path
 
 ARCHIVE = "JSOC AIA synoptic"
 _LINK = re.compile(r"AIA(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)_(\d{4})\.fits(?![.\w])")
@@ -164,7 +164,9 @@ def main(arguments=None):
     channels = {"choices": CHANNELS, "default": CHANNELS, "help": "(default: all eight)"}
     parser.add_argument("--channels", type=int, nargs="+", metavar="ANGSTROM", **channels)
     parser.add_argument("--tolerance", type=float, default=6.0, help="minutes of a frame from the time wanted (default: 6)")
-    parser.add_argument("--flares", nargs="+", metavar="LIST", help="only the hours of these flares, and as many quiet ones")
+    parser.add_argument(
+        "--flares", nargs="+", action=Files, metavar="LIST", help="only the hours of these flares, and as many quiet ones"
+    )
     parser.add_argument("--least_class", default="M1.0", help="weakest flares whose hours are fetched (default: M1.0)")
     parser.add_argument("--seed", type=int, default=0, help="of the quiet hours (default: 0)")
     flags = parser.parse_args(arguments)

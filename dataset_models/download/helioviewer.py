@@ -20,7 +20,7 @@ import numpy
 from dataset_models.download import checks, fetcher, script
 from tools import command_line
 from tools.errors import UserError
-from tools.paths import archive_url, data_path
+from tools.paths import Files, archive_url, data_path
 
 ARCHIVE = "Helioviewer"
 MAGNETOGRAM = 19
@@ -127,7 +127,9 @@ def main(arguments=None):
     sources = "19 HMI magnetogram, 18 HMI continuum, 8 to 17 AIA 94 to 4500, any other (default: 19)"
     parser.add_argument("--source", type=int, default=MAGNETOGRAM, metavar="ID", help=f"sourceId: {sources}")
     parser.add_argument("--tolerance", type=float, help="minutes of an image from the time wanted (default: half the cadence)")
-    parser.add_argument("--flares", nargs="+", metavar="LIST", help="only the ten hours before these flares' peaks")
+    parser.add_argument(
+        "--flares", nargs="+", action=Files, metavar="LIST", help="only the ten hours before these flares' peaks"
+    )
     parser.add_argument("--least_class", default="M1.0", help="weakest of them (default: M1.0)")
     flags = parser.parse_args(arguments)
     folder = data_path("hmi", flags.out)

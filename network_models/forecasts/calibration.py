@@ -23,6 +23,7 @@ from network_models.forecasts import conformal as conformal_sets
 from network_models.forecasts import files as forecast_files
 from tools import atomic_files, command_line
 from tools.errors import UserError
+from tools.paths import Files
 
 KINDS = ("isotonic", "platt", "temperature")
 FORMAT = "calibration 1"
@@ -310,7 +311,7 @@ def main(arguments=None):
     parser = command_line.parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="fit | apply | cross")
     fitting = commands.add_parser("fit", help="fit a calibration on forecasts of held-out hours")
-    fitting.add_argument("forecasts", nargs="+", metavar="CSV", help="forecasts with their outcomes")
+    fitting.add_argument("forecasts", nargs="+", action=Files, metavar="CSV", help="forecasts with their outcomes")
     fitting.add_argument("--out", required=True, metavar="JSON", help=f"the calibration; {NAME} beside the network")
     fitting.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(default: %(default)s)")
     text = "also fit conformal sets that hold the truth this often, in flaring and in quiet hours"
@@ -325,7 +326,9 @@ def main(arguments=None):
     text = "also calibrate hours that the calibration was fitted on (their scores mean nothing)"
     applying.add_argument("--fitted_hours", action="store_true", help=text)
     crossing = commands.add_parser("cross", help="recalibrate each fold of a cross-validation on the others")
-    crossing.add_argument("forecasts", nargs="+", metavar="CSV", help="forecasts with their outcomes, a file for each fold")
+    crossing.add_argument(
+        "forecasts", nargs="+", action=Files, metavar="CSV", help="forecasts with their outcomes, a file for each fold"
+    )
     crossing.add_argument("--out", required=True, metavar="FOLDER", help="recalibrated forecasts, under the files' names")
     crossing.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(default: %(default)s)")
     forecast_files.add_flare_flags(crossing, "outcomes that the files lack", history=False)

@@ -21,6 +21,7 @@ from network_models.forecasts import files as forecast_files
 from network_models.forecasts import references as reference_forecasts
 from tools import atomic_files, command_line, skill_scores
 from tools.errors import Stopped, UserError
+from tools.paths import given_files
 
 KINDS = ("logistic", "boosting")
 REACH = numpy.timedelta64(72, "h")  # of the flare history
@@ -290,7 +291,7 @@ def load(path):
 
 
 def named(texts, *, target=True, **labels):
-    """Forecasts from words ``NAME=FILE[,FILE...]``: list of `forecast_files.Forecasts` on their common hours.
+    """Read forecasts from words ``NAME=FILE[,FILE...]``: list of `forecast_files.Forecasts` on their common hours.
 
     Parameters
     ----------
@@ -311,7 +312,7 @@ def named(texts, *, target=True, **labels):
         name, equals, files = text.partition("=")
         if not equals or not name or not files:
             raise UserError(f"{text}: give forecasts as NAME=FILE[,FILE...], one file for each fold")
-        one, note = forecast_files.read(files.split(","), name=name, target=False), None
+        one, note = forecast_files.read(given_files(files.split(",")), name=name, target=False), None
         if target:
             one, note = forecast_files.labelled(one, events, **labels)
         found.append(one)

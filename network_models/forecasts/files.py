@@ -9,6 +9,7 @@ from dataset_models import flare_history, flare_labels, observation_times, simul
 from dataset_models.given_time import given_time
 from tools import atomic_files, tables
 from tools.errors import UserError
+from tools.paths import Files
 
 PROBABILITY_COLUMNS = ("probability", "flare_prob", "prediction")
 TARGET_COLUMNS = ("target", "true_value")
@@ -199,7 +200,7 @@ def labelled(one, events, *, window=flare_labels.DAY, threshold="M1.0", until=No
 
 def add_flare_flags(parser, purpose, *, history=True):
     """Give a parser the flags about flare lists: --flares, --flares_until, --event, --window, and --history_age."""
-    parser.add_argument("--flares", nargs="+", metavar="LIST", help=f"flare lists, for {purpose}")
+    parser.add_argument("--flares", nargs="+", action=Files, metavar="LIST", help=f"flare lists, for {purpose}")
     parser.add_argument("--flares_until", metavar="TIME", help=flare_labels.UNTIL_HELP)
     if history:
         default = flare_history.AGE

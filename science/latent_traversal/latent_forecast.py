@@ -19,7 +19,7 @@ from science.latent_traversal import latents
 from science.verification import output, report
 from tools import atomic_files, command_line
 from tools.errors import UserError
-from tools.paths import data_path
+from tools.paths import Files, data_path
 
 FOLDS = 5
 KINDS = ("logistic regression", "gradient boosting")
@@ -183,7 +183,9 @@ def main(arguments=None):
     """Forecast from the latents of one beta-VAE and verify the forecast."""
 
     def add(parser):
-        parser.add_argument("--lists", nargs="+", metavar="LIST", help="flare lists of the baselines (default: the data set's)")
+        parser.add_argument(
+            "--lists", nargs="+", action=Files, metavar="LIST", help="flare lists of the baselines (default: the data set's)"
+        )
         parser.add_argument("--block", type=float, default=7.0, metavar="DAYS", help="of the bootstrap (default: 7)")
         parser.add_argument("--samples", type=int, default=1000, help="of the bootstrap; 0: no intervals (default: 1000)")
         parser.add_argument("--seed", type=int, default=0, help="of boosting and bootstrap (default: 0)")

@@ -20,6 +20,7 @@ from dataset_models.flare_labels import DAY, NO_FLARE, UNKNOWN, FlareIndex
 from science.verification import regression
 from tools import atomic_files, command_line, figures, goes_class, tables
 from tools.errors import UserError
+from tools.paths import Files
 
 CELL = 5.0  # degrees
 LIMB = 70.0  # degrees of longitude; beyond it the line-of-sight field is hardly measured
@@ -344,14 +345,14 @@ def summary(results, instances, *, threshold, limb=LIMB, simulated=False):
 def main(arguments=None):
     """Print, draw and write recall by position."""
     parser = command_line.parser(__doc__)
-    parser.add_argument("forecasts", nargs="+", metavar="CSV", help="forecasts, all of the same network")
+    parser.add_argument("forecasts", nargs="+", action=Files, metavar="CSV", help="forecasts, all of the same network")
     parser.add_argument(
         "--threshold", type=float, default=0.5, help="probability from which on a forecast is a yes (default: 0.5)"
     )
     parser.add_argument(
         "--limb", type=float, default=LIMB, help="longitude that ends the centre, degrees (default: %(default)g)"
     )
-    parser.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists that tell class and place")
+    parser.add_argument("--flares", nargs="+", action=Files, metavar="LIST", help="flare lists that tell class and place")
     parser.add_argument("--out", metavar="FOLDER", help="where pictures and table go (default: near_limb beside the first CSV)")
     options = parser.parse_args(arguments)
     if not 0 < options.threshold < 1:

@@ -19,8 +19,9 @@ import pathlib
 from dataset_models import flare_catalogue, simulation_mark
 from network_models.forecasts import files as forecast_files
 from science.verification import output, regression, report
-from tools import command_line
+from tools import command_line, notes
 from tools.errors import UserError
+from tools.paths import Files, matching, no_file
 
 
 def parse(text):
@@ -51,7 +52,7 @@ def main(arguments=None):
     text = (
         "of another time, on which climatology and class table are fitted (default: those of --flares outside what is scored)"
     )
-    parser.add_argument("--training_flares", nargs="+", metavar="LIST", help=text)
+    parser.add_argument("--training_flares", nargs="+", action=Files, metavar="LIST", help=text)
     parser.add_argument("--threshold", default="0.5", help="of a yes, or best: chosen on training hours (default: %(default)s)")
     parser.add_argument("--score_from", metavar="TIME", help="earlier hours are training time, later ones are scored")
     parser.add_argument(
@@ -62,7 +63,7 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: %(default)s)")
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER", help="for verification.json and pictures")
     chosen = parser.parse_args(arguments)
-    words = [parse(text) for text in chosen.forecasts]
+    words = _forecasts(chosen.forecasts)
     settings = _settings(chosen)
     files = [file for _, several in words for file in several]
     for file in files:
@@ -91,6 +92,25 @@ def main(arguments=None):
     print("\n".join(output.table(found, settings)))
     output.write(chosen.out, found, settings)
     print(f"wrote {chosen.out}")
+
+
+def _forecasts(texts):
+    """Parse the words that name forecasts, patterns expanded: list of (name or None, files).
+
+    The files of a pattern are folds after a name or beside a comma, else forecasts of their own, as from the shell.
+    """
+    words, unmatched = [], []
+    for text in texts:
+        name, parts = parse(text)
+        files, missing = matching(parts)
+        unmatched += missing
+        alone = name is None and len(parts) == 1
+        words += [(name, [file]) for file in files] if alone else [(name, files)] if files else []
+    if not words:
+        raise no_file(unmatched)
+    for pattern in unmatched:
+        notes.note(f"no file matches {pattern}")
+    return words
 
 
 def _require_no_flags_of_probabilities(parser, chosen):

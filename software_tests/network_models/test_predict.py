@@ -44,6 +44,7 @@ def test_bad_input(run, tmp_path):
         (["none.hdf5", str(TINY)], "none.hdf5: no such network file"),
         ([str(run.best), "none.py"], "none.py: no such data set file"),
         ([str(run.best), str(TINY), "--calibration", "none.json"], "none.json: cannot be read"),
+        ([str(run.best), str(TINY), "--images", "no*.jpg"], r"no file matches no\*\.jpg; check the folder"),
     ]
     for arguments, message in cases:
         with pytest.raises(UserError, match=message):

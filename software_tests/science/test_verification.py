@@ -425,3 +425,15 @@ def test_the_part_of_flux_forecasts_that_is_scored_as_classes_is_explained(tmp_p
     assert "these are the later 147 of 293 forecasts; the 146 before give bias and spread of the errors" in printed
     assert "147 forecasts, 2014-" in printed
     assert " hours" not in printed  # they are daily
+
+
+def test_patterns_are_forecasts_of_their_own_or_folds_of_one(tmp_path, capsys):
+    files = [str(tmp_path / name) for name in ("a1.csv", "a2.csv")]
+    for name in files:
+        open(name, "w").close()
+    every, none = str(tmp_path / "a?.csv"), str(tmp_path / "b*.csv")
+    assert verification._forecasts([every, none]) == [(None, files[:1]), (None, files[1:])]
+    assert f"no file matches {none}" in capsys.readouterr().err
+    assert verification._forecasts([f"mine={every}", f"other={none},{files[0]}"]) == [("mine", files), ("other", files[:1])]
+    with pytest.raises(UserError, match=r"no file matches .*b\*\.csv; check the folder and the pattern"):
+        verification._forecasts([f"mine={none}"])

@@ -361,3 +361,37 @@ def test_tables_that_are_none(content, message, tmp_path):
         tables.read(tmp_path / "t.csv")
     with pytest.raises(UserError, match=r"none\.csv: cannot be read"):
         tables.read(tmp_path / "none.csv")
+
+
+def test_patterns_expand_in_the_order_of_the_words(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.csv", "a.csv", "day [1].csv", "deep/er/c.csv"):
+        pathlib.Path(name).parent.mkdir(parents=True, exist_ok=True)
+        pathlib.Path(name).touch()
+    words = ["z.csv", "?.csv", "no*.jpg", "day [1].csv", "**/c.csv", "none[0-9]"]
+    expected = ["z.csv", "a.csv", "b.csv", "day [1].csv", "deep/er/c.csv"]
+    assert paths.matching(words) == (expected, ["no*.jpg", "none[0-9]"])
+    parser = command_line.parser("")
+    parser.add_argument("--images", nargs="+", action=paths.Files)
+    assert parser.parse_args(["--images", *words]).images == expected
+    assert [line.split(": ", 1)[1] for line in capsys.readouterr().err.splitlines()] == [
+        "note: no file matches no*.jpg",
+        "note: no file matches none[0-9]",
+    ]
+    with pytest.raises(UserError, match=r"^no file matches no\*\.jpg; check the folder and the pattern$"):
+        parser.parse_args(["--images", "no*.jpg"])
+
+
+def test_places_of_several_files_take_patterns(tmp_path):
+    @dataclasses.dataclass(kw_only=True)
+    class Lists:
+        flares: tuple[str, ...] = option((), "lists", place="flares")
+
+    (tmp_path / "a.csv").touch()
+    parser = command_line.parser("")
+    options.add_flags(parser, Lists)
+    parsed = parser.parse_args(["--flares", str(tmp_path / "*.csv"), "other.csv"])
+    assert options.take(Lists, parsed) == {"flares": [str(tmp_path / "a.csv"), "other.csv"]}
+    assert options.take(Lists, parser.parse_args(["--flares"])) == {"flares": []}
+    with pytest.raises(UserError, match=r"no file matches .*\*\.txt"):
+        parser.parse_args(["--flares", str(tmp_path / "*.txt")])
