@@ -14,7 +14,7 @@ import time
 
 import numpy
 
-from dataset_models.goes_xrs import FluxSeries
+from dataset_models.flux_series import FluxSeries
 from dataset_models.SDO.AIA.fdl_1 import AIA8
 from tools import command_line
 

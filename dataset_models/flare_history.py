@@ -16,7 +16,8 @@ import weakref
 
 import numpy
 
-from dataset_models.flare_labels import FlareIndex, list_span
+from dataset_models.flare_index import FlareIndex
+from dataset_models.flare_labels import list_span
 from tools.errors import UserError
 
 HOURS = (1, 6, 24, 72)

@@ -12,7 +12,6 @@ second after the observation to t + 23:59:59. A flare belongs to it when it star
 
 import argparse
 import dataclasses
-import functools
 import pathlib
 import typing
 
@@ -20,177 +19,19 @@ import numpy
 import pandas
 
 from dataset_models import flare_catalogue, leak_check, observation_times, simulation_mark
-from dataset_models.given_time import given_time
-from tools import atomic_files, command_line, goes_class
+
+# Data sets of users import these from here.
+from dataset_models.flare_index import DAY, NO_FLARE, UNKNOWN, FlareIndex, seconds_of, threshold_flux  # noqa: F401
+from dataset_models.observation_times import given_time
+from tools import atomic_files, command_line
 from tools.errors import UserError
 from tools.paths import Files, data_path
 
-DAY = numpy.timedelta64(24, "h")
 FOLDS = 4
 QUARTERS = ("January to March", "April to June", "July to September", "October to December")
 COLUMNS = ("label", "target", "goes_class", "fl_lon", "fl_lat", "rest_fl", "rest_lon", "rest_lat")
 SIMPLIFIED = COLUMNS[:2]
-NO_FLARE, UNKNOWN = "NF", "unk"  # as the published labels write them
 UNTIL_HELP = "UTC time until which the flare lists are complete, where that is later than their last flare"
-
-
-class FlareIndex:
-    """Flares arranged so that the strongest in any window is found without walking through the window.
-
-    Parameters
-    ----------
-    events : pandas.DataFrame
-        Columns start (``datetime64``, UTC) and flux (W m^-2), in any order; :func:`label_table` also wants goes_class,
-        longitude and latitude.
-
-    Attributes
-    ----------
-    events : pandas.DataFrame
-        As given.
-
-    Notes
-    -----
-    Sorted starts, and a sparse table of the positions of maxima over runs of 1, 2, 4, ... flares: building it takes
-    O(n log n), a window two binary searches and one comparison.
-    """
-
-    def __init__(self, events):
-        missing = [name for name in ("start", "flux") if name not in events.columns]
-        if missing:
-            raise UserError(f"flare events without {', '.join(missing)}; give a table with start and flux")
-        self.events = events
-        starts = observation_times.utc(events["start"], origin="flare starts").astype("int64")
-        self._order = numpy.argsort(starts, kind="stable")
-        self._starts = starts[self._order]
-        self._flux = events["flux"].to_numpy("float64")[self._order]
-        if not (self._flux > 0).all():
-            raise UserError("flare events: a flux is missing or not positive")
-        self._levels = [numpy.arange(len(starts))]
-        while 2 ** len(self._levels) <= len(starts):
-            half = 2 ** (len(self._levels) - 1)
-            self._levels.append(self._stronger(self._levels[-1][:-half], self._levels[-1][half:]))
-
-    def __len__(self):
-        return len(self._starts)
-
-    def _stronger(self, left, right):
-        # Of equally strong flares the earlier one, as in the published labels.
-        return numpy.where(self._flux[right] > self._flux[left], right, left)
-
-    def span(self, times, window):
-        """First and one past last flare, in order of start, that starts in (t, t + window): two int64 arrays (n,)."""
-        seconds = numpy.asarray(times, "datetime64[s]").astype("int64")
-        width = _seconds(window)
-        if width <= 0:
-            raise UserError(f"a window of {window}: give a time span above zero")
-        first = numpy.searchsorted(self._starts, seconds, "right")
-        return first, numpy.maximum(numpy.searchsorted(self._starts, seconds + width, "left"), first)
-
-    def strongest(self, times, window=DAY):
-        """Position in `events` of the strongest flare that starts in (t, t + window), the earlier of equal ones.
-
-        Parameters
-        ----------
-        times : array_like
-            ``datetime64`` (n,), in any order.
-        window : numpy.timedelta64
-            Whole seconds. Both ends are open: a flare at t, or at t + window, does not count.
-
-        Returns
-        -------
-        numpy.ndarray
-            int64 (n,); -1 where no flare starts.
-        """
-        first, last = self.span(times, window)
-        found = numpy.full(first.shape, -1, "int64")
-        count = last - first
-        level = numpy.frexp(count)[1] - 1  # of the longest run that fits
-        for size in numpy.unique(level[count > 0]):
-            here = numpy.flatnonzero((level == size) & (count > 0))
-            runs = self._levels[size]
-            found[here] = self._order[self._stronger(runs[first[here]], runs[last[here] - 2**size])]
-        return found
-
-    def peak_flux(self, times, window=DAY):
-        """Peak flux of the strongest flare that starts in (t, t + window), W m^-2: float64 (n,), 0 without any."""
-        found = self.strongest(times, window)
-        flux = numpy.append(self.events["flux"].to_numpy("float64"), 0.0)  # the last one answers for -1
-        return flux[found]
-
-    def label(self, times, *, window=DAY, threshold="M1.0"):
-        """Whether a flare of at least `threshold` starts in (t, t + window).
-
-        Parameters
-        ----------
-        times : array_like
-            ``datetime64`` (n,).
-        window : numpy.timedelta64
-        threshold : str or float
-            A GOES class, or a peak flux in W m^-2.
-
-        Returns
-        -------
-        numpy.ndarray
-            bool (n,).
-
-        Raises
-        ------
-        UserError
-            The threshold is neither; the window is not positive.
-        """
-        return self.peak_flux(times, window) >= threshold_flux(threshold)
-
-    @functools.cached_property
-    def _words(self):
-        """Class, longitude and latitude of each flare, strongest first, then earliest; and each flare's place in there."""
-        by_rank = numpy.argsort(-self._flux, kind="stable")
-        rank = numpy.empty(len(self), "int64")
-        rank[by_rank] = numpy.arange(len(self))
-        ranked = self.events.iloc[self._order[by_rank]]
-        places = [
-            [UNKNOWN if numpy.isnan(value) else value for value in ranked[name].to_numpy("float64").tolist()]
-            for name in ("longitude", "latitude")
-        ]
-        values = (ranked["goes_class"].astype(str).tolist(), *places)
-        return rank, values, [[repr(value) for value in column] for column in values]
-
-    def describe(self, first, last):
-        """The published columns after the target for the flares number first to last - 1 in order of start."""
-        rank, values, texts = self._words
-        if first >= last:
-            return NO_FLARE, UNKNOWN, UNKNOWN, "0", "0", "0"
-        strongest, *rest = sorted(rank[first:last].tolist())
-        described = [column[strongest] for column in values]
-        if not rest:
-            return *described, "0", "0", "0"
-        return *described, *(f"[{', '.join([column[number] for number in rest])}]" for column in texts)
-
-
-def _seconds(span):
-    try:
-        return int(numpy.timedelta64(span).astype("timedelta64[s]").astype("int64"))
-    except (TypeError, ValueError) as error:
-        raise UserError(f"not a time span: {span!r}; give numpy.timedelta64") from error
-
-
-def threshold_flux(threshold):
-    """Flux of a threshold given as GOES class or as flux, W m^-2.
-
-    Raises
-    ------
-    UserError
-        It is neither.
-    """
-    try:
-        flux = float(threshold)
-    except ValueError:
-        try:
-            return goes_class.to_flux(threshold)
-        except ValueError as error:
-            raise UserError(f"threshold: {error}") from error
-    if not 1e-9 <= flux <= 1:
-        raise UserError(f"threshold {threshold}: not a peak flux in W m^-2; give one like 1e-5, or a class like M1.0")
-    return flux
 
 
 def label_table(index, times, *, names=None, window=DAY, threshold="M1.0"):
@@ -313,7 +154,7 @@ def split_fold(times, number, *, gap=None):
     if not len(validation) or not len(training):
         where = f"no observations in {QUARTERS[number - 1]}" if not len(validation) else f"all are in {QUARTERS[number - 1]}"
         raise UserError(f"fold {number}: {where}; choose another fold, or a split in time")
-    least = 0 if gap is None else _seconds(gap)
+    least = 0 if gap is None else seconds_of(gap)
     training = training[leak_check.distance(seconds[training], seconds[validation]) >= least]
     if not len(training):
         raise UserError(f"fold {number}: a gap of {least / 3600:g} h leaves no training times; give a smaller gap")
@@ -348,7 +189,7 @@ def covered(events, times, window, *, until=None):
     """Whether a flare list covers the window after each time, as `list_span` has it: bool (n,)."""
     times = numpy.asarray(times, "datetime64[s]")
     first, last = list_span(events, until)  # NaT, of an empty list, compares as false
-    return (times >= first) & (times + numpy.timedelta64(_seconds(window), "s") <= last)
+    return (times >= first) & (times + numpy.timedelta64(seconds_of(window), "s") <= last)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -394,11 +235,11 @@ def label_images(events, names, times, *, window=DAY, threshold="M1.0", cadence=
     """
     whole = numpy.ones(len(times), bool)
     if cadence is not None:
-        if _seconds(cadence) <= 0:
+        if seconds_of(cadence) <= 0:
             raise UserError(f"a cadence of {cadence}: give a time span above zero")
-        whole = times.astype("int64") % 86400 % _seconds(cadence) == 0
+        whole = times.astype("int64") % 86400 % seconds_of(cadence) == 0
     if len(times) and not whole.any():
-        wanted = f"a multiple of {_seconds(cadence) / 60:g} minutes after midnight"
+        wanted = f"a multiple of {seconds_of(cadence) / 60:g} minutes after midnight"
         raise UserError(f"none of the {len(times)} images was taken {wanted}; give another --cadence")
     kept = whole & covered(events, times, window, until=until)
     if not kept.any():

@@ -10,6 +10,7 @@ from tools.errors import UserError
 
 TIME_COLUMNS = ("label", "timestamp", "time", "file")  # an image's name in the last one stands beside a time, or for it
 
+_TIME = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d+)?)?)?)?)?)?Z?")  # as users write one in a flag
 _NAME = re.compile(r"HMI\.m(\d{4})\.(\d\d)\.(\d\d)_(\d\d)\.(\d\d)\.(\d\d)\.(?i:jpe?g|npy)\Z")
 # In the names of other archives; one in TAI (HMI's FITS) is no UTC time.
 _STAMP = re.compile(r"(?<!\d)(\d{4})[._-]?(\d\d)[._-]?(\d\d)[T_]{1,2}(\d\d)[._:]?(\d\d)(?:[._:]?(\d\d))?(?!\d)(?!_TAI)")
@@ -84,6 +85,35 @@ def from_texts(texts, *, origin="times"):
     if numpy.isnat(times).any():
         raise UserError(f"{origin}: a time is missing")
     return times
+
+
+def given_time(flag, text):
+    """A UTC time from a flag.
+
+    Parameters
+    ----------
+    flag : str
+        Named in errors: ``"--start"``.
+    text : str
+        ``2026-03-01`` or ``2026-03-01T12:00``, shorter or longer, with or without a final Z.
+
+    Returns
+    -------
+    numpy.datetime64
+        In seconds.
+
+    Raises
+    ------
+    UserError
+        It is something else, of which numpy would take ``now``, ``NaT`` and ``20260301`` (a year) for times.
+    """
+    wrong = UserError(f"{flag} {text}: expected a UTC time like 2026-03-01 or 2026-03-01T12:00")
+    if not _TIME.fullmatch(text):
+        raise wrong
+    try:
+        return numpy.datetime64(text.removesuffix("Z"), "s")
+    except ValueError as error:  # the thirtieth of February
+        raise wrong from error
 
 
 def checked(times, *, origin="times"):

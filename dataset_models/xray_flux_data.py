@@ -11,7 +11,7 @@ import pathlib
 
 import numpy
 
-from dataset_models.given_time import given_time
+from dataset_models.observation_times import given_time
 from dataset_models.solar_data import SPLITS, SolarData
 from tools import goes_class
 from tools.errors import UserError
@@ -79,7 +79,7 @@ class XRayFluxData(SolarData):
     @property
     @abc.abstractmethod
     def flux_series(self):
-        """The flux that targets are made of: `dataset_models.goes_xrs.FluxSeries`. Cache it."""
+        """The flux that targets are made of: `dataset_models.flux_series.FluxSeries`. Cache it."""
 
     @abc.abstractmethod
     def image_times(self):
@@ -276,7 +276,7 @@ class XRayFluxData(SolarData):
         return inputs
 
     def flux_around(self, time):
-        """Flux around a time, which need not be that of an image of the data set: `dataset_models.goes_xrs.FluxSeries`."""
+        """Flux around a time, which need not be that of an image of the data set: `dataset_models.flux_series.FluxSeries`."""
         return self.flux_series
 
     def _around(self, image, time, series=None):

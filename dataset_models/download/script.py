@@ -14,7 +14,7 @@ import tempfile
 import numpy
 
 from dataset_models.download import fetcher, manifest
-from dataset_models.given_time import given_time
+from dataset_models.observation_times import given_time
 from tools import atomic_files, command_line, goes_class
 from tools.errors import UserError
 from tools.paths import ARCHIVES, PROJECT, archive_url

@@ -25,8 +25,8 @@ import pathlib
 import numpy
 
 from dataset_models import simulation_mark
-from dataset_models.given_time import given_time
 from dataset_models.images import picture_tree
+from dataset_models.observation_times import given_time
 from dataset_models.SDO.AIA.degradation import degradation
 from dataset_models.simulated.rendering import AIA_CHANNELS, Renderer
 from dataset_models.simulated.sun import SimulatedSun, image_header
@@ -254,7 +254,7 @@ def write_goes_fits(folder, series, day):
     ----------
     folder : str or pathlib.Path
         Gets ``go15YYYYMMDD.fits``.
-    series : dataset_models.goes_xrs.FluxSeries
+    series : dataset_models.flux_series.FluxSeries
         Covers the day.
     day : datetime64[D]
 

@@ -13,8 +13,8 @@ import re
 import numpy
 
 from dataset_models import simulation_mark
-from dataset_models.given_time import given_time
-from dataset_models.goes_xrs import FluxSeries
+from dataset_models.flux_series import FluxSeries
+from dataset_models.observation_times import given_time
 from dataset_models.simulated.active_regions import ACTIVITIES, Population
 from dataset_models.simulated.flares import XRays
 from dataset_models.simulated.ground_truth import GroundTruth

@@ -5,8 +5,8 @@ import pathlib
 
 import numpy
 
-from dataset_models import flare_history, flare_labels, observation_times, simulation_mark
-from dataset_models.given_time import given_time
+from dataset_models import flare_history, flare_index, flare_labels, observation_times, simulation_mark
+from dataset_models.observation_times import given_time
 from tools import atomic_files, tables
 from tools.errors import UserError
 from tools.paths import Files
@@ -153,7 +153,7 @@ def table(times, *, files=None, simulated=False, **columns):
     return pandas.DataFrame({name: values for name, values in content.items() if values is not None})
 
 
-def labelled(one, events, *, window=flare_labels.DAY, threshold="M1.0", until=None):
+def labelled(one, events, *, window=flare_index.DAY, threshold="M1.0", until=None):
     """Forecasts with the outcomes that flares give them, where their files have none.
 
     Parameters
@@ -194,7 +194,7 @@ def labelled(one, events, *, window=flare_labels.DAY, threshold="M1.0", until=No
         )
     left_out = f"{one.name}: {(~inside).sum()} forecasts left out whose windows the flare lists do not cover"
     kept = one.where(inside)
-    event = flare_labels.FlareIndex(events).label(kept.times, window=window, threshold=threshold)
+    event = flare_index.FlareIndex(events).label(kept.times, window=window, threshold=threshold)
     return dataclasses.replace(kept, event=event), None if inside.all() else left_out
 
 
@@ -224,7 +224,7 @@ def flare_flags(flags):
     age = getattr(flags, "history_age", None)
     if age is not None and not 0 <= age <= 24 * LONGEST_DAYS:
         raise UserError(f"--history_age {age:g}: give hours, 0 or more")
-    flare_labels.threshold_flux(flags.event)
+    flare_index.threshold_flux(flags.event)
     until = given_time("--flares_until", flags.flares_until) if flags.flares_until else None
     return numpy.timedelta64(round(flags.window * 3600), "s"), flags.event, until, age
 

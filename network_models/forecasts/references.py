@@ -8,7 +8,8 @@ import dataclasses
 import numpy
 
 from dataset_models.flare_history import known_at
-from dataset_models.flare_labels import DAY, FlareIndex, covered, list_span, threshold_flux
+from dataset_models.flare_index import DAY, FlareIndex, threshold_flux
+from dataset_models.flare_labels import covered, list_span
 
 HOUR = numpy.timedelta64(1, "h")
 RATE_DAYS = 120  # Leka et al. 2019 take the climatology of the 120 days before

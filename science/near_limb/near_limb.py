@@ -16,7 +16,7 @@ import re
 import numpy
 
 from dataset_models import flare_catalogue, observation_times, simulation_mark
-from dataset_models.flare_labels import DAY, NO_FLARE, UNKNOWN, FlareIndex
+from dataset_models.flare_index import DAY, NO_FLARE, UNKNOWN, FlareIndex
 from science.verification import regression
 from tools import atomic_files, command_line, figures, goes_class, tables
 from tools.errors import UserError

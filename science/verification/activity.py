@@ -2,7 +2,8 @@
 
 import numpy
 
-from dataset_models.flare_labels import DAY, FlareIndex, covered
+from dataset_models.flare_index import DAY, FlareIndex
+from dataset_models.flare_labels import covered
 
 QUIET_DAYS = 2
 SECOND = numpy.timedelta64(1, "s")

@@ -5,7 +5,8 @@ import dataclasses
 import numpy
 
 from dataset_models import flare_history, leak_check
-from dataset_models.flare_labels import DAY, FlareIndex, covered
+from dataset_models.flare_index import DAY, FlareIndex
+from dataset_models.flare_labels import covered
 from network_models.forecasts import files as forecast_files
 from network_models.forecasts import references as reference_forecasts
 from network_models.forecasts.files import Forecasts

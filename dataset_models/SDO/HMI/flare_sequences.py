@@ -19,10 +19,10 @@ import typing
 import numpy
 import pandas
 
-from dataset_models import flare_catalogue, flare_history, flare_labels, leak_check
-from dataset_models.given_time import given_time
+from dataset_models import flare_catalogue, flare_history, flare_index, leak_check
 from dataset_models.images import jpeg2000
 from dataset_models.images.image_cache import ImageCache
+from dataset_models.observation_times import given_time
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.solar_data import Availability, Channel, SolarData
 from tools import atomic_files, command_line, goes_class, options
@@ -126,7 +126,7 @@ class FlareSequences(SolarData):
         past = float(self._history.peak_flux([sample.start], self._window)[0])
         if self.task == "classification":
             return float(sample.flux >= self._threshold_flux), float(past >= self._threshold_flux)
-        return sample.flux, max(past, flare_labels.threshold_flux(self.least_class))
+        return sample.flux, max(past, flare_index.threshold_flux(self.least_class))
 
     def value(self, prediction, prior):
         return prediction if self.task == "classification" else 10.0**prediction
@@ -221,7 +221,7 @@ class FlareSequences(SolarData):
 
     @functools.cached_property
     def _threshold_flux(self):
-        return flare_labels.threshold_flux(self.threshold)
+        return flare_index.threshold_flux(self.threshold)
 
     @functools.cached_property
     def _window(self):
@@ -236,7 +236,7 @@ class FlareSequences(SolarData):
     @functools.cached_property
     def _chosen(self):
         """(samples by time, flares left out), as far as the times of images and flares tell."""
-        events = self._events[self._events["flux"] >= flare_labels.threshold_flux(self.least_class)]
+        events = self._events[self._events["flux"] >= flare_index.threshold_flux(self.least_class)]
         known = events["peak"].notna() if self.until == "peak" else numpy.zeros(len(events), bool)
         events = events.assign(time=events["start"].mask(known, events["peak"]))
         events = events.sort_values(["time", "flux"], ascending=[True, False], kind="stable")

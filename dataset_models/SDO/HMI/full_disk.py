@@ -10,9 +10,9 @@ import functools
 
 import numpy
 
-from dataset_models import flare_catalogue, flare_history, flare_labels, leak_check
-from dataset_models.given_time import given_time
+from dataset_models import flare_catalogue, flare_history, flare_index, flare_labels, leak_check
 from dataset_models.images import jpeg2000
+from dataset_models.observation_times import given_time
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.solar_data import Availability, Channel, SolarData
 from tools import goes_class
@@ -216,7 +216,7 @@ class FullDiskMagnetograms(SolarData):
 
     @functools.cached_property
     def _index(self):
-        return flare_labels.FlareIndex(self._catalogue.events)
+        return flare_index.FlareIndex(self._catalogue.events)
 
     @functools.cached_property
     def _history(self):
@@ -232,7 +232,7 @@ class FullDiskMagnetograms(SolarData):
 
     @functools.cached_property
     def _threshold_flux(self):
-        return flare_labels.threshold_flux(self.threshold)
+        return flare_index.threshold_flux(self.threshold)
 
     @functools.cached_property
     def _splits(self):

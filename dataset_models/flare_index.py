@@ -1,0 +1,172 @@
+"""The strongest flare in any window, found at once."""
+
+import functools
+
+import numpy
+
+from dataset_models import observation_times
+from tools import goes_class
+from tools.errors import UserError
+
+DAY = numpy.timedelta64(24, "h")
+NO_FLARE, UNKNOWN = "NF", "unk"  # as the published labels write them
+
+
+class FlareIndex:
+    """Flares arranged so that the strongest in any window is found without walking through the window.
+
+    Parameters
+    ----------
+    events : pandas.DataFrame
+        Columns start (``datetime64``, UTC) and flux (W m^-2), in any order; `describe` also needs goes_class,
+        longitude and latitude.
+
+    Attributes
+    ----------
+    events : pandas.DataFrame
+        As given.
+
+    Notes
+    -----
+    Sorted starts, and a sparse table of the positions of maxima over runs of 1, 2, 4, ... flares: building it takes
+    O(n log n), a window two binary searches and one comparison.
+    """
+
+    def __init__(self, events):
+        missing = [name for name in ("start", "flux") if name not in events.columns]
+        if missing:
+            raise UserError(f"flare events without {', '.join(missing)}; give a table with start and flux")
+        self.events = events
+        starts = observation_times.utc(events["start"], origin="flare starts").astype("int64")
+        self._order = numpy.argsort(starts, kind="stable")
+        self._starts = starts[self._order]
+        self._flux = events["flux"].to_numpy("float64")[self._order]
+        if not (self._flux > 0).all():
+            raise UserError("flare events: a flux is missing or not positive")
+        self._levels = [numpy.arange(len(starts))]
+        while 2 ** len(self._levels) <= len(starts):
+            half = 2 ** (len(self._levels) - 1)
+            self._levels.append(self._stronger(self._levels[-1][:-half], self._levels[-1][half:]))
+
+    def __len__(self):
+        return len(self._starts)
+
+    def _stronger(self, left, right):
+        # Of equally strong flares the earlier one, as in the published labels.
+        return numpy.where(self._flux[right] > self._flux[left], right, left)
+
+    def span(self, times, window):
+        """First and one past last flare, in order of start, that starts in (t, t + window): two int64 arrays (n,)."""
+        seconds = numpy.asarray(times, "datetime64[s]").astype("int64")
+        width = seconds_of(window)
+        if width <= 0:
+            raise UserError(f"a window of {window}: give a time span above zero")
+        first = numpy.searchsorted(self._starts, seconds, "right")
+        return first, numpy.maximum(numpy.searchsorted(self._starts, seconds + width, "left"), first)
+
+    def strongest(self, times, window=DAY):
+        """Position in `events` of the strongest flare that starts in (t, t + window), the earlier of equal ones.
+
+        Parameters
+        ----------
+        times : array_like
+            ``datetime64`` (n,), in any order.
+        window : numpy.timedelta64
+            Whole seconds. Both ends are open: a flare at t, or at t + window, does not count.
+
+        Returns
+        -------
+        numpy.ndarray
+            int64 (n,); -1 where no flare starts.
+        """
+        first, last = self.span(times, window)
+        found = numpy.full(first.shape, -1, "int64")
+        count = last - first
+        level = numpy.frexp(count)[1] - 1  # of the longest run that fits
+        for size in numpy.unique(level[count > 0]):
+            here = numpy.flatnonzero((level == size) & (count > 0))
+            runs = self._levels[size]
+            found[here] = self._order[self._stronger(runs[first[here]], runs[last[here] - 2**size])]
+        return found
+
+    def peak_flux(self, times, window=DAY):
+        """Peak flux of the strongest flare that starts in (t, t + window), W m^-2: float64 (n,), 0 without any."""
+        found = self.strongest(times, window)
+        flux = numpy.append(self.events["flux"].to_numpy("float64"), 0.0)  # the last one answers for -1
+        return flux[found]
+
+    def label(self, times, *, window=DAY, threshold="M1.0"):
+        """Whether a flare of at least `threshold` starts in (t, t + window).
+
+        Parameters
+        ----------
+        times : array_like
+            ``datetime64`` (n,).
+        window : numpy.timedelta64
+        threshold : str or float
+            A GOES class, or a peak flux in W m^-2.
+
+        Returns
+        -------
+        numpy.ndarray
+            bool (n,).
+
+        Raises
+        ------
+        UserError
+            The threshold is neither; the window is not positive.
+        """
+        return self.peak_flux(times, window) >= threshold_flux(threshold)
+
+    @functools.cached_property
+    def _words(self):
+        """Class, longitude and latitude of each flare, strongest first, then earliest; and each flare's place in there."""
+        by_rank = numpy.argsort(-self._flux, kind="stable")
+        rank = numpy.empty(len(self), "int64")
+        rank[by_rank] = numpy.arange(len(self))
+        ranked = self.events.iloc[self._order[by_rank]]
+        places = [
+            [UNKNOWN if numpy.isnan(value) else value for value in ranked[name].to_numpy("float64").tolist()]
+            for name in ("longitude", "latitude")
+        ]
+        values = (ranked["goes_class"].astype(str).tolist(), *places)
+        return rank, values, [[repr(value) for value in column] for column in values]
+
+    def describe(self, first, last):
+        """The published columns after the target for the flares number first to last - 1 in order of start."""
+        rank, values, texts = self._words
+        if first >= last:
+            return NO_FLARE, UNKNOWN, UNKNOWN, "0", "0", "0"
+        strongest, *rest = sorted(rank[first:last].tolist())
+        described = [column[strongest] for column in values]
+        if not rest:
+            return *described, "0", "0", "0"
+        return *described, *(f"[{', '.join([column[number] for number in rest])}]" for column in texts)
+
+
+def seconds_of(span):
+    """Convert a `numpy.timedelta64` to whole seconds: int; a `UserError` for anything else."""
+    try:
+        return int(numpy.timedelta64(span).astype("timedelta64[s]").astype("int64"))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"not a time span: {span!r}; give numpy.timedelta64") from error
+
+
+def threshold_flux(threshold):
+    """Convert a threshold given as GOES class or as flux: float, W m^-2.
+
+    Raises
+    ------
+    UserError
+        It is neither.
+    """
+    try:
+        flux = float(threshold)
+    except ValueError:
+        try:
+            return goes_class.to_flux(threshold)
+        except ValueError as error:
+            raise UserError(f"threshold: {error}") from error
+    if not 1e-9 <= flux <= 1:
+        raise UserError(f"threshold {threshold}: not a peak flux in W m^-2; give one like 1e-5, or a class like M1.0")
+    return flux
