@@ -51,7 +51,7 @@ def integrated_gradients(
     batch_size : int
         Points of the line at once; bounds memory.
     xla : bool
-        Compile the network with XLA, see `GradientEngine.path_gradients`.
+        Compile the network with XLA, see `science.gradients.path.weighted_gradients`.
 
     Returns
     -------
@@ -62,6 +62,7 @@ def integrated_gradients(
     Sundararajan, Taly & Yan 2017, arXiv:1703.01365.
     """
     from science.gradients.engine import engine_of
+    from science.gradients.path import weighted_gradients
 
     if steps < 1:
         raise UserError(f"--steps {steps}: must be at least 1")
@@ -79,7 +80,8 @@ def integrated_gradients(
         difference = outputs[row] - ground[row % len(ground)]
         number = steps
         while True:
-            mean = engine.path_gradients(own, sample, *points(number, rule), batch_size=batch_size, compiled=xla)
+            places = points(number, rule)
+            mean = weighted_gradients(engine, own, sample, *places, batch_size=batch_size, compiled=xla)
             found = {name: (sample[name] - own[name]) * mean[name] for name in inputs}
             left[row], used[row] = residual(found, [difference])[0], number
             if tolerance is None or left[row] < tolerance or 2 * number > MOST:
