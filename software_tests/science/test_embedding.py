@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from science.embedding import projector, tsne
+from science.embedding import activations, projector, tsne
 from science.explanation import subject as explanation
 from tools.errors import UserError
 
@@ -37,7 +37,7 @@ def test_a_network_that_says_the_same_of_everything():
 
 def test_collected_activations_are_what_the_output_layer_reads(saved, dataset):
     subject = explanation.load(saved(), dataset)
-    collected = tsne.collect(subject, batch_size=5)
+    collected = activations.collect(subject, batch_size=5)
     weights, bias = subject.model.get_layer("output").get_weights()
     outputs = collected.vectors @ weights + bias
     numpy.testing.assert_allclose(numpy.log10(collected.predictions), outputs[:, 0], rtol=1e-5, atol=1e-5)
@@ -52,7 +52,7 @@ def test_collected_activations_are_what_the_output_layer_reads(saved, dataset):
 
 
 def test_feature_maps_of_a_named_layer_are_averaged(saved, dataset):
-    collected = tsne.collect(explanation.load(saved(), dataset), splits=["validation"], layer="first")
+    collected = activations.collect(explanation.load(saved(), dataset), splits=["validation"], layer="first")
     assert collected.vectors.shape == (12, 6)
     assert set(collected.splits) == {"validation"}
 
@@ -111,8 +111,8 @@ def test_a_run_gets_files_that_agree(saved, dataset):
 
 def test_classification_is_grouped_by_event(saved, dataset):
     subject = explanation.load(saved(), dataset, {"kind": "classification"})
-    collected = tsne.collect(subject)
-    table = tsne.labels(subject, collected)
+    collected = activations.collect(subject)
+    table = activations.labels(subject, collected)
     assert set(table["group"]) == {"event", "no event"}
     assert [group == "event" for group in table["group"]] == list(collected.truths == 1)
     assert ((collected.predictions >= 0) & (collected.predictions <= 1)).all()
@@ -190,7 +190,7 @@ def test_many_samples_keep_their_groups(monkeypatch):
 
 def test_neighbours_by_hand():
     vectors = numpy.array([[0.0, 0.0], [3.0, 4.0], [1.0, 0.0], [0.0, 2.0]], "float32")
-    found, distances = tsne.nearest(vectors, 0, 2)
+    found, distances = activations.nearest(vectors, 0, 2)
     assert list(found) == [2, 3]
     numpy.testing.assert_allclose(distances, [1.0, 2.0])
 
@@ -199,22 +199,22 @@ def test_outcomes_by_hand(saved, dataset):
     import dataclasses
 
     subject = explanation.load(saved(), dataset, {"kind": "classification"})
-    collected = tsne.collect(subject, splits=["validation"])
+    collected = activations.collect(subject, splits=["validation"])
     count = len(collected.times)
     known = dataclasses.replace(
         collected,
         truths=numpy.resize([1.0, 1.0, 0.0, 0.0], count),
         predictions=numpy.resize([0.6, 0.4, 0.6, 0.4], count),
     )
-    assert list(tsne.outcomes(subject.data, known)[:4]) == ["hit", "miss", "false alarm", "correct null"]
-    assert list(tsne.outcomes(subject.data, known, threshold=0.3)[:4]) == ["hit", "hit", "false alarm", "false alarm"]
+    assert list(activations.outcomes(subject.data, known)[:4]) == ["hit", "miss", "false alarm", "correct null"]
+    assert list(activations.outcomes(subject.data, known, threshold=0.3)[:4]) == ["hit", "hit", "false alarm", "false alarm"]
     flux = explanation.load(saved(), dataset)
     fluxes = dataclasses.replace(
         known,
         truths=numpy.resize([2e-5, 2e-5, 1e-6, 1e-6], count),
         predictions=numpy.resize([1e-5, 9e-6, 1e-5, 9e-6], count),
     )
-    assert list(tsne.outcomes(flux.data, fluxes)[:4]) == ["hit", "miss", "false alarm", "correct null"]
+    assert list(activations.outcomes(flux.data, fluxes)[:4]) == ["hit", "miss", "false alarm", "correct null"]
 
 
 @pytest.mark.parametrize("dimensions", ["2", "3"])
@@ -232,7 +232,7 @@ def test_pictures_by_class_outcome_date_and_neighbours(saved, dataset, tmp_path,
         "nearest_2026-02-01T030000.png",
         "sprite.png",
     }
-    assert set(_table(out / "metadata.tsv")["outcome"]) <= set(tsne.OUTCOMES)
+    assert set(_table(out / "metadata.tsv")["outcome"]) <= set(activations.OUTCOMES)
     assert "neighbours of the sample of 2026-02-01T03:00:00Z drawn" in capsys.readouterr().out
 
 
