@@ -1,69 +1,115 @@
 """All methods that give maps, by name: for side-by-side figures and for the study of their quality."""
 
+import collections.abc
+import dataclasses
 import functools
-import importlib
 
+from science.attention_maps.attention_maps import attention_maps
+from science.deep_shap.deep_shap import deep_lift, deep_shap
+from science.grad_cam.grad_cam import grad_cam, grad_cam_plus, guided_grad_cam
+from science.guided_backpropagation.guided_backpropagation import deconvolution, guided_backpropagation
+from science.integrated_gradients.integrated_gradients import integrated_gradients
+from science.occlusion.occlusion import occlusion
+from science.saliency import saliency
+from science.smooth_gradients.smooth_gradients import input_x_gradient, smooth_gradients, vargrad
 from tools.errors import UserError
 
-_WHERE = {
-    "saliency": ("saliency.saliency", "explain", {}),
-    "SmoothGrad": ("smooth_gradients.smooth_gradients", "smooth_gradients", {"samples": 20}),
-    "VarGrad": ("smooth_gradients.smooth_gradients", "vargrad", {"samples": 20}),
-    "input x gradient": ("smooth_gradients.smooth_gradients", "input_x_gradient", {}),
-    "deconvolution": ("guided_backpropagation.guided_backpropagation", "deconvolution", {}),
-    "guided backpropagation": ("guided_backpropagation.guided_backpropagation", "guided_backpropagation", {}),
-    "Grad-CAM": ("grad_cam.grad_cam", "grad_cam", {}),
-    "Grad-CAM++": ("grad_cam.grad_cam", "grad_cam_plus", {}),
-    "Guided Grad-CAM": ("grad_cam.grad_cam", "guided_grad_cam", {}),
-    "integrated gradients": ("integrated_gradients.integrated_gradients", "integrated_gradients", {}),
-    "DeepLIFT": ("deep_shap.deep_shap", "deep_lift", {}),
-    "Deep SHAP": ("deep_shap.deep_shap", "deep_shap", {}),
-    "occlusion": ("occlusion.occlusion", "occlusion", {}),
-    "attention 1": ("attention_maps.attention_maps", "attention_maps", {"estimator": 1}),
-    "attention 2": ("attention_maps.attention_maps", "attention_maps", {"estimator": 2}),
-    "attention 3": ("attention_maps.attention_maps", "attention_maps", {"estimator": 3}),
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A method in the table.
+
+    Attributes
+    ----------
+    function : callable
+        ``function(model, inputs, *, target=None, batch_size=16, **own)`` returns a
+        `science.explanation.attribution.Attribution`.
+    takes : str
+        ``"baseline"`` or ``"background"`` where `function` has an argument of this name.
+    needs : tuple of str
+        Parts that a network must have: ``"attention"``, ``"ReLU"``, ``"convolutions"``.
+    """
+
+    function: collections.abc.Callable
+    takes: str = ""
+    needs: tuple[str, ...] = ()
+
+
+METHODS = {
+    "saliency": Method(saliency.explain),
+    "SmoothGrad": Method(functools.partial(smooth_gradients, samples=20)),
+    "VarGrad": Method(functools.partial(vargrad, samples=20)),
+    "input x gradient": Method(input_x_gradient),
+    "deconvolution": Method(deconvolution, needs=("ReLU",)),
+    "guided backpropagation": Method(guided_backpropagation, needs=("ReLU",)),
+    "Grad-CAM": Method(grad_cam, needs=("convolutions",)),
+    "Grad-CAM++": Method(grad_cam_plus, needs=("convolutions",)),
+    "Guided Grad-CAM": Method(guided_grad_cam, needs=("ReLU", "convolutions")),
+    "integrated gradients": Method(integrated_gradients, takes="baseline"),
+    "DeepLIFT": Method(deep_lift, takes="baseline"),
+    "Deep SHAP": Method(deep_shap, takes="background"),
+    "occlusion": Method(occlusion, takes="baseline"),
+    "attention 1": Method(functools.partial(attention_maps, estimator=1), needs=("attention",)),
+    "attention 2": Method(functools.partial(attention_maps, estimator=2), needs=("attention",)),
+    "attention 3": Method(functools.partial(attention_maps, estimator=3), needs=("attention",)),
 }
-NAMES = tuple(_WHERE)
-BASELINE = ("integrated gradients", "DeepLIFT", "occlusion")  # take ``baseline``
-BACKGROUND = ("Deep SHAP",)  # take ``background``
+NAMES = tuple(METHODS)
 
 
 def method(name):
-    """A method by name: ``method(model, inputs, *, target=None, batch_size=16, **own)`` returns an `Attribution`."""
-    if name not in _WHERE:
+    """Look up a method by name: `Method`; a `UserError` that lists the names when there is none."""
+    if name not in METHODS:
         raise UserError(f"method {name!r}: choose from {', '.join(NAMES)}")
-    module, function, keywords = _WHERE[name]
-    return functools.partial(getattr(importlib.import_module(f"science.{module}"), function), **keywords)
+    return METHODS[name]
 
 
 def explain(name, model, inputs, *, baseline=None, background=None, **keywords):
-    """Explain by a named method, which gets the baseline or the background if it takes one: `Attribution`."""
-    if name in BASELINE and baseline is not None:
-        keywords["baseline"] = baseline
-    if name in BACKGROUND and (background or baseline) is not None:
-        keywords["background"] = background if background is not None else baseline
-    return method(name)(model, inputs, **keywords)
+    """Explain by a named method, which gets the baseline or the background if it takes one.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+    model : keras.Model
+    inputs : dict of str to numpy.ndarray
+        Arrays (n, ...) by input name.
+    baseline : dict of str to numpy.ndarray, optional
+        (1, ...) by input name; the background too, where none is given.
+    background : dict of str to numpy.ndarray, optional
+        (m, ...) by input name.
+    **keywords
+        Of the method itself.
+
+    Returns
+    -------
+    science.explanation.attribution.Attribution
+
+    Raises
+    ------
+    UserError
+        There is no such method, or it does not apply to the network.
+    """
+    entry = method(name)
+    start = {"baseline": baseline, "background": baseline if background is None else background}.get(entry.takes)
+    if start is not None:
+        keywords[entry.takes] = start
+    return entry.function(model, inputs, **keywords)
 
 
 def applicable(model):
-    """Which methods apply to a network: (list of names, dict of the others to why not)."""
+    """Find the methods that apply to a network: (list of names, dict of the other names to why not)."""
     from network_models.layers import LinearAttention
     from science.gradients.engine import engine_of
 
     engine = engine_of(model, target=0)
-    attention = bool(engine.calls((LinearAttention,)))
-    skipped = {} if attention else {name: "the network has no attention" for name in NAMES if name.startswith("attention")}
-    for kind, words in (("Guided", "guided backpropagation"), ("deconvolution", "deconvolution")):
-        try:
-            engine.relu_count(rule="guided")
-        except UserError as error:
-            skipped |= {name: str(error) for name in NAMES if name.startswith((kind, words))}
-    if not _has_convolutions(engine):
-        skipped |= {name: "the network has no convolutions" for name in NAMES if "Grad-CAM" in name}
+    missing = {}
+    if not engine.calls((LinearAttention,)):
+        missing["attention"] = "the network has no attention"
+    try:
+        engine.relu_count(rule="guided")
+    except UserError as error:
+        missing["ReLU"] = str(error)
+    if not engine.convolutions():
+        missing["convolutions"] = "the network has no convolutions"
+    skipped = {name: why for part, why in missing.items() for name, entry in METHODS.items() if part in entry.needs}
     return [name for name in NAMES if name not in skipped], skipped
-
-
-def _has_convolutions(engine):
-    import keras
-
-    return bool(engine.calls((keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)))

@@ -96,19 +96,14 @@ def deconvolve(model, inputs, *, layers=None, count=6, keep="maximum", batch_siz
 
 
 def _convolutions(engine, names=None):
-    import keras
-
-    found = engine.calls((keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D))
-    if not found:
+    calls = engine.convolutions()
+    if not calls:
         raise UserError(f"{engine.model.name}: has no convolution layers, so there are no feature maps to project")
-    unknown = sorted(set(names or ()) - {layer.name for layer in found})
+    unknown = sorted(set(names or ()) - {layer.name for layer in calls})
     if unknown:
-        raise UserError(f"--layer {unknown[0]}: is not a convolution of the network; it has {_listed(found)}")
-    return {layer: calls for layer, calls in found.items() if not names or layer.name in names}
-
-
-def _listed(layers):
-    return ", ".join(layer.name for layer in layers)
+        listed = ", ".join(layer.name for layer in calls)
+        raise UserError(f"--layer {unknown[0]}: is not a convolution of the network; it has {listed}")
+    return {layer: count for layer, count in calls.items() if not names or layer.name in names}
 
 
 def write(folder, subject, sample, projections):

@@ -99,22 +99,19 @@ def _plus(values, gradients):
 
 def _tensor(engine, name, tensor):
     """The layer to read, which of its tensors, and both in words."""
-    import keras
-
-    convolutions = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
+    convolutions = list(engine.convolutions())
     if name is None:
-        found = list(engine.calls(convolutions))
-        if not found:
+        if not convolutions:
             raise UserError(f"{engine.model.name}: has no convolutions; Grad-CAM explains feature maps")
         # A convolution that puts out a single position has no map to give.
-        layer = next((one for one in reversed(found) if _positions(one) > 1), found[-1])
+        layer = next((layer for layer in reversed(convolutions) if _positions(layer) > 1), convolutions[-1])
     else:
         layer = engine.layer(name)
         # `output` of a layer that several networks share is undefined.
         shape = getattr(layer, "_inbound_nodes", None) and layer._inbound_nodes[0].outputs[0].shape
         if not shape or len(shape) != 4:
-            spatial = [one.name for one in engine.calls(convolutions)]
-            raise UserError(f"--layer {name}: puts out no feature maps; choose, for example, {', '.join(spatial)}")
+            examples = ", ".join(convolution.name for convolution in convolutions)
+            raise UserError(f"--layer {name}: puts out no feature maps; choose, for example, {examples}")
     activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
     if tensor == "before":
         if activation != "linear":
@@ -122,7 +119,7 @@ def _tensor(engine, name, tensor):
         return layer, "output", f"{layer.name}, its output"
     if activation != "linear":
         return layer, "output", f"{layer.name}, after its {activation}"
-    follower = _rectifier_after(layer) if isinstance(layer, convolutions) else None
+    follower = _rectifier_after(layer) if layer in convolutions else None
     if follower is not None:
         return follower, "output", f"{follower.name}, which rectifies {layer.name}"
     return layer, "output", f"{layer.name}, its output"

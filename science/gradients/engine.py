@@ -102,10 +102,19 @@ class GradientEngine:
         """
         import tensorflow
 
-        layers = [layer for layer in layers_of(self.model) if isinstance(layer, kinds)]
-        with recording(layers, "output") as recorded:
-            tensorflow.function(lambda *tensors: self._forward(tensors)).get_concrete_function(*self._signature())
-        return collections.Counter(layer for layer, _ in recorded)
+        def count():
+            layers = [layer for layer in layers_of(self.model) if isinstance(layer, kinds)]
+            with recording(layers, "output") as recorded:
+                tensorflow.function(lambda *tensors: self._forward(tensors)).get_concrete_function(*self._signature())
+            return collections.Counter(layer for layer, _ in recorded)
+
+        return self.traced(("calls", kinds), count)
+
+    def convolutions(self):
+        """List the convolutions that the network calls: dict of layer to number of calls, as of `calls`."""
+        import keras
+
+        return self.calls((keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D))
 
     def layer(self, name):
         """Look up a layer by name, in nested networks too; a `UserError` that lists the names when there is none."""
@@ -320,7 +329,7 @@ class GradientEngine:
     # How it is run
 
     def traced(self, key, trace):
-        """Return the function that `trace` made at the first call with this key."""
+        """Return what `trace` returned at the first call with this key: a traced function, or what is read off a graph."""
         if key not in self._functions:
             self._functions[key] = trace()
         return self._functions[key]

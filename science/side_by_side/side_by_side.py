@@ -41,7 +41,8 @@ def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch
     start = baselines.choose(baseline, subject, sample)
     background = baselines.background(subject, sample, BACKGROUND) if "Deep SHAP" in names else None
     size = max(array.shape[1] for array in sample.inputs.values() if array.ndim == 4)
-    records = dict.fromkeys(methods.BASELINE, passport.baseline_record(sample, baselines.words(baseline), start))
+    record = passport.baseline_record(sample, baselines.words(baseline), start)
+    records = {name: record for name in names if methods.method(name).takes == "baseline"}
     if background is not None:
         records["Deep SHAP"] = passport.baseline_record(sample, baselines.background_words(background), background)
     own = {"occlusion": {"window": max(size // 8, 1), "stride": max(size // 16, 1)}}
