@@ -9,7 +9,8 @@ of each channel and in logarithmic ones by decades; it is no image of the Sun.
 import numpy
 
 from science.explanation import subject as explanation
-from tools import atomic_files, command_line, figures
+from science.explanation.attribution import target_of
+from tools import command_line, figures
 from tools.errors import UserError
 
 RATE = 0.1  # of Adam, in units of the sigmoid that keeps values in their range
@@ -166,7 +167,7 @@ def main(arguments=None):
     folder = explanation.output_folder(subject, "maps", flags.out)
     from science.gradients.engine import engine_of
 
-    data, target = subject.data, engine_of(subject.model, target=flags.target).target
+    data, target = subject.data, target_of(subject, engine_of(subject.model, target=flags.target).target)
     start = None
     if flags.image:
         sample = explanation.sample(subject, flags.image)
@@ -174,7 +175,7 @@ def main(arguments=None):
     low, high = ranges(data)
     image, before, after = activation_maximisation(
         subject.model,
-        target=target,
+        target=target.index,
         steps=flags.steps,
         low=low,
         high=high,
@@ -183,16 +184,15 @@ def main(arguments=None):
         start=start,
     )
     origin = "of noise" if start is None else f"of {sample.label}"
-    words = explanation.target_words(subject, target)
     climb = f"output {after:.3g}, {origin} {before:.3g}"
     if not after > before:
         climb += "\nDID NOT CLIMB: shows nothing that the network likes"
     of_image = [] if start is None else [sample.label]
-    stem = atomic_files.safe_name(*of_image, "activation_maximisation", explanation.target_stem(subject, target))
-    with atomic_files.results(folder) as unfinished:
+    stem = explanation.safe_name(*of_image, "activation_maximisation", target.stem)
+    with explanation.results(folder) as unfinished:
         for index, channel in enumerate(data.channels):
-            path = unfinished / f"{atomic_files.safe_name(stem, channel.name)}.png"
-            draw(path, image[..., index], channel, data, f"{words}\n{climb}")
+            path = unfinished / f"{explanation.safe_name(stem, channel.name)}.png"
+            draw(path, image[..., index], channel, data, f"{target.words}\n{climb}")
         explanation.write_arrays(
             unfinished / f"{stem}.npz",
             simulated=subject.data.simulated,
@@ -200,7 +200,7 @@ def main(arguments=None):
             output=numpy.float64(after),
             start=numpy.float64(before),
         )
-    print(f"{words}: output {before:.3g} {origin}, {after:.3g} of the image made in {flags.steps} steps; in {folder}")
+    print(f"{target.words}: output {before:.3g} {origin}, {after:.3g} of the image made in {flags.steps} steps; in {folder}")
     if not after > before:
         print("note: the output did not climb; the image shows nothing that the network likes")
 

@@ -6,8 +6,7 @@ They are the weights that the network itself uses, not an explanation of its out
 against a flare.
 """
 
-from science.explanation.attribution import Attribution
-from science.grad_cam.grad_cam import resized
+from science.explanation.attribution import Attribution, resized
 from tools import command_line
 from tools.errors import UserError
 

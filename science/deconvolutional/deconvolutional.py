@@ -11,7 +11,8 @@ import dataclasses
 import numpy
 
 from science.explanation import subject as explanation
-from tools import atomic_files, command_line, figures
+from science.explanation.attribution import per_unit
+from tools import command_line, figures
 from tools.errors import UserError
 
 
@@ -149,10 +150,7 @@ def _draw(projection, name, source, data, sample, path):
 
     image, projected = sample.inputs[name][0], projection.inputs[name]
     shown = numpy.stack(
-        [
-            explanation.per_meaning(projected[..., index], image[..., index], channel)
-            for index, channel in enumerate(data.channels)
-        ],
+        [per_unit(projected[..., index], image[..., index], channel) for index, channel in enumerate(data.channels)],
         axis=-1,
     )
     corners, side = _windows(shown)

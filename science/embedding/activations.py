@@ -79,7 +79,7 @@ def collect(subject, *, splits=SPLITS, layer=None, channel=None, batch_size=16):
     painter = projector.Painter(data.channels[place], place, size=projector.thumbnail_size(count))
     engine = GradientEngine(subject.model, target=0)
     source, which = (engine.layer(layer), "output") if layer else (engine.feature_layer(), "input")
-    names = explanation.model_inputs(subject)
+    names = subject.input_sources
     vectors, forecasts, thumbnails = [], [], []
     with data.reporting_reads(), tqdm(total=count, desc="activations", unit="image", disable=None) as bar:
         for split in splits:

@@ -1,10 +1,67 @@
-"""What every explanation method returns: the map, what was explained, and the checks that the method has of itself."""
+"""An explanation: the map that a method returns, its units, and the words and file name for what it explains."""
 
 import dataclasses
 
 import numpy
 
+from science.gradients.network_structure import default_target, logits_of
+
 COMPLETE = 0.01  # relative residual up to which a map counts as complete
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """The output of a network that is explained, in words.
+
+    Attributes
+    ----------
+    index : int
+    words : str
+        What the output stands for.
+    stem : str
+        For file names, so that no output's results replace another's: empty for the event or the only output.
+    quantity : str
+        ``"output"`` of a regression, ``"logit"``, or ``"logit of a probability"`` where it is the only one.
+    """
+
+    index: int
+    words: str
+    stem: str
+    quantity: str
+
+    def value_words(self, value):
+        """Write a value of this output in words; a single logit with the probability that it means.
+
+        Examples
+        --------
+        >>> Target(0, "a flare of M1.0 or more", "", "logit of a probability").value_words(1.2)
+        'logit 1.2 (probability 77 %)'
+        """
+        if self.quantity != "logit of a probability":
+            return f"{self.quantity} {value:.3g}"
+        return f"logit {value:.3g} (probability {50 * (1 + numpy.tanh(value / 2)):.0f} %)"
+
+
+def target_of(subject, index):
+    """Describe one output of a network.
+
+    Parameters
+    ----------
+    subject : science.explanation.subject.Subject
+    index : int
+
+    Returns
+    -------
+    Target
+        Of two outputs the second is the event.
+    """
+    label, count = subject.data.target_label, logits_of(subject.model.output).shape[-1]
+    forecast = subject.data.task == "classification"
+    quantity = "output" if not forecast else "logit" if count != 1 else "logit of a probability"
+    if index == default_target(subject.model):
+        return Target(index, label, "", quantity)
+    other = ", no event" if count == 2 and forecast else ""
+    return Target(index, f"output {index}{other}: {label}", f"output_{index}", quantity)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +93,11 @@ class Attribution:
         it, since otherwise any two maps are alike where the image is dark.
     derivative : int
         1 for maps that are gradients, 2 for squares and variances of these, 0 for those in units of the output or in
-        none: what the units of a channel mean for the map, see `science.explanation.subject.meant`.
+        none: what the units of a channel mean for the map, see `in_channel_units`.
+    explained : Target, optional
+        What `target` stands for, see `labelled`.
+    units : dict of str to str, optional
+        Unit of the map by channel (``"per dex"``), empty for maps in units of the output, see `labelled`.
     """
 
     method: str
@@ -50,6 +111,8 @@ class Attribution:
     notes: tuple[str, ...] = ()
     difference: dict[str, numpy.ndarray] | None = None
     derivative: int = 0
+    explained: Target | None = None
+    units: dict[str, str] | None = None
 
     def multipliers(self, name):
         """The map of an input without what it was multiplied by: float64, NaN where that is 0."""
@@ -94,3 +157,109 @@ def residual(maps, difference):
     total = sum(values.astype("float64").reshape(len(values), -1).sum(axis=1) for values in maps.values())
     difference = numpy.asarray(difference, "float64")
     return numpy.abs(total - difference) / numpy.maximum(numpy.abs(difference), 1e-12)
+
+
+def per_unit(gradient, image, channel):
+    """Convert a gradient with respect to pixel values to one per unit of their channel.
+
+    Parameters
+    ----------
+    gradient, image : numpy.ndarray
+        (..., height, width): with respect to the pixel values, and these.
+    channel : dataset_models.solar_data.Channel
+
+    Returns
+    -------
+    numpy.ndarray
+        For logarithmic channels the gradient with respect to log10(1 + x), which does not favour dark pixels as that
+        with respect to x does; otherwise `gradient`.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> from dataset_models.solar_data import Channel
+    >>> per_unit(numpy.array([[0.01]]), numpy.array([[99.0]]), Channel("171", logarithmic=True)).round(3)
+    array([[2.303]])
+    """
+    return gradient * (1 + numpy.maximum(image, 0)) * numpy.log(10) if channel.logarithmic else gradient
+
+
+def unit_of(channel, derivative=1):
+    """Name the unit of a map that is a gradient (`derivative` 1) or the square of one (2): str, empty for other maps.
+
+    Examples
+    --------
+    >>> from dataset_models.solar_data import Channel
+    >>> unit_of(Channel("171", unit="DN/s", logarithmic=True)), unit_of(Channel("magnetogram", unit="G"), derivative=2)
+    ('per dex', 'per G²')
+    """
+    if not derivative:
+        return ""
+    unit = "dex" if channel.logarithmic else channel.unit or "unit"
+    squared = f"({unit})²" if "/" in unit or " " in unit else f"{unit}²"
+    return f"per {unit}" if derivative == 1 else f"per {squared}"
+
+
+def labelled(attribution, subject):
+    """Give an attribution the words and units that figures, files and passports have in common; one that has them keeps them.
+
+    Parameters
+    ----------
+    attribution : Attribution
+    subject : science.explanation.subject.Subject
+
+    Returns
+    -------
+    Attribution
+    """
+    if attribution.explained is not None:
+        return attribution
+    units = {channel.name: unit_of(channel, attribution.derivative) for channel in subject.data.channels}
+    return dataclasses.replace(attribution, explained=target_of(subject, attribution.target), units=units)
+
+
+def in_channel_units(attribution, subject, inputs):
+    """Convert an attribution to units of the channels, and label it: checks, shares and pictures are all made from this one.
+
+    Parameters
+    ----------
+    attribution : Attribution
+        As a method returns it, of pixel values.
+    subject : science.explanation.subject.Subject
+    inputs : dict of str to numpy.ndarray
+        (n, ...) by model input name: what was explained.
+
+    Returns
+    -------
+    Attribution
+        `labelled`. Gradients of logarithmic channels are `per_unit`, and the difference that a product map was made with
+        is one of log10(1 + x). Maps that are contributions to the output stay what they are.
+    """
+    channels = subject.data.channels
+    maps, difference = dict(attribution.maps), None if attribution.difference is None else dict(attribution.difference)
+    logarithmic = [index for index, channel in enumerate(channels) if channel.logarithmic]
+    images = [name for name in maps if subject.input_sources[name] in subject.data.image_inputs] if logarithmic else []
+    for name in images:
+        if attribution.derivative:
+            maps[name] = maps[name].copy()
+        if difference is not None:
+            difference[name] = numpy.array(difference[name], "float64")
+        for index in logarithmic:
+            image = inputs[name][..., index]
+            for _ in range(attribution.derivative):
+                maps[name][..., index] = per_unit(maps[name][..., index], image, channels[index])
+            if difference is not None:
+                image = image.astype("float64")
+                difference[name][..., index] = _decades(image) - _decades(image - difference[name][..., index])
+    return labelled(dataclasses.replace(attribution, maps=maps, difference=difference), subject)
+
+
+def _decades(values):
+    return numpy.log10(1 + numpy.maximum(values, 0))
+
+
+def resized(maps, shape):
+    """Resize maps (n, height, width, 1) to another (height, width), bilinear between pixel centres: float32."""
+    import tensorflow
+
+    return tensorflow.image.resize(maps, shape, method="bilinear").numpy().astype("float32")

@@ -5,11 +5,8 @@ import json
 
 import numpy
 
-from science.explanation import solar_coordinates as solar_output
-from science.explanation import solar_disk
-from science.explanation import subject as explanation
-from science.explanation.attribution import COMPLETE
-from tools import digests
+from science.explanation import solar_coordinates, solar_disk
+from science.explanation.attribution import COMPLETE, labelled
 
 ALIKE = 0.5  # rank correlation from which on a map is too much like one that knows nothing of the network
 FAILURES = {  # what a failed check means
@@ -33,7 +30,7 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
     subject : science.explanation.subject.Subject
     sample : science.explanation.subject.Sample
     attribution : Attribution
-        Of this sample alone, and `science.explanation.subject.meant`.
+        Of this sample alone, and `science.explanation.attribution.in_channel_units`.
     method : callable
         ``method(model, inputs)`` makes the same map of another network of this architecture.
     baseline : dict, optional
@@ -56,6 +53,7 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
     """
     from science.gradients.network_structure import explainable
 
+    attribution = labelled(attribution, subject)
     random = method(randomised(explainable(subject.model), seed=seed), sample.inputs)
     images = {name: values for name, values in attribution.maps.items() if sample.inputs[name].ndim == 4}
     to_random = {
@@ -85,7 +83,7 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
         "baseline": baseline,
         "target": attribution.target,
         "target_tensor": attribution.target_tensor,
-        "explains": explanation.target_words(subject, attribution.target),
+        "explains": attribution.explained.words,
         "output": output,
         "image": sample.label,
         "simulated": sample.simulated,
@@ -93,10 +91,7 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
         "inputs": {sample.names[name]: _sha(array) for name, array in sample.inputs.items()},
         "residual": None if attribution.residual is None else _number(attribution.residual[0]),
         "relu_count": attribution.relu_count,
-        "units": {
-            channel.name: f"output {explanation.unit_of(channel, attribution.derivative)}".strip()
-            for channel in subject.data.channels
-        },
+        "units": {channel: f"output {unit}".strip() for channel, unit in attribution.units.items()},
         "side_channel_share": _number(attribution.side_channel_share[0]),
         "randomised_correlation": {sample.names[name]: _number(value) for name, value in to_random.items()},
         "edge_correlation": {sample.names[name]: _number(value) for name, value in to_edges.items()},
@@ -145,10 +140,10 @@ def check_disk(sample, shown, data):
     values = shown[1][0]
     if solar_disk.of_header(sample.header, values.shape[:2]) is None:
         return {}, dict.fromkeys(names, "the header does not say where the disk lies"), {}
-    share = solar_output.shares(values, sample.header)
+    share = solar_coordinates.shares(values, sample.header)
     if not share:
         return {}, dict.fromkeys(names, "the map is 0"), {}
-    ring, even, expected = solar_output.limb_ring(values, sample.header)
+    ring, even, expected = solar_coordinates.limb_ring(values, sample.header)
     numbers = {"on_disk": share["on disk"], "limb_ring": ring, "even_limb_ring": even, "limb_ring_of_even_disk": expected}
     checks, missing = {names[0]: share["on disk"] >= ON_DISK}, {}
     if numpy.isfinite(even):

@@ -2,10 +2,10 @@
 
 import numpy
 
-from science.explanation import baselines, passport
-from science.explanation import solar_coordinates as solar_output
+from science.explanation import baselines, passport, solar_coordinates
 from science.explanation import subject as explanation
-from tools import atomic_files, figures
+from science.explanation.attribution import in_channel_units
+from tools import figures
 from tools.errors import UserError
 
 
@@ -43,7 +43,7 @@ def explain(subject, sample, method, own, folder, flags):
     """Explain, check, write and report; arguments as of `run`."""
 
     def again(model, inputs):
-        return explanation.meant(method(model, inputs, target=flags.target, batch_size=flags.batch, **own), subject, inputs)
+        return in_channel_units(method(model, inputs, target=flags.target, batch_size=flags.batch, **own), subject, inputs)
 
     from science.gradients.engine import engine_of
 
@@ -57,8 +57,9 @@ def explain(subject, sample, method, own, folder, flags):
     attribution = again(subject.model, sample.inputs)
     checked = passport.passport(subject, sample, attribution, again, baseline=baseline)
     names = write(folder, subject, sample, attribution, checked)
-    words = explanation.output_words(subject, checked["output"])
-    print(f"{attribution.method} of {words}: {checked['explains']}; {len(names)} files in {folder}")
+    explained = attribution.explained
+    words = f"{explained.value_words(checked['output'])}: {explained.words}"
+    print(f"{attribution.method} of {words}; {len(names)} files in {folder}")
     for words in passport.failures(checked):
         print(f"check failed: the map {words}")
     if checked["not_applicable"]:
@@ -78,7 +79,7 @@ def write(folder, subject, sample, attribution, checked):
     subject : science.explanation.subject.Subject
     sample : science.explanation.subject.Sample
     attribution : science.explanation.attribution.Attribution
-        Of `science.explanation.subject.meant`.
+        Of `science.explanation.attribution.in_channel_units`.
     checked : dict
         Of `passport.passport`; what the map's mass lies on is added to it.
 
@@ -88,7 +89,7 @@ def write(folder, subject, sample, attribution, checked):
         Names of the files.
     """
     data = subject.data
-    stem = atomic_files.safe_name(sample.label, attribution.method, explanation.target_stem(subject, attribution.target))
+    stem = explanation.safe_name(sample.label, attribution.method, attribution.explained.stem)
     names = []
     places = data.places(sample.time) if sample.time is not None else ()
     with atomic_files.results(folder) as unfinished, figures.style():
@@ -104,17 +105,17 @@ def write(folder, subject, sample, attribution, checked):
                 continue
             header = sample.header if source == data.image_inputs[0] else None  # earlier images lie elsewhere
             if header is not None:
-                checked["shares"] = solar_output.shares(values, header, places)
+                checked["shares"] = solar_coordinates.shares(values, header, places)
             for index, channel in enumerate(data.channels):
                 one = values[..., min(index, values.shape[-1] - 1)]
                 draw(
-                    image[..., index], one, channel, header, places, heading(subject, sample, checked, source, channel),
+                    image[..., index], one, channel, header, places, heading(sample, attribution, checked, source, channel),
                     attribution, path(source, channel.name, ".png"),
                 )  # fmt: skip
                 if header is not None:
                     history = _history(subject, checked, channel, attribution)
                     file = path(source, channel.name, ".fits")
-                    explanation.write_fits(file, one, header, history, simulated=sample.simulated)
+                    solar_coordinates.write_fits(file, one, header, history, simulated=sample.simulated)
                 if values.shape[-1] == 1 and len(data.channels) > 1:
                     break  # one map for all channels, shown over the first
         arrays = {sample.names[name]: values[0] for name, values in attribution.maps.items()}
@@ -124,11 +125,11 @@ def write(folder, subject, sample, attribution, checked):
     return names
 
 
-def heading(subject, sample, checked, source, channel):
+def heading(sample, attribution, checked, source, channel):
     """Title of a map's figure: image, channel, what is explained, and what is wrong with the map."""
     words = channel.name if source == "image" else f"{channel.name} ({source.replace('_', ' ')})"
     lines = [figures.title(f"{sample.title}, {words}", simulated=sample.simulated)]
-    lines.append(f"{checked['explains']}; {explanation.output_words(subject, checked['output'])}")
+    lines.append(f"{attribution.explained.words}; {attribution.explained.value_words(checked['output'])}")
     failures = passport.failures(checked)
     if failures:
         lines.append(f"CHECK FAILED: the map {', '.join(failures)}")
@@ -151,7 +152,7 @@ def draw(image, values, channel, header, places, title, attribution, path):
     path : pathlib.Path
     """
     extent = figures.extent_of(header, image.shape)
-    unit = explanation.unit_of(channel, attribution.derivative)
+    unit = attribution.units[channel.name]
     label = f"{attribution.method}, {unit}" if unit else attribution.method
     look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "extent": extent}
     figure, axes = figures.new(1, 3, figsize=(15.5, 5.4), sharex=True, sharey=True)
@@ -164,7 +165,7 @@ def draw(image, values, channel, header, places, title, attribution, path):
     for panel, name in zip(axes, ("image", attribution.method, "both"), strict=True):
         panel.set_title(name)
         if extent is not None:
-            solar_output.draw(panel, header, places)
+            solar_coordinates.draw(panel, header, places)
     for panel in axes[1:]:
         panel.set_ylabel("")
     figure.suptitle(title)
@@ -175,7 +176,7 @@ def _history(subject, checked, channel, attribution):
     failures = passport.failures(checked)
     return (
         f"{checked['method']}, channel {channel.name}, tensor {checked['target_tensor']}",
-        f"unit: output {explanation.unit_of(channel, attribution.derivative)}".strip(),
+        f"unit: output {attribution.units[channel.name]}".strip(),
         f"network {subject.model_path.name}, output {checked['output']:.6g}: {checked['explains']}",
         f"checks failed: the map {', '.join(failures)}" if failures else "checks passed",
         *([f"checks not made: {passport.not_made(checked)}"] if checked["not_applicable"] else ()),

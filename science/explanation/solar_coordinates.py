@@ -1,6 +1,10 @@
-"""Maps in solar coordinates: limb, heliographic grid, known places, and how a map's mass is spread over them."""
+"""Maps in solar coordinates: limb, heliographic grid, known places, how a map's mass is spread over them, and FITS files."""
+
+import unicodedata
 
 import numpy
+
+from dataset_models import simulation_mark
 
 LIMB = 70.0  # degrees from the disk's centre; beyond it is near the limb
 REACH = 100.0  # arcsec around a known place that count as its own
@@ -165,3 +169,38 @@ def _project(header, longitude, latitude):
     x = scale * numpy.cos(north) * numpy.sin(west)
     y = scale * (numpy.sin(north) * numpy.cos(tilt) - numpy.cos(north) * numpy.sin(tilt) * numpy.cos(west))
     return x, y, towards > size
+
+
+def write_fits(path, values, header, history, *, simulated=False):
+    """Write a map in the image's coordinates; sunpy opens it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    values : numpy.ndarray
+        (height, width), row 0 north.
+    header : astropy.io.fits.Header
+        Of the image, see `SolarData.image_header`.
+    history : sequence of str
+        What made the map.
+    simulated : bool
+        Marks the file, see `dataset_models.simulation_mark`; without it the header's own mark, if any, stays.
+    """
+    from astropy.io import fits
+
+    kept = header.copy(strip=True)
+    # What described the values of the image, or the way they were stored.
+    for key in ("BUNIT", "BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM", "EXTNAME"):
+        kept.remove(key, ignore_missing=True, remove_all=True)
+    hdu = fits.PrimaryHDU(numpy.ascontiguousarray(values[::-1], "float32"), kept)
+    if simulated:
+        hdu.header[simulation_mark.KEYWORD] = (True, simulation_mark.WORDS)
+    for line in history:
+        hdu.header.add_history(_ascii(line))
+    hdu.writeto(path, overwrite=True)
+
+
+def _ascii(text):
+    """FITS headers hold ASCII only: Å becomes A, a superscript its digit."""
+    decomposed = unicodedata.normalize("NFKD", text).replace("\N{MINUS SIGN}", "-")
+    return decomposed.encode("ascii", "ignore").decode("ascii")

@@ -4,7 +4,7 @@ import typing
 
 import numpy
 
-from science.explanation import solar_coordinates as solar_output
+from science.explanation import solar_coordinates
 
 _SAME = 0.01  # pixels: disks that differ by less are left where they are
 _LEVELS = (0.3, 0.5, 0.7)  # shares of the step from sky to disk at which an edge is looked for
@@ -38,7 +38,7 @@ def of_header(header, shape):
         scale = float(header["CDELT1"])
         row = shape[0] - float(header["CRPIX2"]) + float(header.get("CRVAL2", 0.0)) / float(header["CDELT2"])
         column = float(header["CRPIX1"]) - 1 - float(header.get("CRVAL1", 0.0)) / scale
-        found = Disk(row, column, solar_output.solar_radius(header) / scale)
+        found = Disk(row, column, solar_coordinates.solar_radius(header) / scale)
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
     return found if numpy.isfinite(found).all() and found.radius > 0 else None

@@ -3,16 +3,16 @@
 import dataclasses
 import os
 import pathlib
-import unicodedata
+import re
+import shutil
+import tempfile
 
 import numpy
 
 from dataset_models import observation_times, simulation_mark
 from dataset_models.solar_data import SolarData, load_solar_data
-from network_models.run_folder import RunFolder
-from network_models.trained_network import open_network
-from science.gradients.network_structure import default_target, logits_of
-from tools import command_line, options
+from network_models.run_folder import RunFolder, run_folder_of
+from tools import atomic_files, command_line, options
 from tools.errors import UserError
 
 
@@ -27,12 +27,15 @@ class Subject:
     data : SolarData
     run : RunFolder or None
         The run that the network belongs to.
+    input_sources : dict of str to str
+        Data set input of each model input, see `network_models.trained_network.input_sources`; empty for a beta-VAE.
     """
 
     model: object
     model_path: pathlib.Path
     data: SolarData
     run: RunFolder | None
+    input_sources: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +129,16 @@ def load(model_path, dataset, given=None):
         A file is missing or unreadable, options are wrong, the network's inputs are not the data set's, or it is a
         beta-VAE, which forecasts nothing.
     """
-    trained = open_network(model_path, dataset, given)
+    from network_models.trained_network import input_sources, load_network
+
+    model_path = pathlib.Path(model_path)
+    if not model_path.is_file():
+        raise UserError(f"{model_path}: no such network file")  # before the seconds that TensorFlow takes
+    data_class = load_solar_data(dataset)
+    run = run_folder_of(model_path)
+    stored = run.data_options(dataset) if run else {}
+    origin = "command line" if given or not run else str(run.settings_file)
+    data = options.build(data_class, {**stored, **(given or {})}, origin=origin)
     import tensorflow
 
     tensorflow.get_logger().setLevel("ERROR")  # warns of retracing: every method traces functions of its own
@@ -134,16 +146,7 @@ def load(model_path, dataset, given=None):
 
     if isinstance(trained.model, BetaVAE):
         raise UserError(f"{model_path}: is a beta-VAE, which has no forecast to explain; see science/latent_traversal")
-    subject = Subject(trained.model, trained.path, trained.data, trained.run)
-    model_inputs(subject)
-    return subject
-
-
-def model_inputs(subject):
-    """Which data set input feeds each model input: `network_models.trained_network.input_sources` of a Subject."""
-    from network_models.trained_network import input_sources
-
-    return input_sources(subject.model, subject.data, subject.model_path)
+    return Subject(model, model_path, data, run, input_sources(model, data, model_path))
 
 
 def sample(subject, image):
@@ -176,7 +179,7 @@ def sample(subject, image):
     else:
         time = sample_time(image, data)
         arrays, label, header = data.inputs(time), f"{time}".replace(":", ""), data.header(time)
-    names = model_inputs(subject)
+    names = subject.input_sources
     inputs = {}
     for tensor in subject.model.inputs:
         source = names[tensor.name]
@@ -235,104 +238,32 @@ def output_folder(subject, kind, out=None):
     return folder
 
 
-def per_meaning(gradient, image, channel):
-    """A gradient in the units in which a channel means something.
+@contextlib.contextmanager
+def results(folder):
+    """Give a temporary folder whose files move to `folder` when the block ends without an exception.
 
-    Parameters
-    ----------
-    gradient, image : numpy.ndarray
-        (..., height, width): with respect to the pixel values, and these.
-    channel : dataset_models.solar_data.Channel
-
-    Returns
-    -------
-    numpy.ndarray
-        For logarithmic channels the gradient with respect to log10(1 + x), which does not favour dark pixels as that
-        with respect to x does; otherwise `gradient`.
+    Results that belong together appear together. On an exception none appears and no folder is left behind.
     """
-    return gradient * (1 + numpy.maximum(image, 0)) * numpy.log(10) if channel.logarithmic else gradient
-
-
-def unit_of(channel, derivative=1):
-    """Unit of a map that is a gradient (`derivative` 1) or the square of one (2): str, empty for other maps."""
-    if not derivative:
-        return ""
-    unit = "dex" if channel.logarithmic else channel.unit or "unit"
-    squared = f"({unit})²" if "/" in unit or " " in unit else f"{unit}²"
-    return f"per {unit}" if derivative == 1 else f"per {squared}"
-
-
-def meant(attribution, subject, inputs):
-    """An attribution in the units in which channels mean something; checks, shares and pictures are all of this one.
-
-    Parameters
-    ----------
-    attribution : science.explanation.attribution.Attribution
-        As a method returns it, of pixel values.
-    subject : Subject
-    inputs : dict of str to numpy.ndarray
-        (n, ...) by model input name: what was explained.
-
-    Returns
-    -------
-    science.explanation.attribution.Attribution
-        Of logarithmic channels gradients are `per_meaning`, and the difference that a product map was made with is one
-        of log10(1 + x). Maps that are contributions to the output stay what they are.
-    """
-    channels = subject.data.channels
-    names = model_inputs(subject)
-    images = [name for name in attribution.maps if names[name] in subject.data.image_inputs]
-    if not any(channel.logarithmic for channel in channels):
-        return attribution
-    maps, difference = dict(attribution.maps), None if attribution.difference is None else dict(attribution.difference)
-    for name in images:
-        image = inputs[name]
-        if attribution.derivative:
-            maps[name] = attribution.maps[name].copy()
-            for index, channel in enumerate(channels):
-                for _ in range(attribution.derivative):
-                    maps[name][..., index] = per_meaning(maps[name][..., index], image[..., index], channel)
-        if difference is not None:
-            difference[name] = numpy.array(difference[name], "float64")
-            for index, channel in enumerate(channels):
-                if channel.logarithmic:
-                    here = image[..., index].astype("float64")
-                    before = here - difference[name][..., index]
-                    difference[name][..., index] = _decades(here) - _decades(before)
-    return dataclasses.replace(attribution, maps=maps, difference=difference)
-
-
-def _decades(values):
-    return numpy.log10(1 + numpy.maximum(values, 0))
-
-
-def write_fits(path, values, header, history, *, simulated=False):
-    """Write a map in the image's coordinates; sunpy opens it.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    values : numpy.ndarray
-        (height, width), row 0 north.
-    header : astropy.io.fits.Header
-        Of the image, see `SolarData.image_header`.
-    history : sequence of str
-        What made the map.
-    simulated : bool
-        Marks the file, see `dataset_models.simulation_mark`; without it the header's own mark, if any, stays.
-    """
-    from astropy.io import fits
-
-    kept = header.copy(strip=True)
-    # What described the values of the image, or the way they were stored.
-    for key in ("BUNIT", "BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "CHECKSUM", "DATASUM", "EXTNAME"):
-        kept.remove(key, ignore_missing=True, remove_all=True)
-    hdu = fits.PrimaryHDU(numpy.ascontiguousarray(values[::-1], "float32"), kept)
-    if simulated:
-        hdu.header[simulation_mark.KEYWORD] = (True, simulation_mark.WORDS)
-    for line in history:
-        hdu.header.add_history(_ascii(line))
-    hdu.writeto(path, overwrite=True)
+    folder = pathlib.Path(folder)
+    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=folder))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written to ({error.strerror}); give another folder with --out") from error
+    try:
+        yield temporary
+        for file in sorted(temporary.iterdir()):
+            os.replace(file, folder / file.name)
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        for parent in made:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        if atomic_files.disk_is_full(error):
+            raise atomic_files.full_disk(folder) from error
+        raise
+    temporary.rmdir()
 
 
 def write_arrays(path, *, simulated=False, **arrays):
@@ -341,10 +272,9 @@ def write_arrays(path, *, simulated=False, **arrays):
     numpy.savez_compressed(path, **arrays, **mark)
 
 
-def _ascii(text):
-    """FITS headers hold ASCII only: Å becomes A, a superscript its digit."""
-    decomposed = unicodedata.normalize("NFKD", text).replace("\N{MINUS SIGN}", "-")
-    return decomposed.encode("ascii", "ignore").decode("ascii")
+def safe_name(*parts):
+    """A file name stem from words: letters, digits, dot, dash and underscore."""
+    return "_".join(re.sub(r"[^A-Za-z0-9_.+-]+", "_", str(part)).strip("_") for part in parts if str(part))
 
 
 def sample_time(text, data):
@@ -368,26 +298,3 @@ def finite_output(outputs, image):
     if not numpy.isfinite(output):
         raise UserError(f"{image}: the network returns {output} for this image; there is nothing to explain")
     return output
-
-
-def output_words(subject, output):
-    """The explained output in words; for a single logit also the probability that it means."""
-    if subject.data.task == "regression":
-        return f"output {output:.3g}"
-    if logits_of(subject.model.output).shape[-1] != 1:
-        return f"logit {output:.3g}"
-    return f"logit {output:.3g} (probability {50 * (1 + numpy.tanh(output / 2)):.0f} %)"
-
-
-def target_words(subject, target):
-    """What one output of the network stands for: str; the event is the second of two, or the only one."""
-    label, count = subject.data.target_label, logits_of(subject.model.output).shape[-1]
-    if target == default_target(subject.model):
-        return label
-    other = ", no event" if count == 2 and subject.data.task == "classification" else ""
-    return f"output {target}{other}: {label}"
-
-
-def target_stem(subject, target):
-    """For file names, so that no output's results replace another's: str, empty for the event or the only output."""
-    return "" if target == default_target(subject.model) else f"output_{target}"

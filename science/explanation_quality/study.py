@@ -18,6 +18,7 @@ import numpy
 from science import methods
 from science.explanation import passport
 from science.explanation import subject as explanation
+from science.explanation.attribution import in_channel_units
 from science.explanation_quality.faithfulness import counterfactual, deletion_and_insertion, max_sensitivity
 from science.explanation_quality.localisation import localisation, strength_of
 from science.explanation_quality.randomisation import cascade
@@ -119,7 +120,7 @@ def study(subject, times, *, seed=0):
 
     def explain(method, images, model=subject.model):
         keywords = {"baseline": start, "background": background, **own.get(method, {})}
-        return explanation.meant(methods.explain(method, model, {name: images}, **keywords), subject, {name: images})
+        return in_channel_units(methods.explain(method, model, {name: images}, **keywords), subject, {name: images})
 
     def outputs(images):
         return engine.outputs({name: images}, batch_size=64)

@@ -10,7 +10,7 @@ import math
 
 import numpy
 
-from science.explanation.attribution import Attribution
+from science.explanation.attribution import Attribution, resized
 from tools import command_line
 from tools.errors import UserError
 
@@ -146,13 +146,6 @@ def _rectifier_after(layer):
             return layer
         if not isinstance(layer, passing):
             return None
-
-
-def resized(maps, shape):
-    """Maps (n, height, width, 1) at another (height, width), bilinear between pixel centres: float32."""
-    import tensorflow
-
-    return tensorflow.image.resize(maps, shape, method="bilinear").numpy().astype("float32")
 
 
 def main(arguments=None):

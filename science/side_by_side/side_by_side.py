@@ -7,10 +7,10 @@ that do not apply to the network are named with the reason. Also writes the maps
 """
 
 from science import methods
-from science.explanation import baselines, passport
-from science.explanation import solar_coordinates as solar_output
+from science.explanation import baselines, passport, solar_coordinates
 from science.explanation import subject as explanation
-from tools import atomic_files, command_line, figures
+from science.explanation.attribution import in_channel_units
+from tools import command_line, figures
 from tools.errors import UserError
 
 BACKGROUND = 8  # training images, for Deep SHAP
@@ -51,7 +51,7 @@ def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch
 
         def again(model, inputs, name=name):
             keywords = {"baseline": start, "background": background, "target": target, "batch_size": batch_size}
-            return explanation.meant(methods.explain(name, model, inputs, **keywords, **own.get(name, {})), subject, inputs)
+            return in_channel_units(methods.explain(name, model, inputs, **keywords, **own.get(name, {})), subject, inputs)
 
         attribution = again(subject.model, sample.inputs)
         found[name] = attribution, passport.passport(subject, sample, attribution, again, baseline=records.get(name))
@@ -100,7 +100,7 @@ def draw(path, subject, sample, found, *, channel=None):
         for panel in panels:
             panel.set(xlabel="", ylabel="")
             if extent is not None:
-                solar_output.draw(panel, header, places)
+                solar_coordinates.draw(panel, header, places)
         for panel in panels[len(found) + 1 :]:
             panel.set_visible(False)
         for panel in panels[max(len(found) + 1 - COLUMNS, 0) : len(found) + 1]:  # the lowest one of each column
@@ -108,9 +108,9 @@ def draw(path, subject, sample, found, *, channel=None):
             panel.tick_params(labelbottom=True)
         for panel in axes[:, 0]:
             panel.set_ylabel("solar y (arcsec)" if extent else "row (pixels)")
-        first = next(iter(found.values()))[1]
-        title = figures.title(f"{sample.title}: {first['explains']}", simulated=sample.simulated)
-        title = f"{title}; {explanation.output_words(subject, first['output'])}"
+        attribution, checked = next(iter(found.values()))
+        title = figures.title(f"{sample.title}: {attribution.explained.words}", simulated=sample.simulated)
+        title = f"{title}; {attribution.explained.value_words(checked['output'])}"
         figure.suptitle(f"{title}\nblue speaks against, red for; each map on its own scale")
         figures.save(figure, path)
 
@@ -150,10 +150,10 @@ def main(arguments=None):
     image = next(name for name, source in sample.names.items() if source == subject.data.image_inputs[0])
     for attribution, checked in found.values():
         if sample.header is not None:
-            checked["shares"] = solar_output.shares(attribution.maps[image][0], sample.header, places)
-    stem = atomic_files.safe_name(sample.label, "side_by_side", explanation.target_stem(subject, engine.target))
-    drawn = atomic_files.safe_name(stem, flags.channel) if flags.channel else stem
-    with atomic_files.results(folder) as unfinished:
+            checked["shares"] = solar_coordinates.shares(attribution.maps[image][0], sample.header, places)
+    stem = explanation.safe_name(sample.label, "side_by_side", attribution.explained.stem)
+    drawn = explanation.safe_name(stem, flags.channel) if flags.channel else stem
+    with explanation.results(folder) as unfinished:
         draw(unfinished / f"{drawn}.png", subject, sample, found, channel=flags.channel)
         arrays = {atomic_files.safe_name(name): attribution.maps[image][0] for name, (attribution, _) in found.items()}
         explanation.write_arrays(unfinished / f"{stem}.npz", simulated=sample.simulated, **arrays)

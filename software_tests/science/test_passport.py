@@ -13,10 +13,10 @@ from dataset_models.simulated.sun import image_header
 from science import methods
 from science.activation_maximisation import activation_maximisation as maximisation
 from science.deconvolutional import deconvolutional
-from science.explanation import baselines, passport, solar_disk
+from science.explanation import baselines, passport, solar_coordinates, solar_disk
 from science.explanation import script as explanation_script
-from science.explanation import solar_coordinates as solar_output
 from science.explanation import subject as explanation
+from science.explanation.attribution import in_channel_units, target_of, unit_of
 from science.gradients.engine import engine_of
 from science.integrated_gradients import integrated_gradients
 from science.saliency.saliency import explain as saliency
@@ -92,17 +92,17 @@ def test_rank_correlation_leaves_out_the_empty_sky():
 
 def test_shares_of_a_map():
     header = image_header(100, numpy.datetime64("2014-01-01"))
-    x, y, radius = solar_output.geometry(header, (100, 100))
+    x, y, radius = solar_coordinates.geometry(header, (100, 100))
     assert abs(x.mean()) < 1e-9
     assert y[0, 0] > 0 > y[-1, 0]
     assert x[0, 0] < 0
     values = numpy.zeros((100, 100))
     values[50, 50], values[0, 0] = 3.0, -1.0
-    found = solar_output.shares(values, header, [("NOAA 1", 0.0, 0.0), ("NOAA 2", 60.0, 0.0), ("behind", 170.0, 0.0)])
+    found = solar_coordinates.shares(values, header, [("NOAA 1", 0.0, 0.0), ("NOAA 2", 60.0, 0.0), ("behind", 170.0, 0.0)])
     assert found == {"on disk": 0.75, "off disk": 0.25, "near the limb": 0.0, "NOAA 1": 0.75, "NOAA 2": 0.0}
     ring = (numpy.hypot(x, y) < radius) & (numpy.hypot(x, y) > 0.97 * radius)
-    assert solar_output.shares(ring, header)["near the limb"] == 1.0
-    assert solar_output.shares(0 * values, header) == {}
+    assert solar_coordinates.shares(ring, header)["near the limb"] == 1.0
+    assert solar_coordinates.shares(0 * values, header) == {}
 
 
 def test_projection_agrees_with_sunpy():
@@ -116,7 +116,7 @@ def test_projection_agrees_with_sunpy():
     for longitude, latitude in ((0, 0), (30, 15), (-60, -20), (75, 40)):
         place = SkyCoord(longitude * u.deg, latitude * u.deg, 695.7 * u.Mm, frame=HeliographicStonyhurst, obstime="2014-01-01")
         expected = place.transform_to(Helioprojective(observer=observer, obstime="2014-01-01"))
-        ((_, x, y),) = solar_output.projected(header, [("place", longitude, latitude)])
+        ((_, x, y),) = solar_coordinates.projected(header, [("place", longitude, latitude)])
         assert x == pytest.approx(expected.Tx.to_value("arcsec"), abs=0.3)
         assert y == pytest.approx(expected.Ty.to_value("arcsec"), abs=0.3)
 
@@ -213,32 +213,32 @@ def test_maps_of_logarithmic_channels_are_per_dex(saved, dataset):
     subject = explanation.load(saved(model), dataset)
     inputs = {"image": numpy.random.default_rng(0).uniform(1, 5000, (1, 24, 24, 2)).astype("float32")}
 
-    def meant(name, **keywords):
-        return explanation.meant(methods.explain(name, subject.model, inputs, **keywords), subject, inputs)
+    def converted(name, **keywords):
+        return in_channel_units(methods.explain(name, subject.model, inputs, **keywords), subject, inputs)
 
     raw = methods.explain("saliency", subject.model, inputs)
-    gradient = meant("saliency").maps["image"][0]
+    gradient = converted("saliency").maps["image"][0]
     numpy.testing.assert_allclose(gradient[..., 0], weights, rtol=1e-4)
     numpy.testing.assert_array_equal(gradient[..., 1], raw.maps["image"][0, ..., 1])
     squares = smooth_gradients(subject.model, inputs, kind="square", samples=1, noise=0.0)
-    found = explanation.meant(squares, subject, inputs).maps["image"][0, ..., 0]
+    found = in_channel_units(squares, subject, inputs).maps["image"][0, ..., 0]
     numpy.testing.assert_allclose(found, weights**2, rtol=1e-3)
     for name in ("integrated gradients", "DeepLIFT"):
         baseline = {"image": numpy.full((1, 24, 24, 2), 0.5, "float32")}
-        found, plain = meant(name, baseline=baseline), methods.explain(name, subject.model, inputs, baseline=baseline)
+        found, plain = converted(name, baseline=baseline), methods.explain(name, subject.model, inputs, baseline=baseline)
         numpy.testing.assert_array_equal(found.maps["image"], plain.maps["image"])  # contributions stay what they are
         numpy.testing.assert_allclose(found.multipliers("image")[0, ..., 0], weights, rtol=0.02, atol=0.01)
     places = methods.explain("occlusion", subject.model, inputs, window=8, stride=8)
-    numpy.testing.assert_array_equal(explanation.meant(places, subject, inputs).maps["image"], places.maps["image"])
+    numpy.testing.assert_array_equal(in_channel_units(places, subject, inputs).maps["image"], places.maps["image"])
 
 
 def test_units_of_maps(saved, dataset):
     from dataset_models.solar_data import Channel
 
     channel, field = Channel("171", "sdoaia171", "DN/s", True), Channel("magnetogram", "hmimag", "G")
-    assert [explanation.unit_of(channel, kind) for kind in (0, 1, 2)] == ["", "per dex", "per dex²"]
-    assert [explanation.unit_of(field, kind) for kind in (0, 1, 2)] == ["", "per G", "per G²"]
-    assert explanation.unit_of(Channel("x", unit="DN/s"), 2) == "per (DN/s)²"
+    assert [unit_of(channel, kind) for kind in (0, 1, 2)] == ["", "per dex", "per dex²"]
+    assert [unit_of(field, kind) for kind in (0, 1, 2)] == ["", "per G", "per G²"]
+    assert unit_of(Channel("x", unit="DN/s"), 2) == "per (DN/s)²"
 
 
 def test_checks_shares_files_and_figures_are_of_the_same_map(saved, dataset, tmp_path, monkeypatch):
@@ -263,7 +263,7 @@ def test_checks_shares_files_and_figures_are_of_the_same_map(saved, dataset, tmp
         values = arrays["image"]
     numpy.testing.assert_allclose(values, weights, rtol=1e-3)
     numpy.testing.assert_array_equal(seen[0], values[..., 0])
-    assert checked["shares"] == solar_output.shares(values, header)
+    assert checked["shares"] == solar_coordinates.shares(values, header)
     (fits_file,) = tmp_path.glob("*171.fits")
     with fits.open(fits_file) as hdus:
         numpy.testing.assert_array_equal(hdus[0].data[::-1], values[..., 0])
@@ -413,8 +413,8 @@ def test_words_of_targets(saved, dataset):
         (3, 2, "output 2: flare tomorrow", "output_2"),
     ):
         subject = explanation.load(saved(outputs=outputs), dataset, {"kind": "classification"})
-        assert explanation.target_words(subject, target) == words
-        assert explanation.target_stem(subject, target) == stem
+        described = target_of(subject, target)
+        assert (described.words, described.stem) == (words, stem)
 
 
 def test_passports_tell_the_baseline(saved, dataset, tmp_path):
@@ -493,7 +493,7 @@ def checked_map(subject, sample, values):
 
 def test_a_map_off_the_disk_or_in_a_ring_at_the_limb_fails(saved, dataset):
     subject, sample = on_sky(saved, dataset, size=64)
-    x, y, radius = solar_output.geometry(sample.header, (64, 64))
+    x, y, radius = solar_coordinates.geometry(sample.header, (64, 64))
     distance = numpy.hypot(x, y) / radius
     noise = numpy.random.default_rng(0).random((64, 64)) + 0.5
     names = {"lies on the disk", "is no ring at the limb"}
