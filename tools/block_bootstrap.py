@@ -40,9 +40,35 @@ class BlockBootstrap:
 
     def __init__(self, times, *, days=7.0, samples=1000, seed=0, strata=None):
         seconds = numpy.asarray(times, "datetime64[s]").astype("int64")
-        day = (seconds - seconds.min() // 86400 * 86400) // max(int(days * 86400), 1)
-        stratum = numpy.zeros(len(seconds), "int64") if strata is None else numpy.asarray(strata, "int64")
-        keys = numpy.stack([stratum, day], axis=1)
+        self._draw((seconds - seconds.min() // 86400 * 86400) // max(int(days * 86400), 1), samples, seed, strata)
+
+    @classmethod
+    def of_groups(cls, groups, *, samples=1000, seed=0):
+        """Draw groups instead of blocks of days, such as the hours before one flare.
+
+        Parameters
+        ----------
+        groups : array_like of int (n,)
+            Forecasts of the same number are drawn together.
+        samples, seed : int
+
+        Returns
+        -------
+        BlockBootstrap
+
+        Examples
+        --------
+        >>> bootstrap = BlockBootstrap.of_groups([7, 7, 9], samples=4)
+        >>> bootstrap.count, bootstrap.weights.sum(axis=1).tolist()
+        (2, [2, 2, 2, 2])
+        """
+        bootstrap = cls.__new__(cls)
+        bootstrap._draw(numpy.asarray(groups, "int64"), samples, seed)
+        return bootstrap
+
+    def _draw(self, block, samples, seed, strata=None):
+        stratum = numpy.zeros(len(block), "int64") if strata is None else numpy.asarray(strata, "int64")
+        keys = numpy.stack([stratum, block], axis=1)
         blocks, self.block = numpy.unique(keys, axis=0, return_inverse=True)
         self.block = self.block.reshape(-1)
         self.count = len(blocks)

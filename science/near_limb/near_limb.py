@@ -18,7 +18,8 @@ import numpy
 from dataset_models import flare_catalogue, observation_times, simulation_mark
 from dataset_models.flare_index import DAY, NO_FLARE, UNKNOWN, FlareIndex
 from science.verification import regression
-from tools import atomic_files, command_line, figures, goes_class, tables
+from tools import atomic_files, command_line, figures, goes_class
+from tools.block_bootstrap import BlockBootstrap, interval
 from tools.errors import UserError
 from tools.paths import Files
 
@@ -119,16 +120,12 @@ def recall(instances, *, threshold=0.5, samples=2000, seed=0):
     Up to 24 hours stand before the same flare and are hit or missed together; drawing them one by one would make the
     interval several times too narrow.
     """
+    if not len(instances):
+        return Recall(0, 0, 0, float("nan"), float("nan"))
     hit = instances.probability >= threshold
-    _, flare = numpy.unique(instances.flare, return_inverse=True)
-    count = numpy.bincount(flare)
-    low = high = float("nan")
-    if len(count):
-        hits = numpy.bincount(flare, weights=hit)
-        random = numpy.random.default_rng(seed)
-        weights = random.multinomial(len(count), numpy.full(len(count), 1 / len(count)), size=samples)
-        low, high = map(float, numpy.quantile((weights @ hits) / (weights @ count), (0.025, 0.975)))
-    return Recall(len(instances), int(hit.sum()), len(count), low, high)
+    bootstrap = BlockBootstrap.of_groups(instances.flare, samples=samples, seed=seed)
+    hits, count = bootstrap.sums(numpy.stack([hit, numpy.ones(len(hit))], axis=1)).T
+    return Recall(len(hit), int(hit.sum()), bootstrap.count, *interval(hits / count))
 
 
 def centre_and_limb(instances, *, threshold=0.5, limb=LIMB):

@@ -100,3 +100,17 @@ def test_intervals_cover_the_truth_as_often_as_they_say_and_those_of_single_hour
     assert 0.88 <= share["brier"] <= 0.99
     assert 0.88 <= share["auc"] <= 0.99
     assert share["brier by hours"] < 0.6
+
+
+def test_groups_are_drawn_like_blocks_of_the_same_members(sample):
+    times, probability, _ = sample
+    days = (times - times[0].astype("datetime64[D]")) // DAY
+    blocks = BlockBootstrap(times, days=1, samples=30, seed=3)
+    groups = BlockBootstrap.of_groups(1000 - days, samples=30, seed=3)  # whatever the numbers are
+    assert groups.count == blocks.count == len(numpy.unique(days))
+    numpy.testing.assert_array_equal(groups.weights, blocks.weights)
+    for number in (0, 29):
+        rows = rows_of(groups, number)
+        assert groups.sums(probability)[number] == pytest.approx(probability[rows].sum())
+        for day in numpy.unique(days):
+            assert len(set(numpy.bincount(rows, minlength=len(days))[days == day])) == 1
