@@ -82,7 +82,6 @@ class GradientEngine:
 
     def relu_count(self, *, rule="deconvolution"):
         """Count the ReLU operations that a rule overrides in this network: int."""
-        import tensorflow
 
         counts = []
 
@@ -92,7 +91,7 @@ class GradientEngine:
             counts.append(check())
             return outputs
 
-        tensorflow.function(count).get_concrete_function(*self._signature())
+        function_of(count).get_concrete_function(*self._signature())
         return counts[0]
 
     def calls(self, kinds):
@@ -100,12 +99,11 @@ class GradientEngine:
 
         In the order of their first calls; a shared layer has several.
         """
-        import tensorflow
 
         def count():
             layers = [layer for layer in layers_of(self.model) if isinstance(layer, kinds)]
             with recording(layers, "output") as recorded:
-                tensorflow.function(lambda *tensors: self._forward(tensors)).get_concrete_function(*self._signature())
+                function_of(lambda *tensors: self._forward(tensors)).get_concrete_function(*self._signature())
             return collections.Counter(layer for layer, _ in recorded)
 
         return self.traced(("calls", kinds), count)
@@ -177,7 +175,7 @@ class GradientEngine:
         import tensorflow
 
         own = layer, call, rule, keep
-        function = self.traced(("projections", *own), lambda: tensorflow.function(functools.partial(self._projections, *own)))
+        function = self.traced(("projections", *own), lambda: function_of(functools.partial(self._projections, *own)))
         parts = []
         for start in range(0, len(channels), batch_size):
             maps = numpy.asarray(channels[start : start + batch_size], "int32")
@@ -236,7 +234,7 @@ class GradientEngine:
         """
         import tensorflow
 
-        function = self.traced("rescale", lambda: tensorflow.function(self._contributions, reduce_retracing=True))
+        function = self.traced("rescale", lambda: function_of(self._contributions, reduce_retracing=True))
         count = len(next(iter(inputs.values())))
         parts = []
         for first in range(0, count, batch_size):
@@ -355,10 +353,9 @@ class GradientEngine:
         ]
 
     def _batched(self, key, function, inputs, batch_size):
-        import tensorflow
 
         # A fixed signature: the last, smaller batch does not trace anew.
-        traced = self.traced(key, lambda: tensorflow.function(function, input_signature=self._signature()))
+        traced = self.traced(key, lambda: function_of(function, input_signature=self._signature()))
         count = len(next(iter(inputs.values())))
         parts = [traced(*self.tensors(inputs, slice(start, start + batch_size))) for start in range(0, count, batch_size)]
         return [numpy.concatenate([part[index].numpy() for part in parts]) for index in range(len(parts[0]))]
@@ -401,6 +398,13 @@ def _target(model, target):
     if not 0 <= target < width:
         raise UserError(f"--target {target}: the network has {width} outputs, 0 to {width - 1}")
     return target
+
+
+def function_of(python_function, **keywords):
+    """Make a `tensorflow.function` that is traced as it is written: AutoGraph would wrap what it raises in its own words."""
+    import tensorflow
+
+    return tensorflow.function(python_function, autograph=False, **keywords)
 
 
 def gradients_of(output, tensors, weights=None):

@@ -1,11 +1,11 @@
-"""Gradients along the straight line between two samples, summed with weights: the inside of integrated gradients."""
+"""Gradients along the straight line between two samples, summed with weights, for integrated gradients."""
 
 import concurrent.futures
 import functools
 
 import numpy
 
-from science.gradients.engine import gradients_of
+from science.gradients.engine import function_of, gradients_of
 
 STREAMS = 2  # parts of a batch computed at the same time: one fills the processors that the other leaves idle
 
@@ -37,7 +37,7 @@ def weighted_gradients(engine, start, end, shares, weights, *, batch_size=16, co
     ends = [engine.tensors(sample, slice(0, 1)) for sample in (start, end)]
 
     def trace():
-        function = tensorflow.function(functools.partial(_summed, engine), jit_compile=compiled)
+        function = function_of(functools.partial(_summed, engine), jit_compile=compiled)
         points = [tensorflow.TensorSpec((None,), "float64")] * 2
         return function.get_concrete_function(*points, ends)  # before several threads call it
 
