@@ -99,7 +99,7 @@ def test_a_run_gets_files_that_agree(saved, dataset):
     numpy.testing.assert_allclose(numpy.loadtxt(folder / "activations.tsv", delimiter="\t"), vectors, rtol=1e-5, atol=1e-6)
     numpy.testing.assert_allclose(numpy.loadtxt(folder / "tsne.tsv", delimiter="\t"), positions, rtol=1e-5, atol=1e-5)
     table = _table(folder / "metadata.tsv")
-    assert list(table) == ["time", "split", "flux", "class", "group", "prediction", "outcome", "note"]
+    assert list(table) == ["time", "split", "flux", "class", "group", "prediction", "outcome", "note", "simulated"]
     assert len(table["time"]) == len(vectors) == 24
     assert table["time"][0] == "2026-02-01T00:00:00Z"
     assert table["note"][0] == "a b", "a tab within an entry would shift its row"
