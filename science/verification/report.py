@@ -18,16 +18,16 @@ from tools.errors import UserError
 
 CLIMATOLOGY, TABLE, RECENT = "climatology", "class table", "climatology 120 days"
 BASELINES = (CLIMATOLOGY, TABLE, RECENT, "persistence", "flare rate")
-BEFORE = numpy.timedelta64(25, "h")  # that the flare lists must tell about, for the class table
+BEFORE = numpy.timedelta64(25, "h")  # that the flare lists must reach back, for the class table
 LEAST_TRAINING = 24 * 30  # hours to fit climatology and class table on
 LONGEST_DAYS = forecast_files.LONGEST_DAYS  # of a block too
-LEAST_BLOCKS = 6  # of fewer, samples are too alike to say anything
+LEAST_BLOCKS = 6  # of fewer, samples are too alike for an interval
 SHOWN = ("tss", "hss", "pod", "far", "frequency_bias", "brier_skill", "auc", "log_loss")
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How forecasts are verified.
+    """Settings of a verification.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What verification found.
+    """Results of a verification.
 
     Attributes
     ----------
@@ -94,22 +94,22 @@ class Report:
     @property
     def simulated(self):
         """Whether the forecasts are of simulated data: bool."""
-        return any(one.simulated for one in self.forecasts.values())
+        return any(forecast.simulated for forecast in self.forecasts.values())
 
     def best_baseline(self, name):
-        """The baseline with the highest value of a score, or None."""
-        known = [one for one in self.baselines if numpy.isfinite(self.scored[one].value[name])]
-        return max(known, key=lambda one: self.scored[one].value[name], default=None)
+        """Find the baseline with the highest value of a score: str, or None."""
+        defined = [baseline for baseline in self.baselines if numpy.isfinite(self.scored[baseline].value[name])]
+        return max(defined, key=lambda baseline: self.scored[baseline].value[name], default=None)
 
     def added_skill(self, level=0.95):
-        """What each forecast adds to the best baseline, where the interval of the difference excludes zero.
+        """List what each forecast adds to the best baseline, where the interval of the difference excludes zero.
 
         Returns
         -------
         list of tuple
             (forecast, score, baseline, difference, lower, upper)
         """
-        found = []
+        gains = []
         for name in self.forecasts:
             for kind in DIFFERENCES:
                 best = self.best_baseline(kind)
@@ -117,23 +117,23 @@ class Report:
                     continue
                 gain, low, high = difference(self.scored[name], self.scored[best], kind, level)
                 if low > 0 or high < 0:
-                    found.append((name, kind, best, gain, low, high))
-        return found
+                    gains.append((name, kind, best, gain, low, high))
+        return gains
 
     def differences(self, level=0.95):
-        """How much higher each forecast scores than every other forecast and baseline on the same hours.
+        """List how much higher each forecast scores than every other forecast and baseline on the same hours.
 
         Returns
         -------
         list of tuple
             (forecast, other, score, difference, lower, upper)
         """
-        names, found = [*self.forecasts, *self.baselines], []
+        names, rows = [*self.forecasts, *self.baselines], []
         for place, name in enumerate(self.forecasts):
             for other in names[place + 1 :]:
                 for kind in DIFFERENCES:
-                    found.append((name, other, kind, *difference(self.scored[name], self.scored[other], kind, level)))
-        return found
+                    rows.append((name, other, kind, *difference(self.scored[name], self.scored[other], kind, level)))
+        return rows
 
 
 def verify(forecasts, events=None, settings=None, *, training=None):
@@ -161,121 +161,132 @@ def verify(forecasts, events=None, settings=None, *, training=None):
     """
     settings = settings or Settings()
     notes = []
-    published = next((one for one in forecasts if one.event is not None), None)
-    found = [_labelled(one, events, settings, published) for one in forecasts]
-    forecasts = [one for one, _ in found]
-    notes += [note for _, note in found if note]
-    shared, left_out = forecast_files.common(forecasts)
-    for one, count in zip(shared, left_out, strict=True):
-        if count:
-            notes.append(f"{one.name}: {count} forecasts left out for times that the others lack")
-    if shared[0].simulated:
-        notes.append("the forecasts are of simulated data, not of observations")
-    times, event = shared[0].times, shared[0].event
-    scored_hours = numpy.ones(len(times), bool) if settings.score_from is None else times >= settings.score_from
-    if not scored_hours.any():
-        raise UserError(f"--score_from {settings.score_from}: no forecast is that late; the last is of {times[-1]}")
-    if settings.score_from is not None and scored_hours.all():
-        raise UserError(f"--score_from {settings.score_from}: no forecast is earlier, so there is no training time")
+    shared = _shared(forecasts, events, settings, notes)
+    scored_hours = _scored_hours(shared[0].times, settings)
     baselines = _baselines(events, shared[0], scored_hours, settings, notes, training)
-    known = numpy.all([~numpy.isnan(one.probability) for one in baselines.values()], axis=0) if baselines else True
-    use = scored_hours & known
-    if not use.any():
-        first = times[scored_hours]
-        flare_history.FlareHistory(events, until=settings.flares_until).require(
-            first, age=settings.history_age, back=BEFORE, origin="--flares", subject="to score"
-        )
-        raise UserError("--flares: the lists do not reach back far enough for any of the hours to score; give lists that do")
-    if (scored_hours & ~use).any():
-        notes.append(
-            f"{(scored_hours & ~use).sum()} forecasts left out for which the flare lists do not reach back far enough, or end"
-            f" more than {settings.history_age:g} h before (--history_age)"
-        )
-    everything = {one.name: one for one in shared} | baselines
-    thresholds = {one.name: _thresholds(one, scored_hours, settings, notes) for one in shared}
-    thresholds |= {name: one.threshold for name, one in baselines.items()}
-    kept = {name: one.where(use) for name, one in everything.items()}
-    thresholds = {name: value[use] for name, value in thresholds.items()}
-    event, times, fold = event[use], times[use], shared[0].fold[use]
+    used = _used_hours(events, shared[0].times, scored_hours, baselines, settings, notes)
+    thresholds = {forecast.name: _thresholds(forecast, scored_hours, settings, notes)[used] for forecast in shared}
+    thresholds |= {name: baseline.threshold[used] for name, baseline in baselines.items()}
+    forecasts = {forecast.name: forecast.where(used) for forecast in shared}
+    baselines = {name: baseline.where(used) for name, baseline in baselines.items()}
+    first = forecasts[shared[0].name]
+    event, fold = first.event, first.fold
     if event.all() or not event.any():
         notes.append(f"all {len(event)} outcomes are {'yes' if event.all() else 'no'}: TSS, HSS, AUC and skill are undefined")
-    references = {name: one.probability for name, one in kept.items()}
 
-    def scores(chosen=slice(None), bootstrap=None):
-        return {
-            name: score(
-                one.probability[chosen],
-                event[chosen],
-                threshold=thresholds[name][chosen],
-                references={key.replace(" ", "_"): value[chosen] for key, value in references.items() if key != name},
-                bootstrap=bootstrap,
-            )
-            for name, one in kept.items()
-        }
-
-    def samples(chosen=slice(None)):
-        return bootstrap_of(times[chosen], fold[chosen], settings)
+    def scores(hours=slice(None), bootstrap=None):
+        return _scores(forecasts | baselines, thresholds, event, hours, bootstrap)
 
     subsets = {}
     if events is not None:
         keywords = {"window": settings.window, "threshold": settings.event, "until": settings.flares_until}
-        for name, chosen in activity.subsets(events, times, event, **keywords).items():
-            if event[chosen].any() and not event[chosen].all():
-                subsets[name] = scores(chosen, samples(chosen))
+        for name, hours in activity.subsets(events, first.times, event, **keywords).items():
+            if event[hours].any() and not event[hours].all():
+                subsets[name] = scores(hours, bootstrap_of(first.times[hours], fold[hours], settings))
             else:
-                notes.append(f"{name}: {chosen.sum()} forecasts with one outcome only, left out")
+                notes.append(f"{name}: {hours.sum()} forecasts with one outcome only, left out")
     folds = {}
     if len(numpy.unique(fold)) > 1:
         folds = {int(number) + 1: scores(fold == number) for number in numpy.unique(fold)}
-    bootstrap = samples()
+    bootstrap = bootstrap_of(first.times, fold, settings)
     if bootstrap is None and settings.samples:
         notes.append(f"fewer than {LEAST_BLOCKS} blocks of {settings.block_days:g} days: no intervals, and no skill is claimed")
     elif bootstrap is not None and bootstrap.count < 2 * LEAST_BLOCKS:
         notes.append(f"only {bootstrap.count} blocks of {settings.block_days:g} days: intervals are too narrow")
-    names = {one.name for one in shared}
-    return Report(
-        {name: one for name, one in kept.items() if name in names},
-        {name: one for name, one in kept.items() if name not in names},
-        scores(bootstrap=bootstrap),
-        thresholds,
-        folds,
-        subsets,
-        notes,
-    )
+    return Report(forecasts, baselines, scores(bootstrap=bootstrap), thresholds, folds, subsets, notes)
+
+
+def _shared(forecasts, events, settings, notes):
+    """Give forecasts their outcomes and keep the hours that all share: list of Forecasts."""
+    published = next((forecast for forecast in forecasts if forecast.event is not None), None)
+    pairs = [_labelled(forecast, events, settings, published) for forecast in forecasts]
+    notes += [note for _, note in pairs if note]
+    shared, left_out = forecast_files.common([forecast for forecast, _ in pairs])
+    for forecast, count in zip(shared, left_out, strict=True):
+        if count:
+            notes.append(f"{forecast.name}: {count} forecasts left out for times that the others lack")
+    if shared[0].simulated:
+        notes.append("the forecasts are of simulated data, not of observations")
+    return shared
+
+
+def _scored_hours(times, settings):
+    """Which hours are scored and not training time: bool (n,)."""
+    if settings.score_from is None:
+        return numpy.ones(len(times), bool)
+    scored_hours = times >= settings.score_from
+    if not scored_hours.any():
+        raise UserError(f"--score_from {settings.score_from}: no forecast is that late; the last is of {times[-1]}")
+    if scored_hours.all():
+        raise UserError(f"--score_from {settings.score_from}: no forecast is earlier, so there is no training time")
+    return scored_hours
+
+
+def _used_hours(events, times, scored_hours, baselines, settings, notes):
+    """Which hours to score have all baselines: bool (n,)."""
+    used = scored_hours.copy()
+    for baseline in baselines.values():
+        used &= ~numpy.isnan(baseline.probability)
+    if not used.any():
+        flare_history.FlareHistory(events, until=settings.flares_until).require(
+            times[scored_hours], age=settings.history_age, back=BEFORE, origin="--flares", subject="to score"
+        )
+        raise UserError("--flares: the lists do not reach back far enough for any of the hours to score; give lists that do")
+    if (scored_hours & ~used).any():
+        notes.append(
+            f"{(scored_hours & ~used).sum()} forecasts left out for which the flare lists do not reach back far enough, or end"
+            f" more than {settings.history_age:g} h before (--history_age)"
+        )
+    return used
+
+
+def _scores(forecasts, thresholds, event, hours, bootstrap):
+    """Score every forecast at some hours, each with all others as references: dict of str to Scored."""
+    probabilities = {name: forecast.probability[hours] for name, forecast in forecasts.items()}
+    return {
+        name: score(
+            probability,
+            event[hours],
+            threshold=thresholds[name][hours],
+            references={key.replace(" ", "_"): other for key, other in probabilities.items() if key != name},
+            bootstrap=bootstrap,
+        )
+        for name, probability in probabilities.items()
+    }
 
 
 def bootstrap_of(times, fold, settings):
-    """The bootstrap of some hours, blocks within folds; None when none is asked for or there are too few blocks."""
+    """Draw the bootstrap of some hours, blocks within folds; None when none is asked for or there are too few blocks."""
     if not settings.samples:
         return None
     strata = fold if len(numpy.unique(fold)) > 1 else None
-    found = BlockBootstrap(times, days=settings.block_days, samples=settings.samples, seed=settings.seed, strata=strata)
-    return found if found.count >= LEAST_BLOCKS else None
+    bootstrap = BlockBootstrap(times, days=settings.block_days, samples=settings.samples, seed=settings.seed, strata=strata)
+    return bootstrap if bootstrap.count >= LEAST_BLOCKS else None
 
 
-def _labelled(one, events, settings, published):
-    """A forecast with outcomes, and a note: its files' own, else published ones of another, else those that flares give it."""
+def _labelled(forecast, events, settings, published):
+    """Give a forecast outcomes, and a note: its files' own, else published ones of another, else those that flares give it."""
     keywords = {"window": settings.window, "threshold": settings.event, "until": settings.flares_until}
-    if one.event is not None or published is None:
-        return forecast_files.labelled(one, events, **keywords)
-    _, mine, theirs = numpy.intersect1d(one.times, published.times, assume_unique=True, return_indices=True)
-    one = dataclasses.replace(one.where(mine), event=published.event[theirs])
-    note = f"{one.name}: has no outcomes of its own, takes those in the files of {published.name}"
-    if events is None or not len(one):
-        return one, note
-    inside = covered(events, one.times, settings.window, until=settings.flares_until)
-    labels = FlareIndex(events).label(one.times, window=settings.window, threshold=settings.event)
-    different = inside & (labels != one.event)
+    if forecast.event is not None or published is None:
+        return forecast_files.labelled(forecast, events, **keywords)
+    _, mine, theirs = numpy.intersect1d(forecast.times, published.times, assume_unique=True, return_indices=True)
+    forecast = dataclasses.replace(forecast.where(mine), event=published.event[theirs])
+    note = f"{forecast.name}: has no outcomes of its own, takes those in the files of {published.name}"
+    if events is None or not len(forecast):
+        return forecast, note
+    inside = covered(events, forecast.times, settings.window, until=settings.flares_until)
+    labels = FlareIndex(events).label(forecast.times, window=settings.window, threshold=settings.event)
+    different = inside & (labels != forecast.event)
     if different.any():
         note += (
             f"; the lists of --flares would give {different.sum()} of {inside.sum()} otherwise, the first at"
-            f" {one.times[different][0]}: those files were labelled from another list"
+            f" {forecast.times[different][0]}: those files were labelled from another list"
         )
-    return one, note
+    return forecast, note
 
 
 def _baselines(events, like, scored_hours, settings, notes, training=None):
-    """Baselines for all hours of `like`, each fold with what was fitted outside of it: dict of name to Forecasts.
+    """Fit baselines for all hours of `like`, each fold with what was fitted outside of it: dict of name to Forecasts.
 
     Each has the threshold of its highest TSS on its training hours, whatever the threshold of the forecasts is: a baseline
     with a bad threshold is too easy to beat. NaN where the flares do not reach back far enough.
@@ -306,7 +317,9 @@ def _baselines(events, like, scored_hours, settings, notes, training=None):
     threshold |= {name: numpy.full(len(times), 0.5) for name in fitted}
     fitted_on = events if training is None else training
     index = FlareIndex(fitted_on)
-    groups = [numpy.ones(len(times), bool)] if settings.score_from else [like.fold == one for one in numpy.unique(like.fold)]
+    groups = (
+        [numpy.ones(len(times), bool)] if settings.score_from else [like.fold == number for number in numpy.unique(like.fold)]
+    )
     for group in groups:
         hours = reference_forecasts.training_hours(
             fitted_on,
@@ -328,9 +341,9 @@ def _baselines(events, like, scored_hours, settings, notes, training=None):
         threshold[TABLE][group] = skill_scores.best_threshold(table.forecast(fitted_on, hours), flared)[0]
         for name in ("flare rate", RECENT):
             past = since_start[name](fitted_on, hours, **keywords)
-            known = ~numpy.isnan(past)
-            if name in probability and flared[known].any() and not flared[known].all():
-                threshold[name][group] = skill_scores.best_threshold(past[known], flared[known])[0]
+            defined = ~numpy.isnan(past)
+            if name in probability and flared[defined].any() and not flared[defined].all():
+                threshold[name][group] = skill_scores.best_threshold(past[defined], flared[defined])[0]
     return {
         name: Forecasts(
             name, times, numpy.where(blind, numpy.nan, values), like.event, like.fold, threshold[name], simulated=like.simulated
@@ -339,31 +352,35 @@ def _baselines(events, like, scored_hours, settings, notes, training=None):
     }
 
 
-def _thresholds(one, scored_hours, settings, notes):
-    """The threshold of every hour of a forecast: float64 (n,)."""
+def _thresholds(forecast, scored_hours, settings, notes):
+    """Choose the threshold of every hour of a forecast: float64 (n,)."""
     if settings.threshold is not None:
-        return numpy.full(len(one), settings.threshold)
-    if one.threshold is not None:
-        return one.threshold
-    result = numpy.full(len(one), 0.5)
-    folds = numpy.unique(one.fold)
+        return numpy.full(len(forecast), settings.threshold)
+    if forecast.threshold is not None:
+        return forecast.threshold
+    result = numpy.full(len(forecast), 0.5)
+    folds = numpy.unique(forecast.fold)
     if settings.score_from is not None:
         # No window of a training hour reaches into what is scored.
-        groups = [(numpy.ones(len(one), bool), one.times + settings.window <= settings.score_from)]
+        groups = [(numpy.ones(len(forecast), bool), forecast.times + settings.window <= settings.score_from)]
     elif len(folds) > 1:
-        groups = [(one.fold == number, _apart(one, one.fold == number, settings.window)) for number in folds]
+        groups = [(forecast.fold == number, _apart(forecast, forecast.fold == number, settings.window)) for number in folds]
     else:
         raise UserError("--threshold best: needs training hours; give several folds, or --score_from")
     for group, training in groups:
-        best = skill_scores.best_threshold(one.probability[training], one.event[training])[0] if training.any() else numpy.nan
+        best = (
+            skill_scores.best_threshold(forecast.probability[training], forecast.event[training])[0]
+            if training.any()
+            else numpy.nan
+        )
         if numpy.isnan(best):
-            notes.append(f"{one.name}: the training hours have one outcome only; threshold 0.5 instead of the best")
+            notes.append(f"{forecast.name}: the training hours have one outcome only; threshold 0.5 instead of the best")
         else:
             result[group] = best
     return result
 
 
-def _apart(one, group, window):
-    """Hours whose windows do not overlap one of a group: bool (n,)."""
-    seconds = one.times.astype("int64")
+def _apart(forecast, group, window):
+    """Find hours whose windows do not overlap one of a group: bool (n,)."""
+    seconds = forecast.times.astype("int64")
     return leak_check.distance(seconds, seconds[group]) >= window / numpy.timedelta64(1, "s")
