@@ -17,7 +17,7 @@ from tools.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A method in the table.
+    """Method in the table.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Activation maximisation: the image that a network would like best to forecast a flare from.
+"""Activation maximisation: an image that raises a network's output as far as it can.
 
     python science/activation_maximisation/activation_maximisation.py MODEL.hdf5 DATASET.py [IMAGE] [--steps 200] [--out FOLDER]
 
@@ -20,7 +20,7 @@ IMAGES = 16  # of the training split, for the range
 
 
 def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0, logarithmic=False, seed=0, start=None):
-    """An image with a high output.
+    """Make an image with a high output.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
         start = numpy.random.default_rng(seed).normal(0, SPREAD, (1, *shape)).astype("float32")
     else:
         start = _free(start, low, high, logarithmic)[None]
-    found = ActivationMaximization(single, clone=False)(
+    climbed = ActivationMaximization(single, clone=False)(
         lambda output: output[:, engine.target],
         seed_input=start,
         input_range=None,
@@ -88,15 +88,15 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
         steps=steps,
         optimizer=keras.optimizers.Adam(RATE),
     )
-    images = [numpy.asarray(within(numpy.asarray(one, "float32")), "float32") for one in (start, found)]
-    before, after = (float(engine.outputs({engine.input_names[0]: one})[0]) for one in images)
+    images = [numpy.asarray(within(numpy.asarray(values, "float32")), "float32") for values in (start, climbed)]
+    before, after = (float(engine.outputs({engine.input_names[0]: values})[0]) for values in images)
     if not numpy.isfinite([before, after]).all():
         raise UserError(f"{model.name}: returns {before:g} for noise and {after:g} for the image made; nothing to maximise")
     return images[1][0], before, after
 
 
 def _within(low, high, logarithmic):
-    """A layer that maps any number into the range of its channel, evenly or by decades."""
+    """Make a layer that maps any number into the range of its channel, evenly or by decades."""
     import keras
 
     start, width, logarithmic = _scale(low, high, logarithmic)
@@ -111,14 +111,14 @@ def _within(low, high, logarithmic):
 
 
 def _scale(low, high, logarithmic):
-    """Start and width of each channel's range, in decades of 1 + x where it is logarithmic, and which channels are so."""
+    """Compute start and width of each channel's range, in decades of 1 + x where logarithmic, and which channels are so."""
     low, high, logarithmic = numpy.broadcast_arrays(low, high, logarithmic)
     low, high = (numpy.where(logarithmic, numpy.log10(1 + numpy.maximum(ends, 0)), ends) for ends in (low, high))
     return low.astype("float32"), (high - low).astype("float32"), logarithmic
 
 
 def _free(image, low, high, logarithmic):
-    """The numbers that `_within` maps to an image: float32 (height, width, channel)."""
+    """Compute the numbers that `_within` maps to an image: float32 (height, width, channel)."""
     start, width, logarithmic = _scale(low, high, logarithmic)
     image = numpy.asarray(image, "float64")
     values = numpy.where(logarithmic, numpy.log10(1 + numpy.maximum(image, 0)), image)
@@ -127,7 +127,7 @@ def _free(image, low, high, logarithmic):
 
 
 def ranges(data):
-    """Smallest and largest value of each channel over a few training images: two float64 arrays (channel,)."""
+    """Find the smallest and largest value of each channel over a few training images: two float64 arrays (channel,)."""
     times = data.require_samples("training")
     low, high = numpy.inf, -numpy.inf
     for time in times[:: max(len(times) // IMAGES, 1)]:
@@ -137,7 +137,7 @@ def ranges(data):
 
 
 def draw(path, image, channel, data, words):
-    """Draw one channel (height, width) of the image that was made; `words` says of what."""
+    """Draw one channel (height, width) of the image that was made; `words` describes it."""
     with figures.style():
         figure, axes = figures.new(figsize=(6.6, 5.8))
         look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "unit": channel.unit}

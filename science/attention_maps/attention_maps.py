@@ -1,9 +1,9 @@
-"""Attention maps: where the estimators of the attention network look.
+"""Attention maps: how the estimators of the attention network weight the places of an image.
 
     python science/attention_maps/attention_maps.py MODEL.hdf5 DATASET.py IMAGE [--estimator 3]
 
-They are the weights that the network itself uses, not an explanation of its output: a place can be looked at and speak
-against a flare.
+They are the weights that the network itself uses, not an explanation of its output: a place of high weight can
+lower the output.
 """
 
 from science.explanation.attribution import Attribution, resized
@@ -12,7 +12,7 @@ from tools.errors import UserError
 
 
 def attention_maps(model, inputs, *, target=None, estimator=3, batch_size=16):
-    """The attention weights of one estimator over the image.
+    """Map the attention weights of one estimator over the image.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ def attention_maps(model, inputs, *, target=None, estimator=3, batch_size=16):
 
 
 def main(arguments=None):
-    """Show where a network looks in one image."""
+    """Map the attention of a network in one image."""
     from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--estimator", type=int, default=3, help="1 is the finest (default: %(default)s)")
 
     explanation_script.run(
-        arguments, __doc__, attention_maps, add=add, keywords=lambda chosen, subject, sample: {"estimator": chosen.estimator}
+        arguments, __doc__, attention_maps, add=add, keywords=lambda flags, subject, sample: {"estimator": flags.estimator}
     )
 
 

@@ -145,7 +145,7 @@ def write(folder, subject, sample, projections):
 
 
 def _draw(projection, name, source, data, sample, path):
-    """Columns are feature maps. Rows: activation and where it was projected to; the image there; the projections there."""
+    """Draw a grid: a column for each feature map; rows of activations, the image there, and the projections there."""
     from matplotlib import cm, colors, patches
 
     image, projected = sample.inputs[name][0], projection.inputs[name]
@@ -190,7 +190,7 @@ def _draw(projection, name, source, data, sample, path):
 
 
 def _windows(projected):
-    """Squares of one size that hold everything that was projected: corners (row, column) and side, in pixels.
+    """Place squares of one size that hold everything that was projected: corners (row, column) and side, in pixels.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from tools.errors import UserError
 
 
 def deep_lift(model, inputs, *, baseline=None, target=None, multipliers=False, precision="float32", batch_size=16):
-    """Contributions by the rescale rule against one baseline.
+    """Compute contributions by the rescale rule against one baseline.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def deep_lift(model, inputs, *, baseline=None, target=None, multipliers=False, p
 
 
 def deep_shap(model, inputs, *, background=None, target=None, precision="float32", batch_size=16):
-    """The mean over a background set of the contributions against each of its samples.
+    """Average the contributions against each sample of a background set.
 
     Parameters
     ----------
@@ -86,16 +86,16 @@ def _explain(method, model, inputs, start, target, multipliers, precision, batch
     outputs, grounds = numpy.empty(count, "float32"), numpy.empty(count)
     if paired:
         start = {name: numpy.broadcast_to(array, inputs[name].shape) for name, array in start.items()}
-        found, outputs, grounds = engine.contributions(inputs, start, batch_size=batch_size)
+        slopes, outputs, grounds = engine.contributions(inputs, start, batch_size=batch_size)
         for name in inputs:
-            maps[name][:] = found[name] if multipliers else found[name] * (inputs[name] - start[name])
+            maps[name][:] = slopes[name] if multipliers else slopes[name] * (inputs[name] - start[name])
     else:
         for row in range(count):
             sample = {name: numpy.repeat(array[row : row + 1], size, axis=0) for name, array in inputs.items()}
-            found, values, ground = engine.contributions(sample, start, batch_size=batch_size)
+            slopes, values, ground = engine.contributions(sample, start, batch_size=batch_size)
             outputs[row], grounds[row] = values[0], ground.mean(dtype="float64")
             for name in inputs:
-                maps[name][row] = (found[name] * (sample[name] - start[name])).mean(axis=0)
+                maps[name][row] = (slopes[name] * (sample[name] - start[name])).mean(axis=0)
     return Attribution(
         method,
         maps,
@@ -126,12 +126,12 @@ def main(arguments=None):
             return deep_lift(model, inputs, baseline=baseline, **keywords)
         return deep_shap(model, inputs, background=background, **keywords)
 
-    def keywords(chosen, subject, sample):
-        if chosen.baseline:
-            return {"baseline": baselines.choose(chosen.baseline, subject, sample)}
-        if chosen.background < 1:
-            raise UserError(f"--background {chosen.background}: must be at least 1")
-        return {"background": baselines.background(subject, sample, chosen.background)}
+    def keywords(flags, subject, sample):
+        if flags.baseline:
+            return {"baseline": baselines.choose(flags.baseline, subject, sample)}
+        if flags.background < 1:
+            raise UserError(f"--background {flags.background}: must be at least 1")
+        return {"background": baselines.background(subject, sample, flags.background)}
 
     explanation_script.run(arguments, __doc__, method, add=add, keywords=keywords)
 

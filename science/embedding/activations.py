@@ -197,5 +197,5 @@ def is_flux(data, truths):
 
 
 def _flat(value):
-    """(n, ...) -> (n, units), feature maps averaged over their pixels."""
+    """Average feature maps over their pixels: (n, ...) -> (n, units)."""
     return value if value.ndim == 2 else value.reshape(len(value), -1, value.shape[-1]).mean(axis=1)

@@ -1,4 +1,4 @@
-"""Files that TensorBoard's projector shows: vectors, metadata, thumbnails, and the file that names them."""
+"""Files for TensorBoard's projector: vectors, metadata, thumbnails, and the file that names them."""
 
 import math
 
@@ -11,7 +11,7 @@ LARGEST_SPRITE = 8192  # pixels: the largest texture that browsers take
 
 
 class Painter:
-    """Small coloured pictures of one channel, all on the brightness scale of the first batch.
+    """Painter of small coloured pictures of one channel, all on the brightness scale of the first batch.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Painter:
         self._look = None
 
     def __call__(self, images):
-        """(n, height, width, channel) -> uint8 (n, size, size, 3)."""
+        """Paint images: (n, height, width, channel) -> uint8 (n, size, size, 3)."""
         from PIL import Image
 
         images = images[..., self.index]
@@ -42,12 +42,18 @@ class Painter:
 
 
 def thumbnail_size(count):
-    """Pixels of each of `count` thumbnails, so that they fit into one sprite: int, at most 64."""
+    """Choose the pixels of each of `count` thumbnails, so that they fit into one sprite: int, at most 64.
+
+    Examples
+    --------
+    >>> thumbnail_size(100), thumbnail_size(50_000)
+    (64, 36)
+    """
     return max(1, min(64, LARGEST_SPRITE // math.ceil(math.sqrt(count))))
 
 
 def write(folder, embeddings, labels, thumbnails):
-    """Write everything that the projector needs into an existing folder.
+    """Write all files of the projector into an existing folder.
 
     Parameters
     ----------
@@ -72,7 +78,7 @@ def write(folder, embeddings, labels, thumbnails):
 
 
 def sprite(thumbnails):
-    """Thumbnails side by side, row by row, in the least square: uint8 (height, width, 3)."""
+    """Lay thumbnails side by side, row by row, in the least square: uint8 (height, width, 3)."""
     count, size = len(thumbnails), thumbnails.shape[1]
     columns = math.ceil(math.sqrt(count))
     square = numpy.zeros((columns**2, size, size, 3), "uint8")

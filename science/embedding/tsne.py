@@ -154,7 +154,7 @@ def at_times(times, wanted):
 
 
 def main(arguments=None):
-    """Embed the samples of a data set as one network sees them."""
+    """Embed the samples of a data set by a layer of a network."""
 
     def add(parser):
         parser.add_argument("--samples", choices=("both", *SPLITS), default="both", help="split to embed (default: both)")

@@ -11,7 +11,7 @@ COMPLETE = 0.01  # relative residual up to which a map counts as complete
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """The output of a network that is explained, in words.
+    """Output of a network that is explained, in words.
 
     Attributes
     ----------
@@ -66,14 +66,14 @@ def target_of(subject, index):
 
 @dataclasses.dataclass(frozen=True)
 class Attribution:
-    """An explanation of a network's output for some samples.
+    """Explanation of a network's output for some samples.
 
     Attributes
     ----------
     method : str
         In words.
     maps : dict of str to numpy.ndarray
-        float32 by model input name, of the inputs' shapes (n, ...); of methods that tell places only (Grad-CAM,
+        float32 by model input name, of the inputs' shapes (n, ...); of methods that give places only (Grad-CAM,
         attention) (n, height, width, 1), for images alone.
     outputs : numpy.ndarray
         float (n,): the logit or regression output that is explained.
@@ -115,7 +115,7 @@ class Attribution:
     units: dict[str, str] | None = None
 
     def multipliers(self, name):
-        """The map of an input without what it was multiplied by: float64, NaN where that is 0."""
+        """Divide the map of an input by what it was multiplied with: float64, NaN where that is 0."""
         values = self.maps[name].astype("float64")
         if self.difference is None:
             return values
@@ -140,7 +140,7 @@ class Attribution:
 
 
 def residual(maps, difference):
-    """The relative residual of completeness.
+    """Compute the relative residual of completeness.
 
     Parameters
     ----------
@@ -153,6 +153,12 @@ def residual(maps, difference):
     -------
     numpy.ndarray
         float64 (n,); 0 where both are 0.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> residual({"image": numpy.array([[0.5, 1.4]])}, [2.0]).round(3)
+    array([0.05])
     """
     total = sum(values.astype("float64").reshape(len(values), -1).sum(axis=1) for values in maps.values())
     difference = numpy.asarray(difference, "float64")
@@ -201,7 +207,7 @@ def unit_of(channel, derivative=1):
 
 
 def labelled(attribution, subject):
-    """Give an attribution the words and units that figures, files and passports have in common; one that has them keeps them.
+    """Add the words and units that figures, files and passports share, unless the attribution has them.
 
     Parameters
     ----------

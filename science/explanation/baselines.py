@@ -1,4 +1,4 @@
-"""Baselines to explain a network's output against: what the image would be without what is looked for."""
+"""Baselines to explain a network's output against: the image as it would be without what is looked for."""
 
 import pathlib
 
@@ -14,7 +14,7 @@ _SCALED = "their disks scaled to the image's where both are known"
 
 
 def choose(kind, subject, sample):
-    """A baseline for one sample.
+    """Make a baseline for one sample.
 
     Parameters
     ----------
@@ -55,18 +55,18 @@ def choose(kind, subject, sample):
 
 
 def words(kind):
-    """A kind of baseline, as of `choose`, in words for passports: str."""
+    """Describe a kind of baseline, as of `choose`, for passports: str."""
     made = {"quiet": "quiet: median", "mean": "mean"}.get(kind)
     return f"{made} of up to {IMAGES} images of the training split, {_SCALED}" if made else kind
 
 
 def background_words(arrays):
-    """A `background` in words: str."""
+    """Describe a `background`: str."""
     return f"{len(next(iter(arrays.values())))} evenly spaced images of the training split, {_SCALED}"
 
 
 def background(subject, sample, count):
-    """Evenly spaced samples of the training split, their disks scaled to that of the image.
+    """Read evenly spaced samples of the training split, their disks scaled to that of the image.
 
     The disk's apparent radius changes over the year by 3 %: unscaled, a ring at the limb would differ between image and
     baseline, and be explained.
@@ -81,7 +81,7 @@ def background(subject, sample, count):
     Returns
     -------
     dict of str to numpy.ndarray
-        float32 (count, ...) by model input name. Unscaled where image or training image tell no disk, see
+        float32 (count, ...) by model input name. Unscaled where image or training image show no disk, see
         `science.explanation.solar_disk.find`.
     """
     from tqdm import tqdm
@@ -104,7 +104,7 @@ def background(subject, sample, count):
 
 
 def checked(baseline, inputs):
-    """A baseline as float32 arrays (m, ...) by input name, `UserError` unless it has the inputs' names and shapes."""
+    """Check that a baseline has the inputs' names and shapes, else a `UserError`: float32 arrays (m, ...) by input name."""
     if set(baseline) != set(inputs):
         raise UserError(f"baseline: has {', '.join(sorted(baseline))}; the network takes {', '.join(sorted(inputs))}")
     arrays = {name: numpy.asarray(baseline[name], "float32") for name in inputs}

@@ -8,7 +8,7 @@ import numpy
 from science.explanation import solar_coordinates, solar_disk
 from science.explanation.attribution import COMPLETE, labelled
 
-ALIKE = 0.5  # rank correlation from which on a map is too much like one that knows nothing of the network
+ALIKE = 0.5  # rank correlation from which on a map is too much like one that does not depend on the network
 FAILURES = {  # what a failed check means
     "complete": "is incomplete",
     "shows something": "shows nothing",
@@ -66,7 +66,7 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
         checks["complete"] = bool(attribution.residual[0] < COMPLETE)
     # A map without structure correlates with nothing, and would pass the checks below.
     shown = [strength(values[0]) for values in images.values()]
-    checks["shows something"] = any(numpy.ptp(one) > 1e-6 * one.max() for one in shown)
+    checks["shows something"] = any(numpy.ptp(values) > 1e-6 * values.max() for values in shown)
     checks["depends on the weights"] = all(not value >= ALIKE for value in to_random.values())
     checks["is no edge detector"] = all(not value >= ALIKE for value in to_edges.values())
     on_disk, not_applicable, disk = check_disk(sample, next(iter(images.items()), None), subject.data)
@@ -154,17 +154,23 @@ def check_disk(sample, shown, data):
 
 
 def failed(passport):
-    """Names of the checks that a map failed: list of str."""
+    """List the names of the checks that a map failed: list of str."""
     return [name for name, good in passport["checks"].items() if not good]
 
 
 def failures(passport):
-    """What is wrong with a map, in words that cannot be read as praise: list of str, a check that failed each."""
+    """Describe what is wrong with a map, in words that cannot be read as praise: list of str, one for each failed check.
+
+    Examples
+    --------
+    >>> failures({"checks": {"complete": True, "is no edge detector": False}})
+    ["is like an edge detector's"]
+    """
     return [FAILURES[name] for name in failed(passport)]
 
 
 def not_made(passport):
-    """Checks that could not be made and why, in words: str, empty where all were made."""
+    """Describe the checks that could not be made and why: str, empty where all were made."""
     reasons = {}
     for name, reason in passport["not_applicable"].items():
         reasons.setdefault(reason, []).append(name)
@@ -172,17 +178,17 @@ def not_made(passport):
 
 
 def text(passport):
-    """A passport, or several by name, as JSON that every reader takes: no NaN."""
+    """Write a passport, or several by name, as JSON that every reader takes: no NaN."""
     return json.dumps(passport, indent=1, allow_nan=False) + "\n"
 
 
 def baseline_record(sample, words, arrays):
-    """What a baseline was, for the passport: dict of its words and, by data set input, the SHA-256 of its float32 array."""
+    """Describe a baseline for the passport: dict of its words and, by data set input, the SHA-256 of its float32 array."""
     return {"words": words, "sha256": {sample.names[name]: _sha(array) for name, array in arrays.items()}}
 
 
 def randomised(model, *, seed=0, layers=None):
-    """A copy of a network whose trained weights are shuffled, each array in itself.
+    """Copy a network with its trained weights shuffled, each array in itself.
 
     Parameters
     ----------
@@ -214,12 +220,12 @@ def randomised(model, *, seed=0, layers=None):
 
 
 def strength(values):
-    """The absolute map, channels added: float64 (height, width) from (height, width, channel)."""
+    """Add the channels of an absolute map: float64 (height, width) from (height, width, channel)."""
     return numpy.abs(numpy.asarray(values, "float64")).sum(axis=-1)
 
 
 def edges(image):
-    """Sobel's edge strength, channels added: float64 (height, width); each channel in units of its own deviation."""
+    """Compute Sobel's edge strength, channels added: float64 (height, width); each channel in units of its own deviation."""
     from scipy import ndimage
 
     total = 0.0
@@ -230,21 +236,32 @@ def edges(image):
     return total
 
 
-def rank_correlation(one, other):
-    """Spearman's correlation of two maps where not both are 0: float, NaN when one is constant there.
+def rank_correlation(first, second):
+    """Compute Spearman's correlation of two maps where not both are 0: float, NaN when one is constant there.
 
     The sky around the disk, where many maps are 0, would make any two of them alike.
+
+    Examples
+    --------
+    >>> rank_correlation([0, 0, 1, 2, 3], [0, 0, 3, 5, 9])
+    1.0
     """
     from scipy import stats
 
-    one, other = numpy.ravel(one), numpy.ravel(other)
-    used = numpy.isfinite(one) & numpy.isfinite(other) & ((one != 0) | (other != 0))
-    one, other = one[used], other[used]
+    first, second = numpy.ravel(first), numpy.ravel(second)
+    used = numpy.isfinite(first) & numpy.isfinite(second) & ((first != 0) | (second != 0))
+    first, second = first[used], second[used]
     if not used.any():
         return float("nan")
-    if numpy.ptp(one) == 0 or numpy.ptp(other) == 0:
+    if numpy.ptp(first) == 0 or numpy.ptp(second) == 0:
         return float("nan")
-    return float(stats.spearmanr(one, other).statistic)
+    return float(stats.spearmanr(first, second).statistic)
+
+
+def fingerprint(path):
+    """Compute the SHA-256 of a file: str."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sha(array):

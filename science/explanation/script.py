@@ -1,4 +1,4 @@
-"""What the scripts of the explanation methods share: explain one image, check the map, write figures, arrays and FITS."""
+"""Common part of the scripts of the explanation methods: explain one image, check the map, write figures, arrays and FITS."""
 
 import numpy
 
@@ -79,7 +79,7 @@ def write(folder, subject, sample, attribution, checked):
     subject : science.explanation.subject.Subject
     sample : science.explanation.subject.Sample
     attribution : science.explanation.attribution.Attribution
-        Of `science.explanation.attribution.in_channel_units`.
+        From `science.explanation.attribution.in_channel_units`.
     checked : dict
         Of `passport.passport`; what the map's mass lies on is added to it.
 
@@ -107,15 +107,15 @@ def write(folder, subject, sample, attribution, checked):
             if header is not None:
                 checked["shares"] = solar_coordinates.shares(values, header, places)
             for index, channel in enumerate(data.channels):
-                one = values[..., min(index, values.shape[-1] - 1)]
+                layer = values[..., min(index, values.shape[-1] - 1)]
                 draw(
-                    image[..., index], one, channel, header, places, heading(sample, attribution, checked, source, channel),
+                    image[..., index], layer, channel, header, places, heading(sample, attribution, checked, source, channel),
                     attribution, path(source, channel.name, ".png"),
                 )  # fmt: skip
                 if header is not None:
                     history = _history(subject, checked, channel, attribution)
                     file = path(source, channel.name, ".fits")
-                    solar_coordinates.write_fits(file, one, header, history, simulated=sample.simulated)
+                    solar_coordinates.write_fits(file, layer, header, history, simulated=sample.simulated)
                 if values.shape[-1] == 1 and len(data.channels) > 1:
                     break  # one map for all channels, shown over the first
         arrays = {sample.names[name]: values[0] for name, values in attribution.maps.items()}
@@ -126,7 +126,7 @@ def write(folder, subject, sample, attribution, checked):
 
 
 def heading(sample, attribution, checked, source, channel):
-    """Title of a map's figure: image, channel, what is explained, and what is wrong with the map."""
+    """Write the title of a map's figure: image, channel, what is explained, and what is wrong with the map."""
     words = channel.name if source == "image" else f"{channel.name} ({source.replace('_', ' ')})"
     lines = [figures.title(f"{sample.title}, {words}", simulated=sample.simulated)]
     lines.append(f"{attribution.explained.words}; {attribution.explained.value_words(checked['output'])}")

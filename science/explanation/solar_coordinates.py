@@ -14,7 +14,7 @@ _RING_PIXELS = 1.5
 
 
 def geometry(header, shape):
-    """Where the pixels of an image lie on the disk.
+    """Compute where the pixels of an image lie on the disk.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def geometry(header, shape):
 
 
 def solar_radius(header):
-    """Radius of the disk in arcsec: the header's, else that at its distance or date."""
+    """Find the radius of the disk in arcsec: the header's, else that at its distance or date."""
     for key in ("RSUN_OBS", "R_SUN"):
         if header.get(key):
             return float(header[key]) * (1.0 if key == "RSUN_OBS" else float(header["CDELT1"]))
@@ -49,7 +49,7 @@ def solar_radius(header):
 
 
 def shares(values, header, places=()):
-    """How the absolute mass of a map is spread.
+    """Compute how the absolute mass of a map is spread.
 
     Parameters
     ----------
@@ -64,6 +64,13 @@ def shares(values, header, places=()):
     dict of str to float
         ``on disk``, ``off disk``, ``near the limb`` (more than `LIMB` degrees from the centre, part of the disk), and for
         each place the share within `REACH` arcsec of it; empty for a map that is 0.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> header = {"CRPIX1": 2, "CRPIX2": 2, "CDELT1": 600.0, "CDELT2": 600.0, "RSUN_OBS": 960.0}
+    >>> shares(numpy.array([[1.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 0.0]]), header)
+    {'on disk': 1.0, 'off disk': 0.0, 'near the limb': 0.0}
     """
     mass = numpy.abs(numpy.asarray(values, "float64"))
     mass = mass.sum(axis=-1) if mass.ndim == 3 else mass
@@ -73,18 +80,18 @@ def shares(values, header, places=()):
     x, y, radius = geometry(header, mass.shape)
     distance = numpy.hypot(x, y) / radius
     on = distance <= 1
-    found = {
+    result = {
         "on disk": mass[on].sum() / total,
         "off disk": mass[~on].sum() / total,
         "near the limb": mass[on & (distance > numpy.sin(numpy.radians(LIMB)))].sum() / total,
     }
     for name, at_x, at_y in projected(header, places):
-        found[name] = mass[numpy.hypot(x - at_x, y - at_y) <= REACH].sum() / total
-    return {name: float(value) for name, value in found.items()}
+        result[name] = mass[numpy.hypot(x - at_x, y - at_y) <= REACH].sum() / total
+    return {name: float(value) for name, value in result.items()}
 
 
 def limb_ring(values, header):
-    """How much of a map's absolute mass lies in an even ring at the limb.
+    """Compute how much of a map's absolute mass lies in an even ring at the limb.
 
     Parameters
     ----------
@@ -118,7 +125,7 @@ def limb_ring(values, header):
 
 
 def projected(header, places):
-    """Places on the visible disk in arcsec: list of (name, x, y)."""
+    """Project places on the visible disk to arcsec: list of (name, x, y)."""
     visible = []
     for name, longitude, latitude in places:
         x, y, front = _project(header, numpy.array([longitude]), numpy.array([latitude]))
@@ -157,7 +164,7 @@ _BOX = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none",
 
 
 def _project(header, longitude, latitude):
-    """Stonyhurst degrees as arcsec on the sky, and whether they are on the side that is seen."""
+    """Project Stonyhurst degrees to arcsec on the sky, and whether they are on the visible side."""
     tilt = numpy.radians(float(header.get("CRLT_OBS", header.get("HGLT_OBS", 0.0)) or 0.0))
     west = numpy.radians(longitude - float(header.get("HGLN_OBS", 0.0) or 0.0))
     north = numpy.radians(latitude)
@@ -201,6 +208,6 @@ def write_fits(path, values, header, history, *, simulated=False):
 
 
 def _ascii(text):
-    """FITS headers hold ASCII only: Å becomes A, a superscript its digit."""
+    """Convert text to ASCII, which FITS headers hold: Å becomes A, a superscript its digit."""
     decomposed = unicodedata.normalize("NFKD", text).replace("\N{MINUS SIGN}", "-")
     return decomposed.encode("ascii", "ignore").decode("ascii")

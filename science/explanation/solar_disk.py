@@ -1,4 +1,4 @@
-"""Where the solar disk lies in an image, and images moved so that their disk lies where another's does."""
+"""The place of the solar disk in an image, and images moved so that their disk lies where another's does."""
 
 import typing
 
@@ -12,7 +12,7 @@ _SHARP = 0.02  # most by which radii at these levels, and height and width, may 
 
 
 class Disk(typing.NamedTuple):
-    """Middle and radius in pixels, row and column from 0 at the middle of the first pixel."""
+    """Solar disk in an image: middle and radius in pixels, row and column from 0 at the middle of the first pixel."""
 
     row: float
     column: float
@@ -20,7 +20,7 @@ class Disk(typing.NamedTuple):
 
 
 def of_header(header, shape):
-    """The disk that a header states.
+    """Read the disk that a header states.
 
     Parameters
     ----------
@@ -32,20 +32,20 @@ def of_header(header, shape):
     Returns
     -------
     Disk or None
-        None where the header does not say.
+        None where the header does not state it.
     """
     try:
         scale = float(header["CDELT1"])
         row = shape[0] - float(header["CRPIX2"]) + float(header.get("CRVAL2", 0.0)) / float(header["CDELT2"])
         column = float(header["CRPIX1"]) - 1 - float(header.get("CRVAL1", 0.0)) / scale
-        found = Disk(row, column, solar_coordinates.solar_radius(header) / scale)
+        disk = Disk(row, column, solar_coordinates.solar_radius(header) / scale)
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
-    return found if numpy.isfinite(found).all() and found.radius > 0 else None
+    return disk if numpy.isfinite(disk).all() and disk.radius > 0 else None
 
 
 def measured(image):
-    """The disk as an image shows it, where it ends in a sharp edge against an even sky, as that of a magnetogram does.
+    """Measure the disk in an image, where it ends in a sharp edge against an even sky, as that of a magnetogram does.
 
     Parameters
     ----------
@@ -58,9 +58,9 @@ def measured(image):
         None where no channel has such an edge all around: the corona has none.
     """
     for channel in numpy.moveaxis(numpy.asarray(image, "float64"), -1, 0):
-        found = _measured(channel)
-        if found is not None:
-            return found
+        disk = _measured(channel)
+        if disk is not None:
+            return disk
     return None
 
 
@@ -87,7 +87,7 @@ def _measured(channel):
             return None
         radius = numpy.sqrt(mask.sum() / numpy.pi)
         extent = (len(rows) / 2, len(columns) / 2)
-        if max(abs(one - radius) for one in extent) > max(1.0, _SHARP * radius):
+        if max(abs(half - radius) for half in extent) > max(1.0, _SHARP * radius):
             return None
         radii.append(radius)
         if level == 0.5:
@@ -98,13 +98,13 @@ def _measured(channel):
 
 
 def find(header, image):
-    """The disk of an image: as its header states, else as `measured`, else None."""
+    """Find the disk of an image: as its header states, else as `measured`, else None."""
     stated = of_header(header, image.shape[:2])
     return measured(image) if stated is None else stated
 
 
 def moved(image, disk, onto):
-    """An image whose disk is moved and scaled onto another.
+    """Move and scale an image's disk onto another.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What all explanation scripts share: their arguments, what they explain, and where their results go."""
+"""Common part of all explanation scripts: their arguments, what they explain, and where their results go."""
 
 import dataclasses
 import os
@@ -18,7 +18,7 @@ from tools.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """A network and the data set whose images it sees.
+    """Network and data set whose images it takes.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Subject:
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """What the network sees at one time.
+    """Inputs of a network at one time.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Sample:
     time : numpy.datetime64 or None
         Of the sample, where it was asked for by its time.
     simulated : bool
-        Whether the data set is simulated, or the image file says that it is.
+        Whether the data set is simulated, or the image file is marked so.
     """
 
     inputs: dict[str, numpy.ndarray]
@@ -67,7 +67,7 @@ class Sample:
 
     @property
     def title(self):
-        """What a figure's title calls it: the time of the sample, or else the label: str."""
+        """Name in a figure's title: the time of the sample, or else the label: str."""
         if self.time is None:
             return self.label
         date, clock = str(self.time.astype("datetime64[s]")).split("T")
@@ -107,7 +107,15 @@ def parse(arguments, description, *, add, image=True, target=True):
             parser.add_argument("--target", type=int, help="which output to explain (default: the event, or the only one)")
     parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="where results go (default: in the run folder)")
     add(parser)
-    return options.parse_with_file(parser, arguments, load_solar_data)
+    file = next((pathlib.Path(text) for text in arguments if text.endswith(".py") and pathlib.Path(text).is_file()), None)
+    if file is None:
+        return parser.parse_args(arguments), {}
+    data_class = load_solar_data(file)
+    # Where both have an option of one name the flag is the script's.
+    own_flags = {action.dest for action in parser._actions}
+    options.add_flags(parser, data_class, title=f"data set: {data_class.title} (default: as in the run)", skip=own_flags)
+    flags = parser.parse_args(arguments)
+    return flags, {name: value for name, value in options.take(data_class, flags).items() if name not in own_flags}
 
 
 def load(model_path, dataset, given=None):
@@ -150,7 +158,7 @@ def load(model_path, dataset, given=None):
 
 
 def sample(subject, image):
-    """Read what the network sees, checked.
+    """Read and check the inputs of the network.
 
     Parameters
     ----------
@@ -198,7 +206,7 @@ def sample(subject, image):
 
 
 def channel_place(data, name, default=0):
-    """Position of the channel called `name` in a data set's images, `default` without a name: int.
+    """Find the position of the channel called `name` in a data set's images, `default` without a name: int.
 
     Raises
     ------
@@ -212,7 +220,7 @@ def channel_place(data, name, default=0):
 
 
 def output_folder(subject, kind, out=None):
-    """Where results of one kind go; nothing is made yet.
+    """Choose the folder where results of one kind go; nothing is made yet.
 
     Parameters
     ----------
@@ -273,12 +281,18 @@ def write_arrays(path, *, simulated=False, **arrays):
 
 
 def safe_name(*parts):
-    """A file name stem from words: letters, digits, dot, dash and underscore."""
+    """Join words to a file name stem of letters, digits, dot, dash and underscore.
+
+    Examples
+    --------
+    >>> safe_name("HMI.m2026.02.01_05.00.00", "Guided Grad-CAM", "")
+    'HMI.m2026.02.01_05.00.00_Guided_Grad-CAM'
+    """
     return "_".join(re.sub(r"[^A-Za-z0-9_.+-]+", "_", str(part)).strip("_") for part in parts if str(part))
 
 
 def sample_time(text, data):
-    """The time of a sample that a word states: ``datetime64[s]``; a `UserError` where there is none."""
+    """Find the sample whose time a word states: ``datetime64[s]``; a `UserError` where there is none."""
     if not text[:4].isdecimal():
         raise UserError(f"{text}: no such image file, nor a UTC time like 2026-02-01T00:00")
     try:
@@ -293,7 +307,7 @@ def sample_time(text, data):
 
 
 def finite_output(outputs, image):
-    """The explained output of one sample: float; a `UserError` when the network returns NaN or infinity for it."""
+    """Check the explained output of one sample: float; a `UserError` when the network returns NaN or infinity for it."""
     output = float(outputs[0])
     if not numpy.isfinite(output):
         raise UserError(f"{image}: the network returns {output} for this image; there is nothing to explain")

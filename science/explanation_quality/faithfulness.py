@@ -11,7 +11,7 @@ STEPS = 16
 
 
 def deletion_and_insertion(outputs, image, strength, baseline, *, steps=STEPS):
-    """How the output falls when the strongest pixels are taken away first, and rises when they are put in first.
+    """Measure how the output falls when the strongest pixels are taken away first, and rises when they are put in first.
 
     Parameters
     ----------
@@ -28,6 +28,14 @@ def deletion_and_insertion(outputs, image, strength, baseline, *, steps=STEPS):
     dict of str to float
         ``deletion`` (less is better) and ``insertion`` (more is better): mean outputs along the curves, 0 at the output of
         the baseline and 1 at that of the image. NaN when these are equal.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> image, baseline = numpy.array([[[1.0], [0.0], [0.0], [0.0]]]), numpy.zeros((1, 4, 1))
+    >>> strength = image[..., 0]  # a map that shows the only pixel that counts
+    >>> deletion_and_insertion(lambda images: images.sum(axis=(1, 2, 3)), image, strength, baseline, steps=3)
+    {'deletion': 0.25, 'insertion': 0.75}
     """
     order = numpy.argsort(-strength.ravel(), kind="stable")
     place = numpy.empty(len(order), "int64")
@@ -48,7 +56,7 @@ def deletion_and_insertion(outputs, image, strength, baseline, *, steps=STEPS):
 
 
 def max_sensitivity(explain, image, *, radius=0.02, samples=4, seed=0):
-    """The largest relative change of a map under small noise on the image; less is better.
+    """Measure the largest relative change of a map under small noise on the image; less is better.
 
     Parameters
     ----------
@@ -74,7 +82,7 @@ def max_sensitivity(explain, image, *, radius=0.02, samples=4, seed=0):
 
 
 def counterfactual(outputs, image, without):
-    """How much of an output goes when a region is painted over.
+    """Measure how much of an output goes when a region is painted over.
 
     Parameters
     ----------
@@ -90,5 +98,5 @@ def counterfactual(outputs, image, without):
     numpy.ndarray
         float64 (k,): output of the image minus output without each region.
     """
-    found = numpy.asarray(outputs(numpy.stack([image, *without]).astype("float32")), "float64")
-    return found[0] - found[1:]
+    values = numpy.asarray(outputs(numpy.stack([image, *without]).astype("float32")), "float64")
+    return values[0] - values[1:]

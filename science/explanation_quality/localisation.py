@@ -9,14 +9,14 @@ import numpy
 
 
 def strength_of(values, *, positive=True):
-    """What of a map counts as relevance: float64 (height, width).
+    """Compute the relevance of each pixel of a map: float64 (height, width).
 
     Parameters
     ----------
     values : numpy.ndarray
         (height, width) or (height, width, channel).
     positive : bool
-        What speaks for the output; otherwise the absolute map.
+        Keep what raises the output; otherwise the absolute map.
     """
     values = numpy.asarray(values, "float64")
     values = values.sum(axis=-1) if values.ndim == 3 else values
@@ -24,20 +24,20 @@ def strength_of(values, *, positive=True):
 
 
 def pointing_game(strength, mask):
-    """1.0 when the strongest pixel lies in the mask, else 0.0; NaN for a map that is 0."""
+    """Score whether the strongest pixel lies in the mask: 1.0 or 0.0, NaN for a map that is 0."""
     if not strength.max() > 0:
         return float("nan")
     return float(mask.ravel()[numpy.argmax(strength)])
 
 
 def relevance_mass(strength, mask):
-    """Share of a map's mass in the mask; NaN for a map that is 0."""
+    """Compute the share of a map's mass in the mask: float, NaN for a map that is 0."""
     total = strength.sum()
     return float(strength[mask].sum() / total) if total > 0 else float("nan")
 
 
 def relevance_rank(strength, mask):
-    """Share of the mask's pixels among as many strongest pixels of the map; NaN for an empty mask or a map that is 0."""
+    """Compute the share of the mask's pixels among as many strongest pixels; NaN for an empty mask or a map that is 0."""
     count = int(mask.sum())
     if not count or not strength.max() > 0:
         return float("nan")
@@ -46,7 +46,7 @@ def relevance_rank(strength, mask):
 
 
 def localisation(strength, mask, others):
-    """All scores of one map.
+    """Compute all scores of one map.
 
     Parameters
     ----------
@@ -55,12 +55,20 @@ def localisation(strength, mask, others):
     mask : numpy.ndarray
         bool (height, width): the place to find.
     others : numpy.ndarray
-        bool (height, width): places that look like it and are not.
+        bool (height, width): places that resemble it and are not.
 
     Returns
     -------
     dict of str to float
         ``pointing``, ``mass``, ``rank``, ``distractor mass`` (less is better).
+
+    Examples
+    --------
+    >>> import numpy
+    >>> strength = numpy.array([[4.0, 3.0], [1.0, 0.0]])
+    >>> region, other = numpy.array([[True, False], [True, False]]), numpy.array([[False, True], [False, False]])
+    >>> localisation(strength, region, other)
+    {'pointing': 1.0, 'mass': 0.625, 'rank': 0.5, 'distractor mass': 0.375}
     """
     return {
         "pointing": pointing_game(strength, mask),

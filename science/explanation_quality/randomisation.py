@@ -11,7 +11,7 @@ from science.explanation.passport import randomised, rank_correlation, strength
 
 
 def cascade(model, explain, *, seed=0):
-    """Rank correlation of a map with that of the same network, more and more of its layers random.
+    """Correlate a map by rank with that of the same network, more and more of its layers random.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def cascade(model, explain, *, seed=0):
     name = next(name for name, values in before.maps.items() if values.ndim == 4)
     original = strength(before.multipliers(name)[0])
     trained = [layer.name for layer in layers_of(model) if layer.trainable_weights]
-    found = {}
+    correlations = {}
     for count in range(1, len(trained) + 1):
         after = explain(randomised(model, seed=seed, layers=trained[-count:]))
-        found[trained[-count]] = rank_correlation(original, strength(numpy.nan_to_num(after.multipliers(name)[0])))
-    return found
+        correlations[trained[-count]] = rank_correlation(original, strength(numpy.nan_to_num(after.multipliers(name)[0])))
+    return correlations

@@ -3,7 +3,7 @@
     python science/explanation_quality/study.py --out FOLDER [--model RUN/best_performing.hdf5] [--images 150]
 
 Trains the starting point on magnetograms of a Sun on which one region within 60 degrees of the disk centre flares or none
-does (nearer to the limb the sharp inversion line that tells them apart is hidden by foreshortening), explains validation
+does (nearer to the limb the sharp inversion line that distinguishes them is hidden by foreshortening), explains validation
 images with a coming flare by every method, and scores the maps against the true region, the other regions, and the
 network's own behaviour; beside them an edge detector, the image itself and a random map. Writes quality.csv,
 quality.json and quality.png. About fifteen minutes on two cores, training included; without training --model takes the
@@ -47,12 +47,12 @@ BLOCK = 14.0  # days: a region crosses the disk in them
 
 
 def chosen_times(subject, count):
-    """Validation times with a coming flare, of a known region, that the network forecasts: evenly spaced, at most `count`.
+    """Choose validation times with a coming flare, of a known region, that the network forecasts: evenly spaced.
 
     Returns
     -------
     numpy.ndarray, dict
-        ``datetime64[s]`` (n,), and how many there were of which kind.
+        ``datetime64[s]`` (n,), n at most `count`, and how many there were of which kind.
     """
     from science.gradients.engine import engine_of
 
@@ -158,7 +158,7 @@ def study(subject, times, *, seed=0):
 
 
 def summary(table, *, samples=1000, seed=0):
-    """Mean of every score of each method with its 95 % interval from blocks of `BLOCK` days: pandas.DataFrame."""
+    """Average every score of each method, with its 95 % interval from blocks of `BLOCK` days: pandas.DataFrame."""
     import pandas
 
     rows = []
@@ -168,11 +168,11 @@ def summary(table, *, samples=1000, seed=0):
         row = {"method": method, "images": len(part)}
         for score in SCORES:
             values = part[score].to_numpy("float64")
-            known = numpy.isfinite(values)
-            sums = bootstrap.sums(numpy.stack([numpy.where(known, values, 0.0), known], axis=1))
+            defined = numpy.isfinite(values)
+            sums = bootstrap.sums(numpy.stack([numpy.where(defined, values, 0.0), defined], axis=1))
             with numpy.errstate(invalid="ignore", divide="ignore"):
                 low, high = interval(sums[:, 0] / sums[:, 1])
-            mean = float(values[known].mean()) if known.any() else float("nan")
+            mean = float(values[defined].mean()) if defined.any() else float("nan")
             row |= {score: mean, f"{score} low": low, f"{score} high": high}
         rows.append(row)
     return pandas.DataFrame(rows).sort_values("mass", ascending=False, ignore_index=True)

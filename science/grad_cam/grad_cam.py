@@ -1,4 +1,4 @@
-"""Grad-CAM, Grad-CAM++ and Guided Grad-CAM: where the last convolution sees what speaks for the output.
+"""Grad-CAM, Grad-CAM++ and Guided Grad-CAM: where the feature maps of the last convolution raise the output.
 
     python science/grad_cam/grad_cam.py MODEL.hdf5 DATASET.py IMAGE [--kind grad-cam] [--layer NAME] [--tensor after]
 
@@ -19,7 +19,7 @@ TENSORS = ("after", "before")
 
 
 def grad_cam(model, inputs, *, target=None, layer=None, tensor="after", kind="grad-cam", rectify=True, batch_size=16):
-    """Class activation map of a layer, resized to the image.
+    """Compute the class activation map of a layer, resized to the image.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def grad_cam(model, inputs, *, target=None, layer=None, tensor="after", kind="gr
         ``"grad-cam"``; ``"grad-cam++"``, which weighs places by higher derivatives of an exponential; ``"guided"``: the
         product with guided backpropagation.
     rectify : bool
-        Keep only what speaks for the output.
+        Keep only what raises the output.
     batch_size : int
 
     Returns
@@ -56,8 +56,8 @@ def grad_cam(model, inputs, *, target=None, layer=None, tensor="after", kind="gr
     if tensor not in TENSORS:
         raise UserError(f"--tensor {tensor}: choose one of {', '.join(TENSORS)}")
     engine = engine_of(model, target=target)
-    chosen, which, words = _tensor(engine, layer, tensor)
-    values, gradients, outputs = engine.layer_gradients(inputs, chosen, which=which, batch_size=batch_size)
+    source, which, words = _tensor(engine, layer, tensor)
+    values, gradients, outputs = engine.layer_gradients(inputs, source, which=which, batch_size=batch_size)
     small = _plus(values, gradients) if kind == "grad-cam++" else _plain(values, gradients)
     if rectify:
         small = numpy.maximum(small, 0)
@@ -69,18 +69,18 @@ def grad_cam(model, inputs, *, target=None, layer=None, tensor="after", kind="gr
         maps = {name: (guided[name] * maps[name]).astype("float32") for name in images}
         count = engine.relu_count(rule="guided")
     names = {"grad-cam": "Grad-CAM", "grad-cam++": "Grad-CAM++", "guided": "Guided Grad-CAM"}
-    parameters = {"kind": kind, "layer": chosen.name, "tensor": tensor, "rectify": rectify, "map_size": list(small.shape[1:3])}
+    parameters = {"kind": kind, "layer": source.name, "tensor": tensor, "rectify": rectify, "map_size": list(small.shape[1:3])}
     derivative = 1 if kind == "guided" else 0
     return Attribution(names[kind], maps, outputs, engine.target, words, parameters, relu_count=count, derivative=derivative)
 
 
 def guided_grad_cam(model, inputs, **keywords):
-    """`grad_cam` with ``kind="guided"``."""
+    """Compute `grad_cam` with ``kind="guided"``."""
     return grad_cam(model, inputs, kind="guided", **keywords)
 
 
 def grad_cam_plus(model, inputs, **keywords):
-    """`grad_cam` with ``kind="grad-cam++"``."""
+    """Compute `grad_cam` with ``kind="grad-cam++"``."""
     return grad_cam(model, inputs, kind="grad-cam++", **keywords)
 
 
@@ -98,7 +98,7 @@ def _plus(values, gradients):
 
 
 def _tensor(engine, name, tensor):
-    """The layer to read, which of its tensors, and both in words."""
+    """Choose the layer to read and which of its tensors: both, and the two in words."""
     convolutions = list(engine.convolutions())
     if name is None:
         if not convolutions:
@@ -126,13 +126,13 @@ def _tensor(engine, name, tensor):
 
 
 def _positions(layer):
-    """In how many places a layer puts out features; as many as one likes where the network leaves it open."""
+    """Count the places where a layer puts out features: int, infinite where the network leaves it open."""
     height, width = layer._inbound_nodes[0].outputs[0].shape[1:3]
     return math.inf if height is None or width is None else height * width
 
 
 def _rectifier_after(layer):
-    """The ReLU layer that a convolution feeds, normalisation in between or not; None when there is none."""
+    """Find the ReLU layer that a convolution feeds, normalisation in between or not; None when there is none."""
     import keras
 
     passing = (keras.layers.BatchNormalization, keras.layers.Dropout, keras.layers.SpatialDropout2D)
@@ -157,8 +157,8 @@ def main(arguments=None):
         parser.add_argument("--layer", metavar="NAME", help="whose feature maps (default: the last convolution)")
         parser.add_argument("--tensor", choices=TENSORS, default="after", help="its ReLU (default: %(default)s)")
 
-    def keywords(chosen, subject, sample):
-        return {"kind": chosen.kind, "layer": chosen.layer, "tensor": chosen.tensor}
+    def keywords(flags, subject, sample):
+        return {"kind": flags.kind, "layer": flags.layer, "tensor": flags.tensor}
 
     explanation_script.run(arguments, __doc__, grad_cam, add=add, keywords=keywords)
 

@@ -1,4 +1,4 @@
-"""What a saved network is made of, and the copy of it that can be explained."""
+"""Layers of a saved network, and the copy of it that can be explained."""
 
 from tools.errors import UserError
 
@@ -7,7 +7,7 @@ _SATURATING = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 
 
 def explainable(model, precision="float32"):
-    """A copy of a network that computes in float32, or in float64, and returns logits.
+    """Copy a network so that it computes in float32, or in float64, and returns logits.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ def explainable(model, precision="float32"):
     other = any({layer.compute_dtype, layer.variable_dtype} & set(_TYPES) - {precision} for layer in layers_of(model))
     path = _saturating_path(model)
     if other or path:
-        known = {type(layer).__name__: type(layer) for layer in layers_of(model)}
+        classes = {type(layer).__name__: type(layer) for layer in layers_of(model)}
         try:
             config = model.get_config()
             if path:
                 _make_linear(config, path)
-            copy = type(model).from_config(_in_precision(config, precision) if other else config, custom_objects=known)
+            copy = type(model).from_config(_in_precision(config, precision) if other else config, custom_objects=classes)
             copy.set_weights(model.get_weights())
         except (NotImplementedError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
@@ -50,7 +50,7 @@ def explainable(model, precision="float32"):
 
 
 def logits_of(outputs):
-    """The output to explain: the only one, or of a dict the one named ``"logits"``; a `UserError` otherwise."""
+    """Select the output to explain: the only one, or of a dict the one named ``"logits"``; a `UserError` otherwise."""
     if isinstance(outputs, dict):
         if "logits" not in outputs:
             raise UserError(f"the network's outputs are {', '.join(outputs)}; expected one named logits")
@@ -63,13 +63,13 @@ def logits_of(outputs):
 
 
 def default_target(model):
-    """Which output is explained unless another is chosen: the only one, or of two the second, the event; None of more."""
+    """Choose the output that is explained by default: the only one, or of two the second, the event; None of more."""
     width = logits_of(model.output).shape[-1]
     return width - 1 if width <= 2 else None
 
 
 def layers_of(model):
-    """All layers of a network, those of nested networks included, the networks themselves left out: list."""
+    """List all layers of a network, those of nested networks included, the networks themselves left out."""
     import keras
 
     return [
@@ -80,7 +80,7 @@ def layers_of(model):
 
 
 def last_with_weights(model):
-    """The last layer with weights before the logits, nested networks included.
+    """Find the last layer with weights before the logits, nested networks included.
 
     Raises
     ------
@@ -104,13 +104,13 @@ def last_with_weights(model):
 
 
 def _origin(tensor):
-    """The operation that made a symbolic tensor, and the tensors it made it from."""
+    """Find the operation that made a symbolic tensor, and the tensors it made it from."""
     operation, node, _ = tensor._keras_history
     return operation, operation._inbound_nodes[node].input_tensors
 
 
 def _saturating_path(model):
-    """Names from `model` down to the layer that ends it with a softmax or sigmoid; None when none does."""
+    """List the names from `model` down to the layer that ends it with a softmax or sigmoid; None when none does."""
     import keras
 
     operation, _ = _origin(logits_of(model.output))
@@ -137,7 +137,7 @@ def _make_linear(config, path):
 
 
 def _in_precision(config, precision):
-    """A model's configuration with every floating point type and mixed policy replaced by one."""
+    """Replace every floating point type and mixed policy in a model's configuration by one."""
     if isinstance(config, dict):
         return {key: _in_precision(value, precision) for key, value in config.items()}
     if isinstance(config, (list, tuple)):

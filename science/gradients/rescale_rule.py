@@ -25,7 +25,7 @@ SMALL = 1e-3
 
 @functools.cache
 def _derivatives():
-    """Derivatives of elementwise operations, from their input x and output y."""
+    """List derivatives of elementwise operations, from their input x and output y."""
     import tensorflow as tf
 
     return {
@@ -88,25 +88,25 @@ def rescaling(inputs):
 
 def _depends(tensor):
     """Whether a tensor depends on the inputs of its graph."""
-    known = tensor.graph.solar_rescale_dependent
+    dependent = tensor.graph.solar_rescale_dependent
     starts = set(tensor.graph.solar_rescale_inputs)
     stack = [tensor.op]
     while stack:
         op = stack[-1]
-        if op.name in known:
+        if op.name in dependent:
             stack.pop()
             continue
         if op.name in starts:
-            known[op.name] = True
+            dependent[op.name] = True
             continue
         # Shapes depend on the size of the batch alone, not on values.
-        before = [] if op.type in ("Shape", "ShapeN", "Size", "Rank") else [one.op for one in op.inputs]
-        unknown = [one for one in before if one.name not in known]
+        before = [] if op.type in ("Shape", "ShapeN", "Size", "Rank") else [source.op for source in op.inputs]
+        unknown = [source for source in before if source.name not in dependent]
         if unknown:
             stack.extend(unknown)
         else:
-            known[op.name] = any(known[one.name] for one in before)
-    return known[tensor.op.name]
+            dependent[op.name] = any(dependent[source.name] for source in before)
+    return dependent[tensor.op.name]
 
 
 def _halves(tensor):
@@ -122,7 +122,7 @@ def _twice(tensor):
 
 
 def _slope(op, derivative):
-    """The ratio of what the halves differ by after and before an elementwise operation, of half a batch's shape."""
+    """Compute the ratio of what the halves differ by after and before an elementwise operation, of half a batch's shape."""
     import tensorflow as tf
 
     (x, reference), (y, start) = _halves(op.inputs[0]), _halves(op.outputs[0])
@@ -144,7 +144,7 @@ def _elementwise(derivative, op, gradient):
 
 
 def _again(op, inputs):
-    """The same operation on other inputs, without a rule."""
+    """Apply the same operation to other inputs, without a rule."""
     import tensorflow as tf
 
     if op.type == "LeakyRelu":
@@ -162,11 +162,11 @@ def _again(op, inputs):
 
 
 def _pair(op, gradient):
-    """A product (or quotient) of two arguments."""
+    """Pass a gradient through a product (or quotient) of two arguments."""
     import tensorflow as tf
 
     values = list(op.inputs)
-    dependent = [_depends(one) for one in values]
+    dependent = [_depends(value) for value in values]
     if op.type == "RealDiv" and dependent[1]:
         # a / b is a times 1 / b, and 1 / b differs by -1 / (b b') times the difference of b.
         below, reference = _halves(values[1])
@@ -175,7 +175,7 @@ def _pair(op, gradient):
         first, second = tf.gradients(above * inverse, [above, inverse], gradient)
         return first, second * _twice(-1 / (below * reference))
     if all(dependent):
-        values = [_mean(one) for one in values]
+        values = [_mean(value) for value in values]
     return tf.gradients(_again(op, values), values, gradient)
 
 
@@ -185,12 +185,12 @@ def _mean(tensor):
 
 
 def _bound(op, gradient):
-    """max(x, c) or min(x, c) with a constant; between two values that both depend on the input, the derivative."""
+    """Pass a gradient through max(x, c) or min(x, c) with a constant c; between two values of the input, the derivative."""
     import tensorflow as tf
 
-    dependent = [_depends(one) for one in op.inputs]
+    dependent = [_depends(value) for value in op.inputs]
     function = tf.maximum if op.type == "Maximum" else tf.minimum
-    plain = tf.gradients(function(*(tf.identity(one) for one in op.inputs)), list(op.inputs), gradient)
+    plain = tf.gradients(function(*(tf.identity(value) for value in op.inputs)), list(op.inputs), gradient)
     if sum(dependent) != 1:
         return plain
     index = dependent.index(True)
@@ -208,7 +208,7 @@ def _ratio(after, before, otherwise):
 
 
 def _shares(op, gradient, placed):
-    """What both rules for maxima have in common: the difference goes to the places of the larger maximum."""
+    """Give the difference to the places of the larger maximum: the common part of both rules for maxima."""
     import tensorflow as tf
 
     (x, reference), (y, start) = _halves(op.inputs[0]), _halves(op.outputs[0])
@@ -250,7 +250,7 @@ def _softmax(op, gradient):
     z, reference = _halves(op.inputs[0])
     highest = tf.maximum(tf.reduce_max(z, -1, keepdims=True), tf.reduce_max(reference, -1, keepdims=True))
     e, start = tf.exp(z - highest), tf.exp(reference - highest)
-    total, start_total = (tf.reduce_sum(one, -1, keepdims=True) for one in (e, start))
+    total, start_total = (tf.reduce_sum(values, -1, keepdims=True) for values in (e, start))
     g = _halves(gradient)[0]
     to_quotient = g * (1 / total + 1 / start_total) / 2
     to_sum = -tf.reduce_sum(g * (e + start) / 2, -1, keepdims=True) / (total * start_total)
@@ -258,7 +258,7 @@ def _softmax(op, gradient):
 
 
 def _exponential_slope(e, start, difference):
-    """(e - start) / difference, where e and start are exponentials of values that differ by it."""
+    """Compute (e - start) / difference, where e and start are exponentials of values that differ by it."""
     import tensorflow as tf
 
     small = tf.abs(difference) < SMALL

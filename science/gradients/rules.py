@@ -61,7 +61,7 @@ def overriding(rule):
 
 
 def _count(graph, operations, rule):
-    """How many ReLUs among operations carry a rule; a `UserError` where one escaped it or there is none."""
+    """Count the ReLUs among operations that carry a rule; a `UserError` where one escaped it or there is none."""
     unruled = sorted({operation.type for operation in operations} & set(UNRULED))
     if unruled:
         raise UserError(f"the {rule} rule is defined for ReLU; this network also has {', '.join(unruled)} activations")

@@ -2,7 +2,7 @@
 
     python science/guided_backpropagation/guided_backpropagation.py MODEL.hdf5 DATASET.py IMAGE [--rule guided]
 
-Both look sharp and say little of what the network learned (Adebayo et al. 2018): hold them against the map of the same
+Both are sharp and depend little on what the network learned (Adebayo et al. 2018): hold them against the map of the same
 network with random weights, which the passport beside every map does. Single feature maps are projected back by
 science/deconvolutional.
 """
@@ -15,7 +15,7 @@ WORDS = {"guided": "guided backpropagation", "deconvolution": "deconvolution"}
 
 
 def guided_backpropagation(model, inputs, *, target=None, rule="guided", batch_size=16):
-    """Backpropagation with another rule for ReLU.
+    """Backpropagate with another rule for ReLU.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def guided_backpropagation(model, inputs, *, target=None, rule="guided", batch_s
 
 
 def deconvolution(model, inputs, **keywords):
-    """`guided_backpropagation` with the rule of deconvolution."""
+    """Compute `guided_backpropagation` with the rule of deconvolution."""
     return guided_backpropagation(model, inputs, rule="deconvolution", **keywords)
 
 
@@ -55,7 +55,7 @@ def main(arguments=None):
         parser.add_argument("--rule", choices=RULES, default=RULES[0], help="of the ReLUs (default: %(default)s)")
 
     explanation_script.run(
-        arguments, __doc__, guided_backpropagation, add=add, keywords=lambda chosen, subject, sample: {"rule": chosen.rule}
+        arguments, __doc__, guided_backpropagation, add=add, keywords=lambda flags, subject, sample: {"rule": flags.rule}
     )
 
 

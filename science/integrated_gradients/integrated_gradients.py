@@ -82,13 +82,13 @@ def integrated_gradients(
         while True:
             places = points(number, rule)
             mean = weighted_gradients(engine, own, sample, *places, batch_size=batch_size, compiled=xla)
-            found = {name: (sample[name] - own[name]) * mean[name] for name in inputs}
-            left[row], used[row] = residual(found, [difference])[0], number
+            contributions = {name: (sample[name] - own[name]) * mean[name] for name in inputs}
+            left[row], used[row] = residual(contributions, [difference])[0], number
             if tolerance is None or left[row] < tolerance or 2 * number > MOST:
                 break
             number *= 2
         for name in inputs:
-            maps[name][row] = found[name][0]
+            maps[name][row] = contributions[name][0]
     notes = ()
     if tolerance is not None and (left >= tolerance).any():
         notes = (f"not complete to {tolerance:g} with {used[left >= tolerance].max()} steps",)
@@ -106,7 +106,13 @@ def integrated_gradients(
 
 
 def points(count, rule):
-    """Where a rule takes gradients, 0 to 1, and their weights: two float64 arrays that sum to 1 in the weights."""
+    """List where a rule takes gradients, 0 to 1, and their weights, which sum to 1: two float64 arrays (count,).
+
+    Examples
+    --------
+    >>> points(4, "midpoint")
+    (array([0.125, 0.375, 0.625, 0.875]), array([0.25, 0.25, 0.25, 0.25]))
+    """
     steps = numpy.arange(count, dtype="float64")
     even = numpy.full(count, 1 / count)
     if rule == "midpoint":
@@ -135,12 +141,12 @@ def main(arguments=None):
         parser.add_argument("--rule", choices=RULES, default="midpoint", help="of integration (default: %(default)s)")
         parser.add_argument("--xla", action="store_true", help="compile the network with XLA first")
 
-    def keywords(chosen, subject, sample):
+    def keywords(flags, subject, sample):
         return {
-            "baseline": baselines.choose(chosen.baseline, subject, sample),
-            "steps": chosen.steps,
-            "rule": chosen.rule,
-            "xla": chosen.xla,
+            "baseline": baselines.choose(flags.baseline, subject, sample),
+            "steps": flags.steps,
+            "rule": flags.rule,
+            "xla": flags.xla,
         }
 
     explanation_script.run(arguments, __doc__, integrated_gradients, add=add, keywords=keywords)

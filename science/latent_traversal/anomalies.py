@@ -1,4 +1,4 @@
-"""Which images a beta-VAE finds unusual: the reconstruction error of every image as a time series.
+"""Images that are unusual to a beta-VAE: the reconstruction error of every image as a time series.
 
     python science/latent_traversal/anomalies.py MODEL.hdf5 DATASET.py [--count 6] [--out FOLDER]
 
@@ -17,7 +17,7 @@ from tools.errors import UserError
 
 
 def scores(encoded):
-    """Anomaly scores: float64 (n,), standard deviations from the mean of the training split.
+    """Compute anomaly scores: float64 (n,), standard deviations from the mean of the training split.
 
     Parameters
     ----------
@@ -67,14 +67,21 @@ def write(folder, subject, encoded, *, count=6):
 
 
 def distinct(score, times, count, *, apart):
-    """Places of the highest scores, no two nearer in time than `apart`: list of int, the highest first."""
-    found = []
+    """Find the places of the highest scores, no two nearer in time than `apart`: list of int, the highest first.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> distinct(numpy.array([1.0, 5.0, 4.0, 3.0]), numpy.array([0, 1, 2, 9]), 2, apart=3)
+    [1, 3]
+    """
+    places = []
     for place in numpy.argsort(-score, kind="stable"):
-        if all(abs(times[place] - times[other]) >= apart for other in found):
-            found.append(int(place))
-        if len(found) == count:
+        if all(abs(times[place] - times[other]) >= apart for other in places):
+            places.append(int(place))
+        if len(places) == count:
             break
-    return found
+    return places
 
 
 def draw(encoded, score, event, heading, path):
@@ -82,8 +89,8 @@ def draw(encoded, score, event, heading, path):
     with figures.style():
         figure, axes = figures.new(figsize=(10, 4.2))
         for colour, split in zip(figures.PALETTE, SPLITS, strict=False):
-            chosen = encoded.splits == split
-            axes.plot(encoded.times[chosen], score[chosen], ".", markersize=4, color=colour, label=split)
+            members = encoded.splits == split
+            axes.plot(encoded.times[members], score[members], ".", markersize=4, color=colour, label=split)
         if event is not None and event.any():
             top = score.max() + 0.06 * numpy.ptp(score)
             marks = encoded.times[event]

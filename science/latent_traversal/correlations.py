@@ -1,7 +1,7 @@
-"""What the latent variables of a beta-VAE go with: correlations with what is measured on the images and known of flares.
+"""Correlate the latent variables of a beta-VAE with what is measured on the images and known of flares.
 
 Rank correlations of both splits side by side: neighbouring hours are nearly the same image, so that a correlation of
-one split alone may be chance, and no probability is given; one that both splits share is worth a look.
+one split alone may be chance, and no probability is given; one that both splits share is worth following up.
 """
 
 import numpy
@@ -17,7 +17,7 @@ FRAME, RADIUS = 2457.6, 965.0  # arcsec across and of the Sun, where an image ha
 
 
 def measure(image, *, radius, clip=CLIP):
-    """Unsigned flux and regions of a magnetogram.
+    """Measure unsigned flux and regions of a magnetogram.
 
     Parameters
     ----------
@@ -49,11 +49,11 @@ def measure(image, *, radius, clip=CLIP):
     strength = numpy.abs(field)
     smooth = scipy.ndimage.gaussian_filter(strength, 0.01 * width)
     labels, count = scipy.ndimage.label(smooth > STRONG)
-    found = {"unsigned flux": strength[disk].mean(), "signed flux": field[disk].mean(), "regions": count}
+    result = {"unsigned flux": strength[disk].mean(), "signed flux": field[disk].mean(), "regions": count}
     inside = labels > 0
     names = ("west", "north", "largest region", "largest west", "largest north")
     if not count:
-        return {key: float(value) for key, value in (found | dict.fromkeys(names, numpy.nan)).items()}
+        return {key: float(value) for key, value in (result | dict.fromkeys(names, numpy.nan)).items()}
     flux = numpy.bincount(labels[inside], strength[inside], minlength=count + 1)
     largest = labels == flux.argmax()
     values = [
@@ -63,11 +63,11 @@ def measure(image, *, radius, clip=CLIP):
         numpy.average(west[largest], weights=strength[largest]),
         numpy.average(north[largest], weights=strength[largest]),
     ]
-    return {key: float(value) for key, value in (found | dict(zip(names, values, strict=True))).items()}
+    return {key: float(value) for key, value in (result | dict(zip(names, values, strict=True))).items()}
 
 
 def quantities(subject, times):
-    """What is known of samples beside their latents.
+    """Collect what is known of samples beside their latents.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def quantities(subject, times):
     Returns
     -------
     dict of str to numpy.ndarray
-        float64 (n,), by name: of magnetograms what `measure` says, the value of the target, of its past, and the time
+        float64 (n,), by name: of magnetograms what `measure` returns, the value of the target, of its past, and the time
         in days; of other images the numbers in `SolarData.metadata`.
     """
     from tqdm import tqdm
@@ -96,34 +96,34 @@ def quantities(subject, times):
             radius = radius or _radius(images, time, image.shape[1])
             row |= measure(image, radius=radius, clip=clip)
         true, past = images.truth(time)
-        known = {key: value for key, value in images.metadata(time).items() if isinstance(value, (int, float))}
+        numbers = {key: value for key, value in images.metadata(time).items() if isinstance(value, (int, float))}
         if magnetogram is None:
-            row |= known
+            row |= numbers
         else:
             row |= _target(images, true, past) | {"day": (time - times[0]) / numpy.timedelta64(1, "D")}
         rows.append(row)
     return {name: numpy.array([row.get(name, numpy.nan) for row in rows], "float64") for name in rows[0]}
 
 
-def rank_correlations(mean, known):
-    """Spearman's rank correlations.
+def rank_correlations(mean, measured):
+    """Compute Spearman's rank correlations.
 
     Parameters
     ----------
     mean : numpy.ndarray
         (n, k).
-    known : dict of str to numpy.ndarray
+    measured : dict of str to numpy.ndarray
         (n,) each; NaN leaves a sample out.
 
     Returns
     -------
     numpy.ndarray
-        float64 (k, len(known)); NaN where a quantity, or a latent, does not vary.
+        float64 (k, len(measured)); NaN where a quantity, or a latent, does not vary.
     """
     from scipy.stats import rankdata
 
-    result = numpy.full((mean.shape[1], len(known)), numpy.nan)
-    for column, values in enumerate(known.values()):
+    result = numpy.full((mean.shape[1], len(measured)), numpy.nan)
+    for column, values in enumerate(measured.values()):
         usable = numpy.isfinite(values)
         if usable.sum() < 3 or numpy.ptp(values[usable]) == 0:
             continue
@@ -148,16 +148,16 @@ def write(folder, subject, encoded, *, most=16):
     """
     import pandas
 
-    found = {}
+    correlations = {}
     for split in dict.fromkeys(encoded.splits):
         part = encoded.of(split)
-        known = quantities(subject, part.times)
-        found[str(split)] = rank_correlations(part.mean, known)
-    names = list(known)
+        measured = quantities(subject, part.times)
+        correlations[str(split)] = rank_correlations(part.mean, measured)
+    names = list(measured)
     order, kl = encoded.order, encoded.kl
     rows = [
         {"latent": latent, "kl": kl[latent], "quantity": name}
-        | {split: values[latent, column] for split, values in found.items()}
+        | {split: values[latent, column] for split, values in correlations.items()}
         for latent in order
         for column, name in enumerate(names)
     ]
@@ -165,15 +165,15 @@ def write(folder, subject, encoded, *, most=16):
     shown = [latent for latent in order if kl[latent] > latents.ACTIVE][:most] or list(order[:most])
     images = subject.data
     with figures.style():
-        size = (len(found) * (0.42 * len(names) + 1) + 2.2, 0.36 * len(shown) + 2.6)
-        figure, axes = figures.new(1, len(found), figsize=size, squeeze=False, sharey=True)
-        for panel, split in zip(axes[0], [one for one in SPLITS if one in found], strict=True):
-            drawn = panel.imshow(found[split][shown], cmap=figures.SIGNED, vmin=-1, vmax=1, aspect="auto")
+        size = (len(correlations) * (0.42 * len(names) + 1) + 2.2, 0.36 * len(shown) + 2.6)
+        figure, axes = figures.new(1, len(correlations), figsize=size, squeeze=False, sharey=True)
+        for panel, split in zip(axes[0], [split for split in SPLITS if split in correlations], strict=True):
+            drawn = panel.imshow(correlations[split][shown], cmap=figures.SIGNED, vmin=-1, vmax=1, aspect="auto")
             panel.set(title=split, xticks=range(len(names)), yticks=range(len(shown)))
             panel.set_xticklabels(names, rotation=90, fontsize="small")
             for row, latent in enumerate(shown):
                 for column in range(len(names)):
-                    value = found[split][latent, column]
+                    value = correlations[split][latent, column]
                     if abs(value) >= 0.3:
                         colour = "white" if abs(value) > 0.65 else "black"
                         panel.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=7, color=colour)
@@ -191,7 +191,7 @@ def _target(images, true, past):
 
 
 def _radius(images, time, width):
-    """The Sun's radius in pixels."""
+    """Find the Sun's radius in pixels: float."""
     header = images.header(time)
     if header is None or not {"RSUN_OBS", "CDELT1"} <= set(header):
         return RADIUS / FRAME * width

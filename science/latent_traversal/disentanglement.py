@@ -1,4 +1,4 @@
-"""Whether each latent of a beta-VAE stands for one hidden variable, on the simulated Sun, which knows its own.
+"""Measure whether each latent of a beta-VAE stands for one hidden variable, on the simulated Sun.
 
     python science/latent_traversal/disentanglement.py RUN [RUN ...] --out FOLDER
 
@@ -27,7 +27,7 @@ class Disentanglement:
     factors : tuple of str
     information : numpy.ndarray
         float64 (k, factors): mutual information of latent and factor, as a share of the factor's entropy, both above
-        what chance gives: 0 for independent ones, 1 where the latent tells the factor.
+        what chance gives: 0 for independent ones, 1 where the latent determines the factor.
     explained : numpy.ndarray
         float64 (k, factors): share of the factor's variance that is linear in the latent.
     """
@@ -87,7 +87,7 @@ def measure(mean, factors, *, bins=BINS):
         usable = numpy.isfinite(values)
         if usable.sum() < bins or numpy.ptp(values[usable]) == 0:
             continue
-        fewer = min(bins, int(usable.sum() ** 0.5))  # with emptier ones, chance alone tells nearly all
+        fewer = min(bins, int(usable.sum() ** 0.5))  # with emptier ones, chance alone explains nearly all
         factor = binned(values[usable], fewer)
         names.append(name)
         information.append([shared_information(binned(column[usable], fewer), factor) for column in mean.T])
@@ -98,7 +98,14 @@ def measure(mean, factors, *, bins=BINS):
 
 
 def binned(values, bins=BINS):
-    """Values as numbers of bins of equally many samples: int64 (n,). Few distinct values keep a bin each."""
+    """Convert values to numbers of bins of equally many samples: int64 (n,). Few distinct values keep a bin each.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> binned(numpy.array([0.1, 0.2, 0.3, 10.0, 20.0, 30.0]), 3)
+    array([0, 0, 1, 1, 2, 2])
+    """
     distinct = numpy.unique(values)
     if len(distinct) <= bins:
         return numpy.searchsorted(distinct, values)
@@ -107,7 +114,7 @@ def binned(values, bins=BINS):
 
 
 def shared_information(latent, factor):
-    """What one binned variable tells of another, above chance, as a share of what there is to tell above chance.
+    """Compute the mutual information of two binned variables above chance, as a share of the most above chance.
 
     Parameters
     ----------
@@ -129,7 +136,7 @@ def shared_information(latent, factor):
 
 
 def factors_of(data, times):
-    """The hidden variables of a simulated Sun at times: dict of str to float64 (n,).
+    """Collect the hidden variables of a simulated Sun at times: dict of str to float64 (n,).
 
     Raises
     ------
@@ -160,30 +167,32 @@ def measure_run(path, *, batch_size=64):
     run = RunFolder.open(path)
     settings = run.settings()
     subject = latents.load(run.best, resolve_dataset(settings["dataset"]))
-    known = factors_of(
+    factors = factors_of(
         subject.data.data, numpy.concatenate([subject.data.times(split) for split in ("training", "validation")])
     )
     encoded = latents.encode(subject, batch_size=batch_size)
-    return measure(encoded.mean, known), encoded, settings
+    return measure(encoded.mean, factors), encoded, settings
 
 
-def draw(found, order, path, *, title):
+def draw(measures, order, path, *, title):
     """Draw the mutual information of latents and factors.
 
     Parameters
     ----------
-    found : Disentanglement
+    measures : Disentanglement
     order : sequence of int
         Latents as they are drawn.
     path : pathlib.Path
     title : str
     """
     with figures.style():
-        figure, axes = figures.new(figsize=(0.6 * len(found.factors) + 3, 0.34 * len(order) + 3.4))
-        shown = found.information[order]
+        figure, axes = figures.new(figsize=(0.6 * len(measures.factors) + 3, 0.34 * len(order) + 3.4))
+        shown = measures.information[order]
         drawn = axes.imshow(shown, cmap="viridis", vmin=0, vmax=max(float(shown.max()), 0.1), aspect="auto")
-        axes.set(xticks=range(len(found.factors)), yticks=range(len(order)), yticklabels=order, ylabel="latent, by divergence")
-        axes.set_xticklabels(found.factors, rotation=35, ha="right", rotation_mode="anchor", fontsize="small")
+        axes.set(
+            xticks=range(len(measures.factors)), yticks=range(len(order)), yticklabels=order, ylabel="latent, by divergence"
+        )
+        axes.set_xticklabels(measures.factors, rotation=35, ha="right", rotation_mode="anchor", fontsize="small")
         axes.set_title(title, fontsize=11)
         figure.colorbar(drawn, label="mutual information / entropy")
         figures.save(figure, path)
@@ -212,14 +221,14 @@ def main(arguments=None):
 
     rows = []
     for path in flags.runs:
-        found, encoded, settings = measure_run(path)
+        measures, encoded, settings = measure_run(path)
         beta, seed = settings["network_options"]["beta"], settings["training_options"]["seed"]
         squares, active = encoded.squares.mean(), int((encoded.kl > latents.ACTIVE).sum())
-        row = {"run": path.name, "beta": beta, "seed": seed, "mig": found.mig, "sap": found.sap, "kl": encoded.kl.sum()}
+        row = {"run": path.name, "beta": beta, "seed": seed, "mig": measures.mig, "sap": measures.sap, "kl": encoded.kl.sum()}
         rows.append(row | {"active_latents": active, "mean_squared_error": squares})
-        rows[-1] |= {f"gap: {name}": gap for name, gap in zip(found.factors, found.gaps, strict=True)}
-        title = f"simulated Sun, beta {beta:g}, seed {seed}: MIG {found.mig:.3f}, SAP {found.sap:.3f}"
-        draw(found, encoded.order, flags.out / f"information_beta{beta:g}_seed{seed}.png", title=title)
+        rows[-1] |= {f"gap: {name}": gap for name, gap in zip(measures.factors, measures.gaps, strict=True)}
+        title = f"simulated Sun, beta {beta:g}, seed {seed}: MIG {measures.mig:.3f}, SAP {measures.sap:.3f}"
+        draw(measures, encoded.order, flags.out / f"information_beta{beta:g}_seed{seed}.png", title=title)
     table = pandas.DataFrame(rows)
     atomic_files.write_table(flags.out / "disentanglement.csv", table.round(6))
     shown = ["mig", "sap", "kl", "active_latents", "mean_squared_error"]

@@ -26,7 +26,7 @@ KINDS = ("logistic regression", "gradient boosting")
 
 
 def classifier(kind, *, seed=0):
-    """A scikit-learn classifier of `KINDS`, small, since neighbouring hours tell much the same."""
+    """Make a scikit-learn classifier of `KINDS`, small, since neighbouring hours are much alike."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -40,7 +40,7 @@ def classifier(kind, *, seed=0):
 
 
 def cross_fitted(kind, vectors, event, times, *, gap, folds=FOLDS, seed=0):
-    """Forecasts of samples from classifiers that have not seen them nor their neighbours.
+    """Forecast samples by classifiers that were fitted neither on them nor on their neighbours.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def cross_fitted(kind, vectors, event, times, *, gap, folds=FOLDS, seed=0):
 
 
 def forecasts(subject, encoded, *, seed=0):
-    """Forecasts of both splits from the latents.
+    """Forecast both splits from the latents.
 
     Parameters
     ----------
@@ -104,18 +104,18 @@ def forecasts(subject, encoded, *, seed=0):
     seen = encoded.splits == "training"
     if event[seen].all() or not event[seen].any():
         raise UserError(f"{images.title}: all {seen.sum()} training samples have one outcome; nothing can be learned")
-    found = []
+    results = []
     for kind in KINDS:
         own = cross_fitted(kind, training.mean, event[seen], training.times, gap=images.reach, seed=seed)
         coming = classifier(kind, seed=seed).fit(training.mean, event[seen]).predict_proba(validation.mean)[:, 1]
         fold = numpy.zeros(len(event), "int64")
         probability = numpy.concatenate([own, coming])
-        found.append(Forecasts(f"latents {kind}", encoded.times, probability, event, fold, simulated=images.simulated))
-    return found
+        results.append(Forecasts(f"latents {kind}", encoded.times, probability, event, fold, simulated=images.simulated))
+    return results
 
 
 def events_of(data, lists=None):
-    """The flares that baselines are made of: `pandas.DataFrame`, or None where the data set knows no flare list.
+    """Read the flares that baselines are made of: `pandas.DataFrame`, or None where the data set has no flare list.
 
     Parameters
     ----------
@@ -132,14 +132,14 @@ def events_of(data, lists=None):
     return None
 
 
-def verify(subject, found, events, *, window, event, block_days, samples=1000, seed=0):
+def verify(subject, forecasts, events, *, window, event, block_days, samples=1000, seed=0):
     """Score forecasts on the validation split.
 
     Parameters
     ----------
     subject : science.explanation.subject.Subject
-    found : list of Forecasts
-        From `forecasts`.
+    forecasts : list of Forecasts
+        From the function of this name.
     events : pandas.DataFrame or None
     window : numpy.timedelta64
     event : str
@@ -156,26 +156,26 @@ def verify(subject, found, events, *, window, event, block_days, samples=1000, s
     first = subject.data.times("validation")[0]
     keywords = {"window": window, "event": event, "block_days": block_days, "samples": samples, "seed": seed}
     settings = report.Settings(threshold=None, score_from=first, **keywords)
-    return report.verify(found, events, settings), settings
+    return report.verify(forecasts, events, settings), settings
 
 
-def write(folder, found, checked, settings):
+def write(folder, forecasts, checked, settings):
     """Write the forecasts of each kind as CSV, and what verification writes.
 
     Parameters
     ----------
     folder : pathlib.Path
-    found : list of Forecasts
+    forecasts : list of Forecasts
     checked : science.verification.report.Report
     settings : science.verification.report.Settings
     """
     import pandas
 
-    for one in found:
-        table = pandas.DataFrame({"time": [f"{time}Z" for time in one.times], "probability": one.probability})
-        table["target"] = one.event.astype(int)
-        table = table.assign(**simulation_mark.columns(one.simulated, len(one)))
-        atomic_files.write_table(folder / f"{atomic_files.safe_name(one.name)}.csv", table)
+    for forecast in forecasts:
+        table = pandas.DataFrame({"time": [f"{time}Z" for time in forecast.times], "probability": forecast.probability})
+        table["target"] = forecast.event.astype(int)
+        table = table.assign(**simulation_mark.columns(forecast.simulated, len(forecast)))
+        atomic_files.write_table(folder / f"{explanation.safe_name(forecast.name)}.csv", table)
     output.write(folder, checked, settings)
 
 
@@ -200,12 +200,12 @@ def main(arguments=None):
     subject = latents.load(flags.model, flags.dataset, given)
     folder = pathlib.Path(explanation.output_folder(subject, "features", flags.out)) / "latent_forecast"
     encoded = latents.encode(subject, batch_size=flags.batch)
-    found = forecasts(subject, encoded, seed=flags.seed)
+    latent_forecasts = forecasts(subject, encoded, seed=flags.seed)
     data = subject.data.data
     hours = getattr(data, "window_hours", 24.0)
     checked, settings = verify(
         subject,
-        found,
+        latent_forecasts,
         events_of(data, flags.lists),
         window=numpy.timedelta64(round(hours * 3600), "s"),
         event=getattr(data, "threshold", "M1.0"),
@@ -213,7 +213,7 @@ def main(arguments=None):
         samples=flags.samples,
         seed=flags.seed,
     )
-    write(folder, found, checked, settings)
+    write(folder, latent_forecasts, checked, settings)
     print("\n".join(output.table(checked, settings)))
     print(f"wrote {folder}")
 

@@ -1,4 +1,4 @@
-"""What the latent variables of a beta-VAE stand for: move each and look.
+"""Traverse the latent variables of a beta-VAE: move each, and draw what changes.
 
     python science/latent_traversal/latent_traversal.py MODEL.hdf5 DATASET.py [--around TIME] [--out FOLDER]
 
@@ -18,15 +18,15 @@ from tools.errors import UserError
 REACH = 3.0  # standard deviations of the prior
 
 
-def traverse(model, base, chosen, *, reach=REACH, steps=7):
-    """Images along lines through the latent space.
+def traverse(model, base, selection, *, reach=REACH, steps=7):
+    """Decode images along lines through the latent space.
 
     Parameters
     ----------
     model : network_models.layers.variational.BetaVAE
     base : array_like (k,)
         The point from which latents are changed one at a time.
-    chosen : sequence of int
+    selection : sequence of int
         Latents.
     reach : float
         Each takes values from -reach to reach.
@@ -36,13 +36,13 @@ def traverse(model, base, chosen, *, reach=REACH, steps=7):
     Returns
     -------
     numpy.ndarray
-        float32 (len(chosen), steps, height, width, channel), of a sequence with frames before the height.
+        float32 (len(selection), steps, height, width, channel), of a sequence with frames before the height.
     numpy.ndarray
         float64 (steps,): the values.
     """
     values = numpy.linspace(-reach, reach, steps)
     rows = []
-    for latent in chosen:
+    for latent in selection:
         points = numpy.tile(numpy.asarray(base, "float32"), (steps, 1))
         points[:, latent] = values
         rows.append(numpy.asarray(model.decode(points)))
@@ -86,7 +86,7 @@ def animate_traversal(images, values, labels, path, *, title, milliseconds=500):
 
 
 def draw_latents(encoded, path, *, title):
-    """Divergence and activation of every latent, the strongest first.
+    """Draw divergence and activation of every latent, the strongest first.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def draw_latents(encoded, path, *, title):
 
 
 def latent_table(encoded):
-    """Divergence, mean and spread of every latent, the strongest first: `pandas.DataFrame`."""
+    """Tabulate divergence, mean and spread of every latent, the strongest first: `pandas.DataFrame`."""
     import pandas
 
     table = pandas.DataFrame(
@@ -152,7 +152,7 @@ def _figure(images, values, labels, title, frame):
 
 
 def grey_range(images):
-    """Values drawn black and white: 0 and 1, or nearer to 0.5 (no field) where latents change magnetograms little.
+    """Choose the values drawn black and white: 0 and 1, or nearer to 0.5 (no field) where latents change magnetograms little.
 
     Intensities, whose sky is black, are drawn from 0 to the brightest where that is below 0.5.
 
@@ -173,7 +173,7 @@ def grey_range(images):
 
 
 def _base(subject, around):
-    """Latents and name of the point that is traversed from."""
+    """Find latents and name of the point that is traversed from."""
     if around is None:
         return numpy.zeros(subject.model.latent_dim), "zero"
     image, label = latents.image_of(subject, around)
@@ -200,18 +200,18 @@ def write(folder, subject, encoded, *, around=None, count=10, steps=7, reach=REA
     """
     base, name = _base(subject, around)
     images = subject.data
-    chosen = encoded.order[: min(count, len(encoded.order))]
-    found, values = traverse(subject.model, base, chosen, reach=reach, steps=steps)
-    labels = [f"latent {place}\n{encoded.kl[place]:.2f} nats" for place in chosen]
+    selection = encoded.order[: min(count, len(encoded.order))]
+    traversal, values = traverse(subject.model, base, selection, reach=reach, steps=steps)
+    labels = [f"latent {place}\n{encoded.kl[place]:.2f} nats" for place in selection]
     heading = figures.title(images.title, simulated=images.simulated)
     title = f"{heading}: latents around {name}"
     places = numpy.unique(numpy.linspace(0, len(encoded.times) - 1, min(strips, len(encoded.times))).astype(int))
     shown = numpy.stack([images.image(time) for time in encoded.times[places]])
     rebuilt = numpy.asarray(subject.model.images(subject.model(shown, training=False)["output"]))
-    with atomic_files.results(folder) as unfinished:
-        draw_traversal(found, values, labels, unfinished / "traversal.png", title=title)
+    with explanation.results(folder) as unfinished:
+        draw_traversal(traversal, values, labels, unfinished / "traversal.png", title=title)
         if images.is_sequence:
-            animate_traversal(found, values, labels, unfinished / "traversal.gif", title=title)
+            animate_traversal(traversal, values, labels, unfinished / "traversal.gif", title=title)
         draw_latents(encoded, unfinished / "latents.png", title=heading)
         latent_table(encoded).to_csv(unfinished / "latents.csv", index=False)
         when = [str(time)[:13].replace("T", " ") + " h" for time in encoded.times[places]]
@@ -220,7 +220,7 @@ def write(folder, subject, encoded, *, around=None, count=10, steps=7, reach=REA
         pictures.reconstructions(strip, shown, rebuilt, labels=labels, title=f"{heading}: reconstructions")
         correlations.write(unfinished, subject, encoded)
         arrays = {key: getattr(encoded, key) for key in ("times", "splits", "mean", "log_variance", "error", "squares")}
-        numpy.savez_compressed(unfinished / "latents.npz", traversal=found, values=values, **arrays)
+        numpy.savez_compressed(unfinished / "latents.npz", traversal=traversal, values=values, **arrays)
 
 
 def main(arguments=None):

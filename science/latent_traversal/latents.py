@@ -1,4 +1,4 @@
-"""What the scripts about latent spaces share: loading a beta-VAE with its data set, and encoding samples."""
+"""Common part of the scripts about latent spaces: loading a beta-VAE with its data set, and encoding samples."""
 
 import dataclasses
 import pathlib
@@ -14,7 +14,7 @@ from tools.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """What a beta-VAE makes of the samples of one or both splits.
+    """Latents and reconstruction errors of the samples of one or both splits.
 
     Attributes
     ----------
@@ -48,9 +48,9 @@ class Encoded:
         return numpy.argsort(-self.kl, kind="stable")
 
     def of(self, split):
-        """The samples of one split: `Encoded`."""
-        chosen = self.splits == split
-        return Encoded(*(getattr(self, field.name)[chosen] for field in dataclasses.fields(self)))
+        """Select the samples of one split: `Encoded`."""
+        members = self.splits == split
+        return Encoded(*(getattr(self, field.name)[members] for field in dataclasses.fields(self)))
 
 
 def load(model_path, dataset, given=None):
@@ -65,7 +65,7 @@ def load(model_path, dataset, given=None):
     Returns
     -------
     science.explanation.subject.Subject
-        Its data is a `network_models.beta_vae.unit_images.UnitImages`, what the network sees; ``data.data`` is the data
+        Its data is a `network_models.beta_vae.unit_images.UnitImages`, what the network takes; ``data.data`` is the data
         set itself.
 
     Raises
@@ -129,7 +129,7 @@ def encode(subject, *, splits=SPLITS, batch_size=16):
 
 
 def image_of(subject, text):
-    """What the network sees of an image file, or at the time of a sample: float32 array, and a name for it.
+    """Read the network's input from an image file, or at the time of a sample: float32 array, and a name for it.
 
     Raises
     ------

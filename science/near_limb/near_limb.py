@@ -1,4 +1,4 @@
-"""Near the limb: how often a network sees flares coming, by where on the disk they happen.
+"""Near the limb: how often a network forecasts flares, by where on the disk they happen.
 
     python science/near_limb/near_limb.py FORECASTS.csv [MORE.csv ...] [--threshold 0.5] [--out FOLDER]
 
@@ -56,13 +56,13 @@ class Instances:
         return len(self.probability)
 
     def of_class(self, name):
-        """Those of ``"X"``, ``"M"`` or ``"M and X"``."""
+        """Select those of ``"X"``, ``"M"`` or ``"M and X"``."""
         least, most = CLASSES[name]
         return self.where((self.flux >= least) & (self.flux < most))
 
-    def where(self, chosen):
-        """Those that a bool array (n,) chooses."""
-        return Instances(*(getattr(self, field.name)[chosen] for field in dataclasses.fields(self)))
+    def where(self, rows):
+        """Select rows by a bool array (n,)."""
+        return Instances(*(getattr(self, field.name)[rows] for field in dataclasses.fields(self)))
 
     @property
     def on_disk(self):
@@ -100,7 +100,7 @@ class Recall:
 
 
 def recall(instances, *, threshold=0.5, samples=2000, seed=0):
-    """Recall of instances, with an interval from drawing flares, not hours.
+    """Compute the recall of instances, with an interval from drawing flares, not hours.
 
     Parameters
     ----------
@@ -119,6 +119,15 @@ def recall(instances, *, threshold=0.5, samples=2000, seed=0):
     -----
     Up to 24 hours stand before the same flare and are hit or missed together; drawing them one by one would make the
     interval several times too narrow.
+
+    Examples
+    --------
+    Three hours before one flare and one before another:
+
+    >>> import numpy
+    >>> flux, place = numpy.full(4, 2e-5), numpy.zeros(4)
+    >>> print(recall(Instances(numpy.array([0.9, 0.8, 0.4, 0.7]), flux, place, place, numpy.array([1, 1, 1, 2]))))
+    0.750 (0.667 to 1.000; 4 hours before 2 flares)
     """
     if not len(instances):
         return Recall(0, 0, 0, float("nan"), float("nan"))
@@ -129,7 +138,7 @@ def recall(instances, *, threshold=0.5, samples=2000, seed=0):
 
 
 def centre_and_limb(instances, *, threshold=0.5, limb=LIMB):
-    """Recall of each class in the centre and near the limb.
+    """Compute the recall of each class in the centre and near the limb.
 
     Parameters
     ----------
@@ -146,21 +155,21 @@ def centre_and_limb(instances, *, threshold=0.5, limb=LIMB):
     """
     result = {}
     for name in CLASSES:
-        chosen = instances.of_class(name)
-        known = ~(numpy.isnan(chosen.longitude) | numpy.isnan(chosen.latitude))
-        far = numpy.abs(chosen.longitude) > limb
+        members = instances.of_class(name)
+        located = ~(numpy.isnan(members.longitude) | numpy.isnan(members.latitude))
+        far = numpy.abs(members.longitude) > limb
         groups = {
-            "centre": chosen.on_disk & ~far,
-            "limb": chosen.on_disk & far,
-            "elsewhere": known & ~chosen.on_disk,
-            "unknown": ~known,
+            "centre": members.on_disk & ~far,
+            "limb": members.on_disk & far,
+            "elsewhere": located & ~members.on_disk,
+            "unknown": ~located,
         }
-        result[name] = {group: recall(chosen.where(members), threshold=threshold) for group, members in groups.items()}
+        result[name] = {group: recall(members.where(inside), threshold=threshold) for group, inside in groups.items()}
     return result
 
 
 def cells(instances, *, threshold=0.5, size=CELL):
-    """Recall in cells of longitude and latitude.
+    """Compute the recall in cells of longitude and latitude.
 
     Parameters
     ----------
@@ -180,14 +189,14 @@ def cells(instances, *, threshold=0.5, size=CELL):
 
     rows = []
     for name in CLASSES:
-        chosen = instances.of_class(name)
-        chosen = chosen.where(chosen.on_disk)
+        members = instances.of_class(name)
+        members = members.where(members.on_disk)
         places = [
             numpy.clip(numpy.floor(values / size), -round(90 / size), round(90 / size) - 1) * size
-            for values in (chosen.longitude, chosen.latitude)
+            for values in (members.longitude, members.latitude)
         ]
-        table = pandas.DataFrame({"longitude": places[0], "latitude": places[1], "flare": chosen.flare})
-        table["hit"] = (chosen.probability >= threshold).astype("int64")
+        table = pandas.DataFrame({"longitude": places[0], "latitude": places[1], "flare": members.flare})
+        table["hit"] = (members.probability >= threshold).astype("int64")
         groups = table.groupby(["longitude", "latitude"])
         counted = groups.agg(instances=("hit", "size"), hits=("hit", "sum"), flares=("flare", "nunique")).reset_index()
         rows.append(counted.assign(**{"class": name, "recall": counted["hits"] / counted["instances"]}))
@@ -196,7 +205,7 @@ def cells(instances, *, threshold=0.5, size=CELL):
 
 
 def read(paths, *, flares=None, window=DAY):
-    """Instances of one or several CSV files.
+    """Read the instances of one or several CSV files.
 
     Parameters
     ----------
@@ -244,13 +253,13 @@ def read(paths, *, flares=None, window=DAY):
 
 
 def _probabilities(table, path):
-    found = [name for name in PROBABILITY_COLUMNS if name in table.columns]
-    if not found:
+    columns = [name for name in PROBABILITY_COLUMNS if name in table.columns]
+    if not columns:
         raise UserError(f"{path}: no column {', '.join(PROBABILITY_COLUMNS)}; it has {', '.join(table.columns)}")
     try:
-        values = table[found[0]].to_numpy("float64")
+        values = table[columns[0]].to_numpy("float64")
     except ValueError as error:
-        raise UserError(f"{path}: column {found[0]} holds something else than numbers ({error})") from error
+        raise UserError(f"{path}: column {columns[0]} holds something else than numbers ({error})") from error
     wrong = ~((values >= 0) & (values <= 1))
     if wrong.any():
         raise UserError(f"{path}: {values[wrong][0]:g} is no probability ({wrong.sum()} such); give numbers from 0 to 1")
@@ -258,7 +267,7 @@ def _probabilities(table, path):
 
 
 def _from_columns(table, times, path):
-    """Flux, longitude, latitude and number of the flare in each row of a table: four arrays (n,)."""
+    """Read flux, longitude, latitude and number of the flare in each row of a table: four arrays (n,)."""
     columns = set(table.columns)
     if "goes_class" not in columns or not ({"fl_location"} <= columns or {"fl_lon", "fl_lat"} <= columns):
         raise UserError(f"{path}: no columns goes_class and fl_location (or fl_lon and fl_lat); give --flares LIST")
@@ -290,7 +299,7 @@ def _from_columns(table, times, path):
     if "flare_start" in columns:
         starts = observation_times.from_texts(table["flare_start"], origin=f"{path}: flare_start").astype("int64")
         return flux, *place, starts
-    # Without its start a flare is told by class and place, as long as its hours follow each other within a day.
+    # Without its start a flare is identified by class and place, as long as its hours follow each other within a day.
     order = numpy.argsort(times, kind="stable")
     same = numpy.all(numpy.diff(numpy.nan_to_num(numpy.vstack([flux, place])[:, order], nan=999.0)) == 0, axis=0)
     same &= numpy.diff(times[order]) <= numpy.timedelta64(24, "h")
@@ -301,15 +310,15 @@ def _from_columns(table, times, path):
 
 
 def _from_catalogue(index, times, window):
-    found = index.strongest(times, window)
-    events = index.events.iloc[numpy.maximum(found, 0)]
-    flux = numpy.where(found >= 0, events["flux"].to_numpy("float64"), 0.0)
+    rows = index.strongest(times, window)
+    events = index.events.iloc[numpy.maximum(rows, 0)]
+    flux = numpy.where(rows >= 0, events["flux"].to_numpy("float64"), 0.0)
     place = [events[name].to_numpy("float64") for name in ("longitude", "latitude")]
     return flux, *place, events["start"].to_numpy("datetime64[s]").astype("int64")
 
 
 def unlocated(groups):
-    """What a recall by place leaves out, in words: str, empty where every flare has a position.
+    """Describe what a recall by place leaves out: str, empty where every flare has a position.
 
     Parameters
     ----------
@@ -321,9 +330,9 @@ def unlocated(groups):
 
 
 def summary(results, instances, *, threshold, limb=LIMB, simulated=False):
-    """The result in lines to print: list of str.
+    """Write the result in lines to print: list of str.
 
-    Beside each recall by place stands which share of the hours could not take part, for want of the flare's position.
+    Each recall by place is followed by which share of the hours could not take part, for want of the flare's position.
     """
     lines = [f"{len(instances)} hours before M and X flares; a yes is a probability of {threshold:g} or more"]
     if simulated:
@@ -349,7 +358,7 @@ def main(arguments=None):
     parser.add_argument(
         "--limb", type=float, default=LIMB, help="longitude that ends the centre, degrees (default: %(default)g)"
     )
-    parser.add_argument("--flares", nargs="+", action=Files, metavar="LIST", help="flare lists that tell class and place")
+    parser.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists that give class and place")
     parser.add_argument("--out", metavar="FOLDER", help="where pictures and table go (default: near_limb beside the first CSV)")
     options = parser.parse_args(arguments)
     if not 0 < options.threshold < 1:

@@ -9,7 +9,7 @@ DISTANCE = 149_597_870.7  # km; the observer's
 
 
 def disk(table, path, *, title, limb, size):
-    """Draw cells on the disk as an observer on the Earth's side sees it, with limb and grid.
+    """Draw cells on the disk as seen from the Earth, with limb and grid.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def _degree():
 
 
 def _blank_map():
-    """A map of nothing, 2100 arcsec wide, seen from Stonyhurst longitude 0, latitude 0: `sunpy.map.GenericMap`."""
+    """Make an empty map, 2100 arcsec wide, seen from Stonyhurst longitude 0, latitude 0: `sunpy.map.GenericMap`."""
     import sunpy.map
     from astropy import units
     from astropy.coordinates import SkyCoord
@@ -132,7 +132,7 @@ def _blank_map():
 
 
 def _pixels(sky, longitude, latitude):
-    """Pixel coordinates on the map of Stonyhurst positions in degrees: two arrays."""
+    """Project Stonyhurst positions in degrees to pixels of the map: two arrays."""
     from astropy import units
     from astropy.coordinates import SkyCoord
     from sunpy.coordinates import HeliographicStonyhurst
@@ -142,7 +142,7 @@ def _pixels(sky, longitude, latitude):
 
 
 def _outline(sky, longitude, latitude, size):
-    """Outline of a cell in pixels, its edges following meridians and parallels: float64 (20, 2)."""
+    """Draw the outline of a cell in pixels, its edges following meridians and parallels: float64 (20, 2)."""
     along = numpy.linspace(0, size, 5, endpoint=False)
     zero, full = numpy.zeros(5), numpy.full(5, size)
     east = numpy.concatenate([along, full, size - along, zero])

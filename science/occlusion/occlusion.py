@@ -2,7 +2,7 @@
 
     python science/occlusion/occlusion.py MODEL.hdf5 DATASET.py IMAGE [--window 32] [--stride 16] [--baseline quiet]
 
-The only method here that asks the network about images, not about its derivatives.
+The only method here that needs the network's output alone, not its derivatives.
 """
 
 import numpy
@@ -14,7 +14,7 @@ from tools.errors import UserError
 
 
 def occlusion(model, inputs, *, target=None, window=32, stride=16, baseline=None, batch_size=16):
-    """Differences f(x) - f(x with a window covered), averaged over the windows that cover a pixel.
+    """Compute differences f(x) - f(x with a window covered), averaged over the windows that cover a pixel.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def _sample(engine, sample, name, cover, output, window, stride, batch_size):
 
 
 def _starts(length, window, stride):
-    """Where windows begin: the last one ends at the edge or is cut off by it."""
+    """List where windows begin: the last one ends at the edge or is cut off by it."""
     return range(0, int(numpy.ceil(max(length - window, 0) / stride)) * stride + 1, stride)
 
 
@@ -97,9 +97,9 @@ def main(arguments=None):
         parser.add_argument("--stride", type=int, default=16, help="pixels (default: %(default)s)")
         parser.add_argument("--baseline", default="quiet", help=baselines.HELP)
 
-    def keywords(chosen, subject, sample):
-        cover = baselines.choose(chosen.baseline, subject, sample)
-        return {"window": chosen.window, "stride": chosen.stride, "baseline": cover}
+    def keywords(flags, subject, sample):
+        cover = baselines.choose(flags.baseline, subject, sample)
+        return {"window": flags.window, "stride": flags.stride, "baseline": cover}
 
     explanation_script.run(arguments, __doc__, occlusion, add=add, keywords=keywords)
 

@@ -1,4 +1,4 @@
-"""Saliency: the gradient of a network's output with respect to every pixel that it sees.
+"""Saliency: the gradient of a network's output with respect to every pixel.
 
     python science/saliency/saliency.py MODEL.hdf5 DATASET.py IMAGE [--target 1] [--out FOLDER]
 
@@ -12,7 +12,7 @@ from tools import command_line
 
 
 def saliency(model, inputs, *, target=None, batch_size=16):
-    """Gradient of a network's output with respect to its inputs.
+    """Differentiate a network's output with respect to its inputs.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def saliency(model, inputs, *, target=None, batch_size=16):
 
 
 def explain(model, inputs, *, target=None, batch_size=16):
-    """`saliency` as a `science.explanation.attribution.Attribution`."""
+    """Compute `saliency` as a `science.explanation.attribution.Attribution`."""
     from science.gradients.engine import engine_of
 
     engine = engine_of(model, target=target)

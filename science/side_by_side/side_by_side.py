@@ -2,7 +2,7 @@
 
     python science/side_by_side/side_by_side.py MODEL.hdf5 DATASET.py IMAGE [--baseline quiet] [--methods NAME ...]
 
-The image and its maps are drawn in one channel, the last unless --channel says which; the files hold all of them. Methods
+The image and its maps are drawn in one channel, the last unless --channel names one; the files hold all of them. Methods
 that do not apply to the network are named with the reason. Also writes the maps as .npz and all passports as .json.
 """
 
@@ -25,7 +25,7 @@ def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch
     subject : science.explanation.subject.Subject
     sample : science.explanation.subject.Sample
     names : sequence of str
-        Of `science.methods.NAMES`.
+        From `science.methods.NAMES`.
     baseline : str
         See `science.explanation.baselines.choose`.
     target : int, optional
@@ -46,7 +46,7 @@ def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch
     if background is not None:
         records["Deep SHAP"] = passport.baseline_record(sample, baselines.background_words(background), background)
     own = {"occlusion": {"window": max(size // 8, 1), "stride": max(size // 16, 1)}}
-    found = {}
+    explanations = {}
     for name in tqdm(names, desc="methods", unit="map", disable=None):
 
         def again(model, inputs, name=name):
@@ -54,20 +54,20 @@ def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch
             return in_channel_units(methods.explain(name, model, inputs, **keywords, **own.get(name, {})), subject, inputs)
 
         attribution = again(subject.model, sample.inputs)
-        found[name] = attribution, passport.passport(subject, sample, attribution, again, baseline=records.get(name))
-    return found
+        explanations[name] = attribution, passport.passport(subject, sample, attribution, again, baseline=records.get(name))
+    return explanations
 
 
-def draw(path, subject, sample, found, *, channel=None):
-    """Draw the image and all maps over it; a map's title says what its failed checks mean.
+def draw(path, subject, sample, explanations, *, channel=None):
+    """Draw the image and all maps over it; a map's title names what its failed checks mean.
 
     Parameters
     ----------
     path : pathlib.Path
     subject : science.explanation.subject.Subject
     sample : science.explanation.subject.Sample
-    found : dict
-        Of `side_by_side`.
+    explanations : dict
+        From `side_by_side`.
     channel : str, optional
         Which is drawn; the last by default.
     """
@@ -79,7 +79,7 @@ def draw(path, subject, sample, found, *, channel=None):
     extent = figures.extent_of(header, image.shape[:2])
     places = data.places(sample.time) if sample.time is not None else ()
     look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "extent": extent}
-    rows = -(-(len(found) + 1) // COLUMNS)
+    rows = -(-(len(explanations) + 1) // COLUMNS)
     with figures.style():
         figure, axes = figures.new(
             rows, COLUMNS, figsize=(4.1 * COLUMNS, 4.7 * rows + 1.0), sharex=True, sharey=True, squeeze=False
@@ -88,7 +88,7 @@ def draw(path, subject, sample, found, *, channel=None):
         panels = list(axes.flat)
         figures.show_image(panels[0], image[..., place], bar=False, **look)
         panels[0].set_title(f"image, {channel.name}", fontsize=11)
-        for panel, (method, (attribution, checked)) in zip(panels[1:], found.items(), strict=False):
+        for panel, (method, (attribution, checked)) in zip(panels[1:], explanations.items(), strict=False):
             values = attribution.maps[name][0]
             values = values[..., place] if values.shape[-1] == image.shape[-1] else values[..., 0]
             figures.show_overlay(panel, image[..., place], values, **look)
@@ -101,14 +101,14 @@ def draw(path, subject, sample, found, *, channel=None):
             panel.set(xlabel="", ylabel="")
             if extent is not None:
                 solar_coordinates.draw(panel, header, places)
-        for panel in panels[len(found) + 1 :]:
+        for panel in panels[len(explanations) + 1 :]:
             panel.set_visible(False)
-        for panel in panels[max(len(found) + 1 - COLUMNS, 0) : len(found) + 1]:  # the lowest one of each column
+        for panel in panels[max(len(explanations) + 1 - COLUMNS, 0) : len(explanations) + 1]:  # the lowest one of each column
             panel.set_xlabel("solar x (arcsec)" if extent else "column (pixels)")
             panel.tick_params(labelbottom=True)
         for panel in axes[:, 0]:
             panel.set_ylabel("solar y (arcsec)" if extent else "row (pixels)")
-        attribution, checked = next(iter(found.values()))
+        attribution, checked = next(iter(explanations.values()))
         title = figures.title(f"{sample.title}: {attribution.explained.words}", simulated=sample.simulated)
         title = f"{title}; {attribution.explained.value_words(checked['output'])}"
         figure.suptitle(f"{title}\nblue speaks against, red for; each map on its own scale")
@@ -145,22 +145,22 @@ def main(arguments=None):
     names = [name for name in names if not flags.methods or name in flags.methods]
     if not names:
         raise UserError("--methods: none of them applies to this network")
-    found = side_by_side(subject, sample, names, baseline=flags.baseline, target=flags.target, batch_size=flags.batch)
+    explanations = side_by_side(subject, sample, names, baseline=flags.baseline, target=flags.target, batch_size=flags.batch)
     places = subject.data.places(sample.time) if sample.time is not None else ()
     image = next(name for name, source in sample.names.items() if source == subject.data.image_inputs[0])
-    for attribution, checked in found.values():
+    for attribution, checked in explanations.values():
         if sample.header is not None:
             checked["shares"] = solar_coordinates.shares(attribution.maps[image][0], sample.header, places)
     stem = explanation.safe_name(sample.label, "side_by_side", attribution.explained.stem)
     drawn = explanation.safe_name(stem, flags.channel) if flags.channel else stem
     with explanation.results(folder) as unfinished:
-        draw(unfinished / f"{drawn}.png", subject, sample, found, channel=flags.channel)
-        arrays = {atomic_files.safe_name(name): attribution.maps[image][0] for name, (attribution, _) in found.items()}
+        draw(unfinished / f"{drawn}.png", subject, sample, explanations, channel=flags.channel)
+        arrays = {explanation.safe_name(name): attribution.maps[image][0] for name, (attribution, _) in explanations.items()}
         explanation.write_arrays(unfinished / f"{stem}.npz", simulated=sample.simulated, **arrays)
-        passports = {name: checked for name, (_, checked) in found.items()}
+        passports = {name: checked for name, (_, checked) in explanations.items()}
         (unfinished / f"{stem}.json").write_text(passport.text(passports), encoding="utf-8")
-    print(f"{len(found)} methods in {folder / drawn}.png")
-    for name, (_, checked) in found.items():
+    print(f"{len(explanations)} methods in {folder / drawn}.png")
+    for name, (_, checked) in explanations.items():
         bad = passport.failures(checked)
         made = "all checks passed" if not checked["not_applicable"] else f"passed; {passport.not_made(checked)}"
         print(f"  {name:24s} {'failed: ' + ', '.join(bad) if bad else made}")

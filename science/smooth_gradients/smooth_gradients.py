@@ -17,7 +17,7 @@ WORDS = {"mean": "SmoothGrad", "square": "SmoothGrad squared", "variance": "VarG
 
 
 def smooth_gradients(model, inputs, *, target=None, kind="mean", samples=50, noise=0.1, seed=0, added=None, batch_size=16):
-    """Statistics of gradients over noisy copies of the images.
+    """Compute statistics of gradients over noisy copies of the images.
 
     Parameters
     ----------
@@ -69,12 +69,12 @@ def smooth_gradients(model, inputs, *, target=None, kind="mean", samples=50, noi
 
 
 def input_x_gradient(model, inputs, **keywords):
-    """`smooth_gradients` with ``kind="input x gradient"``."""
+    """Compute `smooth_gradients` with ``kind="input x gradient"``."""
     return smooth_gradients(model, inputs, kind="input x gradient", **keywords)
 
 
 def vargrad(model, inputs, **keywords):
-    """`smooth_gradients` with ``kind="variance"``."""
+    """Compute `smooth_gradients` with ``kind="variance"``."""
     return smooth_gradients(model, inputs, kind="variance", **keywords)
 
 
@@ -106,8 +106,8 @@ def main(arguments=None):
         parser.add_argument("--noise", type=float, default=0.1, help="share of the image's range (default: %(default)s)")
         parser.add_argument("--seed", type=int, default=0, help="of the noise (default: %(default)s)")
 
-    def keywords(chosen, subject, sample):
-        return {"kind": chosen.kind, "samples": chosen.samples, "noise": chosen.noise, "seed": chosen.seed}
+    def keywords(flags, subject, sample):
+        return {"kind": flags.kind, "samples": flags.samples, "noise": flags.noise, "seed": flags.seed}
 
     explanation_script.run(arguments, __doc__, smooth_gradients, add=add, keywords=keywords)
 

@@ -36,7 +36,7 @@ def subsets(events, times, event, *, quiet_days=QUIET_DAYS, window=DAY, threshol
 
     Notes
     -----
-    Nobody knows at the time that activity is about to change: scores of the first subset say how a forecast reacts, and
+    That activity is about to change is not known at the time: scores of the first subset measure how a forecast reacts, and
     compare forecasts, but are no skill that a user could have had (a persistence forecast has a TSS near -1 there). The
     second subset is chosen by the past alone. Park et al. 2020 (ApJ 890, 124) look at flare-quiet and quiet-flare days
     in this way.

@@ -8,26 +8,26 @@ from tools import figures, skill_scores
 from tools.block_bootstrap import interval
 
 
-def reliability(path, one, *, title=None, bootstrap=None):
+def reliability(path, forecast, *, title=None, bootstrap=None):
     """Draw how often the event followed each forecast probability, and how often each was forecast.
 
     Parameters
     ----------
     path : pathlib.Path
-    one : network_models.forecasts.files.Forecasts
+    forecast : network_models.forecasts.files.Forecasts
     title : str, optional
     bootstrap : tools.block_bootstrap.BlockBootstrap, optional
-        For bars that know that hours are not independent.
+        For bars that take account of hours that are not independent.
     """
-    found = reliability_points(one, bootstrap)
-    used = found["count"] > 0
-    mean, observed, low, high = (found[name][used] for name in ("mean", "observed", "low", "high"))
+    points = reliability_points(forecast, bootstrap)
+    used = points["count"] > 0
+    mean, observed, low, high = (points[name][used] for name in ("mean", "observed", "low", "high"))
     with figures.style():
         figure, (axes, below) = figures.new(2, 1, figsize=(5.4, 6.4), sharex=True, gridspec_kw={"height_ratios": (3.2, 1)})
         axes.plot([0, 1], [0, 1], color="0.6", ls="--", lw=1.2, label="reliable")
-        axes.axhline(one.event.mean(), color="0.6", ls=":", lw=1.2, label="event rate")
+        axes.axhline(forecast.event.mean(), color="0.6", ls=":", lw=1.2, label="event rate")
         axes.vlines(
-            mean, found["consistent_low"][used], found["consistent_high"][used], color="0.78", lw=8, label="consistency"
+            mean, points["consistent_low"][used], points["consistent_high"][used], color="0.78", lw=8, label="consistency"
         )
         lengths = [numpy.maximum(observed - low, 0), numpy.maximum(high - observed, 0)]
         axes.errorbar(mean, observed, lengths, fmt="none", ecolor=figures.PALETTE[0], capsize=3, lw=1.4)
@@ -36,10 +36,10 @@ def reliability(path, one, *, title=None, bootstrap=None):
             ylabel="observed frequency",
             xlim=(0, 1),
             ylim=(-0.02, 1.02),
-            title=figures.title(title or one.name, simulated=one.simulated),
+            title=figures.title(title or forecast.name, simulated=forecast.simulated),
         )
         axes.legend(loc="upper left", fontsize=10)
-        below.bar((numpy.arange(BINS) + 0.5) / BINS, found["count"], 0.9 / BINS, color="0.45")
+        below.bar((numpy.arange(BINS) + 0.5) / BINS, points["count"], 0.9 / BINS, color="0.45")
         below.set(xlabel="forecast probability", ylabel="forecasts", yscale="log")
         empty = int((~used).sum())
         if empty:
@@ -47,12 +47,12 @@ def reliability(path, one, *, title=None, bootstrap=None):
         figures.save(figure, path)
 
 
-def reliability_points(one, bootstrap=None, *, level=0.95):
-    """Numbers of a reliability diagram.
+def reliability_points(forecast, bootstrap=None, *, level=0.95):
+    """Compute the numbers of a reliability diagram.
 
     Parameters
     ----------
-    one : network_models.forecasts.files.Forecasts
+    forecast : network_models.forecasts.files.Forecasts
     bootstrap : tools.block_bootstrap.BlockBootstrap, optional
     level : float
 
@@ -75,14 +75,18 @@ def reliability_points(one, bootstrap=None, *, level=0.95):
     """
     from scipy.stats import binom
 
-    place = skill_scores.bin_of(one.probability, BINS)
+    place = skill_scores.bin_of(forecast.probability, BINS)
     inside = place[:, None] == numpy.arange(BINS)
-    count, total, events = inside.sum(0), (inside * one.probability[:, None]).sum(0), (inside & one.event[:, None]).sum(0)
+    count, total, events = (
+        inside.sum(0),
+        (inside * forecast.probability[:, None]).sum(0),
+        (inside & forecast.event[:, None]).sum(0),
+    )
     mean, observed = _share(total, count), _share(events, count)
     low = high = numpy.full(BINS, numpy.nan)
     independent = count.astype("float64")
     if bootstrap is not None:
-        drawn = _share(bootstrap.sums(inside & one.event[:, None]), bootstrap.sums(inside))
+        drawn = _share(bootstrap.sums(inside & forecast.event[:, None]), bootstrap.sums(inside))
         low, high = interval(drawn, level)
         for number in numpy.flatnonzero(numpy.isfinite(low) & (events > 0) & (events < count)):
             spread = numpy.nanvar(drawn[:, number])
@@ -101,9 +105,9 @@ def _share(part, count):
     return numpy.divide(part, count, out=numpy.full(part.shape, numpy.nan), where=count > 0)
 
 
-def as_lists(found):
-    """Arrays as lists, NaN as None, for JSON."""
-    return {name: [None if numpy.isnan(value) else float(value) for value in values] for name, values in found.items()}
+def as_lists(points):
+    """Convert arrays to lists, NaN to None, for JSON."""
+    return {name: [None if numpy.isnan(value) else float(value) for value in values] for name, values in points.items()}
 
 
 def curves(path, forecasts, thresholds, scored):
@@ -122,13 +126,13 @@ def curves(path, forecasts, thresholds, scored):
     with figures.style():
         figure, (roc, precision, performance) = figures.new(1, 3, figsize=(15, 5.2))
         _performance_lines(performance)
-        for (name, one), colour in zip(forecasts.items(), _colours(len(forecasts)), strict=True):
-            steps = numpy.unique(one.probability)[::-1]
-            table = skill_scores.contingency_table(one.probability, one.event, steps)
+        for (name, forecast), colour in zip(forecasts.items(), _colours(len(forecasts)), strict=True):
+            steps = numpy.unique(forecast.probability)[::-1]
+            table = skill_scores.contingency_table(forecast.probability, forecast.event, steps)
             detected, false = skill_scores.probability_of_detection(table), skill_scores.probability_of_false_detection(table)
             right = 1 - skill_scores.false_alarm_ratio(table)
-            yes = one.probability >= thresholds[name]
-            point = skill_scores.contingency_table(yes.astype("float64"), one.event, 0.5)
+            yes = forecast.probability >= thresholds[name]
+            point = skill_scores.contingency_table(yes.astype("float64"), forecast.event, 0.5)
             pod = skill_scores.probability_of_detection(point)
             few = {"marker": "o", "ms": 4} if len(steps) < 12 else {}
             value = scored[name].value
@@ -154,7 +158,7 @@ def curves(path, forecasts, thresholds, scored):
 
 
 def _performance_lines(axes):
-    """Lines of equal CSI and frequency bias (Roebber 2009, Weather Forecast. 24, 601)."""
+    """Draw lines of equal CSI and frequency bias (Roebber 2009, Weather Forecast. 24, 601)."""
     ratio, detected = numpy.meshgrid(numpy.linspace(0.005, 1, 200), numpy.linspace(0.005, 1, 200))
     lines = axes.contour(
         ratio, detected, 1 / (1 / ratio + 1 / detected - 1), numpy.arange(0.1, 1, 0.2), colors="0.75", linewidths=0.8
@@ -174,8 +178,8 @@ def sweep(path, forecasts, thresholds):
         for axes, (label, function) in zip(
             panels, (("TSS", skill_scores.true_skill_statistic), ("HSS", skill_scores.heidke_skill_score)), strict=True
         ):
-            for (name, one), colour in zip(forecasts.items(), _colours(len(forecasts)), strict=True):
-                values = function(skill_scores.contingency_table(one.probability, one.event, steps))
+            for (name, forecast), colour in zip(forecasts.items(), _colours(len(forecasts)), strict=True):
+                values = function(skill_scores.contingency_table(forecast.probability, forecast.event, steps))
                 axes.plot(steps, values, color=colour, label=name)
                 used = numpy.unique(thresholds[name])
                 axes.plot(used, numpy.interp(used, steps, values), "o", color=colour, mec="black", zorder=3)
@@ -193,15 +197,15 @@ def comparison(path, scored, *, names=("tss", "brier_skill", "auc"), folds=None,
         figure, panels = figures.new(1, len(names), figsize=(4.2 * len(names) + 1.5, 0.42 * len(scored) + 1.6), sharey=True)
         rows = numpy.arange(len(scored))[::-1]
         for axes, name in zip(panels, names, strict=True):
-            for row, (who, one) in zip(rows, scored.items(), strict=True):
-                colour = "0.45" if who in baselines else figures.PALETTE[0]
-                low, high = one.interval(name, level)
+            for row, (forecast, score) in zip(rows, scored.items(), strict=True):
+                colour = "0.45" if forecast in baselines else figures.PALETTE[0]
+                low, high = score.interval(name, level)
                 axes.plot([low, high], [row, row], color=colour, lw=2.2)
-                axes.plot(one.value[name], row, "s" if who in baselines else "o", color=colour, ms=7)
+                axes.plot(score.value[name], row, "s" if forecast in baselines else "o", color=colour, ms=7)
                 for number, parts in (folds or {}).items():
-                    axes.plot(parts[who].value[name], row, alpha=0)  # so that the number lies inside the axes
+                    axes.plot(parts[forecast].value[name], row, alpha=0)  # so that the number lies inside the axes
                     axes.text(
-                        parts[who].value[name], row + 0.16, str(number), fontsize=8, ha="center", color=figures.PALETTE[1]
+                        parts[forecast].value[name], row + 0.16, str(number), fontsize=8, ha="center", color=figures.PALETTE[1]
                     )
             axes.axvline(0.5 if name == "auc" else 0, color="0.6", lw=0.8, ls="--")
             axes.set_xlabel(labels.get(name, name))
@@ -212,8 +216,8 @@ def comparison(path, scored, *, names=("tss", "brier_skill", "auc"), folds=None,
 
 
 def _mark(figure, forecasts):
-    """Say above a figure without a title of its own when its forecasts are of simulated data."""
-    if any(one.simulated for one in forecasts.values()):
+    """Write above a figure without a title of its own when its forecasts are of simulated data."""
+    if any(forecast.simulated for forecast in forecasts.values()):
         figure.suptitle(simulation_mark.WORDS, fontsize=11)
 
 

@@ -33,7 +33,7 @@ def is_flux(path):
 
 
 def read(path):
-    """Flux forecasts of a CSV.
+    """Read the flux forecasts of a CSV.
 
     Returns
     -------
@@ -56,12 +56,12 @@ def read(path):
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise UserError(f"{path}: no column {', '.join(missing)}; give flux forecasts as a run writes them")
-    known = (table["true_value"].notna() & table["prior_value"].notna()).to_numpy()
-    if not known.any():
+    usable = (table["true_value"].notna() & table["prior_value"].notna()).to_numpy()
+    if not usable.any():
         raise UserError(f"{path}: no true value is known of its {len(table)} forecasts; forecast again once the flux is there")
-    if not known.all():
-        print(f"{path}: {(~known).sum()} forecasts left out whose true value is not known", file=sys.stderr)
-        table, times = table[known], times[known]
+    if not usable.all():
+        print(f"{path}: {(~usable).sum()} forecasts left out whose true value is not known", file=sys.stderr)
+        table, times = table[usable], times[usable]
     try:
         columns = [table[name].to_numpy("float64") for name in COLUMNS]
     except ValueError as error:
@@ -74,7 +74,7 @@ def read(path):
 
 
 def scores(forecast, truth, prior, *, climatology=None, spread=None):
-    """Errors of flux forecasts, in dex.
+    """Compute errors of flux forecasts, in dex.
 
     Parameters
     ----------
@@ -93,24 +93,24 @@ def scores(forecast, truth, prior, *, climatology=None, spread=None):
     """
     forecast, truth, prior = (numpy.log10(numpy.asarray(values, "float64")) for values in (forecast, truth, prior))
     climatology = truth.mean() if climatology is None else climatology
-    found = skill_scores.regression_scores(forecast, truth, {"persistence": prior, "climatology": climatology})
-    found["gmgs"] = float(skill_scores.gandin_murphy_gerrity_score(_confusion(10**forecast, 10**truth)))
-    found["classes"] = {}
+    result = skill_scores.regression_scores(forecast, truth, {"persistence": prior, "climatology": climatology})
+    result["gmgs"] = float(skill_scores.gandin_murphy_gerrity_score(_confusion(10**forecast, 10**truth)))
+    result["classes"] = {}
     for name, (least, most) in CLASSES.items():
         inside = (truth >= numpy.log10(max(least, 1e-300))) & (truth < numpy.log10(most))
         error = (forecast - truth)[inside]
-        found["classes"][name] = {
+        result["classes"][name] = {
             "hours": int(inside.sum()),
             "rmse": float(numpy.sqrt(numpy.mean(error**2))) if inside.any() else math.nan,
             "mae": float(numpy.mean(numpy.abs(error))) if inside.any() else math.nan,
             "bias": float(error.mean()) if inside.any() else math.nan,
         }
-    found["error_spread"] = float((forecast - truth).std()) if spread is None else spread
-    return found
+    result["error_spread"] = float((forecast - truth).std()) if spread is None else spread
+    return result
 
 
 def _confusion(forecast, truth):
-    """Counts of forecast class (rows) and true class (columns), of the classes that happened or were forecast."""
+    """Count forecast class (rows) and true class (columns), of the classes that happened or were forecast."""
     rows, columns = (numpy.searchsorted(BOUNDS, values, "right") for values in (forecast, truth))
     counts = numpy.zeros((len(CLASSES), len(CLASSES)))
     numpy.add.at(counts, (rows, columns), 1)
@@ -119,7 +119,7 @@ def _confusion(forecast, truth):
 
 
 def class_probability(forecast, threshold, spread):
-    """Probability that the flux reaches a threshold, for a forecast with normally distributed errors in dex.
+    """Compute the probability that the flux reaches a threshold, for a forecast with normally distributed errors in dex.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def run(words, settings, out):
 
 
 def _verified(name, times, forecast, truth, prior, settings, simulated):
-    """Scores in dex, reports by letter of the class, and lines about classes without one."""
+    """Compute scores in dex, reports by letter of the class, and lines about classes without one."""
     found = scores(forecast, truth, prior)
     bootstrap = report.bootstrap_of(times, numpy.zeros(len(times), "int64"), settings)
     found["intervals"] = {} if bootstrap is None else _intervals(forecast, truth, prior, bootstrap, settings.level)
@@ -206,7 +206,7 @@ def _verified(name, times, forecast, truth, prior, settings, simulated):
 
 
 def _as_classes(name, flux, truth, times, half, least, simulated):
-    """Forecasts, in the later half, that a flux threshold is reached; errors as in the first half."""
+    """Forecast, in the later half, that a flux threshold is reached; errors as in the first half."""
     error = numpy.log10(flux[:half] / truth[:half])
     probability = class_probability(flux[half:] * 10 ** -error.mean(), least, max(error.std(), LEAST_SPREAD))
     fold = numpy.zeros(len(times) - half, "int64")

@@ -28,7 +28,7 @@ class Scored:
     samples: dict[str, numpy.ndarray]
 
     def interval(self, name, level=0.95):
-        """Lower and upper bound of a score; NaN without bootstrap."""
+        """Compute lower and upper bound of a score: two floats, NaN without bootstrap."""
         return interval(self.samples[name], level) if self.samples else (numpy.nan, numpy.nan)
 
 
@@ -49,6 +49,12 @@ def score(probability, event, *, threshold=0.5, references=None, bootstrap=None)
     Returns
     -------
     Scored
+
+    Examples
+    --------
+    >>> scored = score([0.9, 0.8, 0.3, 0.1], [True, False, True, False])
+    >>> scored.value["tss"], scored.value["auc"]
+    (0.0, 0.75)
     """
     probability, event = numpy.asarray(probability, "float64"), numpy.asarray(event, bool)
     references = references or {}
@@ -64,10 +70,10 @@ def score(probability, event, *, threshold=0.5, references=None, bootstrap=None)
     return Scored(_plain(value), samples)
 
 
-def difference(one, other, name, level=0.95):
-    """How much higher `one` scores than `other` on the same samples: (difference, lower, upper)."""
-    low, high = interval(one.samples[name] - other.samples[name], level) if one.samples else (numpy.nan, numpy.nan)
-    return one.value[name] - other.value[name], low, high
+def difference(first, second, name, level=0.95):
+    """Compute how much higher one forecast scores than a second on the same samples: (difference, lower, upper)."""
+    low, high = interval(first.samples[name] - second.samples[name], level) if first.samples else (numpy.nan, numpy.nan)
+    return first.value[name] - second.value[name], low, high
 
 
 def _plain(value):
@@ -79,7 +85,7 @@ def _precision(probability, event):
 
 
 def _columns(probability, event, threshold, references):
-    """What is summed over forecasts: all scores but those of curves are functions of these sums."""
+    """Compute what is summed over forecasts: all scores but those of curves are functions of these sums."""
     yes = probability >= threshold
     parts = [yes & event, yes & ~event, ~yes & event, ~yes & ~event]
     parts += [(probability - event) ** 2, skill_scores.log_losses(probability, event), event]
@@ -95,20 +101,20 @@ def _columns(probability, event, threshold, references):
 
 
 def _scores(sums, references):
-    """Scores from sums (..., k): dict of arrays (...)."""
+    """Compute scores from sums (..., k): dict of arrays (...)."""
     table = skill_scores.ContingencyTable(*(sums[..., index] for index in range(4)))
     number = sums[..., :4].sum(-1)
-    found = {name: function(table) for name, function in skill_scores.TABLE_SCORES.items()}
-    found |= {name: getattr(table, name) for name in table._fields}
+    scores = {name: function(table) for name, function in skill_scores.TABLE_SCORES.items()}
+    scores |= {name: getattr(table, name) for name in table._fields}
     rate = sums[..., 6] / number
-    found["event_rate"] = rate
-    found["brier"], found["log_loss"] = sums[..., 4] / number, sums[..., 5] / number
+    scores["event_rate"] = rate
+    scores["brier"], scores["log_loss"] = sums[..., 4] / number, sums[..., 5] / number
     bins = [sums[..., 7 + offset * BINS : 7 + (offset + 1) * BINS] for offset in range(3)]
-    found["reliability"], found["resolution"], found["uncertainty"] = skill_scores.brier_parts(*bins)
-    found["brier_skill"] = _skill(found["brier"], rate * (1 - rate))
+    scores["reliability"], scores["resolution"], scores["uncertainty"] = skill_scores.brier_parts(*bins)
+    scores["brier_skill"] = _skill(scores["brier"], rate * (1 - rate))
     for position, name in enumerate(references):
-        found[f"brier_skill_{name}"] = _skill(found["brier"], sums[..., CELLS + position] / number)
-    return found
+        scores[f"brier_skill_{name}"] = _skill(scores["brier"], sums[..., CELLS + position] / number)
+    return scores
 
 
 def _skill(mine, other):

@@ -25,7 +25,7 @@ from tools.paths import Files, matching, no_file
 
 
 def parse(text):
-    """A word ``[NAME=]FILE[,FILE...]`` as (name or None, list of files).
+    """Split a word ``[NAME=]FILE[,FILE...]`` into (name or None, list of files).
 
     A path of a file that is there, and one with a folder before its first equals sign, has no name before it.
 
@@ -33,6 +33,13 @@ def parse(text):
     ------
     UserError
         No file is named.
+
+    Examples
+    --------
+    >>> parse("AlexNet=fold1.csv,fold2.csv")
+    ('AlexNet', ['fold1.csv', 'fold2.csv'])
+    >>> parse("forecasts.csv")
+    (None, ['forecasts.csv'])
     """
     name, equals, files = text.partition("=")
     path = pathlib.PurePath(name).name != name or name == ".." or pathlib.Path(text.split(",")[0]).exists()
@@ -62,9 +69,9 @@ def main(arguments=None):
     parser.add_argument("--level", type=float, default=0.95, help="of the intervals (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: %(default)s)")
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER", help="for verification.json and pictures")
-    chosen = parser.parse_args(arguments)
-    words = _forecasts(chosen.forecasts)
-    settings = _settings(chosen)
+    flags = parser.parse_args(arguments)
+    words = [parse(text) for text in flags.forecasts]
+    settings = _settings(flags)
     files = [file for _, several in words for file in several]
     for file in files:
         if not pathlib.Path(file).is_file():
@@ -74,56 +81,37 @@ def main(arguments=None):
         others = [file for file in files if file not in fluxes]
         if others:
             raise UserError(f"{fluxes[0]} holds fluxes, {others[0]} does not; verify fluxes and probabilities apart")
-        _require_no_flags_of_probabilities(parser, chosen)
-    taken = report.BASELINES if chosen.flares or fluxes else ()
+        _require_no_flags_of_probabilities(parser, flags)
+    reserved = report.BASELINES if flags.flares or fluxes else ()
     names = [(name or pathlib.Path(several[0]).stem).replace("_", " ") for name, several in words]  # as pictures are called
     for place, name in enumerate(names):
-        if name in names[:place] or name in taken:
-            what = "a baseline" if name in taken else "another forecast"
+        if name in names[:place] or name in reserved:
+            what = "a baseline" if name in reserved else "another forecast"
             raise UserError(f"{words[place][1][0]}: {name} is the name of {what} too; name it otherwise: NAME=FILE")
     if fluxes:
-        regression.run(words, settings, chosen.out)
+        regression.run(words, settings, flags.out)
         return
     forecasts = [forecast_files.read(several, name=name, target=False) for name, several in words]
-    events, training = (_flares(name, getattr(chosen, name)) for name in ("flares", "training_flares"))
-    if simulation_mark.of_any([*(chosen.flares or ()), *(chosen.training_flares or ())]):
-        forecasts = [dataclasses.replace(one, simulated=True) for one in forecasts]
-    found = report.verify(forecasts, events, settings, training=training)
-    print("\n".join(output.table(found, settings)))
-    output.write(chosen.out, found, settings)
-    print(f"wrote {chosen.out}")
+    events, training = (_flares(name, getattr(flags, name)) for name in ("flares", "training_flares"))
+    if simulation_mark.of_any([*(flags.flares or ()), *(flags.training_flares or ())]):
+        forecasts = [dataclasses.replace(forecast, simulated=True) for forecast in forecasts]
+    result = report.verify(forecasts, events, settings, training=training)
+    print("\n".join(output.table(result, settings)))
+    output.write(flags.out, result, settings)
+    print(f"wrote {flags.out}")
 
 
-def _forecasts(texts):
-    """Parse the words that name forecasts, patterns expanded: list of (name or None, files).
-
-    The files of a pattern are folds after a name or beside a comma, else forecasts of their own, as from the shell.
-    """
-    words, unmatched = [], []
-    for text in texts:
-        name, parts = parse(text)
-        files, missing = matching(parts)
-        unmatched += missing
-        alone = name is None and len(parts) == 1
-        words += [(name, [file]) for file in files] if alone else [(name, files)] if files else []
-    if not words:
-        raise no_file(unmatched)
-    for pattern in unmatched:
-        notes.note(f"no file matches {pattern}")
-    return words
-
-
-def _require_no_flags_of_probabilities(parser, chosen):
-    """A `UserError` for a flag that means nothing for fluxes, rather than results that it had no part in."""
-    if chosen.threshold == "best":
+def _require_no_flags_of_probabilities(parser, flags):
+    """Raise a `UserError` for a flag that means nothing for fluxes, rather than results that it had no part in."""
+    if flags.threshold == "best":
         raise UserError("--threshold best: is chosen for probabilities; fluxes are read as classes with one that you give")
     for name in ("flares", "training_flares", "score_from", "event", "window", "flares_until", "history_age"):
-        if getattr(chosen, name) != parser.get_default(name):
+        if getattr(flags, name) != parser.get_default(name):
             raise UserError(f"--{name}: is for forecasts of probabilities; leave it out for fluxes")
 
 
 def _flares(name, paths):
-    """The flares of the lists given with a flag: pandas.DataFrame, or None without lists."""
+    """Read the flares of the lists given with a flag: pandas.DataFrame, or None without lists."""
     if not paths:
         return None
     events = flare_catalogue.read(paths).events
@@ -132,33 +120,33 @@ def _flares(name, paths):
     return events
 
 
-def _settings(chosen):
-    """Flags as `report.Settings`, checked."""
+def _settings(flags):
+    """Check flags and convert them to `report.Settings`."""
     from dataset_models import observation_times
 
     try:
-        threshold = None if chosen.threshold == "best" else float(chosen.threshold)
+        threshold = None if flags.threshold == "best" else float(flags.threshold)
     except ValueError as error:
-        raise UserError(f"--threshold {chosen.threshold}: give a probability, or best") from error
+        raise UserError(f"--threshold {flags.threshold}: give a probability, or best") from error
     if threshold is not None and not 0 <= threshold <= 1:
         raise UserError(f"--threshold {threshold:g}: give a probability from 0 to 1, or best")
-    if not 0 < chosen.level < 1:
-        raise UserError(f"--level {chosen.level:g}: give a share between 0 and 1, for example 0.95")
+    if not 0 < flags.level < 1:
+        raise UserError(f"--level {flags.level:g}: give a share between 0 and 1, for example 0.95")
     longest = report.LONGEST_DAYS
-    if not 0 < chosen.block <= longest:
-        raise UserError(f"--block {chosen.block:g}: give a time above zero, at most {longest} days")
-    if chosen.samples < 0 or chosen.seed < 0:
+    if not 0 < flags.block <= longest:
+        raise UserError(f"--block {flags.block:g}: give a time above zero, at most {longest} days")
+    if flags.samples < 0 or flags.seed < 0:
         raise UserError("--samples and --seed: give 0 or more")
-    window, event, until, age = forecast_files.flare_flags(chosen)
+    window, event, until, age = forecast_files.flare_flags(flags)
     return report.Settings(
         threshold=threshold,
-        score_from=observation_times.from_texts([chosen.score_from], origin="--score_from")[0] if chosen.score_from else None,
+        score_from=observation_times.from_texts([flags.score_from], origin="--score_from")[0] if flags.score_from else None,
         window=window,
         event=event,
-        block_days=chosen.block,
-        samples=chosen.samples,
-        seed=chosen.seed,
-        level=chosen.level,
+        block_days=flags.block,
+        samples=flags.samples,
+        seed=flags.seed,
+        level=flags.level,
         history_age=age,
         flares_until=until,
     )
