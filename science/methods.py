@@ -88,6 +88,18 @@ def explain(name, model, inputs, *, baseline=None, background=None, **keywords):
     ------
     UserError
         There is no such method, or it does not apply to the network.
+
+    Examples
+    --------
+    A network that adds up four pixels:
+
+    >>> import keras, numpy
+    >>> image = keras.Input((2, 2, 1), name="image")
+    >>> total = keras.layers.Dense(1, kernel_initializer="ones")(keras.layers.Flatten()(image))
+    >>> model = keras.Model(image, total)
+    >>> pixels = {"image": numpy.arange(4.0).reshape(1, 2, 2, 1)}
+    >>> explain("DeepLIFT", model, pixels, baseline={"image": numpy.ones((1, 2, 2, 1))}).maps["image"].ravel()
+    array([-1.,  0.,  1.,  2.], dtype=float32)
     """
     entry = method(name)
     start = {"baseline": baseline, "background": baseline if background is None else background}.get(entry.takes)

@@ -78,6 +78,16 @@ def deconvolve(model, inputs, *, layers=None, count=6, keep="maximum", batch_siz
     -----
     The activation of a feature map is the convolution's own output, rectified; a normalisation between convolution
     and ReLU is below the next layer's starting point, not part of this one's.
+
+    Examples
+    --------
+    >>> import keras, numpy
+    >>> image = keras.Input((8, 8, 1), name="image")
+    >>> features = keras.layers.Conv2D(2, 3, activation="relu", name="last")(image)
+    >>> model = keras.Model(image, keras.layers.Dense(1)(keras.layers.Flatten()(features)))
+    >>> for projections in deconvolve(model, {"image": numpy.ones((1, 8, 8, 1))}, count=1):
+    ...     print(projections.layer, projections.inputs["image"].shape[1:])
+    last (8, 8, 1)
     """
     from science.gradients.engine import GradientEngine
 

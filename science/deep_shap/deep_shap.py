@@ -38,6 +38,18 @@ def deep_lift(model, inputs, *, baseline=None, target=None, multipliers=False, p
     References
     ----------
     Shrikumar, Greenside & Kundaje 2017, arXiv:1704.02685; see `science.gradients.rescale_rule`.
+
+    Examples
+    --------
+    A network that adds up four pixels:
+
+    >>> import keras, numpy
+    >>> image = keras.Input((2, 2, 1), name="image")
+    >>> total = keras.layers.Dense(1, kernel_initializer="ones")(keras.layers.Flatten()(image))
+    >>> model = keras.Model(image, total)
+    >>> pixels = {"image": numpy.arange(4.0).reshape(1, 2, 2, 1)}
+    >>> deep_lift(model, pixels, baseline={"image": numpy.ones((1, 2, 2, 1))}).maps["image"].ravel()
+    array([-1.,  0.,  1.,  2.], dtype=float32)
     """
     zeros = {name: numpy.zeros((1, *array.shape[1:]), "float32") for name, array in inputs.items()}
     start = baselines.checked(zeros if baseline is None else baseline, inputs)
@@ -71,6 +83,19 @@ def deep_shap(model, inputs, *, background=None, target=None, precision="float32
     References
     ----------
     Lundberg & Lee 2017, arXiv:1705.07874.
+
+    Examples
+    --------
+    A network that adds up four pixels:
+
+    >>> import keras, numpy
+    >>> image = keras.Input((2, 2, 1), name="image")
+    >>> total = keras.layers.Dense(1, kernel_initializer="ones")(keras.layers.Flatten()(image))
+    >>> model = keras.Model(image, total)
+    >>> pixels = {"image": numpy.arange(4.0).reshape(1, 2, 2, 1)}
+    >>> background = {"image": numpy.stack([numpy.zeros((2, 2, 1)), numpy.ones((2, 2, 1))])}
+    >>> deep_shap(model, pixels, background=background).maps["image"].ravel()
+    array([-0.5,  0.5,  1.5,  2.5], dtype=float32)
     """
     zeros = {name: numpy.zeros((1, *array.shape[1:]), "float32") for name, array in inputs.items()}
     start = baselines.checked(zeros if background is None else background, inputs)

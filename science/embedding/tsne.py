@@ -54,6 +54,12 @@ def embed(vectors, *, perplexity=30.0, components=50, dimensions=2, seed=None):
     ----------
     van der Maaten & Hinton 2008, Journal of Machine Learning Research 9, 2579; Linderman et al. 2019, Nature Methods 16,
     243 (for many samples in two dimensions).
+
+    Examples
+    --------
+    >>> import numpy
+    >>> embed(numpy.random.default_rng(0).normal(size=(12, 8)), dimensions=3).shape
+    (12, 3)
     """
     from sklearn.decomposition import PCA
 

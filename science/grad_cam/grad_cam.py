@@ -48,6 +48,16 @@ def grad_cam(model, inputs, *, target=None, layer=None, tensor="after", kind="gr
     References
     ----------
     Selvaraju et al. 2017, arXiv:1610.02391; Chattopadhay et al. 2018, arXiv:1710.11063.
+
+    Examples
+    --------
+    >>> import keras, numpy
+    >>> image = keras.Input((8, 8, 1), name="image")
+    >>> features = keras.layers.Conv2D(2, 3, activation="relu", name="last")(image)
+    >>> model = keras.Model(image, keras.layers.Dense(1)(keras.layers.Flatten()(features)))
+    >>> explanation = grad_cam(model, {"image": numpy.ones((1, 8, 8, 1))})
+    >>> explanation.maps["image"].shape, explanation.target_tensor
+    ((1, 8, 8, 1), 'last, after its relu')
     """
     from science.gradients.engine import engine_of
 

@@ -31,6 +31,16 @@ def guided_backpropagation(model, inputs, *, target=None, rule="guided", batch_s
     Returns
     -------
     science.explanation.attribution.Attribution
+
+    Examples
+    --------
+    >>> import keras, numpy
+    >>> image = keras.Input((8, 8, 1), name="image")
+    >>> features = keras.layers.Conv2D(2, 3, activation="relu", name="last")(image)
+    >>> model = keras.Model(image, keras.layers.Dense(1)(keras.layers.Flatten()(features)))
+    >>> explanation = guided_backpropagation(model, {"image": numpy.ones((1, 8, 8, 1))})
+    >>> explanation.maps["image"].shape, explanation.relu_count
+    ((1, 8, 8, 1), 1)
     """
     from science.gradients.engine import engine_of
 

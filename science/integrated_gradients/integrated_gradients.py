@@ -6,10 +6,15 @@ The contributions add up to the difference of the outputs of image and baseline.
 number of steps doubled until the residual is below 1 %.
 """
 
+import functools
+
 import numpy
 
 from science.explanation import baselines
+from science.explanation import script as explanation_script
 from science.explanation.attribution import COMPLETE, Attribution, residual
+from science.gradients.engine import engine_of
+from science.gradients.path import weighted_gradients
 from tools import command_line
 from tools.errors import UserError
 
@@ -60,10 +65,20 @@ def integrated_gradients(
     References
     ----------
     Sundararajan, Taly & Yan 2017, arXiv:1703.01365.
-    """
-    from science.gradients.engine import engine_of
-    from science.gradients.path import weighted_gradients
 
+    Examples
+    --------
+    A network that adds up four pixels:
+
+    >>> import keras, numpy
+    >>> image = keras.Input((2, 2, 1), name="image")
+    >>> total = keras.layers.Dense(1, kernel_initializer="ones")(keras.layers.Flatten()(image))
+    >>> model = keras.Model(image, total)
+    >>> pixels = {"image": numpy.arange(4.0).reshape(1, 2, 2, 1)}
+    >>> explanation = integrated_gradients(model, pixels)
+    >>> explanation.maps["image"].ravel().round(3), explanation.complete
+    (array([0., 1., 2., 3.], dtype=float32), array([ True]))
+    """
     if steps < 1:
         raise UserError(f"--steps {steps}: must be at least 1")
     engine = engine_of(model, target=target, precision=precision)
@@ -77,16 +92,9 @@ def integrated_gradients(
     for row in range(count):
         sample = {name: array[row : row + 1] for name, array in inputs.items()}
         own = {name: array[row % len(array)][None] for name, array in start.items()}
+        integral = functools.partial(_integral, engine, own, sample, rule=rule, batch_size=batch_size, compiled=xla)
         difference = outputs[row] - ground[row % len(ground)]
-        number = steps
-        while True:
-            places = points(number, rule)
-            mean = weighted_gradients(engine, own, sample, *places, batch_size=batch_size, compiled=xla)
-            contributions = {name: (sample[name] - own[name]) * mean[name] for name in inputs}
-            left[row], used[row] = residual(contributions, [difference])[0], number
-            if tolerance is None or left[row] < tolerance or 2 * number > MOST:
-                break
-            number *= 2
+        contributions, left[row], used[row] = _refined(integral, difference, steps, tolerance)
         for name in inputs:
             maps[name][row] = contributions[name][0]
     notes = ()
@@ -103,6 +111,22 @@ def integrated_gradients(
         notes=notes,
         difference={name: inputs[name] - start[name] for name in inputs},
     )
+
+
+def _integral(engine, start, end, steps, *, rule, batch_size, compiled):
+    """Integrate gradients on the line from start to end: dict of float64 (1, ...) by input name."""
+    mean = weighted_gradients(engine, start, end, *points(steps, rule), batch_size=batch_size, compiled=compiled)
+    return {name: (end[name] - start[name]) * mean[name] for name in end}
+
+
+def _refined(integral, difference, steps, tolerance):
+    """Double the steps of an integral until it is complete: contributions, their residual, and the steps used."""
+    while True:
+        contributions = integral(steps)
+        left = residual(contributions, [difference])[0]
+        if tolerance is None or left < tolerance or 2 * steps > MOST:
+            return contributions, left, steps
+        steps *= 2
 
 
 def points(count, rule):
@@ -133,7 +157,6 @@ def points(count, rule):
 
 def main(arguments=None):
     """Explain one image of one network."""
-    from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--baseline", default="quiet", help=baselines.HELP)

@@ -37,6 +37,18 @@ def occlusion(model, inputs, *, target=None, window=32, stride=16, baseline=None
     References
     ----------
     Zeiler & Fergus 2014, arXiv:1311.2901.
+
+    Examples
+    --------
+    A network that adds up four pixels:
+
+    >>> import keras, numpy
+    >>> image = keras.Input((2, 2, 1), name="image")
+    >>> total = keras.layers.Dense(1, kernel_initializer="ones")(keras.layers.Flatten()(image))
+    >>> model = keras.Model(image, total)
+    >>> pixels = {"image": numpy.arange(4.0).reshape(1, 2, 2, 1)}
+    >>> occlusion(model, pixels, window=1, stride=1).maps["image"].ravel()
+    array([0., 1., 2., 3.], dtype=float32)
     """
     from science.gradients.engine import engine_of
 

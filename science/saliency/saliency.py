@@ -33,6 +33,18 @@ def saliency(model, inputs, *, target=None, batch_size=16):
     ----------
     Simonyan, Vedaldi & Zisserman 2014, arXiv:1312.6034, who take the largest absolute value over colours; here
     channels and signs are kept apart.
+
+    Examples
+    --------
+    A network that adds up four pixels:
+
+    >>> import keras, numpy
+    >>> image = keras.Input((2, 2, 1), name="image")
+    >>> total = keras.layers.Dense(1, kernel_initializer="ones")(keras.layers.Flatten()(image))
+    >>> model = keras.Model(image, total)
+    >>> pixels = {"image": numpy.arange(4.0).reshape(1, 2, 2, 1)}
+    >>> saliency(model, pixels)["image"].ravel()
+    array([1., 1., 1., 1.], dtype=float32)
     """
     from science.gradients.engine import engine_of
 

@@ -42,6 +42,18 @@ def smooth_gradients(model, inputs, *, target=None, kind="mean", samples=50, noi
     References
     ----------
     Smilkov et al. 2017, arXiv:1706.03825; Adebayo et al. 2018, arXiv:1810.03307 (VarGrad).
+
+    Examples
+    --------
+    A network that adds up four pixels:
+
+    >>> import keras, numpy
+    >>> image = keras.Input((2, 2, 1), name="image")
+    >>> total = keras.layers.Dense(1, kernel_initializer="ones")(keras.layers.Flatten()(image))
+    >>> model = keras.Model(image, total)
+    >>> pixels = {"image": numpy.arange(4.0).reshape(1, 2, 2, 1)}
+    >>> smooth_gradients(model, pixels, samples=4).maps["image"].ravel()
+    array([1., 1., 1., 1.], dtype=float32)
     """
     from science.gradients.engine import engine_of
 

@@ -18,6 +18,11 @@ from tools.errors import UserError
 
 CLIMATOLOGY, TABLE, RECENT = "climatology", "class table", "climatology 120 days"
 BASELINES = (CLIMATOLOGY, TABLE, RECENT, "persistence", "flare rate")
+PAST = {  # those that are made of the flares before
+    "persistence": reference_forecasts.persistence,
+    "flare rate": reference_forecasts.flare_rate,
+    RECENT: reference_forecasts.recent_climatology,
+}
 BEFORE = numpy.timedelta64(25, "h")  # that the flare lists must reach back, for the class table
 LEAST_TRAINING = 24 * 30  # hours to fit climatology and class table on
 LONGEST_DAYS = forecast_files.LONGEST_DAYS  # of a block too
@@ -300,15 +305,7 @@ def _baselines(events, like, scored_hours, settings, notes, training=None):
     asked = history.asked(times, age=settings.history_age, back=BEFORE)
     blind = numpy.isnat(asked)
     asked = numpy.where(blind, times, asked)
-    since_start = {
-        "persistence": reference_forecasts.persistence,
-        "flare rate": reference_forecasts.flare_rate,
-        RECENT: reference_forecasts.recent_climatology,
-    }
-    probability = {name: since_start[name](events, asked, **keywords) for name in ("persistence", "flare rate")}
-    # Its windows have to be over, so it cannot be asked for what was settled just after the list's last flare began.
-    recent = numpy.minimum(asked, history.last)
-    probability[RECENT] = reference_forecasts.recent_climatology(events, recent, until=settings.flares_until, **keywords)
+    probability = _past_baselines(events, asked, history.last, settings)
     if numpy.isnan(probability[RECENT][scored_hours]).mean() > 0.1:
         del probability[RECENT]
         notes.append("climatology of the 120 days before left out: the flare lists begin too late for it")
@@ -340,7 +337,7 @@ def _baselines(events, like, scored_hours, settings, notes, training=None):
         fitted[TABLE][group] = table.forecast(events, asked[group])
         threshold[TABLE][group] = skill_scores.best_threshold(table.forecast(fitted_on, hours), flared)[0]
         for name in ("flare rate", RECENT):
-            past = since_start[name](fitted_on, hours, **keywords)
+            past = PAST[name](fitted_on, hours, **keywords)
             defined = ~numpy.isnan(past)
             if name in probability and flared[defined].any() and not flared[defined].all():
                 threshold[name][group] = skill_scores.best_threshold(past[defined], flared[defined])[0]
@@ -350,6 +347,15 @@ def _baselines(events, like, scored_hours, settings, notes, training=None):
         )
         for name, values in (fitted | probability).items()
     }
+
+
+def _past_baselines(events, times, last, settings):
+    """Compute the baselines that need the flares before each time alone: dict of name to probability, float64 (n,)."""
+    keywords = {"window": settings.window, "threshold": settings.event}
+    probability = {name: PAST[name](events, times, **keywords) for name in ("persistence", "flare rate")}
+    # Its windows have to be over, so it cannot be asked for what was settled just after the list's last flare began.
+    probability[RECENT] = PAST[RECENT](events, numpy.minimum(times, last), until=settings.flares_until, **keywords)
+    return probability
 
 
 def _thresholds(forecast, scored_hours, settings, notes):
