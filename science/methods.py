@@ -7,6 +7,7 @@ import functools
 from science.attention_maps.attention_maps import attention_maps
 from science.deep_shap.deep_shap import deep_lift, deep_shap
 from science.grad_cam.grad_cam import grad_cam, grad_cam_plus, guided_grad_cam
+from science.gradients.engine import engine_of
 from science.guided_backpropagation.guided_backpropagation import deconvolution, guided_backpropagation
 from science.integrated_gradients.integrated_gradients import integrated_gradients
 from science.occlusion.occlusion import occlusion
@@ -111,7 +112,6 @@ def explain(name, model, inputs, *, baseline=None, background=None, **keywords):
 def applicable(model):
     """Find the methods that apply to a network: (list of names, dict of the other names to why not)."""
     from network_models.layers import LinearAttention
-    from science.gradients.engine import engine_of
 
     engine = engine_of(model, target=0)
     missing = {}

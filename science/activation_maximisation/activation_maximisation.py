@@ -10,6 +10,8 @@ import numpy
 
 from science.explanation import subject as explanation
 from science.explanation.attribution import target_of
+from science.gradients.engine import engine_of
+from science.gradients.network_structure import logits_of
 from tools import command_line, figures
 from tools.errors import UserError
 
@@ -60,9 +62,6 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
     """
     import keras
     from tf_keras_vis.activation_maximization import ActivationMaximization
-
-    from science.gradients.engine import engine_of
-    from science.gradients.network_structure import logits_of
 
     engine = engine_of(model, target=target)
     if len(engine.model.inputs) != 1 or len(engine.model.inputs[0].shape) != 4:
@@ -165,8 +164,6 @@ def main(arguments=None):
             raise UserError(f"--{name} {getattr(flags, name)}: must be at least {least}")
     subject = explanation.load(flags.model, flags.dataset, given)
     folder = explanation.output_folder(subject, "maps", flags.out)
-    from science.gradients.engine import engine_of
-
     data, target = subject.data, target_of(subject, engine_of(subject.model, target=flags.target).target)
     start = None
     if flags.image:

@@ -6,7 +6,9 @@ They are the weights that the network itself uses, not an explanation of its out
 lower the output.
 """
 
+from science.explanation import script as explanation_script
 from science.explanation.attribution import Attribution, resized
+from science.gradients.engine import engine_of
 from tools import command_line
 from tools.errors import UserError
 
@@ -36,7 +38,6 @@ def attention_maps(model, inputs, *, target=None, estimator=3, batch_size=16):
     Jetley et al. 2018, arXiv:1804.02391; Pandey et al. 2023 (attention-based full-disk forecasts).
     """
     from network_models.layers import LinearAttention
-    from science.gradients.engine import engine_of
 
     engine = engine_of(model, target=target)
     layers = list(engine.calls((LinearAttention,)))
@@ -55,7 +56,6 @@ def attention_maps(model, inputs, *, target=None, estimator=3, batch_size=16):
 
 def main(arguments=None):
     """Map the attention of a network in one image."""
-    from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--estimator", type=int, default=3, help="1 is the finest (default: %(default)s)")

@@ -12,6 +12,7 @@ import numpy
 
 from science.explanation import subject as explanation
 from science.explanation.attribution import per_unit
+from science.gradients.engine import GradientEngine
 from tools import command_line, figures
 from tools.errors import UserError
 
@@ -89,8 +90,6 @@ def deconvolve(model, inputs, *, layers=None, count=6, keep="maximum", batch_siz
     ...     print(projections.layer, projections.inputs["image"].shape[1:])
     last (8, 8, 1)
     """
-    from science.gradients.engine import GradientEngine
-
     engine = GradientEngine(model, target=0)
     for layer, calls in _convolutions(engine, layers).items():
         responses, _ = engine.activations(inputs, layer, which="response")

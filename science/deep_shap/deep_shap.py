@@ -9,7 +9,9 @@ split as baselines.
 import numpy
 
 from science.explanation import baselines
+from science.explanation import script as explanation_script
 from science.explanation.attribution import Attribution, residual
+from science.gradients.engine import engine_of
 from tools import command_line
 from tools.errors import UserError
 
@@ -103,8 +105,6 @@ def deep_shap(model, inputs, *, background=None, target=None, precision="float32
 
 
 def _explain(method, model, inputs, start, target, multipliers, precision, batch_size, *, paired):
-    from science.gradients.engine import engine_of
-
     engine = engine_of(model, target=target, precision=precision)
     count, size = len(next(iter(inputs.values()))), len(next(iter(start.values())))
     maps = {name: numpy.empty(array.shape, "float32") for name, array in inputs.items()}
@@ -140,7 +140,6 @@ def _middle(start, paired):
 
 def main(arguments=None):
     """Explain one image of one network."""
-    from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--background", type=int, default=8, metavar="N", help="training images (default: %(default)s)")

@@ -7,6 +7,7 @@ import numpy
 from dataset_models.solar_data import SPLITS
 from science.embedding import projector
 from science.explanation import subject as explanation
+from science.gradients.engine import GradientEngine
 from tools import goes_class
 from tools.errors import UserError
 
@@ -67,8 +68,6 @@ def collect(subject, *, splits=SPLITS, layer=None, channel=None, batch_size=16):
         A split is empty, there are fewer than 5 samples, no such layer or channel, or activations are not finite.
     """
     from tqdm import tqdm
-
-    from science.gradients.engine import GradientEngine
 
     data = subject.data
     times = {split: data.require_samples(split) for split in splits}

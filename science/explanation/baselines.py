@@ -5,6 +5,7 @@ import pathlib
 import numpy
 
 from science.explanation import solar_disk
+from science.explanation import subject as explanation
 from tools.errors import UserError
 
 KINDS = ("zero", "quiet", "mean")
@@ -42,8 +43,6 @@ def choose(kind, subject, sample):
         stacks = background(subject, sample, IMAGES)
         reduce = numpy.median if kind == "quiet" else numpy.mean
         return {name: reduce(stack, axis=0, keepdims=True).astype("float32") for name, stack in stacks.items()}
-    from science.explanation import subject as explanation
-
     try:
         other = explanation.sample(subject, kind)
     except UserError as error:

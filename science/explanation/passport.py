@@ -7,6 +7,7 @@ import numpy
 
 from science.explanation import solar_coordinates, solar_disk
 from science.explanation.attribution import COMPLETE, labelled
+from science.gradients.network_structure import explainable
 
 ALIKE = 0.5  # rank correlation from which on a map is too much like one that does not depend on the network
 FAILURES = {  # what a failed check means
@@ -51,8 +52,6 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
     ----------
     Adebayo et al. 2018, arXiv:1810.03292 (random weights, edge detectors).
     """
-    from science.gradients.network_structure import explainable
-
     attribution = labelled(attribution, subject)
     random = method(randomised(explainable(subject.model), seed=seed), sample.inputs)
     images = {name: values for name, values in attribution.maps.items() if sample.inputs[name].ndim == 4}

@@ -5,6 +5,7 @@ import numpy
 from science.explanation import baselines, passport, solar_coordinates
 from science.explanation import subject as explanation
 from science.explanation.attribution import in_channel_units
+from science.gradients.engine import engine_of
 from tools import figures
 from tools.errors import UserError
 
@@ -44,8 +45,6 @@ def explain(subject, sample, method, own, folder, flags):
 
     def again(model, inputs):
         return in_channel_units(method(model, inputs, target=flags.target, batch_size=flags.batch, **own), subject, inputs)
-
-    from science.gradients.engine import engine_of
 
     engine = engine_of(subject.model, target=flags.target)
     explanation.finite_output(engine.outputs(sample.inputs), flags.image)

@@ -8,6 +8,7 @@ Adebayo et al. 2018, arXiv:1810.03292.
 import numpy
 
 from science.explanation.passport import randomised, rank_correlation, strength
+from science.gradients.network_structure import layers_of
 
 
 def cascade(model, explain, *, seed=0):
@@ -27,8 +28,6 @@ def cascade(model, explain, *, seed=0):
     dict of str to float
         By layer with weights, from the last to the first: the correlation with it and all after it random.
     """
-    from science.gradients.network_structure import layers_of
-
     before = explain(model)
     name = next(name for name, values in before.maps.items() if values.ndim == 4)
     original = strength(before.multipliers(name)[0])

@@ -16,12 +16,13 @@ import pathlib
 import numpy
 
 from science import methods
-from science.explanation import passport
+from science.explanation import baselines, passport
 from science.explanation import subject as explanation
 from science.explanation.attribution import in_channel_units
 from science.explanation_quality.faithfulness import counterfactual, deletion_and_insertion, max_sensitivity
 from science.explanation_quality.localisation import localisation, strength_of
 from science.explanation_quality.randomisation import cascade
+from science.gradients.engine import engine_of
 from tools import atomic_files, command_line, figures
 from tools.block_bootstrap import BlockBootstrap, interval
 from tools.errors import UserError
@@ -54,8 +55,6 @@ def chosen_times(subject, count):
     numpy.ndarray, dict
         ``datetime64[s]`` (n,), n at most `count`, and how many there were of which kind.
     """
-    from science.gradients.engine import engine_of
-
     data = subject.data
     engine = engine_of(subject.model)
     times = data.times("validation")
@@ -103,9 +102,6 @@ def study(subject, times, *, seed=0):
     """
     import pandas
     from tqdm import tqdm
-
-    from science.explanation import baselines
-    from science.gradients.engine import engine_of
 
     data, truth = subject.data, subject.data.ground_truth
     engine = engine_of(subject.model)

@@ -10,7 +10,9 @@ import math
 
 import numpy
 
+from science.explanation import script as explanation_script
 from science.explanation.attribution import Attribution, resized
+from science.gradients.engine import engine_of
 from tools import command_line
 from tools.errors import UserError
 
@@ -59,8 +61,6 @@ def grad_cam(model, inputs, *, target=None, layer=None, tensor="after", kind="gr
     >>> explanation.maps["image"].shape, explanation.target_tensor
     ((1, 8, 8, 1), 'last, after its relu')
     """
-    from science.gradients.engine import engine_of
-
     if kind not in KINDS:
         raise UserError(f"--kind {kind}: choose one of {', '.join(KINDS)}")
     if tensor not in TENSORS:
@@ -160,7 +160,6 @@ def _rectifier_after(layer):
 
 def main(arguments=None):
     """Explain one image of one network."""
-    from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(default: %(default)s)")

@@ -7,7 +7,9 @@ network with random weights, which the passport beside every map does. Single fe
 science/deconvolutional.
 """
 
+from science.explanation import script as explanation_script
 from science.explanation.attribution import Attribution
+from science.gradients.engine import engine_of
 from tools import command_line
 
 RULES = ("guided", "deconvolution")
@@ -42,8 +44,6 @@ def guided_backpropagation(model, inputs, *, target=None, rule="guided", batch_s
     >>> explanation.maps["image"].shape, explanation.relu_count
     ((1, 8, 8, 1), 1)
     """
-    from science.gradients.engine import engine_of
-
     engine = engine_of(model, target=target)
     maps = engine.gradients(inputs, rule=rule, batch_size=batch_size)
     outputs = engine.outputs(inputs, batch_size=batch_size)
@@ -59,7 +59,6 @@ def deconvolution(model, inputs, **keywords):
 
 def main(arguments=None):
     """Explain one image of one network."""
-    from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--rule", choices=RULES, default=RULES[0], help="of the ReLUs (default: %(default)s)")

@@ -16,7 +16,8 @@ import re
 import numpy
 
 from dataset_models import flare_catalogue, observation_times, simulation_mark
-from dataset_models.flare_index import DAY, NO_FLARE, UNKNOWN, FlareIndex
+from dataset_models.flare_labels import DAY, NO_FLARE, UNKNOWN, FlareIndex
+from science.near_limb import pictures as maps
 from science.verification import regression
 from tools import atomic_files, command_line, figures, goes_class
 from tools.block_bootstrap import BlockBootstrap, interval
@@ -370,8 +371,6 @@ def main(arguments=None):
     results = centre_and_limb(instances, threshold=options.threshold, limb=options.limb)
     simulated = simulation_mark.of_any([*options.forecasts, *(options.flares or ())])
     print("\n".join(summary(results, instances, threshold=options.threshold, limb=options.limb, simulated=simulated)))
-
-    from science.near_limb import pictures as maps
 
     folder = pathlib.Path(options.out) if options.out else pathlib.Path(options.forecasts[0]).parent / "near_limb"
     table = cells(instances, threshold=options.threshold)

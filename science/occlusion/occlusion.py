@@ -8,7 +8,9 @@ The only method here that needs the network's output alone, not its derivatives.
 import numpy
 
 from science.explanation import baselines
+from science.explanation import script as explanation_script
 from science.explanation.attribution import Attribution
+from science.gradients.engine import engine_of
 from tools import command_line
 from tools.errors import UserError
 
@@ -50,8 +52,6 @@ def occlusion(model, inputs, *, target=None, window=32, stride=16, baseline=None
     >>> occlusion(model, pixels, window=1, stride=1).maps["image"].ravel()
     array([0., 1., 2., 3.], dtype=float32)
     """
-    from science.gradients.engine import engine_of
-
     if window < 1 or stride < 1:
         raise UserError(f"--window {window} and --stride {stride}: give pixels, at least 1")
     if stride > window:
@@ -102,7 +102,6 @@ def _starts(length, window, stride):
 
 def main(arguments=None):
     """Explain one image of one network."""
-    from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--window", type=int, default=32, help="pixels (default: %(default)s)")

@@ -7,7 +7,9 @@ as FITS in the image's coordinates, and the map's passport as .json. The logit o
 never a probability. Gradients of logarithmic channels are per dex of 1 + x in all of these.
 """
 
+from science.explanation import script as explanation_script
 from science.explanation.attribution import Attribution
+from science.gradients.engine import engine_of
 from tools import command_line
 
 
@@ -46,15 +48,11 @@ def saliency(model, inputs, *, target=None, batch_size=16):
     >>> saliency(model, pixels)["image"].ravel()
     array([1., 1., 1., 1.], dtype=float32)
     """
-    from science.gradients.engine import engine_of
-
     return engine_of(model, target=target).gradients(inputs, batch_size=batch_size)
 
 
 def explain(model, inputs, *, target=None, batch_size=16):
     """Compute `saliency` as a `science.explanation.attribution.Attribution`."""
-    from science.gradients.engine import engine_of
-
     engine = engine_of(model, target=target)
     outputs = engine.outputs(inputs, batch_size=batch_size)
     maps = engine.gradients(inputs, batch_size=batch_size)
@@ -63,8 +61,6 @@ def explain(model, inputs, *, target=None, batch_size=16):
 
 def main(arguments=None):
     """Explain one image of one network."""
-    from science.explanation import script as explanation_script
-
     explanation_script.run(arguments, __doc__, explain)
 
 

@@ -10,6 +10,7 @@ from science import methods
 from science.explanation import baselines, passport, solar_coordinates
 from science.explanation import subject as explanation
 from science.explanation.attribution import in_channel_units
+from science.gradients.engine import engine_of
 from tools import command_line, figures
 from tools.errors import UserError
 
@@ -134,8 +135,6 @@ def main(arguments=None):
     explanation.channel_place(subject.data, flags.channel)  # before the minutes that the maps take
     sample = explanation.sample(subject, flags.image)
     folder = explanation.output_folder(subject, "maps", flags.out)
-    from science.gradients.engine import engine_of
-
     engine = engine_of(subject.model, target=flags.target)
     explanation.finite_output(engine.outputs(sample.inputs), flags.image)
     names, skipped = methods.applicable(subject.model)

@@ -8,7 +8,9 @@ plain gradient with the image.
 
 import numpy
 
+from science.explanation import script as explanation_script
 from science.explanation.attribution import Attribution
+from science.gradients.engine import engine_of
 from tools import command_line
 from tools.errors import UserError
 
@@ -55,8 +57,6 @@ def smooth_gradients(model, inputs, *, target=None, kind="mean", samples=50, noi
     >>> smooth_gradients(model, pixels, samples=4).maps["image"].ravel()
     array([1., 1., 1., 1.], dtype=float32)
     """
-    from science.gradients.engine import engine_of
-
     if samples < 1 or not 0 <= noise < numpy.inf:
         raise UserError(f"--samples {samples} and --noise {noise:g}: give at least one sample and no negative noise")
     if seed < 0:
@@ -110,7 +110,6 @@ def _statistics(engine, inputs, kind, samples, noise, random, added, batch_size)
 
 def main(arguments=None):
     """Explain one image of one network."""
-    from science.explanation import script as explanation_script
 
     def add(parser):
         parser.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(default: %(default)s)")

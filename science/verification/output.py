@@ -6,6 +6,7 @@ import pathlib
 
 import numpy
 
+from science.verification import pictures as diagrams
 from science.verification import report
 from tools import atomic_files
 
@@ -23,8 +24,6 @@ def write(folder, result, settings):
     result : report.Report
     settings : report.Settings
     """
-    from science.verification import pictures as diagrams
-
     folder = pathlib.Path(folder)
     atomic_files.write_text(folder / "verification.json", json.dumps(as_dictionary(result, settings), indent=1) + "\n")
     everything = result.forecasts | result.baselines
@@ -53,7 +52,6 @@ def write(folder, result, settings):
 
 def as_dictionary(result, settings):
     """Convert a `report.Report` to plain values; undefined numbers are null."""
-    from science.verification import pictures as diagrams
 
     def plain(score):
         rows = {}
