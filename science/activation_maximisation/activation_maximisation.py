@@ -12,7 +12,7 @@ from science.explanation import subject as explanation
 from science.explanation.attribution import target_of
 from science.gradients.engine import engine_of
 from science.gradients.network_structure import logits_of
-from tools import command_line, figures
+from tools import atomic_files, command_line, figures
 from tools.errors import UserError
 
 RATE = 0.1  # of Adam, in units of the sigmoid that keeps values in their range
@@ -185,10 +185,10 @@ def main(arguments=None):
     if not after > before:
         climb += "\nDID NOT CLIMB: shows nothing that the network likes"
     of_image = [] if start is None else [sample.label]
-    stem = explanation.safe_name(*of_image, "activation_maximisation", target.stem)
-    with explanation.results(folder) as unfinished:
+    stem = atomic_files.safe_name(*of_image, "activation_maximisation", target.stem)
+    with atomic_files.results(folder) as unfinished:
         for index, channel in enumerate(data.channels):
-            path = unfinished / f"{explanation.safe_name(stem, channel.name)}.png"
+            path = unfinished / f"{atomic_files.safe_name(stem, channel.name)}.png"
             draw(path, image[..., index], channel, data, f"{target.words}\n{climb}")
         explanation.write_arrays(
             unfinished / f"{stem}.npz",

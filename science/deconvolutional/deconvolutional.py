@@ -13,7 +13,7 @@ import numpy
 from science.explanation import subject as explanation
 from science.explanation.attribution import per_unit
 from science.gradients.engine import GradientEngine
-from tools import command_line, figures
+from tools import atomic_files, command_line, figures
 from tools.errors import UserError
 
 

@@ -8,6 +8,7 @@ import numpy
 from science.explanation import solar_coordinates, solar_disk
 from science.explanation.attribution import COMPLETE, labelled
 from science.gradients.network_structure import explainable
+from tools import digests
 
 ALIKE = 0.5  # rank correlation from which on a map is too much like one that does not depend on the network
 FAILURES = {  # what a failed check means

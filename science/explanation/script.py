@@ -6,7 +6,7 @@ from science.explanation import baselines, passport, solar_coordinates
 from science.explanation import subject as explanation
 from science.explanation.attribution import in_channel_units
 from science.gradients.engine import engine_of
-from tools import figures
+from tools import atomic_files, figures
 from tools.errors import UserError
 
 
@@ -88,7 +88,7 @@ def write(folder, subject, sample, attribution, checked):
         Names of the files.
     """
     data = subject.data
-    stem = explanation.safe_name(sample.label, attribution.method, attribution.explained.stem)
+    stem = atomic_files.safe_name(sample.label, attribution.method, attribution.explained.stem)
     names = []
     places = data.places(sample.time) if sample.time is not None else ()
     with atomic_files.results(folder) as unfinished, figures.style():

@@ -3,16 +3,14 @@
 import dataclasses
 import os
 import pathlib
-import re
-import shutil
-import tempfile
 
 import numpy
 
 from dataset_models import observation_times, simulation_mark
 from dataset_models.solar_data import SolarData, load_solar_data
-from network_models.run_folder import RunFolder, run_folder_of
-from tools import atomic_files, command_line, options
+from network_models.run_folder import RunFolder
+from network_models.trained_network import input_sources, open_network
+from tools import command_line, options
 from tools.errors import UserError
 
 
@@ -107,15 +105,7 @@ def parse(arguments, description, *, add, image=True, target=True):
             parser.add_argument("--target", type=int, help="which output to explain (default: the event, or the only one)")
     parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="where results go (default: in the run folder)")
     add(parser)
-    file = next((pathlib.Path(text) for text in arguments if text.endswith(".py") and pathlib.Path(text).is_file()), None)
-    if file is None:
-        return parser.parse_args(arguments), {}
-    data_class = load_solar_data(file)
-    # Where both have an option of one name the flag is the script's.
-    own_flags = {action.dest for action in parser._actions}
-    options.add_flags(parser, data_class, title=f"data set: {data_class.title} (default: as in the run)", skip=own_flags)
-    flags = parser.parse_args(arguments)
-    return flags, {name: value for name, value in options.take(data_class, flags).items() if name not in own_flags}
+    return options.parse_with_file(parser, arguments, load_solar_data)
 
 
 def load(model_path, dataset, given=None):
@@ -137,16 +127,7 @@ def load(model_path, dataset, given=None):
         A file is missing or unreadable, options are wrong, the network's inputs are not the data set's, or it is a
         beta-VAE, which forecasts nothing.
     """
-    from network_models.trained_network import input_sources, load_network
-
-    model_path = pathlib.Path(model_path)
-    if not model_path.is_file():
-        raise UserError(f"{model_path}: no such network file")  # before the seconds that TensorFlow takes
-    data_class = load_solar_data(dataset)
-    run = run_folder_of(model_path)
-    stored = run.data_options(dataset) if run else {}
-    origin = "command line" if given or not run else str(run.settings_file)
-    data = options.build(data_class, {**stored, **(given or {})}, origin=origin)
+    trained = open_network(model_path, dataset, given)
     import tensorflow
 
     tensorflow.get_logger().setLevel("ERROR")  # warns of retracing: every method traces functions of its own
@@ -154,7 +135,8 @@ def load(model_path, dataset, given=None):
 
     if isinstance(trained.model, BetaVAE):
         raise UserError(f"{model_path}: is a beta-VAE, which has no forecast to explain; see science/latent_traversal")
-    return Subject(model, model_path, data, run, input_sources(model, data, model_path))
+    sources = input_sources(trained.model, trained.data, trained.path)
+    return Subject(trained.model, trained.path, trained.data, trained.run, sources)
 
 
 def sample(subject, image):
@@ -246,49 +228,10 @@ def output_folder(subject, kind, out=None):
     return folder
 
 
-@contextlib.contextmanager
-def results(folder):
-    """Give a temporary folder whose files move to `folder` when the block ends without an exception.
-
-    Results that belong together appear together. On an exception none appears and no folder is left behind.
-    """
-    folder = pathlib.Path(folder)
-    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=folder))
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written to ({error.strerror}); give another folder with --out") from error
-    try:
-        yield temporary
-        for file in sorted(temporary.iterdir()):
-            os.replace(file, folder / file.name)
-    except BaseException as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        for parent in made:
-            with contextlib.suppress(OSError):
-                parent.rmdir()
-        if atomic_files.disk_is_full(error):
-            raise atomic_files.full_disk(folder) from error
-        raise
-    temporary.rmdir()
-
-
 def write_arrays(path, *, simulated=False, **arrays):
     """Write arrays as .npz; with those of simulated data goes an entry ``simulated`` that is true."""
     mark = {simulation_mark.COLUMN: numpy.True_} if simulated else {}
     numpy.savez_compressed(path, **arrays, **mark)
-
-
-def safe_name(*parts):
-    """Join words to a file name stem of letters, digits, dot, dash and underscore.
-
-    Examples
-    --------
-    >>> safe_name("HMI.m2026.02.01_05.00.00", "Guided Grad-CAM", "")
-    'HMI.m2026.02.01_05.00.00_Guided_Grad-CAM'
-    """
-    return "_".join(re.sub(r"[^A-Za-z0-9_.+-]+", "_", str(part)).strip("_") for part in parts if str(part))
 
 
 def sample_time(text, data):

@@ -208,7 +208,7 @@ def write(folder, subject, encoded, *, around=None, count=10, steps=7, reach=REA
     places = numpy.unique(numpy.linspace(0, len(encoded.times) - 1, min(strips, len(encoded.times))).astype(int))
     shown = numpy.stack([images.image(time) for time in encoded.times[places]])
     rebuilt = numpy.asarray(subject.model.images(subject.model(shown, training=False)["output"]))
-    with explanation.results(folder) as unfinished:
+    with atomic_files.results(folder) as unfinished:
         draw_traversal(traversal, values, labels, unfinished / "traversal.png", title=title)
         if images.is_sequence:
             animate_traversal(traversal, values, labels, unfinished / "traversal.gif", title=title)

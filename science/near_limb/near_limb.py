@@ -19,7 +19,7 @@ from dataset_models import flare_catalogue, observation_times, simulation_mark
 from dataset_models.flare_labels import DAY, NO_FLARE, UNKNOWN, FlareIndex
 from science.near_limb import pictures as maps
 from science.verification import regression
-from tools import atomic_files, command_line, figures, goes_class
+from tools import atomic_files, command_line, figures, goes_class, tables
 from tools.block_bootstrap import BlockBootstrap, interval
 from tools.errors import UserError
 from tools.paths import Files

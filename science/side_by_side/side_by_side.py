@@ -11,7 +11,7 @@ from science.explanation import baselines, passport, solar_coordinates
 from science.explanation import subject as explanation
 from science.explanation.attribution import in_channel_units
 from science.gradients.engine import engine_of
-from tools import command_line, figures
+from tools import atomic_files, command_line, figures
 from tools.errors import UserError
 
 BACKGROUND = 8  # training images, for Deep SHAP
@@ -150,11 +150,11 @@ def main(arguments=None):
     for attribution, checked in explanations.values():
         if sample.header is not None:
             checked["shares"] = solar_coordinates.shares(attribution.maps[image][0], sample.header, places)
-    stem = explanation.safe_name(sample.label, "side_by_side", attribution.explained.stem)
-    drawn = explanation.safe_name(stem, flags.channel) if flags.channel else stem
-    with explanation.results(folder) as unfinished:
+    stem = atomic_files.safe_name(sample.label, "side_by_side", attribution.explained.stem)
+    drawn = atomic_files.safe_name(stem, flags.channel) if flags.channel else stem
+    with atomic_files.results(folder) as unfinished:
         draw(unfinished / f"{drawn}.png", subject, sample, explanations, channel=flags.channel)
-        arrays = {explanation.safe_name(name): attribution.maps[image][0] for name, (attribution, _) in explanations.items()}
+        arrays = {atomic_files.safe_name(name): attribution.maps[image][0] for name, (attribution, _) in explanations.items()}
         explanation.write_arrays(unfinished / f"{stem}.npz", simulated=sample.simulated, **arrays)
         passports = {name: checked for name, (_, checked) in explanations.items()}
         (unfinished / f"{stem}.json").write_text(passport.text(passports), encoding="utf-8")

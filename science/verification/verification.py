@@ -70,7 +70,7 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: %(default)s)")
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER", help="for verification.json and pictures")
     flags = parser.parse_args(arguments)
-    words = [parse(text) for text in flags.forecasts]
+    words = _forecasts(flags.forecasts)
     settings = _settings(flags)
     files = [file for _, several in words for file in several]
     for file in files:
@@ -99,6 +99,25 @@ def main(arguments=None):
     print("\n".join(output.table(result, settings)))
     output.write(flags.out, result, settings)
     print(f"wrote {flags.out}")
+
+
+def _forecasts(texts):
+    """Parse the words that name forecasts, patterns expanded: list of (name or None, files).
+
+    The files of a pattern are folds after a name or beside a comma, else forecasts of their own, as from the shell.
+    """
+    words, unmatched = [], []
+    for text in texts:
+        name, parts = parse(text)
+        files, missing = matching(parts)
+        unmatched += missing
+        alone = name is None and len(parts) == 1
+        words += [(name, [file]) for file in files] if alone else [(name, files)] if files else []
+    if not words:
+        raise no_file(unmatched)
+    for pattern in unmatched:
+        notes.note(f"no file matches {pattern}")
+    return words
 
 
 def _require_no_flags_of_probabilities(parser, flags):
