@@ -15,8 +15,8 @@ setup(
     install_requires=[
         "tensorflow>=2.21,<2.22",
         # Nodes and layers of graphs (_inbound_nodes, _outbound_nodes, _nodes_by_depth, _flatten_layers, _keras_history), an
-        # optimizer's _get_variable_index, the sum of a model's losses (_aggregate_additional_loss) and a layer's
-        # convolution_op, which workers and Winograd replace.
+        # optimizer's _get_variable_index, the sum of a model's losses (_aggregate_additional_loss), which workers replace, and
+        # a layer's convolution_op, which convolutions on blocks replace.
         "keras>=3.15,<3.16",
         "numpy>=2,<3",
         "scipy>=1.14,<2",
