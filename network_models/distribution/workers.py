@@ -11,6 +11,7 @@ import socket
 
 import numpy
 
+from network_models import keras_internals
 from network_models.distribution import cluster, weighted_batches
 from tools import digests, options
 from tools.errors import UserError
@@ -161,33 +162,26 @@ class Workers:
         """Let a compiled network's gradients and metrics be those of all processes."""
         import tensorflow
 
-        apply, results, additional = model.optimizer.apply, model.get_metrics_result, model._aggregate_additional_loss
-
-        def apply_summed(gradients, trainable_variables=None):
-            gradients = list(gradients)
+        def sum_gradients(gradients):
             shapes = [gradient.shape for gradient in gradients]
             flat = [tensorflow.reshape(tensorflow.cast(gradient, "float32"), [-1]) for gradient in gradients]
             flat.append(tensorflow.reshape(self._request, [1]))
             total = self._sum(tensorflow.concat(flat, 0))
             parts = tensorflow.split(total, [*(shape.num_elements() for shape in shapes), 1])
             self._agreed.assign(parts.pop()[0])
-            summed = [
+            return [
                 tensorflow.cast(tensorflow.reshape(part, shape), gradient.dtype)
                 for part, shape, gradient in zip(parts, shapes, gradients, strict=True)
             ]
-            return apply(summed, trainable_variables)
 
-        def results_of_all():
+        def sum_metrics():
             if tensorflow.executing_eagerly():  # at the end of an epoch or of validation
                 totals = self.sums([numpy.asarray(variable) for variable in model.metrics_variables])
                 for variable, total in zip(model.metrics_variables, totals, strict=True):
                     variable.assign(total)
-            return results()
 
         # Regularisers are the same in every process, and are added up with the rest.
-        model._aggregate_additional_loss = lambda loss: additional(loss) / self.replicas
-        model.optimizer.apply = apply_summed
-        model.get_metrics_result = results_of_all
+        keras_internals.share_steps(model, sum_gradients=sum_gradients, sum_metrics=sum_metrics, replicas=self.replicas)
 
     def share_moving_statistics(self, model):
         """Make the moving statistics of normalisation layers the mean of those of all processes."""

@@ -2,6 +2,8 @@
 
 import keras
 
+from network_models import keras_internals
+
 
 @keras.saving.register_keras_serializable(package="solar")
 class CoupledSGD(keras.optimizers.Optimizer):
@@ -58,7 +60,7 @@ class CoupledSGD(keras.optimizers.Optimizer):
             return
         tensorflow.raw_ops.ResourceApplyMomentum(
             var=_resource(variable),
-            accum=_resource(self._buffers[self._get_variable_index(variable)]),
+            accum=_resource(self._buffers[keras_internals.slot_of(self, variable)]),
             lr=rate,
             grad=gradient,
             momentum=keras.ops.cast(self._momentum, variable.dtype),

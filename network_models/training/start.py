@@ -5,6 +5,7 @@ import math
 
 import numpy
 
+from network_models import keras_internals
 from network_models.trained_network import load_network
 from tools.errors import UserError
 
@@ -135,11 +136,9 @@ def parameter_limit(limit):
     limit : int
         Parameters; a network with more raises a `UserError`.
     """
-    import keras
+    count = 0
 
-    add_weight, count = keras.layers.Layer.add_weight, 0
-
-    def counted(layer, shape=None, *arguments, **keywords):
+    def check(layer, shape):
         nonlocal count
         count += math.prod(shape or ())
         if count > limit:
@@ -147,13 +146,9 @@ def parameter_limit(limit):
                 f"the network has more than {limit:,} parameters (layer {layer.name} brings them to {count:,}); make it"
                 " smaller or give --allow_large"
             )
-        return add_weight(layer, shape, *arguments, **keywords)
 
-    keras.layers.Layer.add_weight = counted
-    try:
+    with keras_internals.counting_weights(check):
         yield
-    finally:
-        keras.layers.Layer.add_weight = add_weight
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import threading
 import keras
 import numpy
 
+from network_models import keras_internals
 from network_models.distribution.devices import OneProcess
 from tools import atomic_files
 from tools.errors import Stopped, UserError
@@ -201,20 +202,8 @@ class TrainingState(keras.callbacks.Callback):
 
     def skip_done_steps(self, model):
         """Let ``fit`` pass over the steps of its first epoch that were taken before the interruption, without data."""
-        if not self.first_step:
-            return
-        model.make_train_function()
-        train, left = model.train_function, self.first_step
-
-        def after_those(iterator):
-            nonlocal left
-            if left == 0:
-                return train(iterator)
-            left -= 1
-            # Keras reports the metrics at the end of the epoch only if the last step gave them the same names.
-            return type(model).get_metrics_result(model)
-
-        model.train_function = after_those
+        if self.first_step:
+            keras_internals.skip_steps(model, self.first_step)
 
     # Signals
 
