@@ -15,7 +15,7 @@ from tools.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a run came to.
+    """The outcome of a run.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ def run(build, settings, *, objective=None, callbacks=(), sampling=None):
 
 
 class _Record:
-    """What a run writes: its folder, the state to resume from, the files of each epoch and the scores.
+    """Everything that a run writes: its folder, the state to resume from, the files of each epoch and the scores.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ class _Record:
 
 
 def finished(settings):
-    """What the run to resume came to, when it lacks nothing and is not asked for more epochs.
+    """Return the outcome of the run to resume, when it lacks nothing and is not asked for more epochs.
 
     Parameters
     ----------
@@ -247,7 +247,7 @@ def _result(folder, scores):
 
 
 def _asks_for_more(settings):
-    """Whether --resume comes with more epochs than the run was begun with."""
+    """Check whether --resume comes with more epochs than the run was begun with."""
     return settings.training.epochs > settings.resume.settings()["training_options"]["epochs"]
 
 
@@ -258,7 +258,7 @@ def _refuse_finished(settings):
 
 
 def _verbosity(devices):
-    """How Keras shows progress: a bar on a terminal, a line per epoch elsewhere, nothing where another process does."""
+    """Choose how Keras shows progress: a bar on a terminal, a line per epoch elsewhere, nothing where another process does."""
     if not devices.is_chief:
         return 0
     return "auto" if sys.stdout.isatty() else 2

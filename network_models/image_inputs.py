@@ -1,4 +1,4 @@
-"""What enters a network on images: one or several images of one size, and at most one side channel."""
+"""Inputs of a network on images: one or several images of one size, and at most one side channel."""
 
 from tools.errors import UserError
 

@@ -12,7 +12,7 @@ from tools.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class NetworkFile:
-    """What a network's file gives.
+    """The content of a network's file.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class NetworkFile:
     def builder(self, data):
         """``build(input_shapes, options, seed=...)`` for the images of `data`, a SolarData.
 
-        A ``build`` with an argument ``logarithmic`` is told which channels are whitened by their logarithm.
+        A ``build`` with an argument ``logarithmic`` receives which channels are whitened by their logarithm.
         """
         if "logarithmic" not in inspect.signature(self.build).parameters:
             return self.build
@@ -63,7 +63,7 @@ def load(path):
 
 
 def of_module(module, path=None):
-    """As `load`, of a module that has been imported from `path`, by default its own file."""
+    """Check as `load` a module that has been imported from `path`, by default its own file."""
     path = path or module.__file__
     build = getattr(module, "build", None)
     if not callable(build):
@@ -71,16 +71,17 @@ def of_module(module, path=None):
             f"{path}: has no function build(input_shapes, options, seed=...); give a network's file, such as the"
             " architecture.py beside a training script"
         )
-    found = {
+    dataclasses_here = {
         name: value
         for name, value in vars(module).items()
         if inspect.isclass(value) and value.__module__ == module.__name__ and dataclasses.is_dataclass(value)
     }
-    chosen = getattr(module, "Options", None) or (next(iter(found.values())) if len(found) == 1 else None)
-    if not dataclasses.is_dataclass(chosen):
-        several = f"several dataclasses ({', '.join(found)})" if found else "no dataclass"
+    only = next(iter(dataclasses_here.values())) if len(dataclasses_here) == 1 else None
+    options = getattr(module, "Options", None) or only
+    if not dataclasses.is_dataclass(options):
+        several = f"several dataclasses ({', '.join(dataclasses_here)})" if dataclasses_here else "no dataclass"
         raise UserError(f"{path}: has {several} of options; call the one that build takes Options")
-    if not all("help" in field.metadata for field in dataclasses.fields(chosen)):
-        wrong = next(field.name for field in dataclasses.fields(chosen) if "help" not in field.metadata)
-        raise UserError(f"{path}: {chosen.__name__}.{wrong} is no option; make it by tools.options.option(default, help)")
-    return NetworkFile(pathlib.Path(path), build, chosen, getattr(module, "VARIED", None))
+    if not all("help" in field.metadata for field in dataclasses.fields(options)):
+        wrong = next(field.name for field in dataclasses.fields(options) if "help" not in field.metadata)
+        raise UserError(f"{path}: {options.__name__}.{wrong} is no option; make it by tools.options.option(default, help)")
+    return NetworkFile(pathlib.Path(path), build, options, getattr(module, "VARIED", None))

@@ -1,4 +1,4 @@
-"""Every network that programs know by name: the training scripts, the import of published weights, the search."""
+"""Every network that has a name in programs: the training scripts, the import of published weights, the search."""
 
 from network_models.beta_vae import burgess
 from network_models.full_disk_flare_forecast import networks as full_disk

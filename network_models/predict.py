@@ -33,7 +33,7 @@ class ImageForecast(typing.NamedTuple):
     ----------
     path : pathlib.Path
     time : numpy.datetime64
-        Of observation, UTC, in seconds; NaT where the file does not tell it.
+        Observation time, UTC, in seconds; NaT where the file has none.
     value : float
         A probability, or a flux in W m^-2.
     true, prior : float
@@ -64,24 +64,24 @@ def forecast_images(model, data, paths, *, network="the network"):
 
     Returns
     -------
-    found : list of ImageForecast
+    forecasts : list of ImageForecast
     left_out : list of str
         Of each other file, why there is no forecast: it cannot be read, its image is of another shape than the network
         takes, what the network takes beside the image is not known at its time, or an earlier file has the same time.
     """
     sources = input_sources(model, data, network)
-    found, left_out, at = [], [], {}
+    forecasts, left_out, at = [], [], {}
     for path in map(pathlib.Path, paths):
         try:
-            one = _forecast_image(model, data, path, sources, network)
-            if one.time in at and not numpy.isnat(one.time):
-                raise UserError(f"{path}: is of the same time as {at[one.time]} ({one.time}Z); give one of them")
+            forecast = _forecast_image(model, data, path, sources, network)
+            if forecast.time in at and not numpy.isnat(forecast.time):
+                raise UserError(f"{path}: is of the same time as {at[forecast.time]} ({forecast.time}Z); give one of them")
         except UserError as error:
             left_out.append(str(error))
             continue
-        at[one.time] = path
-        found.append(one)
-    return found, left_out
+        at[forecast.time] = path
+        forecasts.append(forecast)
+    return forecasts, left_out
 
 
 def _forecast_image(model, data, path, sources, network):
@@ -94,7 +94,7 @@ def _forecast_image(model, data, path, sources, network):
         require_shape(network, tensor.name, tuple(tensor.shape[1:]), array.shape, f"{path} gives {name}")
         batch[tensor.name] = array[None]
     time = data.image_time(path)
-    # The pixels tell more than the bytes: a frozen feed may get new headers. A sequence is more than this one image.
+    # Pixels, not bytes: a frozen feed may get new headers. A sequence is more than this one image.
     image = next((arrays[name] for name in data.image_inputs if name in arrays), path)
     time = numpy.datetime64("NaT", "s") if time is None else time
     true, prior = _known(data, time)
@@ -105,7 +105,7 @@ def _forecast_image(model, data, path, sources, network):
 
 
 def _known(data, time):
-    """What is known by now of the value forecast at a time, and before it; NaN where nothing is."""
+    """Look up the value forecast at a time, and the one before it, as far as they are known by now; NaN elsewhere."""
     if data.task == "classification" or numpy.isnat(time):
         return numpy.nan, numpy.nan
     try:
@@ -165,23 +165,23 @@ def main(arguments=None):
 
 
 def _images(model, data, flags, saved):
-    found, left_out = forecast_images(model, data, flags.images, network=flags.model)
-    if not found:
+    forecasts, left_out = forecast_images(model, data, flags.images, network=flags.model)
+    if not forecasts:
         raise UserError(left_out[0] if len(left_out) == 1 else f"none of {len(left_out)} images; the first: {left_out[0]}")
-    times = numpy.array([one.time for one in found])
-    leak_check.say_identical(times, [one.content for one in found])
-    values, true, prior = numpy.array([(one.value, one.true, one.prior) for one in found]).T
+    times = numpy.array([forecast.time for forecast in forecasts])
+    leak_check.say_identical(times, [forecast.content for forecast in forecasts])
+    values, true, prior = numpy.array([(forecast.value, forecast.true, forecast.prior) for forecast in forecasts]).T
     if data.task == "classification":
         columns = {"probability": values}
     else:  # as of a split, with what is known by now
         columns = dict(zip(EVALUATION_COLUMNS[1:], (values, true - prior, true, prior), strict=True))
-    table = forecast_files.table(times, files=[str(one.path) for one in found], **columns)
+    table = forecast_files.table(times, files=[str(forecast.path) for forecast in forecasts], **columns)
     unknown = numpy.isnat(times)
     if unknown.any():
         table["time"] = table["time"].mask(unknown)
-        first = found[unknown.argmax()].path
+        first = forecasts[unknown.argmax()].path
         print(
-            f"note: {unknown.sum()} of {len(found)} images do not tell when they were taken, the first {first}",
+            f"note: {unknown.sum()} of {len(forecasts)} images do not tell when they were taken, the first {first}",
             file=sys.stderr,
         )
     table = table if saved is None else calibrated(table, saved)
@@ -194,7 +194,7 @@ def _images(model, data, flags, saved):
         shown = [f"left out: {reason}" for reason in left_out[:SHOWN]]
         shown += [f"and {len(left_out) - SHOWN} more"] if len(left_out) > SHOWN else []
         print("\n".join(shown), file=sys.stderr)
-        raise Stopped(f"{len(left_out)} of {len(left_out) + len(found)} images left out; the others are in {flags.out}", 4)
+        raise Stopped(f"{len(left_out)} of {len(left_out) + len(forecasts)} images left out; the others are in {flags.out}", 4)
 
 
 def _split(model, data, flags, saved):

@@ -15,7 +15,7 @@ from tools.errors import UserError
 
 
 class Architecture(typing.NamedTuple):
-    """How the tensors of a PyTorch network correspond to a Keras network.
+    """The correspondence of the tensors of a PyTorch network to those of a Keras network.
 
     Attributes
     ----------
@@ -150,9 +150,9 @@ def import_state_dict(path, architecture, *, image_size=None, options=None):
         network takes no images of this size.
     """
     tensors = read_state_dict(path)
-    known = _known(architecture)
-    network = NETWORKS[known.network]
-    size = known.image_size if image_size is None else image_size
+    table = _architecture(architecture)
+    network = NETWORKS[table.network]
+    size = table.image_size if image_size is None else image_size
     try:
         model = network.build({"image": (size, size, 1)}, options or network.Options())
     except UserError as error:
@@ -219,10 +219,10 @@ def assign_state_dict(model, tensors, architecture, *, origin="state dict"):
     UserError
         Tensors are missing, left over or misshapen.
     """
-    known = _known(architecture)
+    table = _architecture(architecture)
     left = {name for name in tensors if not name.endswith(IGNORED)}
     missing, misshapen, assignments = [], [], []
-    for module, target in known.layers.items():
+    for module, target in table.layers.items():
         layer_name, _, single = target.partition(".")
         for variable in _layer(model, layer_name).weights:
             if single and variable.name != single:
@@ -232,8 +232,8 @@ def assign_state_dict(model, tensors, architecture, *, origin="state dict"):
                 missing.append(name)
                 continue
             left.discard(name)
-            value = _from_pytorch(tensors[name], (known.flattened or {}).get(layer_name), matrix=len(variable.shape) == 2)
-            value = _channels_last(value, (known.unflattened or {}).get(layer_name))
+            value = _from_pytorch(tensors[name], (table.flattened or {}).get(layer_name), matrix=len(variable.shape) == 2)
+            value = _channels_last(value, (table.unflattened or {}).get(layer_name))
             if value is None or value.shape != tuple(variable.shape):
                 misshapen.append(f"{name} {tuple(tensors[name].shape)}")
                 continue
@@ -280,7 +280,7 @@ def _layer(model, name):
     return model
 
 
-def _known(architecture):
+def _architecture(architecture):
     if name_of(architecture) not in ARCHITECTURES:
         raise UserError(f"architecture {architecture!r} is unknown; known are {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name_of(architecture)]
@@ -298,14 +298,14 @@ def main(arguments=None):
     parser.add_argument("architecture", metavar="ARCHITECTURE", type=name_of, choices=ARCHITECTURES, help=names)
     parser.add_argument("out", metavar="OUT.hdf5", help="the network to write")
     parser.add_argument("--size", type=int, help="height and width of the images, in pixels (default: as published)")
-    chosen = parser.parse_args(arguments)
-    if pathlib.Path(chosen.out).suffix not in (".hdf5", ".keras"):
-        parser.error(f"{chosen.out}: name the network .hdf5")
+    flags = parser.parse_args(arguments)
+    if pathlib.Path(flags.out).suffix not in (".hdf5", ".keras"):
+        parser.error(f"{flags.out}: name the network .hdf5")
     from network_models.trained_network import save_network
 
-    model = import_state_dict(chosen.weights, chosen.architecture, image_size=chosen.size)
-    save_network(model, chosen.out)
-    print(f"{chosen.out}: {model.name}, {model.count_params():,} parameters")
+    model = import_state_dict(flags.weights, flags.architecture, image_size=flags.size)
+    save_network(model, flags.out)
+    print(f"{flags.out}: {model.name}, {model.count_params():,} parameters")
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ class RunFolder:
         atomic_files.write_text(self.settings_file, yaml.safe_dump(settings, sort_keys=False, width=120))
 
     def settings(self):
-        """What settings.yml holds: dict."""
+        """Read settings.yml: dict."""
         import yaml
 
         try:
@@ -103,8 +103,8 @@ class RunFolder:
     def data_options(self, dataset):
         """Options of the data set of this run when `dataset` (a path) is that data set's file, else ``{}``.
 
-        Where the data were is among them, whether it came from a flag or from the environment: a run sees the data that it
-        was trained on, whatever SOLAR_AIA and its like say by now. That they say something else is noted on standard error.
+        Where the data were is among them, whether it came from a flag or from the environment: a run reads the data that it
+        was trained on, whatever SOLAR_AIA and its like are by now. A difference is noted on standard error.
         """
         settings = self.settings()
         if resolve_dataset(settings["dataset"]).resolve() != pathlib.Path(dataset).resolve():
@@ -112,10 +112,10 @@ class RunFolder:
         stored = dict(settings["data_options"])
         for name, key in options.places(load_solar_data(dataset)).items():
             variable, kept = f"SOLAR_{key.upper()}", stored.get(name)
-            told = paths.environment_path(key) if os.environ.get(variable) else None
+            current = paths.environment_path(key) if os.environ.get(variable) else None
             kept = [kept] if isinstance(kept, str) else kept
-            if told is not None and kept and str(told.absolute()) not in kept:
-                text = f"note: {', '.join(kept)}, as in the run, not {variable}={told}; --{name} chooses another"
+            if current is not None and kept and str(current.absolute()) not in kept:
+                text = f"note: {', '.join(kept)}, as in the run, not {variable}={current}; --{name} chooses another"
                 print(text, file=sys.stderr)
         return stored
 

@@ -17,7 +17,7 @@ DEFAULT_DATASET = "dataset_models/simulated/sun.py"
 
 @dataclasses.dataclass(kw_only=True)
 class TrainingOptions:
-    """How a network is trained, whatever it is."""
+    """Training of a network, whatever it is."""
 
     epochs: int = option(20, "passes over the training split", least=1)
     batch_size: int = option(16, "samples per step, over all devices together", least=1)
@@ -142,7 +142,7 @@ def parse(
     arguments : list of str or None
     description : str
     network_folder : pathlib.Path
-        Where ``trained_models`` is made, unless ``--out`` says otherwise.
+        Where ``trained_models`` is made, unless ``--out`` is another place.
     network : type
         The options dataclass of the network.
     choose_network : NetworkChoice, optional
@@ -163,8 +163,8 @@ def parse(
 
     Notes
     -----
-    Options that say where data are (`tools.options.option`, ``place``) are kept with the run as absolute paths, also when it
-    is the environment that says it. Later a flag wins over what the run has kept, that over the environment of the day, and
+    Options for the place of data (`tools.options.option`, ``place``) are kept with the run as absolute paths, also when
+    they come from the environment. Later a flag wins over what the run has kept, that over the environment of the day, and
     that over config.yml.
 
     Raises
@@ -182,16 +182,16 @@ def parse(
     first.add_argument("--resume")
     if choose_network:
         choose_network.add_flags(first)
-    known, _ = first.parse_known_args(arguments)
-    folder = RunFolder.open(known.resume) if known.resume else None
+    early, _ = first.parse_known_args(arguments)
+    folder = RunFolder.open(early.resume) if early.resume else None
     stored = folder.settings() if folder else {}
     default_dataset = dataset
-    dataset = pathlib.Path(known.dataset) if known.dataset else resolve_dataset(stored.get("dataset", default_dataset))
+    dataset = pathlib.Path(early.dataset) if early.dataset else resolve_dataset(stored.get("dataset", default_dataset))
     data_class = load_solar_data(dataset)
     choice = None
     if choose_network:
         networks = choose_network.networks
-        choice = known.choice or stored.get("architecture", choose_network.default)
+        choice = early.choice or stored.get("architecture", choose_network.default)
         if choice not in networks:
             raise UserError(f"{folder}: has the architecture {choice!r}; this script has {', '.join(networks)}")
         network = networks[choice]
@@ -207,9 +207,9 @@ def parse(
     refuse_clashes((training, network, data_class), dataset)
     for owner, title in ((training, "training"), (network, "network"), (data_class, f"data set: {data_class.title}")):
         options.add_flags(parser, owner, title=title, aliases=aliases, defaults=shown.get(owner))
-    chosen = parser.parse_args(arguments)
+    flags = parser.parse_args(arguments)
 
-    given = {owner: options.take(owner, chosen) for owner in (training, network, data_class)}
+    given = {owner: options.take(owner, flags) for owner in (training, network, data_class)}
     if folder:
         places = options.places(data_class)
         moved = {name: value for name, value in given[data_class].items() if name in places}
@@ -217,7 +217,7 @@ def parse(
         changed = [*given[network], *fixed, *(name for name in given[training] if name != "epochs")]
         if choose_network and choice != stored.get("architecture"):
             changed.append(choose_network.flag.removeprefix("--"))
-        if changed or chosen.out or chosen.dataset:
+        if changed or flags.out or flags.dataset:
             raise UserError(
                 f"--resume continues the run as it is; remove {', '.join('--' + n for n in changed) or '--dataset, --out'}"
             )
@@ -235,7 +235,7 @@ def parse(
         dataset=dataset,
         network=options.build(network, given[network], origin=origin),
         training=options.build(training, given[training], origin=origin),
-        network_folder=pathlib.Path(chosen.out) if chosen.out else pathlib.Path(network_folder),
+        network_folder=pathlib.Path(flags.out) if flags.out else pathlib.Path(network_folder),
         resume=folder,
         architecture=choice,
     )
@@ -248,8 +248,8 @@ def _require_same_samples(settings, stored, moved):
     """A `UserError` when a run is to be resumed on data in another place that are not the same."""
     settings.data.require_downloaded()
     if settings.data.describe()["sample_times_sha256"] != stored.get("sample_times_sha256"):
-        flags = ", ".join(f"--{name}" for name in moved)
-        raise UserError(f"{flags}: other samples than {settings.resume} was begun with; give the place of the same data")
+        places = ", ".join(f"--{name}" for name in moved)
+        raise UserError(f"{places}: other samples than {settings.resume} was begun with; give the place of the same data")
 
 
 def refuse_clashes(owners, dataset):
@@ -262,14 +262,14 @@ def refuse_clashes(owners, dataset):
     dataset : pathlib.Path
         The data set's file.
     """
-    taken = {}
+    owner_of = {}
     for owner in owners:
-        clash = set(options.fields(owner)) & set(taken)
+        clash = set(options.fields(owner)) & set(owner_of)
         if clash:
             name = min(clash)
             where, what = (dataset, "data set") if owner is owners[-1] else (f"{owner.__module__}.{owner.__name__}", "network")
-            raise UserError(f"{where}: option {name} is also an option of {taken[name]}; rename it in the {what}")
-        taken |= dict.fromkeys(options.fields(owner), owner.__name__)
+            raise UserError(f"{where}: option {name} is also an option of {owner_of[name]}; rename it in the {what}")
+        owner_of |= dict.fromkeys(options.fields(owner), owner.__name__)
 
 
 def _yes_or_no(no, yes, text):

@@ -1,4 +1,4 @@
-"""Load a saved network: our layers known, nothing compiled, nothing executed from the file."""
+"""Load a saved network: with our layers, nothing compiled, nothing executed from the file."""
 
 import dataclasses
 import pathlib
@@ -11,7 +11,7 @@ from tools.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class TrainedNetwork:
-    """A saved network with the data set that it sees.
+    """A saved network with its data set.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ def load_network(path):
 
 
 def input_sources(model, data, path):
-    """Which input of a data set feeds each input of a network, by name where all names agree, else by order.
+    """Find which input of a data set feeds each input of a network, by name where all names agree, else by order.
 
     Parameters
     ----------

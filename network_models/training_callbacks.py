@@ -1,4 +1,4 @@
-"""What is written while a network trains. Epochs are numbered from 1 in every file."""
+"""Files written while a network trains. Epochs are numbered from 1 in every file."""
 
 import csv
 import os
@@ -98,7 +98,7 @@ class SaveNetworks(keras.callbacks.Callback):
 
 
 def more_skilful(skill, before):
-    """Whether (TSS, HSS) replaces the pair kept before (or None): a higher TSS, and an HSS at most 0.02 lower."""
+    """Decide whether (TSS, HSS) replaces the pair kept before (or None): a higher TSS, an HSS at most 0.02 lower."""
     return before is None or (skill[0] > before[0] and skill[1] - before[1] >= -0.02)
 
 

@@ -76,7 +76,7 @@ class _Durable:
         return None
 
     def _accepts(self, values):
-        """Whether values may become a trial: neither tried before nor impossible, which is noted."""
+        """Check that values may become a trial: neither tried before nor impossible, which is noted."""
         if self._duplicate(values):
             return False
         problem = self.problem(values)
@@ -102,7 +102,7 @@ class Bayesian(_Durable, keras_tuner.oracles.BayesianOptimizationOracle):
         # Not part of keras-tuner's state: set from the number of trials, a resumed search goes on as it would have.
         self._random_state = numpy.random.RandomState(self.seed + len(self.trials))
         with warnings.catch_warnings():
-            # With few trials the length scale of the process ends at a bound, and says so at every proposal.
+            # With few trials the length scale of the process ends at a bound, with a warning at every proposal.
             warnings.simplefilter("ignore", ConvergenceWarning)
             response = super().populate_space(trial_id)
         if response["status"] != RUNNING or trial_id in self.trials:
@@ -128,12 +128,12 @@ def oracle(method, parameters, *, objective, direction, trials, epochs, seed, fo
     trials : int
         How many at most.
     epochs : int
-        Of the longest training; only Hyperband needs to know.
+        The longest training; only Hyperband uses it.
     seed : int
     folder : pathlib.Path
         Where skipped.json goes.
     problem : callable
-        ``problem(values)`` says in a line why values cannot be built, or returns None.
+        ``problem(values)`` returns a line with the reason why values cannot be built, or None.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What an architecture search found: table, pictures, importance of each option, HParams, the best network trained anew."""
+"""Report an architecture search: table, pictures, importance of each option, HParams, the best network trained anew."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from tools import atomic_files, figures, options
 from tools.errors import UserError
 
 REPEATS = 30  # permutations of each option for its importance
-LEAST = 10  # trials below which importance says nothing
+LEAST = 10  # trials below which importance means nothing
 
 
 def write(search):
@@ -123,7 +123,7 @@ def _given(value):
 
 
 def positions(parameter, values):
-    """Where values lie on a parameter's axis: float (n,), 0 to 1, NaN where the option did not matter.
+    """Place values on a parameter's axis: float (n,), 0 to 1, NaN where the option did not matter.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def _ticks(parameter):
 
 
 def importance(search, table, *, seed=0):
-    """How much of the score each option explains, by a random forest over the trials.
+    """Estimate how much of the score each option explains, by a random forest over the trials.
 
     Parameters
     ----------
@@ -220,19 +220,19 @@ def importance(search, table, *, seed=0):
     # Ranks: a few trials that diverged would otherwise be all there is to explain.
     scores = table["score"].rank().to_numpy("float64")
     forest = RandomForestRegressor(500, oob_score=True, min_samples_leaf=2, random_state=seed).fit(features, scores)
-    found = permutation_importance(forest, features, scores, n_repeats=REPEATS, random_state=seed)
+    permuted = permutation_importance(forest, features, scores, n_repeats=REPEATS, random_state=seed)
     weights = pandas.DataFrame(
         {
             "option": [parameter.name for parameter in search.parameters],
-            "importance": found.importances_mean,
-            "spread": found.importances_std,
+            "importance": permuted.importances_mean,
+            "spread": permuted.importances_std,
         }
     )
     return weights.sort_values("importance", ascending=False, ignore_index=True), float(forest.oob_score_)
 
 
 def draw_importance(path, search, weights, explained):
-    """Draw the importances of `importance` as bars, and say how far they can be trusted."""
+    """Draw the importances of `importance` as bars, with how far they can be trusted."""
     with figures.style():
         figure, axes = figures.new(figsize=(7.0, 0.3 * len(weights) + 1.6))
         order = weights.iloc[::-1]

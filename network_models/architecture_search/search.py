@@ -81,7 +81,7 @@ def search(chosen):
         problem=lambda values: trials.problem(chosen, values),
     )
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # keras-tuner says that it reloads
+        with contextlib.redirect_stdout(sys.stderr):  # keras-tuner prints that it reloads
             tuner = Tuner(strategy, directory=str(chosen.folder), project_name="tuner")
         tuner.search()
     except RuntimeError as error:
@@ -103,12 +103,12 @@ def search_in_parallel(workers, arguments, chosen):
     arguments : list of str
         Flags of this script, without ``--workers``.
     chosen : trials.Search
-        What the flags say.
+        As parsed from the flags.
 
     Raises
     ------
     UserError
-        A part failed; the lines that it printed say why.
+        A part failed; the lines that it printed have the reason.
     """
     chosen.claim()
     with socket.socket() as free:
@@ -147,7 +147,7 @@ def parse(arguments):
     first = command_line.parser("", add_help=False)
     first.add_argument("--network", default="fdl1")
     first.add_argument("--dataset")
-    known, _ = first.parse_known_args(arguments)
+    early, _ = first.parse_known_args(arguments)
 
     parser = command_line.parser(__doc__)
     text = f"{', '.join(spaces.SPACES)}, or a network's .py file (default: %(default)s)"
@@ -162,8 +162,8 @@ def parse(arguments):
     )
     parser.add_argument("--workers", type=int, default=1, help="trials at a time on this machine (default: %(default)s)")
     parser.add_argument("--show_space", action="store_true", help="print what is varied, and stop")
-    dataset = pathlib.Path(known.dataset) if known.dataset else resolve_dataset(DEFAULT_DATASET)
-    (network_name, space), data_class = spaces.of(known.network), load_solar_data(dataset)
+    dataset = pathlib.Path(early.dataset) if early.dataset else resolve_dataset(DEFAULT_DATASET)
+    (network_name, space), data_class = spaces.of(early.network), load_solar_data(dataset)
     owners = (space.training_options, space.network_options, data_class)
     refuse_clashes(owners, dataset)
     data_defaults = _data_defaults(space, network_name, data_class, {})
@@ -210,7 +210,7 @@ def parse(arguments):
 
 
 def _data_defaults(space, network, data_class, given):
-    """What the training script of a full-disk network sets of the data set's options: dict."""
+    """Return the data set options that the training script of a full-disk network sets: dict."""
     if not space.full_disk:
         return {}
     from network_models.full_disk_flare_forecast.train import data_defaults

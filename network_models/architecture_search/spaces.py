@@ -1,4 +1,4 @@
-"""What an architecture search varies: for each network the options, their values, and when they matter."""
+"""Spaces of architecture searches: for each network the options varied, their values, and when they matter."""
 
 import dataclasses
 import pathlib
@@ -174,7 +174,7 @@ def of(network):
     Returns
     -------
     str, Space
-        The network as settings.yml and search.yml store it; a file's space is what `varied` says.
+        The network as settings.yml and search.yml store it; a file's space is that of `varied`.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def of(network):
 
 
 def varied(network):
-    """What a search varies of a network in a file.
+    """List what a search varies of a network in a file.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def varied(network):
     Returns
     -------
     tuple of Parameter
-        What ``VARIED`` in the file says, a dict of option names to sequences of values. Without it: yes and no, all choices,
+        As ``VARIED`` in the file, a dict of option names to sequences of values. Without it: yes and no, all choices,
         and of numbers above 0 (lists of whole ones: of all their entries) half, once and twice the default, as far as their
         bounds allow. And the learning rate.
 
@@ -210,21 +210,21 @@ def varied(network):
     UserError
         ``VARIED`` names an option that the network has not, or no values.
     """
-    known = options.fields(network.options)
+    fields = options.fields(network.options)
     if network.varied is not None:
-        wrong = [name for name, values in network.varied.items() if name not in known or not tuple(values)]
+        wrong = [name for name, values in network.varied.items() if name not in fields or not tuple(values)]
         if wrong:
             raise UserError(f"{network.path}: VARIED: {wrong[0]} is no option of the network, or has no values")
-        found = {name: tuple(values) for name, values in network.varied.items()}
+        varied_values = {name: tuple(values) for name, values in network.varied.items()}
     else:
         annotations = typing.get_type_hints(network.options)
-        found = {name: _around(field, annotations[name]) for name, field in known.items()}
-    parameters = tuple(Parameter(name, values) for name, values in found.items() if values)
-    return parameters if _RATE.name in known else (*parameters, _RATE)
+        varied_values = {name: _around(field, annotations[name]) for name, field in fields.items()}
+    parameters = tuple(Parameter(name, values) for name, values in varied_values.items() if values)
+    return parameters if _RATE.name in fields else (*parameters, _RATE)
 
 
 def _around(field, annotation):
-    """Values to try of an option, its default among them; none where nothing can be told from it: tuple."""
+    """List values to try of an option, its default among them; none where nothing follows from it: tuple."""
     default, limits = field.default, field.metadata
     if annotation is bool:
         return (False, True)
@@ -233,10 +233,10 @@ def _around(field, annotation):
     several = isinstance(default, tuple)
     kind = int if several else type(default)
     entries = default if several else (default,)
-    if kind not in (int, float) or not entries or not all(type(one) is kind and one > 0 for one in entries):
+    if kind not in (int, float) or not entries or not all(type(entry) is kind and entry > 0 for entry in entries):
         return ()
     least = 0 if limits["least"] is None else limits["least"]
     most = float("inf") if limits["most"] is None else limits["most"]
-    tried = [tuple(kind(factor * one) for one in entries) for factor in (0.5, 1, 2)]
-    tried = [one for one in dict.fromkeys(tried) if all(least <= value <= most and value > 0 for value in one)]
-    return tuple(one if several else one[0] for one in tried)
+    tried = [tuple(kind(factor * entry) for entry in entries) for factor in (0.5, 1, 2)]
+    tried = [values for values in dict.fromkeys(tried) if all(least <= value <= most and value > 0 for value in values)]
+    return tuple(values if several else values[0] for values in tried)

@@ -24,7 +24,7 @@ STORED = "search.yml"
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """What determines a search.
+    """Everything that determines a search.
 
     Attributes
     ----------
@@ -64,18 +64,18 @@ class Search:
 
     @property
     def parameters(self):
-        """What is varied: tuple of `spaces.Parameter`."""
+        """Parameters that are varied: tuple of `spaces.Parameter`."""
         return self.space.free({*self.network_values, *self.training_values})
 
     @property
     def epochs(self):
-        """Of a full training: int."""
+        """Epochs of a full training: int."""
         return self.training({}).epochs
 
     def training(self, values):
         """The training options of a trial with `values` (dict)."""
-        chosen = {"seed": self.seed, **self.space.training, **self.training_values, **values}
-        return options.build(self.space.training_options, chosen, origin="search")
+        values = {"seed": self.seed, **self.space.training, **self.training_values, **values}
+        return options.build(self.space.training_options, values, origin="search")
 
     def settings(self, folder, values, *, epochs=None, resume=None):
         """Settings of the run of a trial, `network_models.settings.RunSettings`.
@@ -96,7 +96,7 @@ class Search:
         return RunSettings(self.data, self.dataset, network, training, pathlib.Path(folder), resume, self.network)
 
     def stored(self):
-        """What search.yml holds; a folder with another content is another search."""
+        """Return the content of search.yml; a folder with another content is another search."""
         return {
             "network": self.network,
             "dataset": portable_dataset(self.dataset),
@@ -154,7 +154,7 @@ def _plain(value):
 
 
 def problem(search, values):
-    """Why a network cannot be built or is too large, in a line; None when neither.
+    """Find the reason, in a line, why a network cannot be built or is too large; None when neither.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ class Processes:
         self.pool = None
 
     def run(self, name, values):
-        """As the function `run`; a `UserError` when the process died."""
+        """Run a trial as the function `run` does; a `UserError` when the process died."""
         if self.pool is None:
             # Not forked: TensorFlow's threads would not survive it.
             context = multiprocessing.get_context("spawn")
@@ -278,14 +278,14 @@ def train(search, settings):
 
 def score(search, result):
     """The objective's value in an `experiment.Result`: float."""
-    found = {"val_loss": result.val_loss, **result.scores}[search.objective]
-    if not math.isfinite(found):
+    value = {"val_loss": result.val_loss, **result.scores}[search.objective]
+    if not math.isfinite(value):
         raise UserError(f"{result.folder}: {search.objective} is undefined")
-    return float(found)
+    return float(value)
 
 
 def objectives(data):
-    """What a search on a SolarData can optimise: names of scores, the validation loss first."""
+    """List what a search on a SolarData can optimise: names of scores, the validation loss first."""
     if data.task == "classification":
         return ("val_loss", *skill_scores.probability_scores([0.2, 0.8], [0, 1]))
     scores = skill_scores.regression_scores([0.0, 1.0], [0.0, 1.0], {"climatology": 0.5, "persistence": 0.4})
@@ -294,14 +294,14 @@ def objectives(data):
 
 def existing_run(folder):
     """The run of a trial that can be gone on with, or None: `RunFolder`. One without a checkpoint is removed."""
-    found = None
+    latest = None
     for path in sorted(folder.glob("trained_models/*")):
         run = RunFolder(path)
         if run.state.is_file():
-            found = run
+            latest = run
         else:
             shutil.rmtree(path)
-    return found
+    return latest
 
 
 def _continued(earlier, folder):

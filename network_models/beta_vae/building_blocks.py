@@ -1,4 +1,4 @@
-"""What the options of all beta-VAEs share, and how they are trained."""
+"""Options and layers that all beta-VAEs share, and the options of their training."""
 
 import dataclasses
 
@@ -78,7 +78,7 @@ def assemble(encoder, decoder, options, *, name, seed):
 def listened_to(latent_dim, log_variance=-4.0):
     """Initial bias of a layer in which means and log-variances alternate: posteriors much narrower than the prior.
 
-    A decoder that hears mostly noise learns to ignore the latents before it learns to use them.
+    A decoder whose input is mostly noise learns to ignore the latents before it learns to use them.
     """
     import keras
 

@@ -1,4 +1,4 @@
-"""What is written while a beta-VAE trains, beside what every network writes."""
+"""Files written while a beta-VAE trains, beside those of every network."""
 
 import csv
 

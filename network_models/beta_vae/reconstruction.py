@@ -1,4 +1,4 @@
-"""What a beta-VAE is trained for, how it starts, and how it is scored."""
+"""Reconstruction as an objective: how a beta-VAE starts, is compiled and is scored."""
 
 import csv
 import functools
@@ -15,7 +15,7 @@ from .unit_images import UnitImages
 
 
 class Reconstruction(Objective):
-    """What a beta-VAE is trained for: to give its images back, with a divergence that beta or a capacity limits.
+    """Give images back, with a divergence of the latents that beta or a capacity limits.
 
     Parameters
     ----------
@@ -44,21 +44,21 @@ class Reconstruction(Objective):
         start_at_mean_image(network, self.data)
 
     def compile(self, model, *, replicas):
-        """As `Objective.compile`; a capacity is for one device, since it needs the divergence of whole batches."""
+        """Compile as `Objective.compile`; a capacity is for one device, since it needs the divergence of whole batches."""
         if replicas > 1 and model.capacity:
             raise UserError(f"--capacity {model.capacity:g}: works on one device, not on {replicas}; use --beta")
         model.compile(optimizer=forecast.optimizer_of(self._training), jit_compile=self._training.xla)
         model.optimizer.build(model.trainable_variables)
 
     def callbacks(self, folder):
-        """What writes latent_kl.csv and the pictures of each epoch: list of keras.callbacks.Callback."""
+        """Return the writers of latent_kl.csv and of the pictures of each epoch: list of keras.callbacks.Callback."""
         from .callbacks import LatentKL, Pictures
 
         pictures = Pictures(folder, self._shown, seed=self._training.seed, channel=self.data.channels[0], title=self.title)
         return [LatentKL(folder, self.title), pictures]
 
     def scores(self, folder, *, batch_size):
-        """As `scores_of`, of the validation split."""
+        """Score the validation split by `scores_of`."""
         path = folder.performance / "validation_reconstructions.csv"
         return scores_of(load(folder.best), self.data, path, batch_size=batch_size)
 

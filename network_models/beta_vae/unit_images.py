@@ -1,4 +1,4 @@
-"""Any data set as a beta-VAE sees it: one image, or one sequence, with values from 0 to 1."""
+"""Any data set as the input of a beta-VAE: one image, or one sequence, with values from 0 to 1."""
 
 import numpy
 
@@ -11,7 +11,7 @@ DECADES = 5  # of an intensity: 1 stands for 10^5
 
 
 class UnitImages(SolarData):
-    """What a data set's images become: a `SolarData` with one input.
+    """The images of a data set, scaled: a `SolarData` with one input.
 
     The one input is the current image; or, with ``sequence``, its earlier images and the current one as frames, the
     earliest first. A data set whose own input is a sequence keeps it. Fields in gauss are mapped from the data

@@ -61,7 +61,7 @@ def from_environment(environment=None):
 
 
 def train_alone():
-    """Let this process, and those that it starts, be no part of a cluster, whatever the environment says."""
+    """Let this process, and those that it starts, be no part of a cluster, whatever the environment describes."""
     for name in ("TF_CONFIG", "SLURM_STEP_NUM_TASKS"):
         os.environ.pop(name, None)
 
@@ -224,7 +224,7 @@ def _receive(connection):
 
 
 def versions():
-    """What has to be the same on all machines: dict of str to str."""
+    """List the versions that have to be the same on all machines: dict of str to str."""
     import keras
     import tensorflow
 

@@ -66,7 +66,7 @@ class OneProcess:
         return contextlib.nullcontext() if self._strategy is None else self._strategy.scope()
 
     def weighting(self, class_weights=None):
-        """Return what is mapped over the batches of `SolarData.pipeline`, see `weighted_batches`: callable."""
+        """Return the function that is mapped over the batches of `SolarData.pipeline`, see `weighted_batches`: callable."""
         return weighted_batches.for_devices(self.replicas, class_weights)
 
     def callbacks(self):
@@ -85,7 +85,7 @@ class OneProcess:
         self._asked_to_stop = True
 
     def agreed_to_stop(self):
-        """Whether all processes stop now, after a step, because one of them was asked to."""
+        """Return whether all processes stop now, after a step, because one of them was asked to."""
         return self._asked_to_stop
 
     @contextlib.contextmanager
@@ -95,7 +95,7 @@ class OneProcess:
         Parameters
         ----------
         folder : network_models.run_folder.RunFolder
-            What the message tells the chief's user to resume.
+            The run to resume after a loss, for the message.
         """
         yield
 
@@ -110,7 +110,7 @@ def strategy(devices=0, *, xla=False):
         devices, which runs the same code path and so tests it. Logical devices can only be made before TensorFlow
         has been used in the process.
     xla : bool
-        Whether the network is to be compiled with XLA, which knows no logical CPU devices.
+        Whether the network is to be compiled with XLA, which cannot address logical CPU devices.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def _logical_cpus(count):
             tensorflow.config.set_logical_device_configuration(cpu, parts)
     except RuntimeError as error:
         raise UserError(f"--devices {count}: TensorFlow is already running on one CPU device in this process") from error
-    there = tensorflow.config.list_logical_devices("CPU")
-    if len(there) < count:
-        raise UserError(f"--devices {count}: this process already runs TensorFlow on {len(there)} logical CPU devices")
-    return [device.name for device in there[:count]]
+    logical = tensorflow.config.list_logical_devices("CPU")
+    if len(logical) < count:
+        raise UserError(f"--devices {count}: this process already runs TensorFlow on {len(logical)} logical CPU devices")
+    return [device.name for device in logical[:count]]

@@ -1,8 +1,8 @@
-"""Batches as Keras's losses want them, with weights that make a sum over devices or processes the mean of a batch."""
+"""Batches in the form that Keras's losses take, with weights that make a sum over devices or processes the mean of a batch."""
 
 
 def for_devices(replicas, class_weights=None):
-    """What to map over batches (inputs, targets) of `SolarData.pipeline`: targets (n, 1), and weights where needed.
+    """Return the function to map over batches (inputs, targets): it gives targets (n, 1), and weights where needed.
 
     Weights are needed for several devices and for class weights. Those of a batch add up to 1, so that the sum over
     devices of weighted losses is their mean over the batch. Samples of weight 0 are added until every device gets equally
@@ -42,7 +42,7 @@ def for_devices(replicas, class_weights=None):
 
 
 def for_processes(count, class_weights=None):
-    """What to map over shares of batches, as `SolarData.pipeline` gives them to one of several processes.
+    """Return the function to map over shares of batches, as `SolarData.pipeline` gives them to one of several processes.
 
     As `for_devices`: weights add up to 1 over the batch of all processes; shares are filled up until all have equally
     many samples, with weight 0.
@@ -69,9 +69,9 @@ def for_processes(count, class_weights=None):
 
         rows = (tensorflow.size(whole) + count - 1) // count
         weight = weights(target) / tensorflow.reduce_sum(weights(whole))
-        there = tensorflow.shape(next(iter(inputs.values())))[0]
+        present = tensorflow.shape(next(iter(inputs.values())))[0]
         inputs = {
-            name: tensorflow.concat([tensor, tensorflow.repeat(tensor[-1:], rows - there, axis=0)], 0)
+            name: tensorflow.concat([tensor, tensorflow.repeat(tensor[-1:], rows - present, axis=0)], 0)
             for name, tensor in inputs.items()
         }
         lacking = tensorflow.zeros((rows - tensorflow.size(target),))

@@ -48,7 +48,7 @@ def connect(members, settings):
 
 
 def _identity(settings):
-    """What has to be the same in every process, one entry for each option so that a difference is named: dict of str."""
+    """List what has to be the same in every process, by option so that a difference is named: dict of str."""
     identity = cluster.versions()
     # Each machine may have a cache of its own.
     caches = [name for name, key in options.places(settings.data).items() if key == "cache"]
@@ -106,17 +106,17 @@ class Workers:
         return contextlib.nullcontext()
 
     def weighting(self, class_weights=None):
-        """As `OneProcess.weighting`, for shares of batches."""
+        """Return the function for shares of batches, as `OneProcess.weighting`."""
         return weighted_batches.for_processes(self.replicas, class_weights)
 
     def callbacks(self):
-        """As `OneProcess.callbacks`: what shares moving statistics."""
+        """Return the callback that shares moving statistics, as `OneProcess.callbacks`."""
         from network_models.training_callbacks import SharedStatistics
 
         return [SharedStatistics(self)]
 
     def attach(self, model):
-        """As `OneProcess.attach`.
+        """Make a compiled model train with the other processes, as `OneProcess.attach`.
 
         Dropout then draws other masks in each process.
 
@@ -140,7 +140,7 @@ class Workers:
         return self._strategy.run(in_replica, args=(vector,))
 
     def sums(self, arrays):
-        """As `OneProcess.sums`."""
+        """Sum arrays over all processes, as `OneProcess.sums`."""
         import tensorflow
 
         if not arrays:
@@ -199,11 +199,11 @@ class Workers:
                 variable.assign(state)
 
     def ask_to_stop(self):
-        """As `OneProcess.ask_to_stop`."""
+        """Ask all processes to stop after the next step, as `OneProcess.ask_to_stop`."""
         self._request.assign(1.0)
 
     def agreed_to_stop(self):
-        """As `OneProcess.agreed_to_stop`: whether any process asked for it before the last step."""
+        """Return whether any process asked to stop before the last step, as `OneProcess.agreed_to_stop`."""
         return float(self._agreed.numpy()) > 0
 
     def _lost(self):
@@ -220,7 +220,7 @@ class Workers:
 
     @contextlib.contextmanager
     def together(self, folder):
-        """As `OneProcess.together`."""
+        """Context of the training, as `OneProcess.together`."""
         with self._naming_losses(folder):
             yield
             self.sums([numpy.zeros(1)])  # nobody leaves before all are through

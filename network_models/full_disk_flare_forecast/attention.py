@@ -1,4 +1,4 @@
-"""A convolutional network that says where it looks: three trainable attention estimators, full-disk magnetograms.
+"""A convolutional network with maps of its attention: three trainable attention estimators, full-disk magnetograms.
 
 The network of Pandey et al. (2023, "Interpretable solar flare prediction with attention-based deep neural networks"),
 after Jetley et al. (2018, "Learn to pay attention"): attention before max pooling at the outputs of blocks 3, 4 and 5.

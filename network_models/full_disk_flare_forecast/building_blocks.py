@@ -1,4 +1,4 @@
-"""What the full-disk networks share: inputs, seeded initial weights, the end that returns logits."""
+"""Parts that the full-disk networks share: inputs, seeded initial weights, the end that returns logits."""
 
 from network_models.image_inputs import described, image_inputs
 from tools.errors import UserError
@@ -75,8 +75,8 @@ def network_inputs(input_shapes, *, least):
 
     inputs, images, vector = image_inputs(input_shapes)
     if min(input_shapes[images[0]][:2]) < least:
-        there = described({name: input_shapes[name] for name in images})
-        raise UserError(f"the network takes images of at least {least}x{least} pixels; the data set has {there}")
+        given = described({name: input_shapes[name] for name in images})
+        raise UserError(f"the network takes images of at least {least}x{least} pixels; the data set has {given}")
     stack = [inputs[name] for name in images]
     image = keras.layers.Concatenate(name="image_stack")(stack) if len(stack) > 1 else stack[0]
     if vector is None:

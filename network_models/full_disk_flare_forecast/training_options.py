@@ -1,4 +1,4 @@
-"""How the full-disk networks are trained: flags and defaults of the published training script."""
+"""Training of the full-disk networks: flags and defaults of the published training script."""
 
 import dataclasses
 
@@ -36,7 +36,7 @@ class FullDiskTraining(TrainingOptions):
 
     @staticmethod
     def from_stored(values):
-        """As `TrainingOptions.from_stored`: ``patience`` was once that of the schedule, and ``stop_after`` ended training."""
+        """Rename as `TrainingOptions.from_stored`: ``patience`` was the schedule's, and ``stop_after`` ended training."""
         if "stop_after" not in values:
             return values
         values = {**values, "plateau_epochs": values["patience"], "patience": values["stop_after"]}

@@ -21,7 +21,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         import tensorflow
 
         training = bool(training and self.trainable)
-        if keras.backend.standardize_dtype(inputs.dtype) == "float64":  # which the operation does not know
+        if keras.backend.standardize_dtype(inputs.dtype) == "float64":  # which the operation does not support
             return super().call(inputs, training=training)
         unused = tensorflow.zeros((0,))
         result = tensorflow.raw_ops.FusedBatchNormV3(

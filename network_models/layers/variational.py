@@ -244,7 +244,7 @@ class BetaVAE(keras.Model):
         return {"output": self.decoder(latents, training=training), "mean": mean, "log_variance": log_variance}
 
     def images(self, output):
-        """What the decoder returns as pixels: tensor (n, ...)."""
+        """Turn the output of the decoder into pixels: tensor (n, ...)."""
         return keras.ops.sigmoid(output) if self.likelihood == "bernoulli" else keras.ops.convert_to_tensor(output)
 
     def decode(self, latents):
@@ -252,11 +252,11 @@ class BetaVAE(keras.Model):
         return self.images(self.decoder(latents, training=False))
 
     def reconstruction_error(self, image, output):
-        """As the function of this name, with this model's loss: tensor (n,)."""
+        """Call the function of this name with this model's loss: tensor (n,)."""
         return reconstruction_error(image, output, loss=self.likelihood, deviation=self.deviation)
 
     def weighted_divergence(self, kl, *, training=True):
-        """What the mean divergence of a batch (nats) adds to the loss, or without a capacity that of each sample: tensor.
+        """Weight the mean divergence of a batch (nats) adds to the loss, or without a capacity that of each sample: tensor.
 
         In training at this step; otherwise as at the end of annealing and growth, so that validation losses of different
         epochs can be compared.
@@ -291,7 +291,7 @@ class BetaVAE(keras.Model):
         return loss
 
     def get_metrics_result(self):
-        """As Keras's, without the vector of divergences, which progress bars cannot show."""
+        """Return the results as Keras does, without the vector of divergences, which progress bars cannot show."""
         return {metric.name: metric.result() for metric in self.metrics if metric is not self.latent_kl}
 
     def get_config(self):

@@ -74,11 +74,11 @@ class Forecast(Objective):
         model.optimizer.build(model.trainable_variables)  # here, since its variables belong to the devices of this scope
 
     def build_metrics(self, model):
-        """As `Objective.build_metrics`."""
+        """Make the variables of the metrics, as `Objective.build_metrics`."""
         import keras
 
-        one = keras.ops.zeros((1, 1))
-        model.compute_metrics(None, one, keras.ops.zeros((1, model.output.shape[-1])), one)
+        target = keras.ops.zeros((1, 1))
+        model.compute_metrics(None, target, keras.ops.zeros((1, model.output.shape[-1])), target)
         model.reset_metrics()
 
     def scores(self, folder, *, batch_size):
@@ -145,17 +145,17 @@ def _most_skilful_forecasts(folder, data, batch_size):
 
     from network_models.trained_network import load_network
 
-    chosen = folder.most_skilful if folder.most_skilful.is_file() else folder.best
+    network = folder.most_skilful if folder.most_skilful.is_file() else folder.best
     source = folder.performance / "validation_forecasts.csv"
     path = folder.performance / "validation_predictions.csv"
-    if not chosen.samefile(folder.best):
-        data.evaluate(load_network(chosen), path, batch_size=batch_size)
+    if not network.samefile(folder.best):
+        data.evaluate(load_network(network), path, batch_size=batch_size)
         source = path
     columns = {"time": "time", "prediction": "probability", "true_value": "target"}
     table = pandas.read_csv(source)[list(columns)].rename(columns=columns).astype({"target": int})
     atomic_files.write_table(path, table.assign(**simulation_mark.columns(data.simulated, len(table))))
-    found = skill_scores.contingency_table(table["probability"], table["target"])
+    counts = skill_scores.contingency_table(table["probability"], table["target"])
     return {
-        "most_skilful_tss": float(skill_scores.true_skill_statistic(found)),
-        "most_skilful_hss": float(skill_scores.heidke_skill_score(found)),
+        "most_skilful_tss": float(skill_scores.true_skill_statistic(counts)),
+        "most_skilful_hss": float(skill_scores.heidke_skill_score(counts)),
     }

@@ -1,6 +1,6 @@
-"""What is measured while a network trains, as Keras metrics that hold on any number of devices.
+"""Keras metrics of a training, that hold on any number of devices.
 
-Sample weights here only say which samples count: those with a weight above 0, all alike. (On several devices weights
+Sample weights only mark here which samples count: those with a weight above 0, all alike. (On several devices weights
 scale the loss; see :mod:`network_models.distribution.weighted_batches`.)
 """
 

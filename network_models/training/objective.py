@@ -1,19 +1,19 @@
-"""What a network is trained for: the part of a run that differs between forecasts and other tasks."""
+"""Objectives of training: the part of a run that differs between forecasts and other tasks."""
 
 import abc
 
 
 class Objective(abc.ABC):
-    """What `network_models.experiment.run` has to know of a task.
+    """A task, as `network_models.experiment.run` uses it.
 
     Attributes
     ----------
     data : dataset_models.solar_data.SolarData
-        What the network sees.
+        The data that the network is given.
     label : str
-        Of the loss, with its unit, for pictures.
+        Name of the loss, with its unit, for pictures.
     title : str
-        Of the same pictures.
+        Title of the same pictures.
     class_weights : sequence of float or None
         Weights of samples without and with an event in the loss.
     """
@@ -22,13 +22,13 @@ class Objective(abc.ABC):
 
     @abc.abstractmethod
     def start(self, network):
-        """Give a new network what it takes from the training split, and meet what is wrong with images.
+        """Give a new network what it takes from the training split; damaged images raise here.
 
         Called before anything is written.
         """
 
     def trained_part(self, network):
-        """The model that ``fit`` sees, which shares the weights of the network that is saved: keras.Model."""
+        """Return the model that ``fit`` trains, which shares the weights of the network that is saved: keras.Model."""
         return network
 
     @abc.abstractmethod
@@ -55,7 +55,7 @@ class Objective(abc.ABC):
         """Make the variables of the model's metrics, where Keras would do so only in the first step."""
 
     def callbacks(self, folder):
-        """What is written besides, as keras.callbacks.Callback: list. Those with ``state`` and ``restore`` are kept."""
+        """Return the writers of further files: list of keras.callbacks.Callback; ``state`` and ``restore`` are kept."""
         return []
 
     @abc.abstractmethod

@@ -1,4 +1,4 @@
-"""How the learning rate moves during training: one cycle, steps down, or reduction on a plateau.
+"""Schedules of the learning rate: one cycle, steps down, or reduction on a plateau.
 
 Each schedule is a callback. The first two are functions of the step or epoch alone; the third has a memory, which
 `network_models.training.state.TrainingState` keeps, so that an interrupted run continues as if it had not been.
@@ -57,12 +57,12 @@ def _cosine(start, end, part):
 
 
 class Schedule(keras.callbacks.Callback):
-    """What all schedules share.
+    """A schedule of the learning rate: the part that all share.
 
     Attributes
     ----------
     scale : float
-        By which all rates are multiplied, as --scale_rate wants on several devices.
+        By which all rates are multiplied, as --scale_rate asks for on several devices.
     """
 
     scale = 1.0
@@ -156,7 +156,7 @@ class ReduceOnPlateau(Schedule):
             self.waited = 0
 
     def state(self):
-        """What must survive an interruption, beside the optimizer's variables: dict of numbers."""
+        """Return what must survive an interruption, beside the optimizer's variables: dict of numbers."""
         return {"lowest": self.lowest, "waited": self.waited}
 
     def restore(self, state):

@@ -1,4 +1,4 @@
-"""How a training starts: a network within a limit of parameters, its statistics, and the weights it takes over."""
+"""The start of a training: a network within a limit of parameters, its statistics, and the weights it takes over."""
 
 import contextlib
 import math
@@ -123,8 +123,8 @@ def take_weights(network, path):
     received = load_network(path).weights
     if [tuple(weight.shape) for weight in received] != [tuple(weight.shape) for weight in network.weights]:
         raise UserError(f"--start_from {path}: has other layers than this network; give the same options as it was made with")
-    for mine, theirs in zip(network.weights, received, strict=True):
-        mine.assign(theirs)
+    for weight, value in zip(network.weights, received, strict=True):
+        weight.assign(value)
 
 
 @contextlib.contextmanager

@@ -142,7 +142,7 @@ class TrainingState(keras.callbacks.Callback):
 
     @property
     def before(self):
-        """Where the state before the last one is."""
+        """Path of the state before the last one."""
         return self.path.with_name(f"{self.path.stem}_before{self.path.suffix}")
 
     # Reading
@@ -150,7 +150,7 @@ class TrainingState(keras.callbacks.Callback):
     def restore(self, model):
         """Give `model` (compiled, its optimizer built) the stored variables; returns the number of finished epochs.
 
-        `first_epoch` and `first_step` then say where to go on.
+        `first_epoch` and `first_step` are then where training goes on.
 
         Raises
         ------
