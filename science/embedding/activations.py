@@ -191,7 +191,7 @@ def labels(subject, activations, outcome=None):
 
 
 def is_flux(data, truths):
-    """Whether a data set's true values are X-ray fluxes in W m^-2: bool."""
+    """Check whether a data set's true values are X-ray fluxes in W m^-2: bool."""
     return data.task == "regression" and "W m" in data.target_label and bool(((truths > 0) & (truths < 1)).all())
 
 

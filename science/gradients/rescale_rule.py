@@ -87,7 +87,7 @@ def rescaling(inputs):
 
 
 def _depends(tensor):
-    """Whether a tensor depends on the inputs of its graph."""
+    """Check whether a tensor depends on the inputs of its graph."""
     dependent = tensor.graph.solar_rescale_dependent
     starts = set(tensor.graph.solar_rescale_inputs)
     stack = [tensor.op]

@@ -47,7 +47,7 @@ def subsets(events, times, event, *, quiet_days=QUIET_DAYS, window=DAY, threshol
     calm_before = ~index.label(times - quiet, window=quiet + SECOND, threshold=threshold)
     flared_before = index.label(times - window, window=window + SECOND, threshold=threshold)
     calm_after = ~index.label(times, window=max(quiet, window), threshold=threshold)
-    known = covered(events, times - quiet, quiet, until=until)
-    first = known & calm_before & event
-    last = known & covered(events, times, quiet, until=until) & flared_before & calm_after & ~event
-    return {"activity changes": first | last, "after quiet days": known & calm_before}
+    listed = covered(events, times - quiet, quiet, until=until)
+    first = listed & calm_before & event
+    last = listed & covered(events, times, quiet, until=until) & flared_before & calm_after & ~event
+    return {"activity changes": first | last, "after quiet days": listed & calm_before}

@@ -21,7 +21,7 @@ LEAST_SPREAD = 0.01  # dex
 
 
 def is_flux(path):
-    """Whether a CSV holds flux forecasts, as `SolarData.evaluate` writes them: values that are not 0 or 1, or not known yet."""
+    """Check whether a CSV holds flux forecasts, as a run writes them: values that are not 0 or 1, or not known yet."""
     if not pathlib.Path(path).is_file():
         return False
     with open(path, encoding="utf-8", errors="replace") as file:
@@ -166,30 +166,30 @@ def run(words, settings, out):
     simulated = {name: bool(simulation_mark.of_file(path)) for name, path in files.items()}
     verified = {name: _verified(name, *columns, settings, simulated[name]) for name, columns in every.items()}
     for name, (times, forecast, truth, _) in every.items():
-        found, classes, silent = verified[name]
-        _print(name, found, len(times))
+        errors, classes, undefined = verified[name]
+        _print(name, errors, len(times))
         draw(out / name / "flux.png", times, forecast, truth, title=figures.title(name, simulated=simulated[name]))
-        print("\n".join(silent), end="\n" if silent else "")
-        for letter, one in classes.items():
-            print("\n".join(output.table(one, settings)))
-            output.write(out / name / f"class_{letter}", one, settings)
-        of_classes = {f"{letter}1.0": output.as_dictionary(one, settings) for letter, one in classes.items()}
-        results[name] = {"simulated": simulated[name]} | _plain(found) | {"classes_as_probabilities": of_classes}
+        print("\n".join(undefined), end="\n" if undefined else "")
+        for letter, verification in classes.items():
+            print("\n".join(output.table(verification, settings)))
+            output.write(out / name / f"class_{letter}", verification, settings)
+        of_classes = {f"{letter}1.0": output.as_dictionary(verification, settings) for letter, verification in classes.items()}
+        results[name] = {"simulated": simulated[name]} | _plain(errors) | {"classes_as_probabilities": of_classes}
     atomic_files.write_text(out / "verification.json", json.dumps(results, indent=1) + "\n")
     print(f"wrote {out}")
 
 
 def _verified(name, times, forecast, truth, prior, settings, simulated):
     """Compute scores in dex, reports by letter of the class, and lines about classes without one."""
-    found = scores(forecast, truth, prior)
+    errors = scores(forecast, truth, prior)
     bootstrap = report.bootstrap_of(times, numpy.zeros(len(times), "int64"), settings)
-    found["intervals"] = {} if bootstrap is None else _intervals(forecast, truth, prior, bootstrap, settings.level)
+    errors["intervals"] = {} if bootstrap is None else _intervals(forecast, truth, prior, bootstrap, settings.level)
     half = len(times) // 2
-    classes, silent = {}, []
+    classes, undefined = {}, []
     for letter, least in zip("CMX", BOUNDS, strict=True):
         event = truth[half:] >= least
         if not half or not event.any() or event.all():
-            silent.append(
+            undefined.append(
                 f"{name}: class {letter}: {'all' if event.all() else 'none'} of the later {len(event)} reach it; undefined"
             )
             continue
@@ -202,7 +202,7 @@ def _verified(name, times, forecast, truth, prior, settings, simulated):
             f"these are the later {len(times) - half} of {len(times)} forecasts; the {half} before give bias and spread of the"
             " errors, which make probabilities of fluxes"
         )
-    return found, classes, silent
+    return errors, classes, undefined
 
 
 def _as_classes(name, flux, truth, times, half, least, simulated):
@@ -228,23 +228,23 @@ def _intervals(forecast, truth, prior, bootstrap, level):
     return {name: interval(values, level) for name, values in samples.items()}
 
 
-def _print(name, found, count):
+def _print(name, errors, count):
     print(f"{name}: {count} forecasts; errors in dex")
     for kind in ("rmse", "mae", "bias", "correlation", "skill_persistence", "skill_climatology", "gmgs"):
-        bounds = found["intervals"].get(kind)
+        bounds = errors["intervals"].get(kind)
         text = f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else ""
-        print(f"  {kind:18s} {found[kind]:7.3f}{text}" if math.isfinite(found[kind]) else f"  {kind:18s} undefined")
-    for letter, row in found["classes"].items():
+        print(f"  {kind:18s} {errors[kind]:7.3f}{text}" if math.isfinite(errors[kind]) else f"  {kind:18s} undefined")
+    for letter, row in errors["classes"].items():
         if row["hours"]:
             print(f"  true class {letter:7s} {row['hours']:6d} forecasts: rmse {row['rmse']:.3f}, bias {row['bias']:+.3f}")
 
 
-def _plain(found):
-    if isinstance(found, dict):
-        return {name: _plain(value) for name, value in found.items()}
-    if isinstance(found, tuple):
-        return [_plain(value) for value in found]
-    return None if isinstance(found, float) and not math.isfinite(found) else found
+def _plain(value):
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def draw(path, times, forecast, truth, *, title):

@@ -216,7 +216,7 @@ def _shared(forecasts, events, settings, notes):
 
 
 def _scored_hours(times, settings):
-    """Which hours are scored and not training time: bool (n,)."""
+    """Select the hours that are scored, not training time: bool (n,)."""
     if settings.score_from is None:
         return numpy.ones(len(times), bool)
     scored_hours = times >= settings.score_from
@@ -228,7 +228,7 @@ def _scored_hours(times, settings):
 
 
 def _used_hours(events, times, scored_hours, baselines, settings, notes):
-    """Which hours to score have all baselines: bool (n,)."""
+    """Select the hours to score for which all baselines exist: bool (n,)."""
     used = scored_hours.copy()
     for baseline in baselines.values():
         used &= ~numpy.isnan(baseline.probability)
