@@ -14,6 +14,8 @@ import numpy
 import pytest
 
 from network_models.distribution import cluster
+from network_models.distribution.devices import OneProcess
+from network_models.distribution.workers import Workers
 from network_models.run_folder import RunFolder
 from tools.errors import UserError
 
@@ -246,6 +248,22 @@ def test_who_does_not_report_is_named():
     assert found[1] == found[0]
     addresses, found = _all_agree([None, {}], patience=2)
     assert found[1].startswith(f"{addresses[0]}: does not answer")
+
+
+def test_one_process_and_many_have_one_interface():
+    public = [{name for name in dir(kind) if not name.startswith("_")} for kind in (OneProcess, Workers)]
+    assert public[0] <= public[1] | {"shard", "is_chief"}  # which Workers has once connected
+    assert public[1] - public[0] == {"share_moving_statistics"}
+
+
+def test_one_process_is_its_own_chief_and_stops_when_asked():
+    devices = OneProcess()
+    assert (devices.replicas, devices.shard, devices.is_chief, devices.alone) == (1, (0, 1), True, True)
+    assert not devices.agreed_to_stop()
+    devices.ask_to_stop()
+    assert devices.agreed_to_stop()
+    (array,) = devices.sums([numpy.arange(3)])
+    assert array.tolist() == [0, 1, 2]
 
 
 def config(cluster, kind="worker", index=0):

@@ -13,7 +13,7 @@ import pytest
 from dataset_models.solar_data import load_solar_data
 from network_models import settings as settings_module
 from network_models.run_folder import RunFolder, run_folder_of
-from network_models.trained_network import load_network
+from network_models.trained_network import load_network, open_network
 from network_models.training import start
 from network_models.xray_flux_forecast.fdl1 import aia_only
 from network_models.xray_flux_forecast.fdl1 import architecture as fdl1
@@ -64,6 +64,22 @@ def test_run_folder_is_complete(finished):
     assert list(folder.logs.rglob("events.out.tfevents.*"))
     assert (folder.performance / "loss_curve.png").read_bytes().startswith(b"\x89PNG")
     assert not list(folder.path.rglob(".*"))
+
+
+def test_a_network_opens_with_the_data_options_of_its_run(finished, tmp_path):
+    trained = open_network(finished.folder.best, TINY)
+    assert trained.run.path.samefile(finished.folder.path)
+    assert trained.data.side
+    assert trained.path == finished.folder.best
+    assert not open_network(finished.folder.best, TINY, {"side": False}).data.side
+    elsewhere = tmp_path / "network.hdf5"
+    elsewhere.write_bytes(finished.folder.best.read_bytes())
+    trained = open_network(elsewhere, TINY)
+    assert (trained.run, trained.data.side) == (None, False)
+    with pytest.raises(UserError, match=r"none\.hdf5: no such network file"):
+        open_network(tmp_path / "none.hdf5", TINY)
+    with pytest.raises(UserError, match="command line: TinySun has no option width"):
+        open_network(elsewhere, TINY, {"width": 3})
 
 
 def test_best_network_is_the_one_of_lowest_validation_loss(finished):
