@@ -65,10 +65,10 @@ def run(build, settings, *, objective=None, callbacks=(), sampling=None):
     objective = objective or Forecast(settings)
     data, training, batch = objective.data, settings.training, settings.training.batch_size
     devices = devices_of(settings)
-    say = print if devices.is_chief else lambda *_: None
+    report = print if devices.is_chief else lambda *_: None
     data.require_downloaded()
     training_count, validation_count = (len(data.require_samples(split)) for split in ("training", "validation"))
-    say(data.check_leaks())
+    report(data.check_leaks())
     if batch < devices.replicas:
         raise UserError(f"--batch_size {batch}: must be at least the number of devices, {devices.replicas}")
     _refuse_finished(settings)
@@ -85,7 +85,7 @@ def run(build, settings, *, objective=None, callbacks=(), sampling=None):
             state.restore(model)
         else:
             record.begin()
-        say(
+        report(
             f"{data.title}: {training_count} training and {validation_count} validation samples;"
             f" {network.count_params():,} parameters; run folder {record.folder}"
         )

@@ -111,6 +111,10 @@ class StepDecay(Schedule):
     initial : float
     factor : float
     every : int
+
+    Notes
+    -----
+    Not `keras.callbacks.LearningRateScheduler`, which writes the rate as ``learning_rate``, an option of the run.
     """
 
     def __init__(self, initial, factor, every=1):
