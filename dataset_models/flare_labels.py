@@ -22,6 +22,7 @@ from dataset_models import flare_catalogue, leak_check, observation_times, simul
 
 # Data sets of users import these from here.
 from dataset_models.flare_index import DAY, NO_FLARE, UNKNOWN, FlareIndex, seconds_of, threshold_flux  # noqa: F401
+from dataset_models.images import picture_tree
 from dataset_models.observation_times import given_time
 from tools import atomic_files, command_line
 from tools.errors import UserError
@@ -76,13 +77,8 @@ def label_table(index, times, *, names=None, window=DAY, threshold="M1.0"):
 
 
 def image_names(times):
-    """Names of the published jpg tree, ``2011/01/01/HMI.m2011.01.01_00.00.00.jpg``, for times: list of str."""
-    texts = numpy.datetime_as_string(numpy.asarray(times, "datetime64[s]"))
-    names = []
-    for text in texts:
-        day, clock = text.split("T")
-        names.append(f"{day.replace('-', '/')}/HMI.m{day.replace('-', '.')}_{clock.replace(':', '.')}.jpg")
-    return names
+    """Name magnetograms as the published jpg tree does, ``2011/01/01/HMI.m2011.01.01_00.00.00.jpg``: list of str."""
+    return picture_tree.names(picture_tree.MAGNETOGRAM, times, "jpg")
 
 
 class Fold(typing.NamedTuple):

@@ -5,13 +5,15 @@ import re
 
 import numpy
 
+from dataset_models.images import picture_tree
 from tools import tables
 from tools.errors import UserError
 
 TIME_COLUMNS = ("label", "timestamp", "time", "file")  # an image's name in the last one stands beside a time, or for it
 
-_TIME = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d+)?)?)?)?)?)?Z?")  # as users write one in a flag
-_NAME = re.compile(r"HMI\.m(\d{4})\.(\d\d)\.(\d\d)_(\d\d)\.(\d\d)\.(\d\d)\.(?i:jpe?g|npy)\Z")
+# As users write one: the only form that is taken. numpy alone takes more, such as now, NaT, and 20260301 as a year.
+_TIME = re.compile(r"(\d{4}(?:-\d\d(?:-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?)?)?)?)(?:Z|\+00:00)?")
+_NAME = re.compile(picture_tree.name_pattern(picture_tree.MAGNETOGRAM, r"(?i:jpe?g|npy)\Z"))
 # In the names of other archives; one in TAI (HMI's FITS) is no UTC time.
 _STAMP = re.compile(r"(?<!\d)(\d{4})[._-]?(\d\d)[._-]?(\d\d)[T_]{1,2}(\d\d)[._:]?(\d\d)(?:[._:]?(\d\d))?(?!\d)(?!_TAI)")
 _PICTURES = (".jpg", ".jpeg", ".npy")  # beside an npy lies a .json with its pointing
@@ -74,21 +76,27 @@ def from_texts(texts, *, origin="times"):
         return from_names(texts, origin=origin)
     times = []
     for text in texts:
-        plain = text.removesuffix("Z").removesuffix("+00:00")
-        if re.search(r"\d:\d\d.*([+-]\d\d:?\d\d|[A-Za-z])$", plain):
+        if text.lower() in ("", "nat"):
+            raise UserError(f"{origin}: a time is missing")
+        if re.search(r"\d:\d\d.*([+-]\d\d:?\d\d|[A-Za-z])$", text.removesuffix("Z").removesuffix("+00:00")):
             raise UserError(f"{origin}: the time {text} carries a time zone; give times in UTC without one")
         try:
-            times.append(numpy.datetime64(plain.replace("/", "-").replace(" ", "T"), "s"))
+            times.append(_parsed(text))
         except ValueError:
             raise UserError(f"{origin}: not a time: {text!r}; give UTC times like 2011-01-01T00:00:00") from None
-    times = numpy.array(times, "datetime64[s]")
-    if numpy.isnat(times).any():
-        raise UserError(f"{origin}: a time is missing")
-    return times
+    return numpy.array(times, "datetime64[s]")
+
+
+def _parsed(text):
+    """Read a UTC time: ``datetime64[s]``; ValueError for anything else, the thirtieth of February too."""
+    match = _TIME.fullmatch(text.replace("/", "-"))
+    if match is None:
+        raise ValueError(text)
+    return numpy.datetime64(match[1].replace(" ", "T"), "s")
 
 
 def given_time(flag, text):
-    """A UTC time from a flag.
+    """Read the UTC time of a flag.
 
     Parameters
     ----------
@@ -105,15 +113,12 @@ def given_time(flag, text):
     Raises
     ------
     UserError
-        It is something else, of which numpy would take ``now``, ``NaT`` and ``20260301`` (a year) for times.
+        It is something else.
     """
-    wrong = UserError(f"{flag} {text}: expected a UTC time like 2026-03-01 or 2026-03-01T12:00")
-    if not _TIME.fullmatch(text):
-        raise wrong
     try:
-        return numpy.datetime64(text.removesuffix("Z"), "s")
-    except ValueError as error:  # the thirtieth of February
-        raise wrong from error
+        return _parsed(text)
+    except ValueError:
+        raise UserError(f"{flag} {text}: expected a UTC time like 2026-03-01 or 2026-03-01T12:00") from None
 
 
 def checked(times, *, origin="times"):

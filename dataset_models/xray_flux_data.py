@@ -11,6 +11,7 @@ import pathlib
 
 import numpy
 
+from dataset_models import observation_times
 from dataset_models.observation_times import given_time
 from dataset_models.solar_data import SPLITS, SolarData
 from tools import goes_class
@@ -365,16 +366,15 @@ class HmiFeatures:
             shown = f"{len(columns)} columns ({', '.join(map(str, columns[:3]))}, ...)"
             raise UserError(f"{path}: expected the column time and {HMI_FEATURE_COUNT} features, received {shown}")
         self.names = tuple(map(str, columns[1:]))
+        without = table["time"].isna()
+        if without.any():
+            raise UserError(f"{path}: line {int(without.argmax()) + 2} has no time")
         try:
-            times = pandas.to_datetime(table["time"], utc=True, format="ISO8601").dt.tz_localize(None)
+            times = observation_times.from_texts(table["time"], origin="column time")
             values = table[columns[1:]].to_numpy("float64")
-        except ValueError as error:
-            raise UserError(
-                f"{path}: holds something that is no time or number ({' '.join(str(error).split())[:100]})"
-            ) from error
-        if times.isna().any():
-            raise UserError(f"{path}: line {int(times.isna().argmax()) + 2} has no time")
-        times = times.to_numpy("datetime64[s]")
+        except (UserError, ValueError) as error:
+            reason = " ".join(str(error).split())[:100]
+            raise UserError(f"{path}: holds something that is no time or number ({reason})") from error
         order = numpy.argsort(times, kind="stable")
         self.times, values = times[order], values[order]
         values[~numpy.isfinite(values)] = numpy.nan

@@ -36,7 +36,7 @@ _MANY = 16  # files that are worth starting processes for
 _NAME = re.compile(
     r"^(\d{4})_(\d\d)_(\d\d)__(\d\d)_(\d\d)_(\d\d)_\d+__SDO_(?:AIA_AIA_(\d+)|HMI_HMI_(\w+))\.jp2$", re.IGNORECASE
 )
-_HMI_KINDS = {"magnetogram": "HMI.m", "continuum": "HMI.c"}
+_HMI_KINDS = {"magnetogram": picture_tree.MAGNETOGRAM, "continuum": picture_tree.CONTINUUM}
 
 
 @dataclasses.dataclass(frozen=True)

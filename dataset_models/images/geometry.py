@@ -6,6 +6,9 @@ import numpy
 
 from tools.errors import UserError
 
+SOLAR_RADIUS = 6.957e8  # m, of the photosphere: the nominal value of IAU 2015 Resolution B3, which sunpy takes too
+FRAME = 2457.6  # arcsec across a full-disk image of SDO: 4096 pixels of 0.6, or 1024 of 2.4
+
 _DEGREE, _RADIAN = 3600.0, 206_264.806
 _ARCSEC = {"arcsec": 1.0, "arcmin": 60.0, "deg": _DEGREE, "degree": _DEGREE, "degrees": _DEGREE, "rad": _RADIAN}
 _HELIOPROJECTIVE = ("HPLN", "HPLT", "SOLARX", "SOLARY", "SOLAR-X", "SOLAR-Y", "SOLAR_X", "SOLAR_Y")
@@ -134,7 +137,7 @@ def solar_radius(keywords, wcs):
     for card in ("RSUN_OBS", "RSUN_ARC"):
         if stated[card] > 0:
             return stated[card]
-    reference = stated["RSUN_REF"] if stated["RSUN_REF"] > 0 else 696_000_000.0
+    reference = stated["RSUN_REF"] if stated["RSUN_REF"] > 0 else SOLAR_RADIUS
     if stated["DSUN_OBS"] > reference:
         return float(numpy.degrees(numpy.arcsin(reference / stated["DSUN_OBS"])) * 3600)
     if stated["R_SUN"] > 0:

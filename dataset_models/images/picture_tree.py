@@ -7,6 +7,7 @@ comment of its jpg, or in a ``.json`` file beside its npy.
 
 import json
 import pathlib
+import re
 
 import numpy
 
@@ -14,6 +15,7 @@ from tools import atomic_files
 from tools.errors import UserError
 
 RECORD = "conversion.json"
+MAGNETOGRAM, CONTINUUM = "HMI.m", "HMI.c"  # what names of HMI's pictures begin with
 MARK = "SIMULATD"  # the keyword of `dataset_models.simulation_mark`
 _COMMENT = "FITS keywords "
 
@@ -30,9 +32,27 @@ def relative_path(kind, time, suffix):
     suffix : str
         ``"jpg"`` or ``"npy"``.
     """
-    date, clock = str(numpy.datetime64(time, "s")).split("T")
-    day = date.split("-")
-    return pathlib.PurePosixPath(*day, f"{kind}{'.'.join(day)}_{clock.replace(':', '.')}.{suffix}")
+    return pathlib.PurePosixPath(names(kind, [time], suffix)[0])
+
+
+def names(kind, times, suffix):
+    """Name the pictures of many times as `relative_path` does that of one: list of str.
+
+    Examples
+    --------
+    >>> names(MAGNETOGRAM, ["2011-01-01T00:00:00"], "jpg")
+    ['2011/01/01/HMI.m2011.01.01_00.00.00.jpg']
+    """
+    paths = []
+    for text in numpy.datetime_as_string(numpy.asarray(times, "datetime64[s]")):
+        date, clock = text.split("T")
+        paths.append(f"{date.replace('-', '/')}/{kind}{date.replace('-', '.')}_{clock.replace(':', '.')}.{suffix}")
+    return paths
+
+
+def name_pattern(kind, suffix):
+    """Write the regular expression of the pictures' names, for a suffix given as one: str; its groups are year to second."""
+    return rf"{re.escape(kind)}(\d{{4}})\.(\d\d)\.(\d\d)_(\d\d)\.(\d\d)\.(\d\d)\.{suffix}"
 
 
 def comment(wcs):

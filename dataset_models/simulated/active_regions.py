@@ -13,9 +13,11 @@ import functools
 
 import numpy
 
+from dataset_models.images.geometry import SOLAR_RADIUS
+
 ACTIVITIES = ("natural", "clear cut")
 PEAK_FIELD = 300.0  # Gauss, radial, at the centre of a leading polarity smoothed over plage and spots
-CENTIMETRES_PER_DEGREE = 6.957e10 * numpy.pi / 180  # along a great circle of the photosphere
+CENTIMETRES_PER_DEGREE = 100 * SOLAR_RADIUS * numpy.pi / 180  # along a great circle of the photosphere
 INVERSION_LINE_FIELD = 100.0  # Gauss on both sides of an inversion line, for it to count
 INVERSION_LINE_WIDTH = 1.235  # degrees: 15 Mm, full width at half maximum of the weight around a line
 

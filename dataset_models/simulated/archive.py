@@ -236,8 +236,7 @@ def write_hmi_jpg(folder, field, time):
     from PIL import Image
 
     time = numpy.datetime64(time, "s")
-    stamp = str(time).replace("-", ".").replace("T", "_").replace(":", ".")
-    path = pathlib.Path(folder, str(time)[:10].replace("-", "/"), f"HMI.m{stamp}.jpg")
+    path = pathlib.Path(folder, picture_tree.relative_path(picture_tree.MAGNETOGRAM, time, "jpg"))
     grey = numpy.rint((numpy.clip(field, -JPG_CLIP, JPG_CLIP) + JPG_CLIP) * (255 / (2 * JPG_CLIP)))
     picture = Image.fromarray(numpy.nan_to_num(grey, nan=0.0).astype("uint8"))
     header = _instrument_header(field.shape[0], time, telescope="SDO/HMI", instrument="HMI_SIDE1")

@@ -14,11 +14,11 @@ import functools
 
 import numpy
 
+from dataset_models.images.geometry import FRAME
 from dataset_models.simulated import active_regions
 
 AIA_CHANNELS = ("94", "131", "171", "193", "211", "304", "335", "1600")
-FIELD_OF_VIEW = 2457.6  # arcsec, of AIA's synoptic images: 1024 pixels of 2.4 arcsec
-SOLAR_RADIUS = 959.63  # arcsec, at one astronomical unit
+LIMB = 959.63  # arcsec from the centre at one astronomical unit (Auwers 1891): where the limb is seen
 BRIGHTEST = 5600.0  # DN/s: 16 bits of AIA's analogue converter in its usual 2.9 s
 MAGNETOGRAM_NOISE = 8.0  # Gauss
 
@@ -81,7 +81,7 @@ class Renderer:
     def __init__(self, size, seed):
         self.size = size
         self.seed = seed
-        self.radius = SOLAR_RADIUS / FIELD_OF_VIEW * size
+        self.radius = LIMB / FRAME * size
         middle = (size - 1) / 2
         offset = ((numpy.arange(size) - middle) / self.radius).astype("float32")
         self._x, self._y = numpy.meshgrid(offset, -offset)  # west, north

@@ -14,11 +14,12 @@ import numpy
 
 from dataset_models import simulation_mark
 from dataset_models.flux_series import FluxSeries
+from dataset_models.images.geometry import FRAME, SOLAR_RADIUS
 from dataset_models.observation_times import given_time
 from dataset_models.simulated.active_regions import ACTIVITIES, Population
 from dataset_models.simulated.flares import XRays
 from dataset_models.simulated.ground_truth import GroundTruth
-from dataset_models.simulated.rendering import AIA_CHANNELS, FIELD_OF_VIEW, SOLAR_RADIUS, Renderer
+from dataset_models.simulated.rendering import AIA_CHANNELS, LIMB, Renderer
 from dataset_models.solar_data import Availability, Channel
 from dataset_models.xray_flux_data import XRayFluxData
 from tools.errors import UserError
@@ -288,10 +289,10 @@ def image_header(size, time):
         header[f"CUNIT{axis}"] = "arcsec"
         header[f"CRPIX{axis}"] = (size + 1) / 2
         header[f"CRVAL{axis}"] = 0.0
-        header[f"CDELT{axis}"] = (FIELD_OF_VIEW / size, "arcsec")
+        header[f"CDELT{axis}"] = (FRAME / size, "arcsec")
     header["CROTA2"] = 0.0
-    header["RSUN_REF"] = 6.957e8
-    header["RSUN_OBS"] = (SOLAR_RADIUS, "arcsec")
+    header["RSUN_REF"] = SOLAR_RADIUS
+    header["RSUN_OBS"] = (LIMB, "arcsec")
     header["DSUN_OBS"] = 149597870700.0
     header["HGLN_OBS"] = 0.0
     header["HGLT_OBS"] = 0.0

@@ -5,6 +5,7 @@ import unicodedata
 import numpy
 
 from dataset_models import simulation_mark
+from dataset_models.images.geometry import SOLAR_RADIUS
 
 LIMB = 70.0  # degrees from the disk's centre; beyond it is near the limb
 REACH = 100.0  # arcsec around a known place that count as its own
@@ -42,7 +43,7 @@ def solar_radius(header):
         if header.get(key):
             return float(header[key]) * (1.0 if key == "RSUN_OBS" else float(header["CDELT1"]))
     if header.get("DSUN_OBS"):
-        return float(numpy.degrees(numpy.arcsin(6.957e8 / float(header["DSUN_OBS"]))) * 3600)
+        return float(numpy.degrees(numpy.arcsin(SOLAR_RADIUS / float(header["DSUN_OBS"]))) * 3600)
     from sunpy.coordinates import sun
 
     return float(sun.angular_radius(header["DATE-OBS"]).to_value("arcsec"))

@@ -6,6 +6,7 @@ one split alone may be chance, and no probability is given; one that both splits
 
 import numpy
 
+from dataset_models.images.geometry import FRAME
 from dataset_models.solar_data import SPLITS
 from science.latent_traversal import latents
 from tools import figures
@@ -13,7 +14,7 @@ from tools import figures
 CLIP = 256.0  # gauss that 0 and 1 stand for
 STRONG = 40.0  # gauss of the smoothed unsigned field from which on a place belongs to a region
 EDGE = 0.95  # solar radii: what is farther out is left out
-FRAME, RADIUS = 2457.6, 965.0  # arcsec across and of the Sun, where an image has no header
+RADIUS = 965.0  # arcsec of the Sun, where an image has no header
 
 
 def measure(image, *, radius, clip=CLIP):

@@ -159,7 +159,7 @@ def _settings(flags):
     window, event, until, age = forecast_files.flare_flags(flags)
     return report.Settings(
         threshold=threshold,
-        score_from=observation_times.from_texts([flags.score_from], origin="--score_from")[0] if flags.score_from else None,
+        score_from=observation_times.given_time("--score_from", flags.score_from) if flags.score_from else None,
         window=window,
         event=event,
         block_days=flags.block,

@@ -16,7 +16,7 @@ import pathlib
 import numpy
 
 from dataset_models.images import fits_files, quality
-from dataset_models.images.geometry import linear_wcs
+from dataset_models.images.geometry import FRAME, SOLAR_RADIUS, linear_wcs
 from dataset_models.images.headers import Keywords
 from dataset_models.SDO.AIA import level_1
 from dataset_models.SDO.AIA.aia_files import CHANNELS, parse_name
@@ -24,7 +24,7 @@ from dataset_models.SDO.AIA.degradation import degradation
 from tools.errors import UserError
 
 FULL_SIZE = 1024
-PLATE_SCALE = 2.4  # arcsec per pixel at FULL_SIZE
+PLATE_SCALE = FRAME / FULL_SIZE  # arcsec per pixel: 2.4
 
 _MAXIMUM_MISSING = 0.01
 _FINEST = 8  # pixels of a file to one of the grid; level 1 has 4
@@ -254,7 +254,7 @@ def grid_header(size, time, *, observer):
     """
     from astropy.io import fits
 
-    scale = PLATE_SCALE * FULL_SIZE / size
+    scale = FRAME / size
     header = fits.Header()
     header["DATE-OBS"] = str(numpy.datetime64(time, "s"))
     header["TELESCOP"] = "SDO/AIA"  # without INSTRUME, from which sunpy would conclude that it is one channel
@@ -262,7 +262,7 @@ def grid_header(size, time, *, observer):
     for axis, kind in ((1, "HPLN-TAN"), (2, "HPLT-TAN")):
         header[f"CTYPE{axis}"], header[f"CUNIT{axis}"] = kind, "arcsec"
         header[f"CRPIX{axis}"], header[f"CRVAL{axis}"], header[f"CDELT{axis}"] = (size + 1) / 2, 0.0, scale
-    header["RSUN_REF"] = 696_000_000.0
+    header["RSUN_REF"] = SOLAR_RADIUS
     for keyword in ("DSUN_OBS", "HGLN_OBS", "HGLT_OBS"):
         header[keyword] = float(observer[keyword])
     return header

@@ -12,7 +12,7 @@ import typing
 import numpy
 
 from dataset_models import goes_xrs
-from dataset_models.images import fits_files
+from dataset_models.images import fits_files, geometry
 from dataset_models.images.headers import Keywords
 from dataset_models.images.image_cache import ImageCache
 from dataset_models.SDO.AIA import aia_files, aia_images
@@ -82,7 +82,7 @@ class AIA8(XRayFluxData):
             "version": _RECIPE_VERSION,
             "channels": aia_files.CHANNELS,
             "size": self.image_size,
-            "arcsec_per_pixel": aia_images.PLATE_SCALE * aia_images.FULL_SIZE / self.image_size,
+            "arcsec_per_pixel": geometry.FRAME / self.image_size,
             "correction_table": _digest(response_table_path(self.correction_table), "--correction_table"),
         }
         if self.pointing_table is not None:

@@ -18,12 +18,10 @@ import numpy
 
 from dataset_models import simulation_mark
 from dataset_models.images import fits_files, jpeg2000, picture_tree, quality
-from dataset_models.images.geometry import linear_wcs, solar_radius
+from dataset_models.images.geometry import FRAME, linear_wcs, solar_radius
 from dataset_models.images.headers import Keywords, utc_from_tai
 from tools import notes
 from tools.errors import UserError
-
-FRAME = 2457.6  # arcsec across
 
 _EXPECTED = "HMI.m2026.02.01_00.00.00.jpg or hmi.M_720s.20260201_000000_TAI.magnetogram.fits"
 _INNER = 0.98  # of the disk's radius, where a magnetogram has no blank pixels
@@ -417,9 +415,13 @@ def _fits_header(keywords, size):
     return out
 
 
+def _name(suffix):
+    return re.compile(f"^{picture_tree.name_pattern(picture_tree.MAGNETOGRAM, suffix)}$")
+
+
 _FORMATS = (
-    _Format("jpg", re.compile(r"^HMI\.m(\d{4})\.(\d\d)\.(\d\d)_(\d\d)\.(\d\d)\.(\d\d)\.jpe?g$"), False, _read_jpg),
-    _Format("npy", re.compile(r"^HMI\.m(\d{4})\.(\d\d)\.(\d\d)_(\d\d)\.(\d\d)\.(\d\d)\.npy$"), False, _read_npy),
+    _Format("jpg", _name("jpe?g"), False, _read_jpg),
+    _Format("npy", _name("npy"), False, _read_npy),
     _Format(
         "jp2", re.compile(r"^(\d{4})_(\d\d)_(\d\d)__(\d\d)_(\d\d)_(\d\d)_\d+__SDO_HMI_\w*magnetogram\.jp2$"), False, _read_jp2
     ),
