@@ -1,4 +1,17 @@
-"""Samples at times -> batches as a `tf.data.Dataset`: read ahead, in an order that seed and epoch alone determine."""
+"""Samples at times -> batches as a `tf.data.Dataset`: read ahead, in an order that seed and epoch alone determine.
+
+The way of a loss, from here to the number in the log:
+
+1. A batch is (inputs, targets (n,)). With several processes, each reads every count-th sample of each batch, its share, and
+   is given the targets of the whole batch besides. A share without samples brings one that does not count.
+2. `network_models.distribution.weighted_batches` gives targets their axis (n, 1) and, on several devices or with class
+   weights, each sample a weight w = c / sum(c): c is the weight of its class, or 1, and the sum goes over the whole batch,
+   shares of other processes included. Samples that fill up a device or an empty share have w = 0.
+3. The objective's ``compile`` takes the mean of the losses l over a batch; where there are weights, the sum of w l on each
+   device, whose gradients are added over devices: sum(c l) / sum(c) of the batch either way, whoever has which sample.
+4. The loss of an epoch is the metric ``mean_loss``: sum(c l) / sum(c) over all samples of the epoch. It uses w only to know
+   which samples count, since a mean of batches would give those of a smaller last batch too much weight.
+"""
 
 import concurrent.futures
 import math
@@ -12,12 +25,12 @@ from dataset_models.images.image_cache import empty_aligned
 
 
 def order(count, *, seed, epoch):
-    """The order of samples in one epoch: a permutation that depends on seed and epoch alone."""
+    """Draw the order of samples in one epoch: a permutation that depends on seed and epoch alone."""
     return numpy.random.default_rng([seed, epoch]).permutation(count)
 
 
 def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, first_step, shard, readers, sampling):
-    """Batches of (inputs, target).
+    """Make batches of (inputs, target).
 
     Parameters
     ----------
@@ -113,7 +126,7 @@ class _Buffers:
         self.kept = []
 
     def take(self, shape):
-        """A float32 array of a shape, with arbitrary content, aligned to 64 bytes."""
+        """Take a float32 array of a shape, with arbitrary content, aligned to 64 bytes."""
         size = math.prod(shape)
         with self.lock:
             for array, unused in self.kept:

@@ -24,6 +24,8 @@ from tools import atomic_files, modules, options
 from tools.errors import UserError
 
 SPLITS = ("training", "validation")
+QUANTITIES = ("flux", "event", "number")  # that a target can be
+UNITS = {"flux": "W m^-2", "event": "", "number": ""}
 EVALUATION_COLUMNS = ("time", "prediction", "true_delta", "true_value", "prior_value")
 
 
@@ -126,27 +128,41 @@ class SolarData(abc.ABC):
         return "regression"
 
     @property
+    def target_quantity(self):
+        """Quantity of `truth` and `value`, one of `QUANTITIES`: str.
+
+        ``"flux"``: peak X-ray flux, 1-8 Angstrom, above zero, which has a GOES class; ``"event"``: whether something
+        happens in the window, forecast as a probability (a classification); ``"number"``: anything else.
+        """
+        return "event" if self.task == "classification" else "number"
+
+    @property
+    def target_unit(self):
+        """Unit of `truth` and `value`: str, empty where they have none."""
+        return UNITS[self.target_quantity]
+
+    @property
     @abc.abstractmethod
     def target_label(self):
-        """What the network is asked for, with its unit, as an axis label."""
+        """Axis label of the target as the network gives it, with the unit: str. Only people read it."""
 
     # Samples
 
     @abc.abstractmethod
     def times(self, split):
-        """Sample times of ``"training"`` or ``"validation"``: sorted ``datetime64[s]`` array without duplicates."""
+        """Return the sample times of ``"training"`` or ``"validation"``: sorted ``datetime64[s]`` array without duplicates."""
 
     @abc.abstractmethod
     def inputs(self, time):
-        """Inputs at one time: dict of float32 arrays with the names and shapes of `input_shapes`."""
+        """Read the inputs at one time: dict of float32 arrays with the names and shapes of `input_shapes`."""
 
     @abc.abstractmethod
     def target(self, time):
-        """What the network should return at one time, in the network's units: float."""
+        """Return the value that the network should give at one time, in its own units: float."""
 
     @abc.abstractmethod
     def truth(self, time):
-        """The true value and the value known at the time itself (the prior): two floats in physical units.
+        """Return the true value and the value known at the time itself (the prior): two floats in physical units.
 
         For flux forecasts W m^-2; for classification 1.0 or 0.0, the prior saying whether such an event happened in
         the window just past (the persistence forecast).
@@ -164,7 +180,7 @@ class SolarData(abc.ABC):
         return prediction
 
     def metadata(self, time):
-        """What a person wants to know of a sample beside its time: dict of short name to str or number."""
+        """Describe a sample for people, beside its time: dict of short name to str or number."""
         return {"value": self.truth(time)[0]}
 
     @abc.abstractmethod
@@ -178,7 +194,7 @@ class SolarData(abc.ABC):
         """
 
     def image_time(self, path):
-        """Observation time of an image file: ``datetime64[s]``, UTC, or None where neither name nor header tells it."""
+        """Read the observation time of an image file: ``datetime64[s]``, UTC, or None where neither name nor header has it."""
         header = self.image_header(path)
         text = str(header.get("DATE-OBS") or header.get("DATE_OBS") or "") if header is not None else ""
         try:
@@ -188,7 +204,7 @@ class SolarData(abc.ABC):
         return None if numpy.isnat(time) else time
 
     def image_header(self, path):
-        """FITS header (`astropy.io.fits.Header`) of the image as `read_image` returns it, or None.
+        """Read the FITS header (`astropy.io.fits.Header`) of the image as `read_image` returns it, or None.
 
         Its WCS belongs to the array in FITS order (row 0 is the southernmost): ``image[::-1]``.
         """
@@ -199,7 +215,7 @@ class SolarData(abc.ABC):
         return None
 
     def places(self, time):
-        """Known places on the Sun at a time: sequence of (name, longitude, latitude), Stonyhurst degrees."""
+        """List known places on the Sun at a time: sequence of (name, longitude, latitude), Stonyhurst degrees."""
         return ()
 
     # Files
@@ -213,13 +229,13 @@ class SolarData(abc.ABC):
     def simulated(self):
         """Whether the data are simulated, as their files say: bool, see `dataset_models.simulation_mark`.
 
-        A few files of each archive speak for all of it. A data set without files sets it for the class.
+        A few files of each archive stand for all of it. A data set without files sets it for the class.
         """
         return simulation_mark.of_archives(self.archives)
 
     @abc.abstractmethod
     def is_downloaded(self):
-        """Whether the files are there, and if not what is missing and where it was looked for: `Availability`."""
+        """Check whether the files are there, and if not what is missing and where it was looked for: `Availability`."""
 
     def download(self):
         """Fetch what is missing.
@@ -239,7 +255,7 @@ class SolarData(abc.ABC):
         return availability
 
     def require_samples(self, split):
-        """The times of a split; a `UserError` when there are none."""
+        """Return the times of a split; a `UserError` when there are none."""
         times = self.times(split)
         if len(times) == 0:
             raise UserError(f"{self.title}: the {split} split is empty; check its dates and {self.is_downloaded()}")
@@ -268,7 +284,7 @@ class SolarData(abc.ABC):
         return str(leak_check.check_split(self.times("training"), self.times("validation"), self.reach))
 
     def describe(self):
-        """Options, sizes and a fingerprint of the samples, for settings.yml: dict of plain values."""
+        """Describe options, sizes and a fingerprint of the samples, for settings.yml: dict of plain values."""
         digest = hashlib.sha256()
         counts = {}
         for split in SPLITS:
@@ -307,7 +323,7 @@ class SolarData(abc.ABC):
         sampling=None,
         keep=True,
     ):
-        """Batches of (inputs, target) as a `tf.data.Dataset`.
+        """Make batches of (inputs, target), as a `tf.data.Dataset`.
 
         Parameters
         ----------
@@ -397,7 +413,7 @@ class SolarData(abc.ABC):
     # Scoring
 
     def forecast(self, outputs):
-        """Network outputs of a batch as one number per sample: flux in the network's units, or a probability.
+        """Turn the network outputs of a batch into one number per sample: flux in the network's units, or a probability.
 
         Parameters
         ----------
@@ -459,7 +475,7 @@ class SolarData(abc.ABC):
 
 
 class _Reads:
-    """What a data set remembers of its reading: samples kept in memory, and the last error."""
+    """Memory of a data set's reading: samples kept, and the last error."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -469,7 +485,7 @@ class _Reads:
 
 
 def load_solar_data(path):
-    """The SolarData class in a ``.py`` file.
+    """Load the SolarData class of a ``.py`` file.
 
     The file is imported by `tools.modules.load`.
 
@@ -486,6 +502,18 @@ def load_solar_data(path):
     ------
     UserError
         No such file, it cannot be imported, it defines no such class, or several.
+
+    Examples
+    --------
+    >>> from tools.paths import PROJECT
+    >>> data = load_solar_data(PROJECT / "dataset_models" / "digits.py")(image_size=8, most=4)
+    >>> data.title, data.task, data.target_quantity, data.input_shapes
+    ('handwritten digits', 'regression', 'number', {'image': (8, 8, 1)})
+    >>> time = data.times("training")[0]
+    >>> data.inputs(time)["image"].shape, data.target(time)
+    ((8, 8, 1), 0.0)
+    >>> [target.tolist() for _, target in data.pipeline("training", batch_size=3).as_numpy_iterator()]
+    [[0.0, 1.0, 2.0], [3.0]]
     """
     path = pathlib.Path(path)
     if path.suffix != ".py" or not path.is_file():

@@ -88,7 +88,7 @@ class XRayFluxData(SolarData):
 
     @abc.abstractmethod
     def image(self, time):
-        """The image at one of `image_times`: float32 (height, width, channel)."""
+        """Read the image at one of `image_times`: float32 (height, width, channel)."""
 
     @property
     @abc.abstractmethod
@@ -118,6 +118,10 @@ class XRayFluxData(SolarData):
     @property
     def task(self):
         return "classification" if self.dependent_variable == "flare" else "regression"
+
+    @property
+    def target_quantity(self):
+        return "event" if self.task == "classification" else "flux"
 
     @property
     def target_label(self):
@@ -240,7 +244,7 @@ class XRayFluxData(SolarData):
         return self._around(self.image(time), time)
 
     def inputs_around(self, image, time, *, origin):
-        """Inputs of an image that a file brought: earlier images and side channel of the data set at its time.
+        """Complete an image from a file to inputs: with earlier images and side channel of the data set at its time.
 
         Parameters
         ----------
@@ -314,7 +318,7 @@ class XRayFluxData(SolarData):
 
 
 def _gap(series, time):
-    """How long before a time the flux ends, and what to do about it."""
+    """Describe how long before a time the flux ends, and what to do about it."""
     minute = numpy.timedelta64(1, "m")
     known = series.start + (numpy.flatnonzero(~numpy.isnan(series.flux)) + 1) * minute
     known = known[known <= time].astype("datetime64[s]")

@@ -189,7 +189,8 @@ def _images(model, data, flags, saved):
     table = table.assign(**simulation_mark.columns(marked, len(table)))
     atomic_files.write_table(flags.out, table)
     print(table.to_string(index=False))
-    print(f"{data.target_label if data.task == 'classification' else 'fluxes in W m^-2'}; wrote {flags.out}")
+    words = f"fluxes in {data.target_unit}" if data.target_quantity == "flux" else data.target_label
+    print(f"{words}; wrote {flags.out}")
     if left_out:
         shown = [f"left out: {reason}" for reason in left_out[:SHOWN]]
         shown += [f"and {len(left_out) - SHOWN} more"] if len(left_out) > SHOWN else []

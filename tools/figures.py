@@ -5,6 +5,7 @@ nothing to close.
 """
 
 import contextlib
+import re
 
 import numpy
 
@@ -40,7 +41,7 @@ def style():
 
 
 def new(rows=1, columns=1, *, figsize=None, **keywords):
-    """A figure and its axes.
+    """Make a figure and its axes.
 
     Parameters
     ----------
@@ -67,8 +68,19 @@ def save(figure, path):
 
 
 def title(text, *, simulated):
-    """A title that says so when what it stands over is simulated: str."""
+    """Write a title, with the word simulated where it stands over simulated data: str."""
     return f"{text} (simulated)" if simulated and "simulated" not in text else text
+
+
+def unit(text):
+    """Write the powers of a unit as matplotlib draws them: str.
+
+    Examples
+    --------
+    >>> unit("W m^-2")
+    'W m$^{-2}$'
+    """
+    return re.sub(r"\^(-?\d+)", r"$^{\1}$", text)
 
 
 def utc_axis(axes, *, label="time (UTC)"):
@@ -82,7 +94,7 @@ def utc_axis(axes, *, label="time (UTC)"):
 
 
 def colour_table(name):
-    """A colour map by name, sunpy's included (``"sdoaia171"``, ``"hmimag"``): `matplotlib.colors.Colormap`.
+    """Look up a colour map by name, sunpy's included (``"sdoaia171"``, ``"hmimag"``): `matplotlib.colors.Colormap`.
 
     Raises
     ------
@@ -99,7 +111,7 @@ def colour_table(name):
 
 
 def image_norm(image, *, logarithmic=False):
-    """How the values of an image become brightness.
+    """Choose how the values of an image become brightness.
 
     Parameters
     ----------
@@ -145,7 +157,7 @@ def image_look(image, table, *, logarithmic=False):
 
 
 def signed_norm(values, *, percentile=99.8):
-    """A scale symmetric about zero for signed maps, so that zero is white.
+    """Make a scale symmetric about zero for signed maps, so that zero is white.
 
     Parameters
     ----------
@@ -247,7 +259,7 @@ def label_sky(axes, extent):
 
 
 def extent_of(header, shape):
-    """Where an image lies on the sky.
+    """Find where an image lies on the sky.
 
     Parameters
     ----------

@@ -71,6 +71,14 @@ class UnitImages(SolarData):
         return self.data.task
 
     @property
+    def target_quantity(self):
+        return self.data.target_quantity
+
+    @property
+    def target_unit(self):
+        return self.data.target_unit
+
+    @property
     def target_label(self):
         return self.data.target_label
 

@@ -131,7 +131,7 @@ def scores_of(path, data):
         rate = {"climatology": climatology, "event_rate": float(truth.mean())}
         return scores | {f"persistence_{name}": value for name, value in persistence.items()} | rate
     past = numpy.array([data.truth(time)[0] for time in data.times("training")], "float64")
-    if (forecast > 0).all() and (truth > 0).all() and (prior > 0).all() and (past > 0).all():
+    if data.target_quantity == "flux" and (forecast > 0).all() and (truth > 0).all() and (prior > 0).all() and (past > 0).all():
         forecast, truth, prior, past = (numpy.log10(values) for values in (forecast, truth, prior, past))
     return skill_scores.regression_scores(forecast, truth, {"climatology": past.mean(), "persistence": prior})
 

@@ -124,7 +124,7 @@ def outcomes(data, activations, *, event="M1.0", threshold=0.5):
     """
     if data.task == "classification":
         forecast, happened = activations.predictions >= threshold, activations.truths > 0.5
-    elif is_flux(data, activations.truths):
+    elif data.target_quantity == "flux":
         least = goes_class.to_flux(event)
         forecast, happened = activations.predictions >= least, activations.truths >= least
     else:
@@ -169,7 +169,7 @@ def labels(subject, activations, outcome=None):
     class; hit, miss, false alarm or correct null.
     """
     data = subject.data
-    flux = is_flux(data, activations.truths)
+    flux = data.target_quantity == "flux"
     rows = []
     outcome = [None] * len(activations.times) if outcome is None else outcome
     for time, split, truth, prediction, kind in zip(
@@ -188,11 +188,6 @@ def labels(subject, activations, outcome=None):
         rows.append(row | data.metadata(time) | ({"simulated": "yes"} if data.simulated else {}))
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return {name: [row.get(name, "") for row in rows] for name in columns}
-
-
-def is_flux(data, truths):
-    """Check whether a data set's true values are X-ray fluxes in W m^-2: bool."""
-    return data.task == "regression" and "W m" in data.target_label and bool(((truths > 0) & (truths < 1)).all())
 
 
 def _flat(value):

@@ -2,7 +2,7 @@
 
 import numpy
 
-from science.embedding.activations import OUTCOMES, is_flux, nearest
+from science.embedding.activations import OUTCOMES, nearest
 from tools import figures, goes_class
 
 
@@ -37,8 +37,8 @@ def draw_values(activations, positions, data, path):
     data : SolarData
     path : pathlib.Path
     """
-    flux = is_flux(data, activations.truths)
-    unit = "W m$^{-2}$" if flux else "probability" if data.task == "classification" else data.target_label
+    flux = data.target_quantity == "flux"
+    unit = figures.unit(data.target_unit) or ("probability" if data.target_quantity == "event" else data.target_label)
     values = {"true value": activations.truths, "forecast": activations.predictions}
     figure, axes = _panels(positions, 2, (12.5, 5.6))
     norm = _norm(numpy.concatenate(list(values.values())), flux, data.task)
@@ -104,7 +104,7 @@ def draw_strip(activations, data, index, count, path):
         axis.imshow(image, cmap=table, norm=norm)
         axis.set(xticks=[], yticks=[])
         truth, forecast = activations.truths[place], activations.predictions[place]
-        if is_flux(data, activations.truths):
+        if data.target_quantity == "flux":
             words = f"was {goes_class.from_flux(truth)}, forecast {goes_class.from_flux(max(forecast, 1e-9))}"
         elif data.task == "classification":
             words = f"{'event' if truth > 0.5 else 'no event'}, forecast {forecast:.2f}"

@@ -12,7 +12,7 @@ from dataset_models.SDO.AIA.fdl_1 import AIA8
 from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
 from dataset_models.simulated import archive
 from dataset_models.simulated.sun import SimulatedSun
-from dataset_models.solar_data import load_solar_data
+from dataset_models.solar_data import QUANTITIES, load_solar_data
 
 TINY = pathlib.Path(__file__).parents[1] / "network_models" / "tiny_data.py"
 SWAP = pathlib.Path(__file__).parents[2] / "examples" / "swap_174.py"
@@ -140,6 +140,11 @@ def test_battery(case):
     assert about["samples"] == {"training": len(training), "validation": len(validation)}
     assert about["simulated"] is data.simulated
     assert isinstance(data.target_label, str)
+    assert data.target_quantity in QUANTITIES
+    assert (data.target_quantity == "event") == (data.task == "classification")
+    assert data.target_unit == ("W m^-2" if data.target_quantity == "flux" else "")
+    if data.target_quantity == "flux":
+        assert all(value > 0 for value in data.truth(validation[0]))
     assert data.forecast(numpy.zeros((2, 1), "float32")).shape == (2,)
 
     if file is not None:

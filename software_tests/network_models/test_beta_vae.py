@@ -111,8 +111,8 @@ def test_saved_networks_load_in_another_process(name, tmp_path):
     save_network(model, tmp_path / "network.hdf5")
     numpy.save(tmp_path / "x.npy", x)
     code = (
-        "import numpy, sys; from network_models.beta_vae import training;"
-        "model = training.load('network.hdf5'); outputs = model(numpy.load('x.npy'), training=False);"
+        "import numpy, sys; from network_models.beta_vae import reconstruction;"
+        "model = reconstruction.load('network.hdf5'); outputs = model(numpy.load('x.npy'), training=False);"
         "numpy.save('out.npy', outputs['output']); print(model.beta, model.likelihood, model.capacity, model.deviation)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)

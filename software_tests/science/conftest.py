@@ -49,6 +49,10 @@ class Spots(SolarData):
         return self.kind
 
     @property
+    def target_quantity(self):
+        return "event" if self.kind == "classification" else "flux"
+
+    @property
     def target_label(self):
         return "flare tomorrow" if self.kind == "classification" else "log10 of flux [W m-2]"
 

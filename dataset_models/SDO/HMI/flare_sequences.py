@@ -98,6 +98,10 @@ class FlareSequences(SolarData):
         return "classification" if self.target_kind == "flare" else "regression"
 
     @property
+    def target_quantity(self):
+        return "event" if self.task == "classification" else "flux"
+
+    @property
     def target_label(self):
         if self.task == "classification":
             return f"flare of {self.threshold} or more"
@@ -141,7 +145,7 @@ class FlareSequences(SolarData):
         return self._complete[1]
 
     def read_image(self, path):
-        """The sequence that leads up to a magnetogram, which is its last frame; the others are images of the data set."""
+        """Read the sequence that leads up to a magnetogram, which is its last frame; the others are images of the data set."""
         path = pathlib.Path(path)
         if not path.is_file():
             raise UserError(f"{path}: no such image")
@@ -235,7 +239,7 @@ class FlareSequences(SolarData):
 
     @functools.cached_property
     def _chosen(self):
-        """(samples by time, flares left out), as far as the times of images and flares tell."""
+        """(samples by time, flares left out), as far as the times of images and flares allow."""
         events = self._events[self._events["flux"] >= flare_index.threshold_flux(self.least_class)]
         known = events["peak"].notna() if self.until == "peak" else numpy.zeros(len(events), bool)
         events = events.assign(time=events["start"].mask(known, events["peak"]))
@@ -442,7 +446,7 @@ def _span(hours):
 
 
 def summary(data):
-    """What a data set of sequences holds, as the lines that the script prints.
+    """Summarise what a data set of sequences holds, in the lines that the script prints.
 
     Parameters
     ----------

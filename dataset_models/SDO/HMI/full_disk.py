@@ -81,6 +81,10 @@ class FullDiskMagnetograms(SolarData):
         return "classification" if self.target_kind == "flare" else "regression"
 
     @property
+    def target_quantity(self):
+        return "event" if self.task == "classification" else "flux"
+
+    @property
     def target_label(self):
         window = f"in the next {self.window_hours:g} h"
         if self.task == "classification":
@@ -263,7 +267,7 @@ class FullDiskMagnetograms(SolarData):
 
     @functools.cached_property
     def _gap(self):
-        """What is left out around validation: the window, unless the options say otherwise."""
+        """Time left out around validation: the window, unless the options give another."""
         if self.gap_hours is not None:
             return numpy.timedelta64(round(self.gap_hours * 3600), "s")
         return numpy.timedelta64(0, "s") if self.fold or self.split == "random" else self._window
