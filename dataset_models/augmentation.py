@@ -14,17 +14,17 @@ LARGEST_ANGLE = 5.0  # degrees
 
 
 def flipped_east_west(image):
-    """The image (height, width, channel) mirrored left to right: a new array."""
+    """Mirror an image (height, width, channel) left to right: a new array."""
     return numpy.ascontiguousarray(image[:, ::-1])
 
 
 def flipped_north_south(image):
-    """The image (height, width, channel) mirrored top to bottom: a new array."""
+    """Mirror an image (height, width, channel) top to bottom: a new array."""
     return numpy.ascontiguousarray(image[::-1])
 
 
 def rotated(image, degrees):
-    """The image turned about its centre.
+    """Turn an image about its centre.
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ class Digits(SolarData):
         return float(self._digits[split][1][place])
 
     def truth(self, time):
-        """The digit, and the mean digit, since nothing is known before."""
+        """Return the digit, and the mean digit, since nothing is known before."""
         return self.target(time), 4.5
 
     def metadata(self, time):

@@ -95,6 +95,18 @@ def read(paths, *, merge=True):
     Measured: of 7,093 flares of HEK and 7,040 of NOAA's GOES reports, 3,827 are in both, 3 of these with starts 1 or 2 minutes
     apart. Five lists of 70,025 rows hold 41,672 flares; the starts of one flare are 3 minutes apart at most, and no two
     flares that stay apart have one peak and starts within 5 minutes of each other in different lists.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "flares.csv"
+    ...     _ = path.write_text("start_time,goes_class\\n2026-02-01 12:10:00,M1.1\\n2026-02-01 12:10:00,M1.2\\n")
+    ...     catalogue = read(path)
+    >>> catalogue.events[["start", "goes_class", "flux"]].astype(str).values.tolist()
+    [['2026-02-01 12:10:00', 'M1.2', '1.2e-05']]
+    >>> catalogue.counts["rows"], catalogue.counts["repeated"]
+    (2, 1)
     """
     paths = [paths] if isinstance(paths, str | pathlib.Path) else list(paths)
     return joined([flare_lists.read_list(path) for path in paths], merge=merge)
@@ -128,7 +140,7 @@ def joined(lists, *, merge=True):
 
 
 def table(flares):
-    """Flares as a data frame with the columns `COLUMNS`, in the order given.
+    """Arrange flares as a data frame with the columns `COLUMNS`, in the order given.
 
     Parameters
     ----------
@@ -209,7 +221,7 @@ def _groups(records):
 
 
 def _events(records):
-    """One event per group of records; renumbers the records' groups by the events' start."""
+    """Make one event per group of records; renumbers the records' groups by the events' start."""
     best_first = records.sort_values(["event", "order", "rank", "flux"], ascending=[True, True, True, False], kind="stable")
     groups = best_first.groupby("event", sort=True)
     events = best_first.drop_duplicates("event").set_index("event")

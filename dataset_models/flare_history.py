@@ -37,7 +37,7 @@ NAMES = (
 
 
 def known_at(events):
-    """When the class of each flare was settled: ``datetime64[s]`` (n,).
+    """Find when the class of each flare was settled: ``datetime64[s]`` (n,).
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class FlareHistory:
     Attributes
     ----------
     first, last : numpy.datetime64
-        What the list tells about, as of :func:`dataset_models.flare_labels.list_span`.
+        What the list covers, as of :func:`dataset_models.flare_labels.list_span`.
     """
 
     def __init__(self, events, *, until=None):
@@ -90,7 +90,7 @@ class FlareHistory:
         return self._index.peak_flux(numpy.asarray(times, "datetime64[s]") - width, width)
 
     def asked(self, times, *, age=AGE, back=None):
-        """When to ask for the history that a forecast at each time may use.
+        """Find when to ask for the history that a forecast at each time may use.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class FlareHistory:
         age : float
             Most hours from the end of the list to a forecast.
         back : numpy.timedelta64, optional
-            How much of the past the list must tell about; without it, only the time itself.
+            How much of the past the list must cover; without it, only the time itself.
 
         Returns
         -------
@@ -173,7 +173,7 @@ class FlareHistory:
 
 
 def _newer(last, time):
-    """How to get flares from one time to another."""
+    """Describe how to get flares from one time to another."""
     day = numpy.timedelta64(1, "D")
     start, end = last.astype("datetime64[D]"), time.astype("datetime64[D]") + day
     return (
@@ -186,7 +186,7 @@ _of_index = weakref.WeakKeyDictionary()
 
 
 def history(events, times):
-    """What was known of flares at each time.
+    """Compute what was known of flares at each time.
 
     Parameters
     ----------

@@ -30,6 +30,17 @@ class FlareIndex:
     -----
     Sorted starts, and a sparse table of the positions of maxima over runs of 1, 2, 4, ... flares: building it takes
     O(n log n), a window two binary searches and one comparison.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> starts = numpy.array(["2014-06-10T11:36", "2014-06-10T12:36"], "datetime64[s]")
+    >>> index = FlareIndex(pandas.DataFrame({"start": starts, "flux": [2.2e-4, 1.5e-4]}))
+    >>> times = numpy.array(["2014-06-10T11:36", "2014-06-09T12:00", "2014-06-11T00:00"], "datetime64[s]")
+    >>> index.peak_flux(times).tolist()
+    [0.00015, 0.00022, 0.0]
+    >>> index.label(times, threshold="X2.0").tolist()
+    [False, True, False]
     """
 
     def __init__(self, events):
@@ -56,7 +67,7 @@ class FlareIndex:
         return numpy.where(self._flux[right] > self._flux[left], right, left)
 
     def span(self, times, window):
-        """First and one past last flare, in order of start, that starts in (t, t + window): two int64 arrays (n,)."""
+        """Find the first and one past the last flare, in order of start, in (t, t + window): two int64 arrays (n,)."""
         seconds = numpy.asarray(times, "datetime64[s]").astype("int64")
         width = seconds_of(window)
         if width <= 0:
@@ -65,7 +76,7 @@ class FlareIndex:
         return first, numpy.maximum(numpy.searchsorted(self._starts, seconds + width, "left"), first)
 
     def strongest(self, times, window=DAY):
-        """Position in `events` of the strongest flare that starts in (t, t + window), the earlier of equal ones.
+        """Find the strongest flare that starts in (t, t + window), the earlier of equal ones, as position in `events`.
 
         Parameters
         ----------
@@ -90,13 +101,13 @@ class FlareIndex:
         return found
 
     def peak_flux(self, times, window=DAY):
-        """Peak flux of the strongest flare that starts in (t, t + window), W m^-2: float64 (n,), 0 without any."""
+        """Find the peak flux of the strongest flare that starts in (t, t + window), W m^-2: float64 (n,), 0 without any."""
         found = self.strongest(times, window)
         flux = numpy.append(self.events["flux"].to_numpy("float64"), 0.0)  # the last one answers for -1
         return flux[found]
 
     def label(self, times, *, window=DAY, threshold="M1.0"):
-        """Whether a flare of at least `threshold` starts in (t, t + window).
+        """Check whether a flare of at least `threshold` starts in (t, t + window).
 
         Parameters
         ----------
@@ -133,7 +144,7 @@ class FlareIndex:
         return rank, values, [[repr(value) for value in column] for column in values]
 
     def describe(self, first, last):
-        """The published columns after the target for the flares number first to last - 1 in order of start."""
+        """Write the published columns after the target, for the flares number first to last - 1 in order of start."""
         rank, values, texts = self._words
         if first >= last:
             return NO_FLARE, UNKNOWN, UNKNOWN, "0", "0", "0"
@@ -159,6 +170,11 @@ def threshold_flux(threshold):
     ------
     UserError
         It is neither.
+
+    Examples
+    --------
+    >>> threshold_flux("M5.0"), threshold_flux(1e-6)
+    (5e-05, 1e-06)
     """
     try:
         flux = float(threshold)

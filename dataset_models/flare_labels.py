@@ -36,7 +36,7 @@ UNTIL_HELP = "UTC time until which the flare lists are complete, where that is l
 
 
 def label_table(index, times, *, names=None, window=DAY, threshold="M1.0"):
-    """Labels of observation times in the published columns.
+    """Label observation times in the published columns.
 
     Parameters
     ----------
@@ -60,6 +60,17 @@ def label_table(index, times, *, names=None, window=DAY, threshold="M1.0"):
     ------
     UserError
         Times are unsorted, repeated or carry a time zone; the threshold or window makes no sense.
+
+    Examples
+    --------
+    >>> start = numpy.array(["2014-06-10T11:36", "2014-06-10T12:36"], "datetime64[s]")
+    >>> events = {"start": start, "flux": [2.2e-4, 1.5e-4], "goes_class": ["X2.2", "X1.5"]}
+    >>> events = pandas.DataFrame(events | {"longitude": [-82.0, -89.0], "latitude": [-15.0, -17.0]})
+    >>> table = label_table(FlareIndex(events), numpy.array(["2014-06-10T00:00", "2014-06-11T00:00"], "datetime64[s]"))
+    >>> table[["label", "target", "goes_class", "rest_fl"]].values.tolist()[0]
+    ['2014/06/10/HMI.m2014.06.10_00.00.00.jpg', 1, 'X2.2', "['X1.5']"]
+    >>> table[["target", "goes_class", "rest_fl"]].values.tolist()[1]
+    [0, 'NF', '0']
     """
     times = observation_times.checked(times, origin="observation times")
     first, last = index.span(times, window)
@@ -90,13 +101,13 @@ class Fold(typing.NamedTuple):
 
 
 def partition(times):
-    """Partition of each time, 1 to 4, by the quarter of its year: January to March is 1 (int64 (n,))."""
+    """Number the quarter of its year that each time lies in: January to March is 1 (int64 (n,))."""
     months = numpy.asarray(times, "datetime64[M]").astype("int64") % 12
     return months // 3 + 1
 
 
 def split_folds(times, *, gap=None):
-    """Four folds of the studies: fold k validates on quarter k of every year and trains on the other three.
+    """Split times into the studies' four folds: fold k validates on quarter k of every year and trains on the other three.
 
     Parameters
     ----------
@@ -114,6 +125,14 @@ def split_folds(times, *, gap=None):
     ------
     UserError
         Times are unsorted, repeated or carry a time zone; a quarter has none; or the gap leaves none for training.
+
+    Examples
+    --------
+    >>> days = numpy.arange("2011-01-01", "2013-01-01", dtype="datetime64[D]")
+    >>> [len(fold.validation) for fold in split_folds(days)]
+    [181, 182, 184, 184]
+    >>> len(split_folds(days)[0].training), len(split_folds(days, gap=numpy.timedelta64(7, "D"))[0].training)
+    (550, 532)
     """
     times = observation_times.checked(times, origin="observation times")
     parts = partition(times)
@@ -126,7 +145,7 @@ def split_folds(times, *, gap=None):
 
 
 def split_fold(times, number, *, gap=None):
-    """One fold of :func:`split_folds`, which needs observations in its own quarter and in any other.
+    """Make one fold of :func:`split_folds`, which needs observations in its own quarter and in any other.
 
     Parameters
     ----------
@@ -169,7 +188,7 @@ def require_flares(target, folds):
 
 
 def list_span(events, until=None):
-    """First and last moment that a flare list tells about: two ``datetime64[s]``, NaT for a list without flares.
+    """Find the first and last moment that a flare list covers: two ``datetime64[s]``, NaT for a list without flares.
 
     A list is taken to be complete from the start of its first flare to that of its last; outside of them nobody can
     tell a quiet Sun from the end of the list. Near solar minimum weeks pass without a C flare, so the last flare may be
@@ -182,7 +201,7 @@ def list_span(events, until=None):
 
 
 def covered(events, times, window, *, until=None):
-    """Whether a flare list covers the window after each time, as `list_span` has it: bool (n,)."""
+    """Check whether a flare list covers the window after each time, as `list_span` has it: bool (n,)."""
     times = numpy.asarray(times, "datetime64[s]")
     first, last = list_span(events, until)  # NaT, of an empty list, compares as false
     return (times >= first) & (times + numpy.timedelta64(seconds_of(window), "s") <= last)

@@ -41,7 +41,7 @@ _NO_TEXT = "not a text file; give a flare list as text, CSV, JSON or HTML"
 
 @dataclasses.dataclass(frozen=True)
 class FlareList:
-    """What one file holds: its flares in the order of the file, and how many rows were read, left out or put right.
+    """Content of one file: its flares in the order of the file, and how many rows were read, left out or put right.
 
     Attributes
     ----------

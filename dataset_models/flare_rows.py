@@ -76,7 +76,7 @@ class Row:
     notes : list of str
         Fields left unknown, and why.
     remarks : dict of str to str
-        What is said of the row, with its detail.
+        What is remarked upon, with its detail.
     """
 
     def __init__(self, line, values):

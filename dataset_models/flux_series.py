@@ -10,7 +10,7 @@ _OLDEST_CURRENT = numpy.timedelta64(10, "m")
 
 
 class FluxSeries:
-    """Flux at every minute of a span, and what a forecast asks of it.
+    """Flux at every minute of a span, with the maxima and current values that a forecast needs.
 
     Parameters
     ----------
@@ -23,6 +23,19 @@ class FluxSeries:
         its own.
     satellite : int, optional
         GOES number; None for a mixture.
+
+    Examples
+    --------
+    A quiet hour with a flare in its middle:
+
+    >>> series = FluxSeries("2014-06-17T00:00", [1e-7] * 30 + [2e-5] + [1e-7] * 29, calibration="science")
+    >>> series
+    FluxSeries(2014-06-17T00:00 to 2014-06-17T01:00, science, 60 of 60 minutes)
+    >>> times = numpy.array(["2014-06-17T00:10", "2014-06-17T00:35"], "datetime64[s]")
+    >>> series.maximum(times, lag=numpy.timedelta64(0, "m"), catch=numpy.timedelta64(24, "m")).tolist()
+    [2e-05, 1e-07]
+    >>> series.current(times).tolist()
+    [1e-07, 1e-07]
     """
 
     def __init__(self, start, flux, *, calibration, satellite=None):
@@ -56,7 +69,7 @@ class FluxSeries:
         return self.start + numpy.arange(len(self)) * _MINUTE
 
     def maximum(self, times, *, lag, catch):
-        """Largest 1-minute mean among the minutes that begin in [t + lag, t + lag + catch).
+        """Find the largest 1-minute mean among the minutes that begin in [t + lag, t + lag + catch).
 
         Parameters
         ----------
@@ -114,7 +127,7 @@ class FluxSeries:
         return numpy.maximum.accumulate(numpy.where(numpy.isnan(self.flux), -1, numpy.arange(len(self))))
 
     def current(self, times):
-        """The latest 1-minute mean that was complete at a time.
+        """Find the latest 1-minute mean that was complete at a time.
 
         Parameters
         ----------
@@ -140,7 +153,7 @@ class FluxSeries:
 
 
 def remove_operational_scaling(series):
-    """True irradiance from an operational series: its fluxes divided by 0.7.
+    """Convert an operational series to true irradiance: its fluxes divided by 0.7.
 
     Parameters
     ----------
@@ -151,6 +164,14 @@ def remove_operational_scaling(series):
     -------
     FluxSeries
         Of calibration ``"operational / 0.7"``: the scale of science-quality data, though not their processing.
+
+    Examples
+    --------
+    The M2.5 of 2011-06-07 is an M3.6 on the scale of today:
+
+    >>> operational = FluxSeries("2011-06-07T06:41", [2.555e-5], calibration="operational", satellite=15)
+    >>> remove_operational_scaling(operational).flux.round(7).tolist()
+    [3.65e-05]
     """
     if series.calibration != "operational":
         raise ValueError(f"expected an operational series, received {series.calibration}")

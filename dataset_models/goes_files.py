@@ -117,7 +117,7 @@ class Minutes:
 
 @dataclasses.dataclass
 class _Records:
-    """What a file holds; `rejected` by its own flags, and `spans` of time that its name and header promise."""
+    """Content of a file; `rejected` by its own flags, and `spans` of time that its name and header promise."""
 
     satellite: int
     calibration: str
@@ -131,7 +131,7 @@ class _Records:
 
 
 def read_minutes(path):
-    """Read a file, gzipped or not; its content says what kind it is.
+    """Read a file, gzipped or not, of a kind that its content shows.
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ def _netcdf_minutes(path, content):
 
 
 def _variable(path, file, names):
-    """The first netCDF variable of these names that has one dimension."""
+    """Return the first netCDF variable of these names that has one dimension."""
     for name in names:
         if name in file and len(getattr(file[name], "shape", ())) == 1:
             return file[name]
@@ -350,7 +350,7 @@ def _science(path, header):
 
 
 def _named_span(name):
-    """The span in an archive name, or None: a day, first and last day, or a year."""
+    """Return the span in an archive name, or None: a day, first and last day, or a year."""
     day = re.search(r"_d(\d{8})(?!\d)|^go\d\d(\d{8}|\d{6})(?!\d)", name, re.IGNORECASE)
     days = re.search(r"_s(\d{8})_e(\d{8})(?!\d)", name)
     year = re.search(r"_y(\d{4})(?!\d)", name)
@@ -486,7 +486,7 @@ def _cards(hdu):
 
 
 def _table(hdus, name, columns):
-    """The table with these columns, one of this name first; None where there is none."""
+    """Return the table with these columns, one of this name first; None where there is none."""
     tables = [hdu for hdu in hdus if hasattr(hdu, "columns") and columns <= {one.upper() for one in hdu.columns.names}]
     return next((hdu for hdu in tables if hdu.name == name), tables[0] if tables else None)
 
@@ -593,7 +593,7 @@ def _json_minutes(path, content):
 
 
 def _number(value):
-    """A number of a JSON record, NaN where it is none."""
+    """Return a number of a JSON record, NaN where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return math.nan
     try:

@@ -112,7 +112,7 @@ def import_file(store, path):
 
 @dataclasses.dataclass
 class Imported:
-    """What an import came to.
+    """Result of an import.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ class Imported:
     faults: dict = dataclasses.field(default_factory=dict)
 
     def notes(self):
-        """A line for every fault, with up to three of the files that have it: list of str."""
+        """Write a line for every fault, with up to three of the files that have it: list of str."""
         lines = []
         for what, where in self.faults.items():
             named = ", ".join(str(path) for path, _ in where[:3])
@@ -233,7 +233,7 @@ def _read_one(path):
 
 
 def contents(store):
-    """What a store holds.
+    """List what a store holds.
 
     Returns
     -------
@@ -247,7 +247,7 @@ def contents(store):
 
 
 def is_simulated(store):
-    """Whether a store holds simulated flux, as its files said when they were imported: bool."""
+    """Check whether a store holds simulated flux, as its files said when they were imported: bool."""
     with _opened(store) as connection:
         if connection.execute("PRAGMA user_version").fetchone()[0] < _SCHEMA_VERSION:
             return False  # of before files said so
@@ -255,7 +255,7 @@ def is_simulated(store):
 
 
 def series(store, *, calibration, satellite=None, start=None, end=None):
-    """Flux of one calibration at every minute.
+    """Read the flux of one calibration at every minute.
 
     Parameters
     ----------
@@ -271,13 +271,32 @@ def series(store, *, calibration, satellite=None, start=None, end=None):
     Returns
     -------
     FluxSeries
-        With NaN where the store has nothing. Its calibration says what is in it: asked for near real time, it is
+        With NaN where the store has nothing. Its calibration is that of its content: asked for near real time, it is
         ``"science and near real time"``, or one of them where the other is not needed.
 
     Raises
     ------
     UserError
         No store, or nothing of this calibration (and satellite) in it.
+
+    Examples
+    --------
+    SWPC's JSON of the last days, here of two minutes, as a store and then as a series:
+
+    >>> import json, tempfile
+    >>> records = [
+    ...     {"time_tag": f"2026-08-01T00:0{minute}:00Z", "satellite": 18, "flux": flux, "energy": "0.1-0.8nm"}
+    ...     for minute, flux in ((0, 1e-6), (2, 2e-6))
+    ... ]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file, store = pathlib.Path(folder) / "xrays-1-day.json", pathlib.Path(folder) / "xrs.sqlite"
+    ...     _ = file.write_text(json.dumps(records))
+    ...     _ = import_files(store, [file])
+    ...     flux = series(store, calibration="near real time")
+    >>> flux
+    FluxSeries(2026-08-01T00:00 to 2026-08-01T00:03, near real time, 2 of 3 minutes)
+    >>> flux.flux.tolist()
+    [1e-06, nan, 2e-06]
     """
     accepted = ("science", NEAR_REAL_TIME) if calibration == NEAR_REAL_TIME else (calibration,)
     condition, values = f"calibration IN ({', '.join('?' * len(accepted))})", [*accepted]

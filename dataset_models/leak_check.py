@@ -29,7 +29,7 @@ _COMPARING = {"desc": "compare images", "unit": "file", "disable": None}
 
 @dataclasses.dataclass(frozen=True)
 class SplitReport:
-    """What :func:`check_split` found.
+    """Result of :func:`check_split`.
 
     Attributes
     ----------
@@ -241,7 +241,7 @@ def check_causality(feature_function, events, times, *, names=None, samples=24, 
 
 
 def altered(events, time):
-    """A copy of the events in which all that became known at `time` or later is different; see :func:`check_causality`."""
+    """Copy the events with all that became known at `time` or later made different; see :func:`check_causality`."""
     time = numpy.datetime64(time, "s")
     start, peak, end = (events[name].to_numpy("datetime64[s]").copy() for name in ("start", "peak", "end"))
     last = numpy.where(numpy.isnat(end), numpy.where(numpy.isnat(peak), start, peak), end)
@@ -292,7 +292,7 @@ def check_columns(table, target, *, limit=FORETELLS):
             continue
         judged = ~numpy.isnan(values)
         score = _foretelling(values[judged], target[judged])
-        # Whether a value is missing may tell as much as the value.
+        # Whether a value is missing may give away as much as the value.
         absent = _foretelling((~judged).astype("float64"), target)
         found = [one for one in (score, absent) if one is not None]
         if found:
@@ -305,7 +305,7 @@ def check_columns(table, target, *, limit=FORETELLS):
 
 
 def as_target(target, *, origin="target"):
-    """A target as float64 (n,), NaN where it is missing.
+    """Convert a target to float64 (n,), NaN where it is missing.
 
     Parameters
     ----------
@@ -333,7 +333,7 @@ _NO_FLARE = {"nf", "fq", "none", "0", ""}
 
 
 def _as_numbers(column, target):
-    """A column as float64 that can be ranked against the target, or None."""
+    """Convert a column to float64 that can be ranked against the target, or None."""
     if column.dtype.kind in "biuf":
         return column.to_numpy("float64", na_value=numpy.nan)
     if column.dtype.kind == "M":

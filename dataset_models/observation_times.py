@@ -21,7 +21,7 @@ _TREE = re.compile(r".*/(\d{4}/\d\d/\d\d/[^/]+)\Z")
 
 
 def from_names(names, *, origin="file names"):
-    """Times that file names like ``2011/01/01/HMI.m2011.01.01_00.00.00.jpg`` state.
+    """Read the times that file names like ``2011/01/01/HMI.m2011.01.01_00.00.00.jpg`` state.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def from_names(names, *, origin="file names"):
 
 
 def from_texts(texts, *, origin="times"):
-    """Times written as ISO 8601 in UTC, or file names that state them.
+    """Read times written as ISO 8601 in UTC, or file names that state them.
 
     Parameters
     ----------
@@ -70,6 +70,13 @@ def from_texts(texts, *, origin="times"):
     ------
     UserError
         A text is no time, or carries a time zone other than Z.
+
+    Examples
+    --------
+    >>> from_texts(["2014/06/10 11:36", "2014-06-11"]).astype(str).tolist()
+    ['2014-06-10T11:36:00', '2014-06-11T00:00:00']
+    >>> from_texts(["HMI.m2011.01.01_00.00.00.jpg"]).astype(str).tolist()
+    ['2011-01-01T00:00:00']
     """
     texts = [str(text).strip() for text in texts]
     if texts and _NAME.search(texts[0]):
@@ -114,6 +121,11 @@ def given_time(flag, text):
     ------
     UserError
         It is something else.
+
+    Examples
+    --------
+    >>> given_time("--start", "2026-03-01 12:00Z")
+    np.datetime64('2026-03-01T12:00:00')
     """
     try:
         return _parsed(text)
@@ -122,7 +134,7 @@ def given_time(flag, text):
 
 
 def checked(times, *, origin="times"):
-    """The times as ``datetime64[s]``, once it is sure that they are sorted, distinct and in UTC.
+    """Check that times are sorted, distinct and in UTC, and return them as ``datetime64[s]``.
 
     Parameters
     ----------
@@ -151,7 +163,7 @@ def checked(times, *, origin="times"):
 
 
 def utc(times, *, origin="times"):
-    """The times as ``datetime64[s]`` in any order, refused when they carry a time zone or are missing.
+    """Check that times, in any order, carry no time zone and none is missing, and return them as ``datetime64[s]``.
 
     Parameters, result and errors as for :func:`checked`.
     """
@@ -172,7 +184,7 @@ def utc(times, *, origin="times"):
 
 
 def images(folder):
-    """Images of a folder tree by name: (names relative to the folder, times), sorted by time.
+    """Find the images of a folder tree by name: (names relative to the folder, times), sorted by time.
 
     Raises
     ------
@@ -190,7 +202,7 @@ def images(folder):
 
 
 def read_index(path):
-    """Image names of an index file, one name per line or a CSV with a label, timestamp or time column.
+    """Read the image names of an index file: one per line, or a CSV with a column label, timestamp or time.
 
     Returns
     -------

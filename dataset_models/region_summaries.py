@@ -42,11 +42,11 @@ class Region:
     number : int
         NOAA's, in full.
     longitude, latitude : float
-        Stonyhurst degrees, west and north positive; NaN where the text does not say.
+        Stonyhurst degrees, west and north positive; NaN where the text does not state it.
     area : float
-        Millionths of the hemisphere; NaN where the text does not say.
+        Millionths of the hemisphere; NaN where the text does not state it.
     hale_class : str
-        As "Beta-Gamma"; "" where the text does not say.
+        As "Beta-Gamma"; "" where the text does not state it.
     """
 
     number: int

@@ -10,7 +10,7 @@ JSON                         ``"simulated": true``
 flux store (SQLite)          files imported into it said so, see `dataset_models.goes_xrs`
 ============================ =====================================================================================
 
-What says nothing counts as observed.
+What carries no mark counts as observed.
 """
 
 import csv
@@ -33,12 +33,12 @@ _YES = {"t", "true", "1", "1.0", "yes", "y"}
 
 
 def is_set(value):
-    """Whether the value of a mark means yes: True, 1, ``"T"``, ``"true"``, ``"yes"``; upper and lower case."""
+    """Check whether the value of a mark means yes: True, 1, ``"T"``, ``"true"``, ``"yes"``; upper and lower case."""
     return str(value).strip().strip("'\"").strip().lower() in _YES
 
 
 def of_header(header):
-    """Whether FITS keywords say that an image is simulated.
+    """Check whether FITS keywords say that an image is simulated.
 
     Parameters
     ----------
@@ -49,27 +49,27 @@ def of_header(header):
 
 
 def of_table(table):
-    """Whether any row of a `pandas.DataFrame` is marked in the column `COLUMN`."""
+    """Check whether any row of a `pandas.DataFrame` is marked in the column `COLUMN`."""
     return COLUMN in table.columns and any(is_set(value) for value in table[COLUMN].unique())
 
 
 def columns(simulated, count):
-    """The column that marks `count` rows: dict of `COLUMN` to int64 (count,), empty for observations."""
+    """Return the column that marks `count` rows: dict of `COLUMN` to int64 (count,), empty for observations."""
     return {COLUMN: numpy.ones(count, "int64")} if simulated else {}
 
 
 def of_file(path):
-    """Whether a file says that it is simulated.
+    """Check whether a file says that it is simulated.
 
     Parameters
     ----------
     path : str or pathlib.Path
-        Its suffix tells what it is; a flux store has any.
+        Its suffix shows what it is; a flux store has any.
 
     Returns
     -------
     bool or None
-        None for a file that cannot be read: its reader says why.
+        None for a file that cannot be read: its reader names the reason.
     """
     path = pathlib.Path(path)
     name = path.name.lower().removesuffix(".gz")
@@ -85,12 +85,12 @@ def of_file(path):
 
 
 def of_any(paths):
-    """Whether one of a few files says that it is simulated, as of `of_file`: bool."""
+    """Check whether one of a few files says that it is simulated, as of `of_file`: bool."""
     return any(bool(of_file(path)) for path in paths)
 
 
 def of_archive(paths):
-    """Whether the files of one archive are simulated; `LOOKED_AT` of them, evenly spread, speak for all.
+    """Check whether the files of one archive are simulated; `LOOKED_AT` of them, evenly spread, stand for all.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def of_archive(paths):
 
 
 def of_archives(archives):
-    """Whether what is made of several archives is simulated: one of them suffices.
+    """Check whether what is made of several archives is simulated: one of them suffices.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ def results(folder):
 
 
 def disk_is_full(error):
-    """Whether an exception, or one that it came from, says that the disk is full.
+    """Check whether an exception, or one that it came from, means that the disk is full.
 
     h5py, TensorFlow and astropy wrap the operating system's error in their own and keep only its text; numpy says how
     much it could write, and SQLite has words of its own.
@@ -103,7 +103,7 @@ def disk_is_full(error):
 
 
 def full_disk(path):
-    """The error that says so and names what was being written: `OSError`."""
+    """Make the error for a full disk, with the name of what was being written: `OSError`."""
     return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
@@ -148,5 +148,5 @@ def write_table(path, table):
 
 
 def safe_name(*parts):
-    """A file name stem from words: letters, digits, dot, dash and underscore."""
+    """Make a file name stem from words: letters, digits, dot, dash and underscore."""
     return "_".join(re.sub(r"[^A-Za-z0-9_.+-]+", "_", str(part)).strip("_") for part in parts if str(part))

@@ -101,7 +101,7 @@ class BlockBootstrap:
         return (self.weights.astype("float64") @ per_block).reshape(len(self), *values.shape[1:])
 
     def whole(self):
-        """The sample as it is: the same blocks, each drawn once, as a bootstrap of one sample."""
+        """Return the sample as it is: the same blocks, each drawn once, as a bootstrap of one sample."""
         one = copy.copy(self)
         one.weights = numpy.ones((1, self.count), "uint16")
         return one
@@ -151,7 +151,7 @@ class BlockBootstrap:
 
 
 def interval(samples, level=0.95):
-    """The percentile interval of a score's samples.
+    """Compute the percentile interval of a score's samples.
 
     Parameters
     ----------

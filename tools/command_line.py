@@ -17,7 +17,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(description, **keywords):
-    """An argument parser that reports a usage error in one line and exits with code 2.
+    """Make an argument parser that reports a usage error in one line and exits with code 2.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def run(main, arguments=None):
 
 
 def _outcome(main, arguments):
-    """Call ``main``, tell how it failed if it did, and return what to exit with."""
+    """Call ``main``, print how it failed if it did, and return what to exit with."""
     try:
         try:
             main(arguments)
@@ -107,7 +107,7 @@ def _empty(stream):
 
 
 def set_up_libraries():
-    """What every process of ours needs before TensorFlow and matplotlib are imported."""
+    """Prepare the environment that every process of ours needs before TensorFlow and matplotlib are imported."""
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") > "1":
         quiet_tensorflow.install()
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")

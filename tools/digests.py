@@ -1,4 +1,4 @@
-"""Digests of files, which tell whether two of them hold the same."""
+"""Digests of files, to compare their content."""
 
 import hashlib
 

@@ -4,7 +4,7 @@
 class UserError(Exception):
     """Something a user can cause and put right.
 
-    Its message is one line that names the file or the flag and says what to do. Scripts end on it with exit code 2
+    Its message is one line that names the file or the flag and what to do. Scripts end on it with exit code 2
     (see :mod:`tools.command_line`); anything else keeps its traceback.
     """
 

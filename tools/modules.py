@@ -64,7 +64,7 @@ def load(path):
 
 
 def _package(folder):
-    """Name of the package that stands for a folder: str."""
+    """Return the name of the package that stands for a folder: str."""
     name = f"folder_{_digest(folder)}"
     if name not in sys.modules:
         package = types.ModuleType(name)

@@ -1,4 +1,4 @@
-"""Remarks on standard error, each said once."""
+"""Remarks on standard error, each printed once."""
 
 import os
 import sys
@@ -10,13 +10,13 @@ _SHOWN = 3
 
 
 def note(text, *, about=None):
-    """Say something that a user should know and that stops nothing.
+    """Print a remark that a user should know and that stops nothing.
 
     Parameters
     ----------
     text : str
     about : hashable, optional
-        What has been said once is not said again in this process: texts with the same subject, by default the same texts.
+        A subject is remarked upon once in this process; by default it is the text itself.
     """
     subject = text if about is None else about
     with _LOCK:
@@ -33,7 +33,7 @@ def note_unknown_names(folder, paths, *, expected):
     ----------
     folder : str or pathlib.Path
     paths : sequence of pathlib.Path
-        Nothing is said when there are none.
+        Nothing is printed when there are none.
     expected : str
         A name that would be known.
     """

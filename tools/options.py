@@ -16,7 +16,7 @@ from tools.errors import UserError
 
 
 def option(default, help, *, choices=None, least=None, most=None, place=None):
-    """A dataclass field that is also a command line flag.
+    """Make a dataclass field that is also a command line flag.
 
     Parameters
     ----------
@@ -29,14 +29,14 @@ def option(default, help, *, choices=None, least=None, most=None, place=None):
     least, most : number, optional
         Inclusive bounds.
     place : str, optional
-        The option says where data of this kind are, one of `tools.paths.KEYS`; see `with_places`.
+        The option holds where data of this kind are, one of `tools.paths.KEYS`; see `with_places`.
     """
     metadata = {"help": help, "choices": choices, "least": least, "most": most, "place": place}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def fields(owner):
-    """The options of a dataclass (a class or an instance), by name."""
+    """List the options of a dataclass (a class or an instance), by name."""
     return {field.name: field for field in dataclasses.fields(owner) if "help" in field.metadata}
 
 
@@ -86,7 +86,7 @@ def add_flags(parser, owner, *, title=None, skip=(), aliases=None, defaults=None
 
 
 def take(owner, namespace):
-    """The options of `owner` that the user gave, as a dictionary."""
+    """Collect the options of `owner` that the user gave, as a dictionary."""
     return {name: getattr(namespace, name) for name in fields(owner) if hasattr(namespace, name)}
 
 
@@ -120,12 +120,12 @@ def parse_with_file(parser, arguments, load):
 
 
 def places(owner):
-    """The options of a dataclass that say where data are: dict of name to key of `tools.paths.KEYS`."""
+    """List the options of a dataclass that hold places of data: dict of name to key of `tools.paths.KEYS`."""
     return {name: field.metadata["place"] for name, field in fields(owner).items() if field.metadata.get("place")}
 
 
 def with_places(owner, values):
-    """Option values that say where data are, whoever runs them where.
+    """Make the options that hold places of data independent of the folder and environment of a run.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def with_places(owner, values):
     Returns
     -------
     dict
-        The same, with places as absolute paths; one that was not given is what the environment says, if it says anything
+        The same, with places as absolute paths; one that was not given is taken from the environment, if it is set there
         (see `tools.paths.environment_path`). So a run keeps it like a flag.
     """
     found = dict(values)

@@ -21,7 +21,7 @@ ARCHIVES = {
 
 
 def data_path(key, flag=None):
-    """The path of one kind of data.
+    """Find the path of one kind of data.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def data_path(key, flag=None):
 
 
 def environment_path(key):
-    """What the environment says of the place of one kind of data.
+    """Look up where the environment puts one kind of data.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def environment_path(key):
 
 
 def archive_url(name, flag=None):
-    """Where an archive is: the flag, else ``SOLAR_<NAME>_URL``, else ``archives`` in ``config.yml``, else `ARCHIVES`.
+    """Find an archive: the flag, else ``SOLAR_<NAME>_URL``, else ``archives`` in ``config.yml``, else `ARCHIVES`.
 
     Parameters
     ----------

@@ -174,13 +174,13 @@ def log_loss(probability, event, *, least=1e-7):
 
 
 def log_losses(probability, event, *, least=1e-7):
-    """The log-loss of each forecast: float64 (n,)."""
+    """Compute the log-loss of each forecast: float64 (n,)."""
     kept = numpy.clip(numpy.asarray(probability, "float64"), least, 1 - least)
     return -numpy.log(numpy.where(event, kept, 1 - kept))
 
 
 def bin_of(probability, bins=10):
-    """The bin of equal width that each probability lies in: int64 (n,), 0 to bins - 1."""
+    """Find the bin of equal width that each probability lies in: int64 (n,), 0 to bins - 1."""
     return numpy.minimum((numpy.asarray(probability, "float64") * bins).astype("int64"), bins - 1)
 
 
@@ -267,7 +267,7 @@ def average_precision(probability, event):
 
 
 def best_threshold(probability, event, *, score=true_skill_statistic):
-    """The threshold of the highest score; choose it on other hours than those that are scored with it.
+    """Find the threshold of the highest score; choose it on other hours than those that are scored with it.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ _SHOWN = "171"  # the channel on the contact sheet
 
 
 def summary(folder, counts, rejected):
-    """What a conversion came to, as the lines that the script prints.
+    """Summarise a conversion in the lines that the script prints.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def summary(folder, counts, rejected):
 
 
 def draw_contact_sheet(data, path):
-    """A contact sheet of the usable frames of an `AIA8`, in one channel."""
+    """Draw a contact sheet of the usable frames of an `AIA8`, in one channel."""
     times = contact_sheet.pick(data.image_times())
     shown = next(place for place, channel in enumerate(data.channels) if channel.name == _SHOWN)
     images = {f"{time}Z".replace("T", " "): data.image(time)[..., shown] for time in times}

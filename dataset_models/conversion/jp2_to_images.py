@@ -83,7 +83,7 @@ class Recipe:
 
 @dataclasses.dataclass
 class Outcome:
-    """What a conversion came to.
+    """Result of a conversion.
 
     Attributes
     ----------
@@ -189,7 +189,7 @@ def convert_file(source, *, out, recipe):
 
 
 def _target(source, keywords, out, recipe):
-    """Where the picture of a file goes; None when its name does not say and no header is given."""
+    """Find where the picture of a file goes; None when its name does not say and no header is given."""
     match = _NAME.match(source.name)
     if match:
         digits = match.groups()[:6]
@@ -252,7 +252,7 @@ def find(places):
 
 
 def summary(outcome, out, recipe):
-    """What was done and what there is now, as the lines that the script prints.
+    """Summarise what was done and what there is now, in the lines that the script prints.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ def _kind(path):
 
 
 def draw_contact_sheet(pictures, path, *, title):
-    """A contact sheet of pictures of a tree."""
+    """Draw a contact sheet of pictures of a tree."""
     from PIL import Image
 
     images = {}

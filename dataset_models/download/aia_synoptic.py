@@ -56,13 +56,13 @@ def parse_listing(body):
 
 
 def hour_path(time):
-    """Where the frames of a time are, in the archive and on disk: str."""
+    """Find where the frames of a time are, in the archive and on disk: str."""
     date, clock = str(numpy.datetime64(time, "h")).split("T")
     return f"{date.replace('-', '/')}/H{clock}00"
 
 
 def frame_path(time, channel):
-    """Where one image of a frame is: str."""
+    """Find where one image of a frame is: str."""
     stamp = str(numpy.datetime64(time, "m")).replace("-", "").replace(":", "").replace("T", "_")
     return f"{hour_path(time)}/AIA{stamp}_{channel:04d}.fits"
 

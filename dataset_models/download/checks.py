@@ -61,7 +61,7 @@ def check(kind, path, expected):
 
 
 def _told_instead(head):
-    """What a server said instead of sending a file; None when it seems to have sent one."""
+    """Read the refusal that a server sent in place of a file; None when it seems to have sent one."""
     text = head.lstrip().lower()
     if text.startswith((b"<!doctype html", b"<html")) or b"<head>" in text:
         return "is an HTML page"
@@ -82,7 +82,7 @@ def _near(observed, expected, what="observed"):
 
 
 def aia_fits(path, expected):
-    """An AIA image as FITS.
+    """Check that a file is an AIA image as FITS.
 
     ``channel`` (Angstrom), ``size`` (pixels), ``time`` and ``tolerance`` (s). Whole, DATASUM and CHECKSUM hold where there
     are any, finite, EXPTIME above 0, no damaging QUALITY bit.
@@ -107,7 +107,7 @@ def aia_fits(path, expected):
 
 
 def jp2(path, expected):
-    """A JPEG 2000 of Helioviewer: whole, of the expected ``time`` within ``tolerance``, of ``source`` where it is known.
+    """Check a JPEG 2000 of Helioviewer: whole, of the expected ``time`` within ``tolerance``, of ``source`` where it is known.
 
     Headers that give a day and no clock time must be of the expected day.
     """
@@ -143,7 +143,7 @@ def jp2(path, expected):
 
 
 def goes(path, expected):
-    """A file of GOES X-ray flux: readable, mostly of ``day`` (YYYY-MM-DD), of ``satellite`` where it is given."""
+    """Check a file of GOES X-ray flux: readable, mostly of ``day`` (YYYY-MM-DD), of ``satellite`` where it is given."""
     from dataset_models import goes_files
 
     minutes = goes_files.read_minutes(path)
@@ -160,7 +160,7 @@ def goes(path, expected):
 
 
 def json_list(path, expected):
-    """A JSON list that ends, of records of which at least one has the fields ``fields``; what reads it names the others."""
+    """Check a JSON list that ends, of records of which at least one has ``fields``; what reads it names the others."""
     from dataset_models import flare_rows
 
     text = path.read_bytes().decode("utf-8", "replace").strip()
@@ -175,7 +175,7 @@ def json_list(path, expected):
 
 
 def flare_list(path, expected):
-    """A flare list that the catalogue reads, with ``rows`` rows; of these some may be malformed, not all."""
+    """Check a flare list that the catalogue reads, with ``rows`` rows; of these some may be malformed, not all."""
     from dataset_models import flare_lists
 
     if expected["rows"] == 0:

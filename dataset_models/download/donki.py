@@ -23,7 +23,7 @@ _EPOCH = numpy.datetime64("2010-01-01", "D")  # windows begin at multiples of se
 
 
 def windows(start, end):
-    """First days of the windows that cover [start, end): ``datetime64[D]``."""
+    """List the first days of the windows that cover [start, end): ``datetime64[D]``."""
     first = (start.astype("datetime64[D]") - _EPOCH).astype(int) // _DAYS
     last = ((end - numpy.timedelta64(1, "s")).astype("datetime64[D]") - _EPOCH).astype(int) // _DAYS
     return _EPOCH + _DAYS * numpy.arange(first, last + 1)

@@ -49,7 +49,7 @@ class Wanted:
 
 @dataclasses.dataclass
 class Summary:
-    """What became of the files that were wanted.
+    """Outcome of every file that was wanted.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ class Fetcher(PatientRequests):
         book.add(manifest.Record(*about))
 
     def _fetch_group(self, group, book):
-        """One URL into one or several places: list of (outcome, why, size)."""
+        """Fetch one URL into one or several places: list of (outcome, why, size)."""
         first, rest = group[0], group[1:]
         outcome = self._fetch_one(first, book)
         outcomes = [outcome]
@@ -216,7 +216,7 @@ class Fetcher(PatientRequests):
 
 
 def _opened(part):
-    """A new file to write, its folder made where there is none."""
+    """Open a new file to write, its folder made where there is none."""
     try:
         return open(part, "xb")
     except FileNotFoundError:
@@ -275,7 +275,7 @@ def repair(fetcher, book, findings, *, url_of=None):
 
 
 def describe(summary, folder):
-    """A summary in lines of text: str."""
+    """Write a summary in lines of text: str."""
     parts = [f"{count} {name}" for name, count in summary.counts.items() if count]
     lines = [f"{', '.join(parts) or 'nothing to do'}; {summary.bytes / 1e6:.1f} MB; {folder}"]
     reasons = collections.Counter()

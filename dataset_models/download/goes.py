@@ -85,7 +85,7 @@ def search(start, end, *, satellite=None, resolution="avg1m"):
 
 
 def _pieces(start, end):
-    """A time in pieces of at most a year that no change of archive divides: list of (begin, end)."""
+    """Divide a time into pieces of at most a year that no change of archive divides: list of (begin, end)."""
     years = numpy.arange(start.astype("datetime64[Y]") + 1, end.astype("datetime64[Y]") + 1).astype("datetime64[s]")
     cuts = [cut for cut in (_NETCDF, _GOES_R_ALONE) if start < cut < end]
     edges = numpy.unique(numpy.array([start, *years, *cuts, end], "datetime64[s]"))

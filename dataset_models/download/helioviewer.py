@@ -30,7 +30,7 @@ _SETTLED = numpy.timedelta64(3, "D")  # after this the closest image stays the c
 
 
 def parse_closest(body):
-    """What getClosestImage answers: (number, ``datetime64[s]``).
+    """Read the answer of getClosestImage: (number, ``datetime64[s]``).
 
     Raises
     ------
@@ -53,7 +53,7 @@ def parse_closest(body):
 
 
 def name_of(time, source):
-    """Name of an image in a tree by date: str."""
+    """Return the name of an image in a tree by date: str."""
     date, clock = str(numpy.datetime64(time, "s")).split("T")
     kind = {18: "HMI_HMI_continuum", 19: "HMI_HMI_magnetogram"}.get(source)
     if source in checks.AIA_SOURCES:

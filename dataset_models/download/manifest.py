@@ -155,7 +155,7 @@ class Manifest:
             raise
 
     def get(self, path):
-        """The record of a file, or None."""
+        """Return the record of a file, or None."""
         rows = self._run("SELECT * FROM files WHERE path = ?", (str(path),))
         return _record(rows[0]) if rows else None
 
@@ -181,7 +181,7 @@ class Manifest:
         return [_record(row) for row in self._run("SELECT * FROM files ORDER BY path")]
 
     def answer(self, question):
-        """What an archive answered to a question before; None when it was not asked."""
+        """Look up what an archive answered to a question before; None when it was not asked."""
         rows = self._run("SELECT answer FROM answers WHERE question = ?", (question,))
         return json.loads(rows[0][0]) if rows else None
 
@@ -209,7 +209,7 @@ def _record(row):
 
 
 def now():
-    """The time, UTC, to the second: str."""
+    """Return the time, UTC, to the second: str."""
     return f"{numpy.datetime64('now', 's')}Z"
 
 

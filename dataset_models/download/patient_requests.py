@@ -72,7 +72,7 @@ class Transient(Exception):
 
 
 class Bad(Transient):
-    """What came is not what it should be."""
+    """An answer is not what it should be."""
 
 
 class NotFetched(UserError):
@@ -109,7 +109,7 @@ class PatientRequests:
         return self._stop.is_set()
 
     def get(self, url, accept=None):
-        """The body of an answer that is no file of the archive: a listing, or JSON.
+        """Fetch the body of an answer that is no file of the archive: a listing, or JSON.
 
         Parameters
         ----------
@@ -241,7 +241,7 @@ class PatientRequests:
             raise UserError(f"{host}: no longer answers ({error}); run it again to go on") from error
 
     def chunks(self, url):
-        """The body of a URL piece by piece, its length checked."""
+        """Fetch the body of a URL piece by piece, its length checked."""
         import requests
         import urllib3
 
@@ -301,7 +301,7 @@ class PatientRequests:
         self._stop.wait(max(0.0, begin - time.monotonic()))
 
     def _get(self, url, params, timeout):
-        """A streamed answer, by this thread's session."""
+        """Open a streamed answer, by this thread's session."""
         import requests
 
         local = self._local
@@ -336,12 +336,12 @@ def _retry_after(text):
 
 
 def _reason(error):
-    """The innermost cause of a connection error in a few words."""
+    """Return the innermost cause of a connection error in a few words."""
     while error.__cause__ is not None or error.__context__ is not None:
         error = error.__cause__ or error.__context__
     return " ".join(str(getattr(error, "strerror", None) or error).split())[:100] or type(error).__name__
 
 
 def shown(url):
-    """A URL without its query, which may hold a key."""
+    """Write a URL without its query, which may hold a key."""
     return url.split("?")[0]

@@ -23,7 +23,7 @@ DATA = PROJECT / "data"
 
 
 def parser(description, *, out, cadence=None, connections=4, rate=8.0):
-    """A parser with the flags of every archive.
+    """Make a parser with the flags of every archive.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def flares(lists):
 
 
 def flares_between(lists, start, end, least):
-    """Of `flares` those of at least a GOES class in [start, end): pandas.DataFrame.
+    """Select those of `flares` of at least a GOES class in [start, end): pandas.DataFrame.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def plan(wanted, folder, *, missing=0):
 
 @contextlib.contextmanager
 def opened(flags, folder, archive):
-    """The manifest of a folder.
+    """Open the manifest of a folder.
 
     For --verify and --repair there must be one, and --verify writes nothing; for --dry-run where there is none yet it is one
     in memory's place that is thrown away.

@@ -92,7 +92,7 @@ def _check_units(content, path):
 
 
 def _adds_up(head, body):
-    """Whether the bytes of a unit's header and data agree with the CHECKSUM and DATASUM that the header states."""
+    """Check whether the bytes of a unit's header and data agree with the CHECKSUM and DATASUM that the header states."""
     cards = [head[begin : begin + _CARD] for begin in range(0, len(head), _CARD)]
     checksum, datasum = (_stated(pattern, cards) for pattern in (_CHECKSUM, _DATASUM))
     if not (checksum or datasum):
@@ -104,7 +104,7 @@ def _adds_up(head, body):
 
 
 def _stated(pattern, cards):
-    """The value of the first card that matches, empty where there is none or it is blank: str."""
+    """Return the value of the first card that matches, empty where there is none or it is blank: str."""
     found = next((match for match in map(pattern.match, cards) if match), None)
     return found[1].decode("latin-1").strip() if found else ""
 

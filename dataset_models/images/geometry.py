@@ -37,7 +37,7 @@ class LinearWcs(typing.NamedTuple):
         return float(numpy.sqrt(abs(numpy.linalg.det(self.matrix))))
 
     def sampling(self, size, step):
-        """Where the pixels of a north-up image centred on the Sun lie in this one.
+        """Find where the pixels of a north-up image centred on the Sun lie in this one.
 
         Parameters
         ----------
@@ -60,7 +60,7 @@ class LinearWcs(typing.NamedTuple):
 
 
 def linear_wcs(keywords):
-    """The linear part of a helioprojective WCS (Greisen & Calabretta 2002, Thompson 2006).
+    """Read the linear part of a helioprojective WCS (Greisen & Calabretta 2002, Thompson 2006).
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def linear_wcs(keywords):
 
 
 def solar_radius(keywords, wcs):
-    """Angular radius of the Sun in an image: arcsec.
+    """Find the angular radius of the Sun in an image: arcsec.
 
     Parameters
     ----------

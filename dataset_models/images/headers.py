@@ -59,17 +59,17 @@ class Keywords:
         return card in self._cards
 
     def text(self, card):
-        """A card as text without surrounding blanks, empty where it is missing or blank: str."""
+        """Read a card as text without surrounding blanks, empty where it is missing or blank: str."""
         value = self._value(card)
         return "" if value is None else str(value).strip()
 
     def described(self, card):
-        """A number that only describes: float, or None where the card holds no finite number."""
+        """Read a number that only describes: float, or None where the card holds no finite number."""
         value = _number(self._value(card))
         return value if value is not None and math.isfinite(value) else None
 
     def number(self, card, default=_REQUIRED, *, purpose="all that is needed"):
-        """A number that the result needs.
+        """Read a number that the result needs.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class Keywords:
         return value
 
     def bits(self, card):
-        """A word of bits, as QUALITY is: int from 0, 0 where there is no such card.
+        """Read a word of bits, as QUALITY is: int from 0, 0 where there is no such card.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class Keywords:
         return word & 0xFFFFFFFF
 
     def time(self):
-        """When the observation was made: ``datetime64[ms]``, UTC.
+        """Read when the observation was made: ``datetime64[ms]``, UTC.
 
         The first of DATE-OBS (with TIME-OBS where it holds a day only), DATE_OBS, T_OBS, DATE-AVG and DATE-BEG that says
         so. Times in TAI are converted; a leap second, 23:59:60, is the first of the next day.
@@ -134,14 +134,14 @@ class Keywords:
         return time
 
     def day(self):
-        """The day of an observation whose cards give a date and no clock time: ``datetime64[D]``; None for any other."""
+        """Read the day of an observation whose cards give a date and no clock time: ``datetime64[D]``; None for any other."""
         days = [match for card, _ in _TIME_CARDS if (match := _TIME.fullmatch(self.text(card))) and _is_date(match)]
         if not days or self._clock_time() is not None:
             return None
         return numpy.datetime64("-".join(days[0].groups()[:3]), "D")
 
     def refusal(self, card, purpose):
-        """The error for a card that does not say what is needed: `UserError`."""
+        """Make the error for a card that lacks what is needed: `UserError`."""
         value = self.text(card)[:40]
         shown = f"= {value}" if value else "is blank" if card in self else "is missing"
         return UserError(f"{self.path}: its header does not say {purpose} ({card} {shown}); leave it out or fetch it again")
@@ -157,7 +157,7 @@ class Keywords:
         return None
 
     def _value(self, card):
-        """What a card holds; None where it is missing or blank."""
+        """Look up what a card holds; None where it is missing or blank."""
         try:
             value = self._cards.get(card)
         except Exception:  # astropy's VerifyError for a card that it cannot repair
@@ -168,7 +168,7 @@ class Keywords:
 
 
 def _number(value):
-    """A number from a header's value, possibly not finite: float; None for texts and flags."""
+    """Convert a header's value to a number, possibly not finite: float; None for texts and flags."""
     if value is None or isinstance(value, bool):
         return None
     try:
@@ -186,7 +186,7 @@ def _is_date(match):
 
 
 def parse_time(text, *, is_tai=False):
-    """A time as archives write it.
+    """Read a time as archives write it.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ class ImageCache:
         return rejected
 
     def read(self, key):
-        """The image of a key: float32, in memory aligned to 64 bytes.
+        """Read the image of a key: float32, in memory aligned to 64 bytes.
 
         Raises
         ------
@@ -169,14 +169,14 @@ def _convert(job):
 
 
 def _causes(error):
-    """An exception and those that it came from."""
+    """Return an exception and those that it came from."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def _is_passing(error):
-    """Whether an image was refused for what the operating system said, which may be otherwise next time.
+    """Check whether an image was refused for what the operating system said, which may be otherwise next time.
 
     Readers say of damaged images by exceptions of their own, also by an OSError without a number.
     """

@@ -36,7 +36,7 @@ _DESCRIBING_KEYS = (
 
 
 class Jpeg2000(typing.NamedTuple):
-    """A file that is whole as far as its boxes tell.
+    """A file that is whole as far as its boxes show.
 
     Attributes
     ----------
@@ -189,7 +189,7 @@ def _main_header(content, begin, end, path):
 
 
 def stored_header(jp2):
-    """The FITS keywords that Helioviewer stores as XML: dict of str (upper case) to str, empty where there are none.
+    """Read the FITS keywords that Helioviewer stores as XML: dict of str (upper case) to str, empty where there are none.
 
     Raises
     ------
@@ -303,7 +303,7 @@ def _averaged_rows(image, size):
 
 
 def centred_crop(jp2, *, width, centre=(0.0, 0.0), multiple=1):
-    """A square of `width` pixels around a point of the sky, or around the middle of the image.
+    """Place a square of `width` pixels around a point of the sky, or around the middle of the image.
 
     Parameters
     ----------

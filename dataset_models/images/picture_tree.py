@@ -21,7 +21,7 @@ _COMMENT = "FITS keywords "
 
 
 def relative_path(kind, time, suffix):
-    """Where a picture lies in its tree: `pathlib.PurePosixPath`.
+    """Find where a picture lies in its tree: `pathlib.PurePosixPath`.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def pointing(wcs):
 
 
 def header_path(path):
-    """Where the FITS keywords of a npy picture are: `pathlib.Path`."""
+    """Find where the FITS keywords of a npy picture are: `pathlib.Path`."""
     return pathlib.Path(path).with_suffix(".json")
 
 
@@ -85,7 +85,7 @@ def from_file(path):
 
 
 def is_by_product(path):
-    """Whether a file of an image folder is no image but what our scripts keep beside images, or hidden."""
+    """Check whether a file of an image folder is no image but what our scripts keep beside images, or hidden."""
     path = pathlib.Path(path)
     beside = path.suffix == ".json" and path.with_suffix(".npy").exists()
     return beside or path.name.startswith((".", "manifest.sqlite")) or path.name in (RECORD, "contact_sheet.png")
@@ -127,7 +127,7 @@ def begin(folder, recipe):
 
 
 def read_record(folder):
-    """How the pictures of a tree were made: dict; None when nothing says so.
+    """Read how the pictures of a tree were made: dict; None when nothing says so.
 
     Raises
     ------

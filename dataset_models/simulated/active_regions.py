@@ -57,7 +57,7 @@ def solar_cycle(days):
 
 @dataclasses.dataclass(frozen=True)
 class Regions:
-    """Active regions at one time: arrays of shape (n,), float64 unless said otherwise.
+    """Active regions at one time: arrays of shape (n,), float64 unless stated otherwise.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class Regions:
         return square_degrees / (2 * numpy.pi * numpy.degrees(1) ** 2) * 1e6
 
     def take(self, which):
-        """The regions selected by a mask or by indices."""
+        """Select regions by a mask or by indices."""
         return Regions(*(getattr(self, field.name)[which] for field in dataclasses.fields(self)))
 
     def without(self, numbers):
@@ -185,7 +185,7 @@ def radial_field(along, across, size, separation, complexity, side):
 
 
 def line_offset(complexity):
-    """How far from the leader's centre the inversion line runs, in units of the size."""
+    """Compute how far from the leader's centre the inversion line runs, in units of the size."""
     from scipy import special
 
     return special.ndtri(1 - numpy.maximum(LARGEST_FLIP * complexity, 1e-9))

@@ -132,7 +132,7 @@ class Flares:
         return self.peak_time + (60 * numpy.ceil(numpy.log(2) * self.decay) - 30).astype("timedelta64[s]")
 
     def take(self, which):
-        """The flares selected by a mask or by indices."""
+        """Select flares by a mask or by indices."""
         return Flares(*(getattr(self, field.name)[which] for field in dataclasses.fields(self)))
 
     def at(self, time):
@@ -196,7 +196,7 @@ class XRays:
         return numpy.interp(hours, numpy.arange(len(self._hourly_background)), self._hourly_background)
 
     def flaring(self, numbers, time):
-        """What flares in progress add at a time, by region.
+        """Compute what flares in progress add at a time, by region.
 
         Parameters
         ----------
@@ -246,7 +246,7 @@ class XRays:
         Notes
         -----
         Known are every region's flare rate and visibility over the window (regions that have yet to emerge included: an
-        upper bound of what images can tell), the background, and the flares that peaked before the window opens. Unknown
+        upper bound of what images can show), the background, and the flares that peaked before the window opens. Unknown
         are the flares to come: 1 - exp(-sum of rate x share of peaks that lift the background over the threshold).
         With a lag, the decay of a flare that peaks before the window opens counts as known; that two flares add up is
         neglected.
@@ -268,7 +268,7 @@ class XRays:
         return probability
 
     def _glow(self, times):
-        """What flares that peaked before still add at each time: float64 (n,), W m^-2."""
+        """Compute what flares that peaked before still add at each time: float64 (n,), W m^-2."""
         latest = numpy.searchsorted(self.flares.peak_time, times)
         oldest = numpy.searchsorted(self.flares.peak_time, times - numpy.timedelta64(_LONGEST_GLOW, "h"))
         middles = times + numpy.timedelta64(30, "s")  # of the minutes that begin then

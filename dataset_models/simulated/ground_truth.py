@@ -56,7 +56,7 @@ class GroundTruth:
         return pandas.DataFrame({name: getattr(regions, name) for name in names} | {"flares_per_day": rate})
 
     def masks(self, time):
-        """Where each region shows in the image of a time.
+        """Find where each region shows in the image of a time.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class GroundTruth:
         return found
 
     def image_without(self, time, numbers):
-        """The image of a time as it would be without some regions; quiet Sun and noise stay as they are.
+        """Draw the image of a time as it would be without some regions; quiet Sun and noise stay as they are.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class GroundTruth:
         )
 
     def flaring_region(self, time):
-        """The region whose flare is the strongest in the forecast window of a time: its number.
+        """Find the region whose flare is the strongest in the forecast window of a time: its number.
 
         None when the largest flux of the window is below the data set's threshold, or comes from a flare that peaked
         before the window opened or from the background.
@@ -167,7 +167,7 @@ class GroundTruth:
         return flares.best_scores(self.probability(times), flux >= goes_class.to_flux(self._sun.threshold))
 
     def factors(self, time):
-        """The hidden variables of a time, for measures of disentanglement.
+        """Compute the hidden variables of a time, for measures of disentanglement.
 
         Returns
         -------

@@ -144,7 +144,7 @@ class Renderer:
         return numpy.stack([corona, network - network.mean(), field], -1).astype("float32")
 
     def _surface(self, days):
-        """The textures as seen at a time: float32 (size, size, 3)."""
+        """Draw the textures as seen at a time: float32 (size, size, 3)."""
         epoch = numpy.floor(days / _RENEWAL)
         share = days / _RENEWAL - epoch
         result = 0
@@ -187,7 +187,7 @@ class Renderer:
         return centre, along, numpy.cross(centre, along)
 
     def _boxes(self, regions):
-        """The part of the image that each region on the near side can touch: (index, rows, columns, along, across)."""
+        """Return the part of the image that each region on the near side can touch: (index, rows, columns, along, across)."""
         centre, along, across = (vectors.astype("float32") for vectors in self._frame(regions))
         middle = (self.size - 1) / 2
         reach = numpy.radians(regions.separation / 2 + 3.5 * active_regions.FOLLOWER_WIDTH * regions.size) * self.radius
@@ -276,7 +276,7 @@ class Renderer:
     # Pictures
 
     def aia(self, regions, time, *, flaring=None, noise=True):
-        """The eight AIA-like channels.
+        """Draw the eight AIA-like channels.
 
         Parameters
         ----------
@@ -317,7 +317,7 @@ class Renderer:
         return numpy.clip(image, 0, BRIGHTEST, out=image)
 
     def magnetogram(self, regions, time, *, noise=True):
-        """The line-of-sight field, positive towards us.
+        """Draw the line-of-sight field, positive towards us.
 
         Parameters
         ----------
@@ -341,7 +341,7 @@ class Renderer:
         return field
 
     def mask(self, regions, *, field=15.0, light=0.1):
-        """Where a region shows: its field, or its loops and plage against the quiet Sun.
+        """Find where a region shows: its field, or its loops and plage against the quiet Sun.
 
         Parameters
         ----------

@@ -1,7 +1,7 @@
 """A simulated Sun: no download, repeatable, and the region that flares is known. These are not observations.
 
 What it simulates, and where its numbers come from: `dataset_models.simulated.active_regions` (regions and their
-evolution), `.rendering` (images) and `.flares` (X-ray flux). ``sun.ground_truth`` answers what observations never tell.
+evolution), `.rendering` (images) and `.flares` (X-ray flux). ``sun.ground_truth`` holds what observations never show.
 `dataset_models.simulated.archive` writes the same Sun as files in the formats of the real archives.
 """
 
@@ -100,7 +100,7 @@ class SimulatedSun(XRayFluxData):
 
     @functools.cached_property
     def ground_truth(self):
-        """What is true behind the samples: `dataset_models.simulated.ground_truth.GroundTruth`."""
+        """The truth behind the samples: `dataset_models.simulated.ground_truth.GroundTruth`."""
         return GroundTruth(self)
 
     def regions(self, time):
@@ -117,7 +117,7 @@ class SimulatedSun(XRayFluxData):
         return self.population.at(time)
 
     def image_of(self, regions, time):
-        """The image that a Sun with the given regions would give at a time.
+        """Draw the image that a Sun with the given regions would give at a time.
 
         Parameters
         ----------
@@ -143,7 +143,7 @@ class SimulatedSun(XRayFluxData):
         return parts[0] if len(parts) == 1 else numpy.concatenate(parts, axis=-1)
 
     def _in_unit(self, image):
-        """An image whose magnetogram, the last channel if any, is in Gauss."""
+        """Convert an image whose magnetogram, the last channel if any, is in Gauss."""
         if self.channel_set != "aia" and self.magnetogram_unit == "grey":
             image = image.copy()
             grey = (image[..., -1] + self.magnetogram_clip) / (2 * self.magnetogram_clip)
@@ -177,7 +177,7 @@ class SimulatedSun(XRayFluxData):
         return kept
 
     def _hides_flaring(self, time):
-        """Whether a complex region is beyond `flaring_within` and can flare within a day in view of the observer."""
+        """Check whether a complex region is beyond `flaring_within` and can flare within a day in view of the observer."""
         regions = self.regions(time)
         complex_ones = regions.complexity > 0.05
         if not complex_ones.any():
@@ -203,7 +203,7 @@ class SimulatedSun(XRayFluxData):
     # Images as files
 
     def image_name(self, time):
-        """Name of the file that holds the image of a time, as `read_image` knows it."""
+        """Return the name of the file that holds the image of a time, as `read_image` knows it."""
         stamp = str(numpy.datetime64(time, "m")).replace("-", "").replace("T", "_").replace(":", "")
         return f"{stamp}_{CHANNEL_SETS[self.channel_set]}_{self.image_size}_{self.image_size}.dat"
 

@@ -72,7 +72,7 @@ class Frame:
 
 
 def key_of(time):
-    """A time as part of a file name: ``"20140617T213600"``."""
+    """Return a time as part of a file name: ``"20140617T213600"``."""
     return str(numpy.datetime64(time, "s")).replace("-", "").replace(":", "")
 
 
@@ -118,7 +118,7 @@ def find_frames(folder):
 
 
 def frame_of(path):
-    """The frame that a file belongs to; for FITS the files of the other channels are looked for beside it.
+    """Find the frame that a file belongs to; for FITS the files of the other channels are looked for beside it.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def frame_of(path):
 
 
 def is_level_1(path):
-    """Whether a file has the name of a level 1 image."""
+    """Check whether a file has the name of a level 1 image."""
     return _level_1_match(path) is not None
 
 
@@ -154,7 +154,7 @@ def _level_1_match(path):
 
 
 def _level_1_frames(paths):
-    """A frame for every image of the reference channel."""
+    """Make a frame for every image of the reference channel."""
     images = _by_channel(paths)
     times, _ = images.get(REFERENCE, ((), ()))
     return [_level_1_frame(images, time) for time in times]
@@ -172,7 +172,7 @@ def _by_channel(paths):
 
 
 def _level_1_frame(images, time):
-    """The image of each channel that is nearest to a time."""
+    """Find the image of each channel that is nearest to a time."""
     found = {}
     for channel, (times, files) in images.items():
         after = bisect.bisect_left(times, time)
@@ -184,7 +184,7 @@ def _level_1_frame(images, time):
 
 
 def parse_name(path):
-    """(time, channel) that a file name tells: channel None for legacy arrays, (None, None) for any other file."""
+    """Read the (time, channel) that a file name states: channel None for legacy arrays, (None, None) for any other file."""
     name = pathlib.Path(path).name
     match = _level_1_match(path)
     if match:

@@ -31,7 +31,7 @@ _FINEST = 8  # pixels of a file to one of the grid; level 1 has 4
 
 
 def read_frame(paths, *, size, correction_table=None, pointing_table=None):
-    """The image of a frame.
+    """Read the image of a frame.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def read_frame(paths, *, size, correction_table=None, pointing_table=None):
 
 
 def prepare(path, *, size, channel=None, correction_table=None, pointing_table=None):
-    """One channel from FITS, level 1 or synoptic, as a network sees it.
+    """Prepare one channel from FITS, level 1 or synoptic, as a network sees it.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def prepare(path, *, size, channel=None, correction_table=None, pointing_table=N
 
 
 def read_legacy(path):
-    """A legacy array: float32 (1024, 1024, 8), DN/s, row 0 northernmost.
+    """Read a legacy array: float32 (1024, 1024, 8), DN/s, row 0 northernmost.
 
     Notes
     -----
@@ -128,7 +128,7 @@ def read_legacy(path):
 
 
 def read_channel(path, channel, *, pointing_table=None):
-    """One channel from FITS, divided by its exposure time and registered: float32 (1024, 1024), row 0 northernmost.
+    """Read one channel from FITS, divided by its exposure time and registered: float32 (1024, 1024), row 0 northernmost.
 
     Raises
     ------
@@ -245,7 +245,7 @@ def grid_header(size, time, *, observer):
     size : int
     time : datetime64[s]
     observer : mapping
-        Keywords that say where SDO was: DSUN_OBS (m), HGLN_OBS, HGLT_OBS (degrees).
+        Keywords of where SDO was: DSUN_OBS (m), HGLN_OBS, HGLT_OBS (degrees).
 
     Returns
     -------

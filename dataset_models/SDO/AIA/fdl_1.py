@@ -178,7 +178,7 @@ class AIA8(XRayFluxData):
         return self._flux(time, time)  # a newly observed image, later than all of the folder
 
     def _flux(self, first, last):
-        """The flux that samples from a first to a last time ask for."""
+        """Read the flux that samples from a first to a last time need."""
         margin = numpy.timedelta64(1, "D") + DURATIONS[self.lag] + DURATIONS[self.catch]
         return goes_xrs.series(
             paths.data_path("goes", self.goes),
@@ -211,7 +211,7 @@ def _digest(path, flag):
 
 
 def _earth(time):
-    """Where Earth is, and SDO to 0.03 degrees: header keywords."""
+    """Find where Earth is, and SDO to 0.03 degrees: header keywords."""
     from sunpy.coordinates import get_earth
 
     earth = get_earth(str(time))

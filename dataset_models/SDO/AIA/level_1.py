@@ -10,7 +10,7 @@ SIZE = 4096  # pixels on a side; 0.6 arcsec each once registered
 
 
 def is_level_1(header):
-    """Whether a FITS header is that of a level 1 image: not registered yet."""
+    """Check whether a FITS header is that of a level 1 image: not registered yet."""
     try:
         return float(header.get("LVL_NUM", 1.5)) < 1.5
     except (TypeError, ValueError):

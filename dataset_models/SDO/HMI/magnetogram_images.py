@@ -243,7 +243,7 @@ def require_magnetogram(keywords, *, named=False):
     ----------
     keywords : dataset_models.images.headers.Keywords
     named : bool
-        Whether the file's name says what it is. Where neither does, a note tells the user, once.
+        Whether the file's name states what it is. Where neither does, a note is printed, once.
 
     Notes
     -----
@@ -268,7 +268,7 @@ def require_magnetogram(keywords, *, named=False):
 
 
 def _is_named(path):
-    """Whether a file's name says that it is an HMI magnetogram; a `UserError` where it says that it is another picture."""
+    """Check whether a file's name is that of an HMI magnetogram; a `UserError` where it is that of another picture."""
     name = pathlib.Path(path).name
     if re.match(r"AIA\.|HMI\.(?!m)", name) and _suffix(path) in ("jpg", "npy"):
         raise UserError(f"{path}: expected an SDO/HMI magnetogram, but its name says {name.split('.20')[0]}")
@@ -313,7 +313,7 @@ def _load(path):
 
 
 def _picture_header(path, source, size, wcs):
-    """The header of a picture shrunk from `source` to `size` pixels: as stated with it, or of the common frame."""
+    """Make the header of a picture shrunk from `source` to `size` pixels: as stated with it, or of the common frame."""
     if picture_tree.pointing(wcs) is not None:
         return _as_header(wcs, size / source)
     time = time_of(path)
@@ -397,7 +397,7 @@ def _require_whole_disk(path, valid, wcs, radius):
 
 
 def _fits_header(keywords, size):
-    """The header of a FITS image on the common frame; None where it does not say when it was taken."""
+    """Make the header of a FITS image on the common frame; None where it does not say when it was taken."""
     try:
         time = keywords.time()
     except UserError:
