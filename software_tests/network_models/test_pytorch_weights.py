@@ -167,7 +167,7 @@ def test_files_that_are_not_weights_only_are_refused(tmp_path, capsys):
 def test_absent_pytorch_is_said_in_one_line(tmp_path, monkeypatch):
     (tmp_path / "weights.pth").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(UserError, match=r"pip install -e \.\[pytorch\]"):
+    with pytest.raises(UserError, match=r"pip install -c constraints\.txt -e '\.\[pytorch\]'"):
         pytorch_weights.read_state_dict(tmp_path / "weights.pth")
 
 

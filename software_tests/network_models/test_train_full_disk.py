@@ -360,7 +360,7 @@ def test_bad_input_is_one_line(sun, tmp_path):
             "no window with a flare in the validation split",
             ["--flares", quiet, "--validation_start", "2020-08-01", "--end", "2020-10-01"],
         ),
-        (r"no observations in April to June", ["--folder", quarter]),
+        ("fold 1: all are in January to March", ["--folder", quarter]),
         (r"HMI\.m2020\.05\.02_06\.00\.00\.jpg: is 48 pixels wide, the data set's other images are 32", ["--folder", mixed]),
         ("the training split is empty", ["--flares", late]),
         (r"broken\.csv", ["--flares", broken]),

@@ -110,7 +110,7 @@ def test_what_the_script_writes(run, tmp_path, capsys):
     assert found[["training", "validation"]].abs().max().max() <= 1
     with numpy.load(tmp_path / "out" / "latents.npz") as stored:
         assert stored["traversal"].shape == (2, 3, 32, 32, 1)
-    assert "latents above 0.01 nats" in capsys.readouterr().out
+    assert "latents above 0.1 nats" in capsys.readouterr().out
 
 
 def test_sequences_are_animated(tmp_path):
@@ -268,7 +268,7 @@ def test_the_forecast_is_verified_beside_baselines(run, tmp_path, capsys):
         assert name in printed
     folder = tmp_path / "latent_forecast"
     table = pandas.read_csv(folder / "latents_logistic_regression.csv")
-    assert list(table) == ["time", "probability", "target"]
+    assert list(table) == ["time", "probability", "target", "simulated"]
     data = latents.load(run.best, SUN).data
     assert len(table) == sum(len(data.times(split)) for split in ("training", "validation"))
     assert table["probability"].between(0, 1).all()
