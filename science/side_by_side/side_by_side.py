@@ -151,9 +151,9 @@ def main(arguments=None):
         if sample.header is not None:
             checked["shares"] = solar_coordinates.shares(attribution.maps[image][0], sample.header, places)
     explained = next(iter(explanations.values()))[0].explained
-    stem = explanation.safe_name(sample.label, "side_by_side", explained.stem)
-    drawn = explanation.safe_name(stem, flags.channel) if flags.channel else stem
-    with explanation.results(folder) as unfinished:
+    stem = atomic_files.safe_name(sample.label, "side_by_side", explained.stem)
+    drawn = atomic_files.safe_name(stem, flags.channel) if flags.channel else stem
+    with atomic_files.results(folder) as unfinished:
         draw(unfinished / f"{drawn}.png", subject, sample, explanations, channel=flags.channel)
         arrays = {atomic_files.safe_name(name): attribution.maps[image][0] for name, (attribution, _) in explanations.items()}
         explanation.write_arrays(unfinished / f"{stem}.npz", simulated=sample.simulated, **arrays)
