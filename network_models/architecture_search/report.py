@@ -95,7 +95,7 @@ def values_of(search, trial):
 
 
 def flags_of(search, trial):
-    """What the options that a search set, varied or fixed, are on the command line of the network's training: str."""
+    """Write the options that a search set, varied or fixed, as flags of the network's training script: str."""
     fixed = {**search.network_values, **search.space.training, **search.training_values}
     return options.as_flags(fixed | {name: unword(value) for name, value in values_of(search, trial).items()})
 

@@ -163,7 +163,7 @@ def apply(calibration, values, *, logits=False):
 
 
 class Saved(typing.NamedTuple):
-    """What a calibration file holds.
+    """Hold the contents of a calibration file.
 
     Attributes
     ----------

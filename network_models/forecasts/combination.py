@@ -127,7 +127,7 @@ class Combination:
 
 
 def features_of(probabilities, table, events, times):
-    """What is combined: log-odds of the forecasts and of the class table, and the flare history: float64 (n, k)."""
+    """Stack log-odds of the forecasts and of the class table, and the flare history: float64 (n, k)."""
     columns = [calibration.logit(probabilities)]
     if table is not None:
         columns.append(calibration.logit(table.forecast(events, times))[:, None])

@@ -18,7 +18,7 @@ ANSWERS = ("no", "yes")
 
 
 class Group(typing.NamedTuple):
-    """What the limit of one answer rests on: hours with this outcome, blocks that hold any, and the limit."""
+    """Hold the limit of one answer, and the hours with this outcome and the blocks with any that it rests on."""
 
     hours: int
     blocks: int
@@ -56,7 +56,7 @@ class Conformal:
         return numpy.stack([probability <= self.no.limit, 1 - probability <= self.yes.limit], axis=-1)
 
     def statement(self):
-        """What may be claimed, as lines to print: list of str."""
+        """Write the coverage that may be claimed, as lines to print: list of str."""
         days = self.block / numpy.timedelta64(1, "D")
         lines = [f"conformal sets of coverage {self.coverage:g}, blocks of {days:g} days:"]
         for answer, group in (("without", self.no), ("with", self.yes)):

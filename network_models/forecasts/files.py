@@ -145,7 +145,7 @@ def write(path, times, *, files=None, simulated=False, **columns):
 
 
 def table(times, *, files=None, simulated=False, **columns):
-    """What `write` writes: `pandas.DataFrame`. Its first column is the time, beside it the file."""
+    """Make the table that `write` writes: `pandas.DataFrame`. Its first column is the time, beside it the file."""
     import pandas
 
     content = {"time": [f"{time}Z" for time in numpy.asarray(times, "datetime64[s]")], "file": files} | columns
@@ -212,7 +212,7 @@ def add_flare_flags(parser, purpose, *, history=True):
 
 
 def flare_flags(flags):
-    """What the flags of `add_flare_flags` say beside the lists, checked: (window, event, until, age or None).
+    """Check the flags of `add_flare_flags` beside the lists: (window, event, until, age or None).
 
     Raises
     ------
