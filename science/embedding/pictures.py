@@ -64,15 +64,17 @@ def draw_groups(groups, name, activations, positions, data, path):
     if name != "outcome":
         colours = dict(zip(kinds, figures.PALETTE * (1 + len(kinds) // len(figures.PALETTE)), strict=False))
     figure, (panel,) = _panels(positions, 1, (7.6, 7.2))
+    points = {}
     # The rarer kinds are drawn last, over the others.
     for kind in sorted(kinds, key=lambda kind: -(groups == kind).sum()):
         members = groups == kind
         marker = figures.MARKERS[kinds.index(kind) % len(figures.MARKERS)]
-        panel.scatter(
+        points[kind] = panel.scatter(
             *positions[members].T, color=colours[kind], marker=marker, label=f"{kind} ({members.sum()})", **_look(positions)
         )
     # Below the map: beside it the title, which is centred on the whole figure, would run into it.
-    legend = figure.legend(loc="outside lower center", title=name, ncols=min(len(kinds), 4))
+    handles = [points[kind] for kind in kinds]
+    legend = figure.legend(handles=handles, loc="outside lower center", title=name, ncols=min(len(kinds), 4))
     for handle in legend.legend_handles:
         handle.set(sizes=[40])
     _heading(figure, activations, data)

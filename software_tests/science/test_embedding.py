@@ -1,12 +1,15 @@
 """The embedding: what is collected, that groups stay together, and the projector's files."""
 
+import types
+
 import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from science.embedding import activations, projector, tsne
+from science.embedding import activations, pictures, projector, tsne
 from science.explanation import subject as explanation
+from tools import figures
 from tools.errors import UserError
 
 
@@ -246,3 +249,21 @@ def test_the_seed_flag_changes_the_map(saved, dataset, tmp_path):
     numpy.testing.assert_array_equal(positions[2], positions[3])
     assert numpy.abs(positions[2] - positions[4]).max() > 0.1
     assert numpy.abs(positions[0] - positions[2]).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("groups", "name", "expected"),
+    [
+        ("BBBBCCCMMAX", "class", ["A", "B", "C", "M", "X"]),
+        (["miss", "hit", "hit", "correct null"], "outcome", ["hit", "miss", "false alarm", "correct null"]),
+    ],
+)
+def test_legends_name_groups_in_their_order_and_not_by_number(monkeypatch, tmp_path, groups, name, expected):
+    drawn = []
+    monkeypatch.setattr(figures, "save", lambda figure, path: drawn.append(figure))
+    collected = types.SimpleNamespace(layer="head")
+    data = types.SimpleNamespace(title="", simulated=False, target_label="")
+    positions = numpy.random.default_rng(0).normal(size=(len(groups), 2))
+    pictures.draw_groups(list(groups), name, collected, positions, data, tmp_path / "map.png")
+    labels = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert labels == [f"{kind} ({list(groups).count(kind)})" for kind in expected]
