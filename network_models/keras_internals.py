@@ -79,3 +79,33 @@ def skip_steps(model, count):
 def slot_of(optimizer, variable):
     """Place of a trainable variable in an optimizer's lists of slots: int."""
     return optimizer._get_variable_index(variable)
+
+
+def layers_within(model):
+    """List the layers of a network and of the networks in it, these included, the network itself not: list of keras.Layer."""
+    return list(model._flatten_layers(include_self=False))
+
+
+def origin(tensor):
+    """Find the operation that made a symbolic tensor, and the tensors that it made it from: (operation, list)."""
+    operation, node, _ = tensor._keras_history
+    return operation, operation._inbound_nodes[node].input_tensors
+
+
+def first_output_shape(layer):
+    """Shape of what a layer gives at its first call: tuple; None where it has not been called.
+
+    Other than ``layer.output``, which is undefined for a layer that several networks share.
+    """
+    nodes = getattr(layer, "_inbound_nodes", None)
+    return nodes[0].outputs[0].shape if nodes else None
+
+
+def followers(layer):
+    """List the operations that a layer feeds, one for each call: list of keras.Operation."""
+    return [node.operation for node in layer._outbound_nodes if node.operation is not None]
+
+
+def own_trainable_variables(layer):
+    """List the trainable variables of a layer that do not belong to layers within it: list of keras.Variable."""
+    return layer._trainable_variables

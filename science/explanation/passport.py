@@ -5,6 +5,7 @@ import json
 
 import numpy
 
+from network_models import keras_internals
 from science.explanation import solar_coordinates, solar_disk
 from science.explanation.attribution import COMPLETE, labelled
 from science.gradients.network_structure import explainable
@@ -208,10 +209,10 @@ def randomised(model, *, seed=0, layers=None):
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     random = numpy.random.default_rng(seed)
-    for layer in copy._flatten_layers(include_self=False):
+    for layer in keras_internals.layers_within(copy):
         if isinstance(layer, keras.Model) or (layers is not None and layer.name not in layers):
             continue
-        for variable in layer._trainable_variables:
+        for variable in keras_internals.own_trainable_variables(layer):
             values = numpy.array(variable)
             if numpy.ptp(values) == 0:  # shuffling would change nothing, as of biases at their start
                 continue
@@ -256,12 +257,6 @@ def rank_correlation(first, second):
     if numpy.ptp(first) == 0 or numpy.ptp(second) == 0:
         return float("nan")
     return float(stats.spearmanr(first, second).statistic)
-
-
-def fingerprint(path):
-    """Compute the SHA-256 of a file: str."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sha(array):

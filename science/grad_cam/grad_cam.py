@@ -10,6 +10,7 @@ import math
 
 import numpy
 
+from network_models import keras_internals
 from science.explanation import script as explanation_script
 from science.explanation.attribution import Attribution, resized
 from science.gradients.engine import engine_of
@@ -117,8 +118,7 @@ def _tensor(engine, name, tensor):
         layer = next((layer for layer in reversed(convolutions) if _positions(layer) > 1), convolutions[-1])
     else:
         layer = engine.layer(name)
-        # `output` of a layer that several networks share is undefined.
-        shape = getattr(layer, "_inbound_nodes", None) and layer._inbound_nodes[0].outputs[0].shape
+        shape = keras_internals.first_output_shape(layer)
         if not shape or len(shape) != 4:
             examples = ", ".join(convolution.name for convolution in convolutions)
             raise UserError(f"--layer {name}: puts out no feature maps; choose, for example, {examples}")
@@ -137,7 +137,7 @@ def _tensor(engine, name, tensor):
 
 def _positions(layer):
     """Count the places where a layer puts out features: int, infinite where the network leaves it open."""
-    height, width = layer._inbound_nodes[0].outputs[0].shape[1:3]
+    height, width = keras_internals.first_output_shape(layer)[1:3]
     return math.inf if height is None or width is None else height * width
 
 
@@ -147,10 +147,10 @@ def _rectifier_after(layer):
 
     passing = (keras.layers.BatchNormalization, keras.layers.Dropout, keras.layers.SpatialDropout2D)
     while True:
-        nodes = [node for node in layer._outbound_nodes if node.operation is not None]
-        if len(nodes) != 1:
+        followers = keras_internals.followers(layer)
+        if len(followers) != 1:
             return None
-        layer = nodes[0].operation
+        layer = followers[0]
         rectifies = getattr(getattr(layer, "activation", None), "__name__", "") == "relu"
         if isinstance(layer, keras.layers.ReLU) or (isinstance(layer, keras.layers.Activation) and rectifies):
             return layer

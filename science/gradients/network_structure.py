@@ -1,5 +1,6 @@
 """Layers of a saved network, and the copy of it that can be explained."""
 
+from network_models import keras_internals
 from tools.errors import UserError
 
 _TYPES = ("float16", "bfloat16", "float32", "float64")
@@ -73,9 +74,7 @@ def layers_of(model):
     import keras
 
     return [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if not isinstance(layer, (keras.Model, keras.layers.InputLayer))
+        layer for layer in keras_internals.layers_within(model) if not isinstance(layer, (keras.Model, keras.layers.InputLayer))
     ]
 
 
@@ -89,7 +88,7 @@ def last_with_weights(model):
     """
     import keras
 
-    operation, parents = _origin(logits_of(model.output))
+    operation, parents = keras_internals.origin(logits_of(model.output))
     while True:
         if isinstance(operation, keras.Model):
             return last_with_weights(operation)
@@ -100,20 +99,14 @@ def last_with_weights(model):
                 f"{model.name}: ends in {operation.name}, which has no single layer with weights before it;"
                 " choose a layer with --layer"
             )
-        operation, parents = _origin(parents[0])
-
-
-def _origin(tensor):
-    """Find the operation that made a symbolic tensor, and the tensors it made it from."""
-    operation, node, _ = tensor._keras_history
-    return operation, operation._inbound_nodes[node].input_tensors
+        operation, parents = keras_internals.origin(parents[0])
 
 
 def _saturating_path(model):
     """List the names from `model` down to the layer that ends it with a softmax or sigmoid; None when none does."""
     import keras
 
-    operation, _ = _origin(logits_of(model.output))
+    operation, _ = keras_internals.origin(logits_of(model.output))
     if isinstance(operation, keras.Model):
         inner = _saturating_path(operation)
         return inner and (operation.name, *inner)
