@@ -10,8 +10,8 @@ import time
 import numpy
 import pandas
 
-from dataset_models.flare_index import DAY, FlareIndex
 from dataset_models.flare_labels import label_table
+from dataset_models.flares.flare_index import DAY, FlareIndex
 from tools import command_line
 from tools.goes_class import from_flux
 

@@ -2,7 +2,7 @@
 
     python dataset_models/flare_catalogue.py LIST [LIST ...] [--out CATALOGUE.csv]
 
-prints what was read and every row that gave trouble; the formats are those of :mod:`dataset_models.flare_lists`. Where
+prints what was read and every row that gave trouble; the formats are those of :mod:`dataset_models.flares.flare_lists`. Where
 several lists have a flare, the first of them on the command line that knows a value gives it; within a list of the HEK, NOAA's
 own rows (frm_name SWPC) come before those of other methods.
 """
@@ -13,7 +13,8 @@ import pathlib
 import numpy
 import pandas
 
-from dataset_models import flare_lists, simulation_mark
+from dataset_models import simulation_mark
+from dataset_models.flares import flare_lists
 from tools import atomic_files, command_line, goes_class
 from tools.paths import Files, data_path
 
@@ -79,7 +80,7 @@ def read(paths, *, merge=True):
     Raises
     ------
     UserError
-        As :func:`dataset_models.flare_lists.read_list`.
+        As :func:`dataset_models.flares.flare_lists.read_list`.
 
     Notes
     -----

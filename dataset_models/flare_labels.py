@@ -21,7 +21,16 @@ import pandas
 from dataset_models import flare_catalogue, leak_check, observation_times, simulation_mark
 
 # Data sets of users import these from here.
-from dataset_models.flare_index import DAY, NO_FLARE, UNKNOWN, FlareIndex, seconds_of, threshold_flux  # noqa: F401
+from dataset_models.flares.flare_index import (  # noqa: F401
+    DAY,
+    NO_FLARE,
+    UNKNOWN,
+    FlareIndex,
+    covered,
+    list_span,
+    seconds_of,
+    threshold_flux,
+)
 from dataset_models.images import picture_tree
 from dataset_models.observation_times import given_time
 from tools import atomic_files, command_line
@@ -185,26 +194,6 @@ def require_flares(target, folds):
             if flaring.all() or not flaring.any():
                 kind = "only windows with" if flaring.all() else "no window with"
                 raise UserError(f"fold {fold.number}: {kind} a flare in {split}; check dates and threshold, or --no-folds")
-
-
-def list_span(events, until=None):
-    """Find the first and last moment that a flare list covers: two ``datetime64[s]``, NaT for a list without flares.
-
-    A list is taken to be complete from the start of its first flare to that of its last; outside of them nobody can
-    tell a quiet Sun from the end of the list. Near solar minimum weeks pass without a C flare, so the last flare may be
-    much older than the list: `until`, as stated by someone who knows, moves the end on. It does not shorten a list.
-    """
-    starts = events["start"].to_numpy("datetime64[s]")
-    if not len(starts):
-        return numpy.datetime64("NaT", "s"), numpy.datetime64("NaT", "s")
-    return starts.min(), starts.max() if until is None else max(starts.max(), numpy.datetime64(until, "s"))
-
-
-def covered(events, times, window, *, until=None):
-    """Check whether a flare list covers the window after each time, as `list_span` has it: bool (n,)."""
-    times = numpy.asarray(times, "datetime64[s]")
-    first, last = list_span(events, until)  # NaT, of an empty list, compares as false
-    return (times >= first) & (times + numpy.timedelta64(seconds_of(window), "s") <= last)
 
 
 @dataclasses.dataclass(frozen=True)

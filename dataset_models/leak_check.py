@@ -199,7 +199,7 @@ def check_causality(feature_function, events, times, *, names=None, samples=24, 
     Parameters
     ----------
     feature_function : callable
-        ``feature_function(events, times)`` -> array (n, k), as :func:`dataset_models.flare_history.history`.
+        ``feature_function(events, times)`` -> array (n, k), as :func:`dataset_models.flares.flare_history.history`.
     events : pandas.DataFrame
         Of :class:`dataset_models.flare_catalogue.Catalogue`.
     times : array_like

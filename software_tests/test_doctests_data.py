@@ -10,7 +10,7 @@ MODULES = (
     "tools.figures",
     "tools.paths",
     "dataset_models.flare_catalogue",
-    "dataset_models.flare_index",
+    "dataset_models.flares.flare_index",
     "dataset_models.flare_labels",
     "dataset_models.flux_series",
     "dataset_models.goes_xrs",

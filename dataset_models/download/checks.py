@@ -161,7 +161,7 @@ def goes(path, expected):
 
 def json_list(path, expected):
     """Check a JSON list that ends, of records of which at least one has ``fields``; what reads it names the others."""
-    from dataset_models import flare_rows
+    from dataset_models.flares import flare_rows
 
     text = path.read_bytes().decode("utf-8", "replace").strip()
     if not text.startswith("["):
@@ -176,7 +176,7 @@ def json_list(path, expected):
 
 def flare_list(path, expected):
     """Check a flare list that the catalogue reads, with ``rows`` rows; of these some may be malformed, not all."""
-    from dataset_models import flare_lists
+    from dataset_models.flares import flare_lists
 
     if expected["rows"] == 0:
         return
@@ -187,7 +187,7 @@ def flare_list(path, expected):
 
 def region_summary(path, expected):
     """NOAA's solar region summary of ``day``: issued on it, and not cut short."""
-    from dataset_models import region_summaries
+    from dataset_models.flares import region_summaries
 
     issued = region_summaries.read(path).issued
     if str(issued) != expected["day"]:

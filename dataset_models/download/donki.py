@@ -11,8 +11,8 @@ import os
 
 import numpy
 
-from dataset_models import flare_lists
 from dataset_models.download import fetcher, script
+from dataset_models.flares import flare_lists
 from tools import command_line
 from tools.paths import archive_url
 

@@ -15,8 +15,8 @@ import urllib.parse
 
 import numpy
 
-from dataset_models import flare_lists, flare_rows
 from dataset_models.download import checks, fetcher, manifest, script
+from dataset_models.flares import flare_lists, flare_rows
 from tools import atomic_files, command_line, digests
 from tools.paths import archive_url
 

@@ -9,8 +9,8 @@ cannot be read is named, left out, and asked for again by the next run.
 
 import numpy
 
-from dataset_models import region_summaries
 from dataset_models.download import fetcher, script
+from dataset_models.flares import region_summaries
 from tools import atomic_files, command_line
 from tools.paths import archive_url
 
@@ -42,7 +42,7 @@ def read(path):
     Raises
     ------
     UserError
-        As :func:`dataset_models.region_summaries.read`.
+        As :func:`dataset_models.flares.region_summaries.read`.
     """
     return _table([region_summaries.read(path)])
 

@@ -15,7 +15,8 @@ import pathlib
 
 import numpy
 
-from dataset_models import flare_catalogue, flare_history
+from dataset_models import flare_catalogue
+from dataset_models.flares import flare_history
 from network_models.forecasts import calibration
 from network_models.forecasts import files as forecast_files
 from network_models.forecasts import references as reference_forecasts

@@ -5,7 +5,8 @@ import pathlib
 
 import numpy
 
-from dataset_models import flare_history, flare_index, flare_labels, observation_times, simulation_mark
+from dataset_models import flare_labels, observation_times, simulation_mark
+from dataset_models.flares import flare_history, flare_index
 from dataset_models.observation_times import given_time
 from tools import atomic_files, tables
 from tools.errors import UserError

@@ -7,9 +7,9 @@ import dataclasses
 
 import numpy
 
-from dataset_models.flare_history import known_at
-from dataset_models.flare_index import DAY, FlareIndex, threshold_flux
 from dataset_models.flare_labels import covered, list_span
+from dataset_models.flares.flare_history import known_at
+from dataset_models.flares.flare_index import DAY, FlareIndex, threshold_flux
 
 HOUR = numpy.timedelta64(1, "h")
 RATE_DAYS = 120  # Leka et al. 2019 take the climatology of the 120 days before

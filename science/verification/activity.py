@@ -2,8 +2,8 @@
 
 import numpy
 
-from dataset_models.flare_index import DAY, FlareIndex
 from dataset_models.flare_labels import covered
+from dataset_models.flares.flare_index import DAY, FlareIndex
 
 QUIET_DAYS = 2
 SECOND = numpy.timedelta64(1, "s")

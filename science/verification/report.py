@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy
 
-from dataset_models import flare_history, leak_check
-from dataset_models.flare_index import DAY, FlareIndex
+from dataset_models import leak_check
 from dataset_models.flare_labels import covered
+from dataset_models.flares import flare_history
+from dataset_models.flares.flare_index import DAY, FlareIndex
 from network_models.forecasts import files as forecast_files
 from network_models.forecasts import references as reference_forecasts
 from network_models.forecasts.files import Forecasts

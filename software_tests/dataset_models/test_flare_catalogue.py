@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_models import flare_catalogue, flare_lists
+from dataset_models import flare_catalogue
 from dataset_models.flare_labels import FlareIndex
+from dataset_models.flares import flare_lists
 from tools.errors import UserError
 
 HEK, GOES, RECENT = "hek_flares_2011_2018.csv", "goes_flares_2010_2017.csv", "flares_2026.csv"

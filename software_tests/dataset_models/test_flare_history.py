@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_models import flare_catalogue, flare_history, flare_labels, leak_check
-from dataset_models.flare_history import NAMES, history
+from dataset_models import flare_catalogue, flare_labels, leak_check
 from dataset_models.flare_labels import FlareIndex
+from dataset_models.flares import flare_history
+from dataset_models.flares.flare_history import NAMES, history
 from tools.errors import UserError
 from tools.goes_class import from_flux
 

@@ -4,7 +4,7 @@ import numpy
 import pytest
 from PIL import Image
 
-from dataset_models import flare_history
+from dataset_models.flares import flare_history
 from dataset_models.SDO.HMI.full_disk import QUIET_FLUX, FullDiskMagnetograms
 from tools.errors import UserError
 

@@ -6,7 +6,8 @@ import numpy
 import pandas
 import pytest
 
-from dataset_models import flare_catalogue, flare_history, flare_labels, leak_check, observation_times
+from dataset_models import flare_catalogue, flare_labels, leak_check, observation_times
+from dataset_models.flares import flare_history
 from dataset_models.leak_check import check_columns, check_duplicates, check_split
 from tools.errors import UserError
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_models import region_numbers, region_summaries
 from dataset_models.download import checks
+from dataset_models.flares import region_numbers, region_summaries
 from tools.errors import UserError
 
 SUMMARY = """:Product: 0416SRS.txt

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_models import flare_catalogue, flare_lists
+from dataset_models import flare_catalogue
+from dataset_models.flares import flare_lists
 from tools.errors import UserError
 
 EVENTS = """:Product: 20140225events.txt

@@ -19,7 +19,8 @@ import typing
 import numpy
 import pandas
 
-from dataset_models import flare_catalogue, flare_history, flare_index, leak_check
+from dataset_models import flare_catalogue, leak_check
+from dataset_models.flares import flare_history, flare_index
 from dataset_models.images import jpeg2000
 from dataset_models.images.image_cache import ImageCache
 from dataset_models.observation_times import given_time

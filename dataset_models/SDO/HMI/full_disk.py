@@ -10,7 +10,8 @@ import functools
 
 import numpy
 
-from dataset_models import flare_catalogue, flare_history, flare_index, flare_labels, leak_check
+from dataset_models import flare_catalogue, flare_labels, leak_check
+from dataset_models.flares import flare_history, flare_index
 from dataset_models.images import jpeg2000
 from dataset_models.observation_times import given_time
 from dataset_models.SDO.HMI import magnetogram_images

@@ -9,7 +9,7 @@ import math
 import re
 import typing
 
-from dataset_models import region_numbers
+from dataset_models.flares import region_numbers
 from tools import goes_class
 
 LONGEST = datetime.timedelta(hours=12)  # a moved peak or end further than this from the start is no roll-over

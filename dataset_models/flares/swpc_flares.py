@@ -10,7 +10,7 @@
 import datetime
 import re
 
-from dataset_models import flare_rows, region_numbers
+from dataset_models.flares import flare_rows, region_numbers
 
 _IS_EVENTS = re.compile(
     r"^#\s*Event\s+Begin\s+Max\s+End\b|^#.*\bEdited\s+Events\b|^:Product:.*events", re.IGNORECASE | re.MULTILINE

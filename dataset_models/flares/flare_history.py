@@ -8,7 +8,7 @@ feature depends on a flare still under way; a flare just past its peak is theref
 was already public.
 
 A list that ends before the time of a forecast looks like a quiet Sun. :meth:`FlareHistory.asked` is what every forecast
-that uses the history goes through: up to `AGE` after the list's end (see :func:`dataset_models.flare_labels.list_span`)
+that uses the history goes through: up to `AGE` after the list's end (see :func:`dataset_models.flares.flare_index.list_span`)
 the history is taken as it was known then, beyond that it is not known.
 """
 
@@ -16,8 +16,7 @@ import weakref
 
 import numpy
 
-from dataset_models.flare_index import FlareIndex
-from dataset_models.flare_labels import list_span
+from dataset_models.flares.flare_index import FlareIndex, list_span
 from tools.errors import UserError
 
 HOURS = (1, 6, 24, 72)
@@ -69,7 +68,7 @@ class FlareHistory:
     Attributes
     ----------
     first, last : numpy.datetime64
-        What the list covers, as of :func:`dataset_models.flare_labels.list_span`.
+        What the list covers, as of :func:`dataset_models.flares.flare_index.list_span`.
     """
 
     def __init__(self, events, *, until=None):

@@ -186,3 +186,23 @@ def threshold_flux(threshold):
     if not 1e-9 <= flux <= 1:
         raise UserError(f"threshold {threshold}: not a peak flux in W m^-2; give one like 1e-5, or a class like M1.0")
     return flux
+
+
+def list_span(events, until=None):
+    """Find the first and last moment that a flare list covers: two ``datetime64[s]``, NaT for a list without flares.
+
+    A list is taken to be complete from the start of its first flare to that of its last; outside of them nobody can
+    tell a quiet Sun from the end of the list. Near solar minimum weeks pass without a C flare, so the last flare may be
+    much older than the list: `until`, as stated by someone who knows, moves the end on. It does not shorten a list.
+    """
+    starts = events["start"].to_numpy("datetime64[s]")
+    if not len(starts):
+        return numpy.datetime64("NaT", "s"), numpy.datetime64("NaT", "s")
+    return starts.min(), starts.max() if until is None else max(starts.max(), numpy.datetime64(until, "s"))
+
+
+def covered(events, times, window, *, until=None):
+    """Check whether a flare list covers the window after each time, as `list_span` has it: bool (n,)."""
+    times = numpy.asarray(times, "datetime64[s]")
+    first, last = list_span(events, until)  # NaT, of an empty list, compares as false
+    return (times >= first) & (times + numpy.timedelta64(seconds_of(window), "s") <= last)

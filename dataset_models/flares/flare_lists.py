@@ -1,7 +1,7 @@
 """Published lists of solar flares: one reader per format, each claiming its files by what they hold.
 
 =========== ======================================================================================================
-SWPC        edited events of NOAA's SWPC, YYYYMMDDevents.txt of a day; :mod:`dataset_models.swpc_flares`
+SWPC        edited events of NOAA's SWPC, YYYYMMDDevents.txt of a day; :mod:`dataset_models.flares.swpc_flares`
 SWPC JSON   SWPC's edited_events.json; SWPC 7-day: its xray-flares-7-day.json and xray-flares-latest.json
 HEK         CSV of Heliophysics Event Knowledgebase queries (event_starttime, fl_goescls or goes_class, ...); rows whose
             frm_name is not SWPC are of another source, as HEK/SSW Latest Events
@@ -31,7 +31,7 @@ import pathlib
 import re
 import zlib
 
-from dataset_models import flare_rows, swpc_flares
+from dataset_models.flares import flare_rows, swpc_flares
 from tools import goes_class
 from tools.errors import UserError
 

@@ -11,7 +11,7 @@ import math
 import pathlib
 import re
 
-from dataset_models import region_numbers
+from dataset_models.flares import region_numbers
 from tools.errors import UserError
 
 _HEADINGS = (
