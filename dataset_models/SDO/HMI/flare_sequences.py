@@ -13,28 +13,24 @@ import collections
 import dataclasses
 import functools
 import pathlib
-import re
 import typing
 
 import numpy
 import pandas
 
-from dataset_models import flare_catalogue, leak_check
+from dataset_models import leak_check
 from dataset_models.flares import flare_history, flare_index
 from dataset_models.images import jpeg2000
 from dataset_models.images.image_cache import ImageCache
-from dataset_models.observation_times import given_time
 from dataset_models.SDO.HMI import magnetogram_images
-from dataset_models.solar_data import Availability, Channel, SolarData
+from dataset_models.SDO.HMI.magnetogram_data import MagnetogramData
+from dataset_models.SDO.HMI.sequence_frames import MAGNETOGRAM, choose_frames, find_images, time_of
 from tools import atomic_files, command_line, goes_class, options
 from tools.errors import UserError
 from tools.options import option
 from tools.paths import data_path
 
-MAGNETOGRAM = 19  # Helioviewer's number of HMI magnetograms
 _RECIPE_VERSION = 1  # raise it when the same files and options come to give other images
-_HOUR = numpy.timedelta64(3600, "s")
-_STAMP = re.compile(r"(\d{4})\D?(\d\d)\D?(\d\d)\D{0,2}(\d\d)\D?(\d\d)\D?(\d\d)")
 
 
 class LeftOut(typing.NamedTuple):
@@ -46,7 +42,7 @@ class LeftOut(typing.NamedTuple):
 
 
 @dataclasses.dataclass(kw_only=True)
-class FlareSequences(SolarData):
+class FlareSequences(MagnetogramData):
     """Magnetograms of the hours before each flare; whether it reaches `threshold`, or how strong it gets.
 
     A sample is a flare; its time is that of the flare's peak (its start where the list knows no peak). Its one input,
@@ -91,18 +87,6 @@ class FlareSequences(SolarData):
         return {"sequence": (self.frames, self.image_size, self.image_size, 1)}
 
     @property
-    def channels(self):
-        return (Channel("magnetogram", "hmimag", "grey level (0 to 1)"),)
-
-    @property
-    def task(self):
-        return "classification" if self.target_kind == "flare" else "regression"
-
-    @property
-    def target_quantity(self):
-        return "event" if self.task == "classification" else "flux"
-
-    @property
     def target_label(self):
         if self.task == "classification":
             return f"flare of {self.threshold} or more"
@@ -133,9 +117,6 @@ class FlareSequences(SolarData):
             return float(sample.flux >= self._threshold_flux), float(past >= self._threshold_flux)
         return sample.flux, max(past, flare_index.threshold_flux(self.least_class))
 
-    def value(self, prediction, prior):
-        return prediction if self.task == "classification" else 10.0**prediction
-
     def metadata(self, time):
         sample = self._sample(time)
         return {"flux": sample.flux, "class": sample.goes_class, "first frame": str(sample.frames[0])}
@@ -163,17 +144,13 @@ class FlareSequences(SolarData):
         return {"sequence": numpy.stack([self._read((one,)) for one in paths])}
 
     def image_time(self, path):
-        time = _time_of(path)
+        time = time_of(path)
         return super().image_time(path) if time is None else time
 
     def image_header(self, path):
         return magnetogram_images.read(path, size=self.image_size, clip=self.clip, decoding=self.decoding).header
 
     # Splits
-
-    @property
-    def reach(self):
-        return self._window
 
     def check_leaks(self):
         report = leak_check.check_split(self.times("training"), self.times("validation"), self.reach)
@@ -187,55 +164,20 @@ class FlareSequences(SolarData):
     def describe(self):
         return super().describe() | {"flares_left_out": len(self.left_out)}
 
-    # Files
-
-    @property
-    def archives(self):
-        return list(self._files.values()) if self._folder.is_dir() else [], self._flare_files
-
-    def is_downloaded(self):
-        looked_in = (str(self._folder), *map(str, self._flare_files))
-        missing = [f"flare list {path}" for path in self._flare_files if not path.is_file()]
-        if not self._folder.is_dir():
-            return Availability(looked_in, 0, (f"folder {self._folder}", *missing))
-        if not self._files:
-            missing.insert(0, f"magnetograms in {self._folder} (HMI.m*.jpg, Helioviewer .jp2 or hmi.m_*.fits)")
-        return Availability(looked_in, len(self._files), tuple(missing))
-
     # Parts
-
-    @functools.cached_property
-    def _folder(self):
-        return data_path("hmi", self.folder)
-
-    @functools.cached_property
-    def _flare_files(self):
-        return [data_path("flares", path) for path in self.flares] or [data_path("flares")]
 
     @functools.cached_property
     def _files(self):
         return find_images(self._folder, source_id=self.source_id)
 
     @functools.cached_property
-    def _events(self):
-        return flare_catalogue.read(self._flare_files).events
-
-    @functools.cached_property
     def _history(self):
         return flare_history.FlareHistory(self._events)
 
     @functools.cached_property
-    def _threshold_flux(self):
-        return flare_index.threshold_flux(self.threshold)
-
-    @functools.cached_property
-    def _window(self):
-        return _span(self.window_hours)
-
-    @functools.cached_property
     def _maximum_gap(self):
         if self.maximum_gap_hours is not None:
-            return _span(self.maximum_gap_hours)
+            return numpy.timedelta64(round(self.maximum_gap_hours * 3600), "s")
         return 2 * self._window // max(self.frames - 1, 1)
 
     @functools.cached_property
@@ -246,11 +188,7 @@ class FlareSequences(SolarData):
         events = events.assign(time=events["start"].mask(known, events["peak"]))
         events = events.sort_values(["time", "flux"], ascending=[True, False], kind="stable")
         times = events["time"].to_numpy("datetime64[s]")
-        inside = numpy.ones(len(times), bool)
-        if self.start:
-            inside &= times >= given_time("--start", self.start)
-        if self.end:
-            inside &= times < given_time("--end", self.end)
+        inside = self._within_dates(times)
         images = numpy.array(list(self._files), "datetime64[s]")
         samples, left_out = {}, []
         rows = zip(times, events["start"].to_numpy("datetime64[s]"), events["flux"], events["goes_class"], strict=True)
@@ -268,10 +206,6 @@ class FlareSequences(SolarData):
             else:
                 samples[time] = _Sample(images[chosen], start, float(flux), name)
         return samples, left_out
-
-    @functools.cached_property
-    def _source_size(self):
-        return magnetogram_images.source_size(next(iter(self._files.values())))
 
     @property
     def _read(self):
@@ -314,8 +248,7 @@ class FlareSequences(SolarData):
         times = numpy.array(sorted(self._complete[0]), "datetime64[s]")
         if not len(times):
             return {"training": times, "validation": times}
-        first = times[0] + (times[-1] - times[0]) * 3 // 4
-        boundary = given_time("--validation_start", self.validation_start) if self.validation_start else first
+        boundary = self._boundary(times)
         # A sequence of validation reaches back over its window: none of its images is in a sequence of training.
         return {"training": times[times + self._window <= boundary], "validation": times[times >= boundary]}
 
@@ -334,116 +267,12 @@ class _Sample(typing.NamedTuple):
     goes_class: str
 
 
-def choose_frames(times, end, *, window, frames, maximum_gap):
-    """Choose images for a sequence, as evenly spaced as they allow.
-
-    Parameters
-    ----------
-    times : numpy.ndarray
-        ``datetime64[s]`` (n,) of the images, sorted.
-    end : datetime64
-        What the sequence leads up to. No image after it is chosen.
-    window : timedelta64
-        Images before ``end - window`` are not chosen either.
-    frames : int
-        How many; the moments they should have divide the window evenly and include both its ends. Each frame is the
-        image nearest to its moment.
-    maximum_gap : timedelta64
-        Between neighbouring frames, and between the last one and `end`.
-
-    Returns
-    -------
-    chosen : numpy.ndarray
-        int64 (frames,), positions in `times`, increasing.
-    lacking : str or None
-        Why there is no such sequence; `chosen` is then empty.
-
-    Notes
-    -----
-    The published sequences (mai-thesis-public) take every k-th file of a flare's folder instead, which is the same where
-    no image is missing and stretches time where some are.
-    """
-    nothing = numpy.empty(0, "int64")
-    hours = window / _HOUR
-    first, last = numpy.searchsorted(times, end - window, "left"), numpy.searchsorted(times, end, "right")
-    if last - first < frames:
-        return nothing, f"too few images: {last - first} in the {hours:g} h before, at least {frames} needed"
-    here = times[first:last].astype("datetime64[s]").astype("int64")
-    final = numpy.datetime64(end, "s").astype("int64")
-    wanted = numpy.linspace(final - int(window / numpy.timedelta64(1, "s")), final, frames) if frames > 1 else [final]
-    after = numpy.clip(numpy.searchsorted(here, wanted), 1, len(here) - 1) if len(here) > 1 else numpy.zeros(frames, "int64")
-    chosen = numpy.where(wanted - here[after - 1] <= here[after] - wanted, after - 1, after) if len(here) > 1 else after
-    if (numpy.diff(chosen) == 0).any():
-        return nothing, f"uneven images: {last - first} in {hours:g} h do not give {frames} frames"
-    widest = numpy.diff(numpy.append(here[chosen], final)).max()
-    if widest > maximum_gap / numpy.timedelta64(1, "s"):
-        return nothing, f"a gap: {widest / 3600:.1f} h, at most {maximum_gap / _HOUR:.1f} allowed"
-    return first + chosen.astype("int64"), None
-
-
-def find_images(folder, *, source_id=MAGNETOGRAM):
-    """Magnetograms below a folder, in a tree by date or in one folder per flare.
-
-    Parameters
-    ----------
-    folder : str or pathlib.Path
-    source_id : int
-        Which images to take where they lie in ``<flare>/<source id>/<timestamp>.jp2``. The image of one time may lie in
-        the folders of several flares; any of them is taken.
-
-    Returns
-    -------
-    dict of numpy.datetime64 to pathlib.Path
-        In the order of time.
-
-    Raises
-    ------
-    UserError
-        Both layouts at once, only images of other sources, or as :func:`magnetogram_images.scan`.
-    """
-    folder = pathlib.Path(folder)
-    by_source, of_flares = collections.defaultdict(dict), set()
-    for path in sorted(folder.glob("*/*/*.jp2")):
-        flare, source, _ = path.relative_to(folder).parts
-        number = re.fullmatch(r"(?:source_)?(\d+)", source)
-        time = _time_of(path)
-        if number and time is not None and not re.fullmatch(r"\d{4}", flare):  # .../2026/02/ is part of a tree by date
-            by_source[int(number[1])].setdefault(time, path)
-            of_flares.add(path)
-    if not by_source:
-        return magnetogram_images.scan(folder)
-    others = (path for path in sorted(folder.rglob("*")) if path not in of_flares)
-    other = next((path for path in others if magnetogram_images.time_of(path) is not None), None)
-    if other is not None:
-        raise UserError(f"{folder}: holds folders per flare ({min(of_flares)}) and other images ({other}); separate them")
-    if source_id not in by_source:
-        present = ", ".join(map(str, sorted(by_source)))
-        raise UserError(f"{folder}: has no images of source {source_id}, only of {present}; choose with --source_id")
-    return dict(sorted(by_source[source_id].items()))
-
-
-def _time_of(path):
-    """Observation time from a name of a known form, or from one that begins with a timestamp; else None."""
-    time = magnetogram_images.time_of(path)
-    match = _STAMP.match(pathlib.Path(path).name) if time is None else None
-    if match:
-        try:
-            time = numpy.datetime64("{}-{}-{}T{}:{}:{}".format(*match.groups()), "s")
-        except ValueError:
-            return None
-    return time
-
-
 def _read(paths, **keywords):
     return magnetogram_images.read(paths[0], **keywords).image
 
 
 def _key(time):
     return str(time).replace("-", "").replace(":", "")
-
-
-def _span(hours):
-    return numpy.timedelta64(round(hours * 3600), "s")
 
 
 def summary(data):

@@ -10,22 +10,21 @@ import functools
 
 import numpy
 
-from dataset_models import flare_catalogue, flare_labels, leak_check
+from dataset_models import flare_labels, leak_check
 from dataset_models.flares import flare_history, flare_index
 from dataset_models.images import jpeg2000
 from dataset_models.observation_times import given_time
 from dataset_models.SDO.HMI import magnetogram_images
-from dataset_models.solar_data import Availability, Channel, SolarData
+from dataset_models.SDO.HMI.magnetogram_data import MagnetogramData
 from tools import goes_class
 from tools.errors import UserError
 from tools.options import option
-from tools.paths import data_path
 
 QUIET_FLUX = 1e-7  # W m^-2: what a window without a listed flare counts as; flare lists are not complete below C1
 
 
 @dataclasses.dataclass(kw_only=True)
-class FullDiskMagnetograms(SolarData):
+class FullDiskMagnetograms(MagnetogramData):
     """Hourly magnetograms; whether a flare of at least `threshold` starts within the hours after each, or how strong.
 
     The window is (t, t + hours), open at both ends as in the published studies: a flare that starts at the very time
@@ -70,20 +69,8 @@ class FullDiskMagnetograms(SolarData):
         return shapes | ({"side_channel": (len(flare_history.NAMES),)} if self.history else {})
 
     @property
-    def channels(self):
-        return (Channel("magnetogram", "hmimag", "grey level (0 to 1)"),)
-
-    @property
     def side_channel_names(self):
         return flare_history.NAMES if self.history else ()
-
-    @property
-    def task(self):
-        return "classification" if self.target_kind == "flare" else "regression"
-
-    @property
-    def target_quantity(self):
-        return "event" if self.task == "classification" else "flux"
 
     @property
     def target_label(self):
@@ -121,13 +108,10 @@ class FullDiskMagnetograms(SolarData):
 
     def truth_if_known(self, time):
         true, prior = self.truth(time)
-        if not flare_labels.covered(self._catalogue.events, [time], self._window, until=self._until)[0]:
+        if not flare_labels.covered(self._events, [time], self._window, until=self._until)[0]:
             true = numpy.nan
         asked = self._history.asked([time], age=self.history_age)
         return true, prior if asked[0] == time else numpy.nan
-
-    def value(self, prediction, prior):
-        return prediction if self.task == "classification" else 10.0**prediction
 
     def metadata(self, time):
         flux = self._strongest([time], self._window)[0]
@@ -153,7 +137,7 @@ class FullDiskMagnetograms(SolarData):
         return self.image_header(self._files[numpy.datetime64(time, "s")])
 
     def places(self, time):
-        events, time = self._catalogue.events, numpy.datetime64(time, "s")
+        events, time = self._events, numpy.datetime64(time, "s")
         if "longitude" not in events:
             return ()
         start = events["start"].to_numpy("datetime64[s]")
@@ -169,84 +153,35 @@ class FullDiskMagnetograms(SolarData):
     def describe(self):
         return super().describe() | {"overlapping_windows": self.split_report.overlapping}
 
-    @property
-    def reach(self):
-        return self._window
-
     def check_leaks(self):
         splits = [self.times("training"), self.times("validation")]
         paths = [[self._files[time] for time in times] for times in splits]
         compared = leak_check.check_duplicates(*paths, times=splits)
         found = f"{self.split_report}; no image is in both splits ({compared} compared by content)"
         if self.history and len(splits[0]):
-            tried = leak_check.check_causality(
-                flare_history.history, self._catalogue.events, splits[0], names=flare_history.NAMES
-            )
+            tried = leak_check.check_causality(flare_history.history, self._events, splits[0], names=flare_history.NAMES)
             found += f"; the flare history does not see the future (tried at {tried} times)"
         return found
-
-    # Files
-
-    @property
-    def archives(self):
-        return list(self._files.values()) if self._folder.is_dir() else [], self._flare_files
-
-    def is_downloaded(self):
-        looked_in = (str(self._folder), *map(str, self._flare_files))
-        missing = [f"flare list {path}" for path in self._flare_files if not path.is_file()]
-        if not self._folder.is_dir():
-            missing.insert(0, f"folder {self._folder}")
-            return Availability(looked_in, 0, tuple(missing))
-        if not self._files:
-            missing.insert(0, f"magnetograms in {self._folder} (HMI.m*.jpg, Helioviewer .jp2 or hmi.m_*.fits)")
-        return Availability(looked_in, len(self._files), tuple(missing))
 
     # Parts
 
     @functools.cached_property
-    def _folder(self):
-        return data_path("hmi", self.folder)
-
-    @functools.cached_property
-    def _flare_files(self):
-        return [data_path("flares", path) for path in self.flares] or [data_path("flares")]
-
-    @functools.cached_property
-    def _files(self):
-        return magnetogram_images.scan(self._folder)
-
-    @functools.cached_property
-    def _catalogue(self):
-        return flare_catalogue.read(self._flare_files)
-
-    @functools.cached_property
     def _index(self):
-        return flare_index.FlareIndex(self._catalogue.events)
+        return flare_index.FlareIndex(self._events)
 
     @functools.cached_property
     def _history(self):
-        return flare_history.FlareHistory(self._catalogue.events, until=self._until)
+        return flare_history.FlareHistory(self._events, until=self._until)
 
     @functools.cached_property
     def _until(self):
         return given_time("--flares_until", self.flares_until) if self.flares_until else None
 
     @functools.cached_property
-    def _window(self):
-        return numpy.timedelta64(round(self.window_hours * 3600), "s")
-
-    @functools.cached_property
-    def _threshold_flux(self):
-        return flare_index.threshold_flux(self.threshold)
-
-    @functools.cached_property
     def _splits(self):
         times = numpy.array(list(self._files), "datetime64[s]")
-        if self.start:
-            times = times[times >= given_time("--start", self.start)]
-        if self.end:
-            times = times[times < given_time("--end", self.end)]
-        times = times[flare_labels.covered(self._catalogue.events, times, self._window, until=self._until)]
+        times = times[self._within_dates(times)]
+        times = times[flare_labels.covered(self._events, times, self._window, until=self._until)]
         if self.fold and (self.validation_start or self.split == "random"):
             other = "--validation_start" if self.validation_start else "--split random"
             raise UserError(f"--fold {self.fold} and {other} both say how to split; give one of them (--fold 0: no fold)")
@@ -259,8 +194,7 @@ class FullDiskMagnetograms(SolarData):
         if self.fold:
             splits = self._fold(times)
         else:
-            first = times[0] + (times[-1] - times[0]) * 3 // 4
-            boundary = given_time("--validation_start", self.validation_start) if self.validation_start else first
+            boundary = self._boundary(times)
             training = times[(times < boundary) & (times + self._gap <= boundary)]
             splits = {"training": training, "validation": times[times >= boundary]}
         self._checked(splits)
@@ -297,10 +231,6 @@ class FullDiskMagnetograms(SolarData):
     def _strongest(self, times, window):
         """Strongest peak flux of flares that start in (t, t + window), at least `QUIET_FLUX`: float64 (n,)."""
         return numpy.maximum(self._index.peak_flux(numpy.asarray(times, "datetime64[s]"), window), QUIET_FLUX)
-
-    @functools.cached_property
-    def _source_size(self):
-        return magnetogram_images.source_size(next(iter(self._files.values())))
 
     def _read(self, path, *, any_size=False):
         source = None if any_size else self._source_size
