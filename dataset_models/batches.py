@@ -56,24 +56,24 @@ def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, firs
 
     seconds = times.astype("datetime64[s]").astype("int64")
     index, count = shard
-    entries = sampling.count if sampling else len(times)
+    entry_count = sampling.count if sampling else len(times)
     buffers = _Buffers()
     pool = concurrent.futures.ThreadPoolExecutor(readers or min(8, os.cpu_count() or 1))
 
     def epoch_order(epoch):
-        chosen = numpy.arange(entries) if seed is None else order(entries, seed=seed, epoch=int(epoch))
-        chosen = chosen.astype("int64")
+        entries = numpy.arange(entry_count) if seed is None else order(entry_count, seed=seed, epoch=int(epoch))
+        entries = entries.astype("int64")
         if epoch == first_epoch:
-            chosen = chosen[first_step * batch_size :]
-        return chosen, sampling.positions(int(epoch))[chosen] if sampling else chosen
+            entries = entries[first_step * batch_size :]
+        return entries, sampling.positions(int(epoch))[entries] if sampling else entries
 
-    def batch_arrays(epoch, chosen, samples):
+    def batch_arrays(epoch, entries, samples):
         batch = [buffers.take((len(samples), *shape)) for shape in shapes.values()]
 
         def fill(row):
             arrays = read(int(seconds[samples[row]]))
             if sampling:
-                arrays = sampling.changed(arrays, int(epoch), int(chosen[row]))
+                arrays = sampling.changed(arrays, int(epoch), int(entries[row]))
             for places, array in zip(batch, arrays, strict=True):
                 places[row] = array
 
@@ -81,15 +81,15 @@ def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, firs
         return batch
 
     def epoch_batches(epoch):
-        def read_batch(chosen, samples):
+        def read_batch(entries, samples):
             whole = samples
             if count > 1:
                 # A last batch can have fewer samples than there are shards: one of them is read then, and does not count.
-                chosen, samples = (
+                entries, samples = (
                     tensorflow.cond(tensorflow.size(v) > index, lambda v=v: v[index::count], lambda v=v: v[:1])
-                    for v in (chosen, samples)
+                    for v in (entries, samples)
                 )
-            arguments = [epoch, chosen, samples]
+            arguments = [epoch, entries, samples]
             arrays = tensorflow.numpy_function(batch_arrays, arguments, [tensorflow.float32] * len(shapes))
             for array, shape in zip(arrays, shapes.values(), strict=True):
                 array.set_shape((None, *shape))

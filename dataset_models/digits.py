@@ -125,11 +125,11 @@ class Digits(SolarData):
 
     def _files(self):
         """IDX files by their published names; None where there is none, with a dot or a dash, gzipped or not."""
-        found = {}
+        paths = {}
         for name in MD5:
             names = [spelling + ending for spelling in (name, name.replace("-idx", ".idx")) for ending in ("", ".gz")]
-            found[name] = next((self._folder / one for one in names if (self._folder / one).is_file()), None)
-        return found
+            paths[name] = next((path for path in map(self._folder.joinpath, names) if path.is_file()), None)
+        return paths
 
     def _idx(self, part):
         files = self._files()

@@ -91,7 +91,7 @@ def label_table(index, times, *, names=None, window=DAY, threshold="M1.0"):
     columns["target"] = index.label(times, window=window, threshold=threshold).astype("int64")
     for number, name in enumerate(COLUMNS[2:]):
         values = numpy.empty(len(words), object)
-        values[:] = [one[number] for one in words]
+        values[:] = [row[number] for row in words]
         columns[name] = values[which]
     return pandas.DataFrame(columns)
 
@@ -174,7 +174,7 @@ def split_fold(times, number, *, gap=None):
     """
     times = observation_times.checked(times, origin="observation times")
     seconds, parts = times.astype("int64"), partition(times)
-    validation, training = (numpy.flatnonzero(chosen) for chosen in (parts == number, parts != number))
+    validation, training = (numpy.flatnonzero(members) for members in (parts == number, parts != number))
     if not len(validation) or not len(training):
         where = f"no observations in {QUARTERS[number - 1]}" if not len(validation) else f"all are in {QUARTERS[number - 1]}"
         raise UserError(f"fold {number}: {where}; choose another fold, or a split in time")

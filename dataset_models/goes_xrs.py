@@ -179,9 +179,9 @@ def import_files(store, files, *, workers=None, progress=False):
         else:
             by_digest[digest] = path
     with _opened(store, writing=True) as connection:
-        known = {row[0] for row in connection.execute("SELECT sha256 FROM files")}
-    outcome.present += [path for digest, path in by_digest.items() if digest in known]
-    new = {digest: path for digest, path in by_digest.items() if digest not in known}
+        present = {row[0] for row in connection.execute("SELECT sha256 FROM files")}
+    outcome.present += [path for digest, path in by_digest.items() if digest in present]
+    new = {digest: path for digest, path in by_digest.items() if digest not in present}
     workers = processes.worker_count(len(new), workers, most=4)
     with tqdm(total=len(new), desc="import", unit="file", disable=None if progress else True) as bar:
         read = zip(new.items(), processes.mapped(_read_one, list(new.values()), workers=workers), strict=True)
@@ -194,33 +194,33 @@ def import_files(store, files, *, workers=None, progress=False):
 def _insert(store, batch, outcome):
     """Insert files in one transaction; (digest, path), what was read or the error that was met."""
     with _opened(store, writing=True) as connection, _transaction(connection):
-        for (digest, path), found in batch:
-            if isinstance(found, goes_files.NotGoes):
-                outcome.rejected.append(found)
+        for (digest, path), minutes in batch:
+            if isinstance(minutes, goes_files.NotGoes):
+                outcome.rejected.append(minutes)
                 continue
             marks = {bool(mark) for (mark,) in connection.execute("SELECT DISTINCT simulated FROM files")}
-            if marks - {found.simulated}:
-                kinds = ("simulated", "observed") if found.simulated else ("observed", "simulated")
+            if marks - {minutes.simulated}:
+                kinds = ("simulated", "observed") if minutes.simulated else ("observed", "simulated")
                 text = f"{path}: is {kinds[0]}, and {store} holds {kinds[1]} flux; give it a store of its own (--store)"
                 outcome.rejected.append(goes_files.NotGoes(text))
                 continue
-            entry = (digest, path.name, found.satellite, found.calibration, len(found.time), int(found.simulated))
+            entry = (digest, path.name, minutes.satellite, minutes.calibration, len(minutes.time), int(minutes.simulated))
             added = connection.execute(
                 "INSERT OR IGNORE INTO files (sha256, name, satellite, calibration, minutes, simulated)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 entry,
             ).rowcount
             if added:  # else another process was faster
-                columns = (column.tolist() for column in (found.time, found.flux, found.samples, found.quality))
-                satellites = itertools.repeat(found.satellite, len(found.time))
-                if found.satellites is not None:
-                    satellites = found.satellites.tolist()
+                columns = (column.tolist() for column in (minutes.time, minutes.flux, minutes.samples, minutes.quality))
+                satellites = itertools.repeat(minutes.satellite, len(minutes.time))
+                if minutes.satellites is not None:
+                    satellites = minutes.satellites.tolist()
                 rows = (
-                    (time, satellite, found.calibration, flux, samples, quality)
+                    (time, satellite, minutes.calibration, flux, samples, quality)
                     for satellite, time, flux, samples, quality in zip(satellites, *columns, strict=True)
                 )
                 connection.executemany(_INSERT, rows)
-                for what, count in found.faults.items():
+                for what, count in minutes.faults.items():
                     outcome.faults.setdefault(what, []).append((path, count))
             (outcome.imported if added else outcome.present).append(path)
 

@@ -104,12 +104,14 @@ def of_archive(paths):
     """
     paths = list(paths)
     places = numpy.unique(numpy.linspace(0, len(paths) - 1, min(LOOKED_AT, len(paths))).round().astype(int))
-    found = {}
+    examples = {}
     for place in places:
-        found.setdefault(of_file(paths[place]), paths[place])
-    if True in found and False in found:
-        raise UserError(f"{found[True]}: is simulated ({KEYWORD}), and {found[False]} is not; keep them in different folders")
-    return True in found
+        examples.setdefault(of_file(paths[place]), paths[place])
+    if True in examples and False in examples:
+        raise UserError(
+            f"{examples[True]}: is simulated ({KEYWORD}), and {examples[False]} is not; keep them in different folders"
+        )
+    return True in examples
 
 
 def of_archives(archives):
@@ -120,8 +122,8 @@ def of_archives(archives):
     archives : iterable of sequence of pathlib.Path
         Each as of `of_archive`: images, flare lists, ...
     """
-    found = [of_archive(paths) for paths in archives]  # all of them, so that no mixture stays hidden behind the first
-    return any(found)
+    marks = [of_archive(paths) for paths in archives]  # all of them, so that no mixture stays hidden behind the first
+    return any(marks)
 
 
 def refuse_mixture(marks):

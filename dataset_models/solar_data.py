@@ -467,7 +467,7 @@ class SolarData(abc.ABC):
                     for forecast in forecasts:
                         true, prior = self.truth(times[row])
                         value = float(self.value(forecast, prior))
-                        numbers = (value, true - prior, true, prior, *(int(one[0]) for one in mark.values()))
+                        numbers = (value, true - prior, true, prior, *(int(column[0]) for column in mark.values()))
                         writer.writerow([f"{times[row]}Z", *(f"{number:.9g}" for number in numbers)])
                         row += 1
                     bar.update(len(forecasts))
@@ -519,14 +519,14 @@ def load_solar_data(path):
     if path.suffix != ".py" or not path.is_file():
         raise UserError(f"{path}: no such data set file; give the path of a .py file that defines a SolarData class")
     module = modules.load(path)
-    found = [
+    classes = [
         value
         for value in vars(module).values()
         if inspect.isclass(value) and issubclass(value, SolarData) and value.__module__ == module.__name__
     ]
-    concrete = [value for value in found if not inspect.isabstract(value)]
+    concrete = [value for value in classes if not inspect.isabstract(value)]
     if not concrete:
-        abstract = f"; {found[0].__name__} lacks {', '.join(sorted(found[0].__abstractmethods__))}" if found else ""
+        abstract = f"; {classes[0].__name__} lacks {', '.join(sorted(classes[0].__abstractmethods__))}" if classes else ""
         raise UserError(f"{path}: defines no SolarData class{abstract}")
     if len(concrete) > 1:
         raise UserError(f"{path}: defines several SolarData classes ({', '.join(c.__name__ for c in concrete)}); keep one")

@@ -262,10 +262,10 @@ class XRayFluxData(SolarData):
         """
         time = numpy.datetime64(time, "s")
         if self.images > 1:
-            known = numpy.asarray(self.image_times(), "datetime64[s]")
+            available = numpy.asarray(self.image_times(), "datetime64[s]")
             for step in range(1, self.images):
                 earlier = time - step * numpy.timedelta64(self.image_interval, "m")
-                if earlier not in known:
+                if earlier not in available:
                     raise UserError(
                         f"{origin}: the network also needs the image of {earlier}Z, which the data set does not have"
                     )
@@ -320,13 +320,13 @@ class XRayFluxData(SolarData):
 def _gap(series, time):
     """Describe how long before a time the flux ends, and what to do about it."""
     minute = numpy.timedelta64(1, "m")
-    known = series.start + (numpy.flatnonzero(~numpy.isnan(series.flux)) + 1) * minute
-    known = known[known <= time].astype("datetime64[s]")
+    times = series.start + (numpy.flatnonzero(~numpy.isnan(series.flux)) + 1) * minute
+    times = times[times <= time].astype("datetime64[s]")
     action = "import newer files (python dataset_models/goes_xrs.py FILES...)"
-    if not len(known):
+    if not len(times):
         return f"no X-ray flux is known in the time before; {action}"
-    hours = (time - known[-1]) / numpy.timedelta64(1, "h")
-    return f"the X-ray flux before ends at {known[-1]}Z, {hours:.1f} h earlier; {action}"
+    hours = (time - times[-1]) / numpy.timedelta64(1, "h")
+    return f"the X-ray flux before ends at {times[-1]}Z, {hours:.1f} h earlier; {action}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -382,10 +382,10 @@ class HmiFeatures:
         order = numpy.argsort(times, kind="stable")
         self.times, values = times[order], values[order]
         values[~numpy.isfinite(values)] = numpy.nan
-        known = values[self.times < before] if (self.times < before).any() else values
-        present = (~numpy.isnan(known)).sum(axis=0)
-        mean = numpy.nansum(known, axis=0) / numpy.maximum(present, 1)
-        deviation = numpy.sqrt(numpy.nansum((known - mean) ** 2, axis=0) / numpy.maximum(present, 1))
+        training = values[self.times < before] if (self.times < before).any() else values
+        present = (~numpy.isnan(training)).sum(axis=0)
+        mean = numpy.nansum(training, axis=0) / numpy.maximum(present, 1)
+        deviation = numpy.sqrt(numpy.nansum((training - mean) ** 2, axis=0) / numpy.maximum(present, 1))
         self.values = numpy.nan_to_num((values - mean) / numpy.where(deviation > 0, deviation, 1.0))
 
     def rows(self, times):

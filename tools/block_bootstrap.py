@@ -74,11 +74,11 @@ class BlockBootstrap:
         self.count = len(blocks)
         random = numpy.random.default_rng(seed)
         self.weights = numpy.zeros((samples, self.count), "uint16")
-        for one in numpy.unique(blocks[:, 0]):
-            here = numpy.flatnonzero(blocks[:, 0] == one)
+        for number in numpy.unique(blocks[:, 0]):
+            here = numpy.flatnonzero(blocks[:, 0] == number)
             drawn = random.integers(0, len(here), (samples, len(here)))
-            for sample, chosen in enumerate(drawn):
-                self.weights[sample, here] = numpy.bincount(chosen, minlength=len(here))
+            for sample, positions in enumerate(drawn):
+                self.weights[sample, here] = numpy.bincount(positions, minlength=len(here))
 
     def __len__(self):
         return len(self.weights)
@@ -102,9 +102,9 @@ class BlockBootstrap:
 
     def whole(self):
         """Return the sample as it is: the same blocks, each drawn once, as a bootstrap of one sample."""
-        one = copy.copy(self)
-        one.weights = numpy.ones((1, self.count), "uint16")
-        return one
+        sample = copy.copy(self)
+        sample.weights = numpy.ones((1, self.count), "uint16")
+        return sample
 
     def roc_areas(self, values, event):
         """Area under the ROC curve of every sample, NaN where one has events or others only: float64 (samples,).
@@ -136,7 +136,7 @@ class BlockBootstrap:
         order = numpy.argsort(-values, kind="stable")
         block, flared = self.block[order], event[order]
         new = numpy.append(numpy.diff(values[order]) != 0, True)  # the last forecast of each distinct value
-        found = []
+        areas = []
         step = max(1, CHUNK // len(order))
         for begin in range(0, len(self), step):
             weight = self.weights[begin : begin + step][:, block].astype("float64")
@@ -146,8 +146,8 @@ class BlockBootstrap:
             precision = numpy.divide(hits, forecast, out=numpy.zeros_like(hits), where=forecast > 0)
             total = hits[:, -1]
             area = (precision * gained).sum(axis=1)
-            found.append(numpy.divide(area, total, out=numpy.full(len(total), numpy.nan), where=total > 0))
-        return numpy.concatenate(found)
+            areas.append(numpy.divide(area, total, out=numpy.full(len(total), numpy.nan), where=total > 0))
+        return numpy.concatenate(areas)
 
 
 def interval(samples, level=0.95):

@@ -224,12 +224,12 @@ def decade_ticks(low, high):
 
     powers = 10.0 ** numpy.arange(8)
     for steps in ((1,), (1, 3), (1, 2, 5)):
-        found = numpy.array([0.0, *numpy.outer(powers, steps).ravel()])
-        found = found[(found >= low) & (found <= high)]
-        if len(found) >= 3:
-            return found
-    found = ticker.MaxNLocator(4).tick_values(low, high)
-    return found[(found >= low) & (found <= high)]
+        ticks = numpy.array([0.0, *numpy.outer(powers, steps).ravel()])
+        ticks = ticks[(ticks >= low) & (ticks <= high)]
+        if len(ticks) >= 3:
+            return ticks
+    ticks = ticker.MaxNLocator(4).tick_values(low, high)
+    return ticks[(ticks >= low) & (ticks <= high)]
 
 
 def show_signed(axes, values, *, label="", extent=None, bar=True):

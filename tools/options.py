@@ -140,15 +140,15 @@ def with_places(owner, values):
         The same, with places as absolute paths; one that was not given is taken from the environment, if it is set there
         (see `tools.paths.environment_path`). So a run keeps it like a flag.
     """
-    found = dict(values)
+    options = dict(values)
     for name, key in places(owner).items():
         many = isinstance(fields(owner)[name].default, tuple)
         given = values.get(name)
         if given:
-            found[name] = [_absolute(one) for one in given] if many else _absolute(given)
-        elif (told := paths.environment_path(key)) is not None:
-            found[name] = [_absolute(told)] if many else _absolute(told)
-    return found
+            options[name] = [_absolute(path) for path in given] if many else _absolute(given)
+        elif (place := paths.environment_path(key)) is not None:
+            options[name] = [_absolute(place)] if many else _absolute(place)
+    return options
 
 
 def _absolute(path):
@@ -192,12 +192,12 @@ def build(owner, values, *, origin="options"):
     UserError
         Unknown names, wrong types, values outside their bounds or choices.
     """
-    known = fields(owner)
-    unknown = sorted(set(values) - set(known))
+    options = fields(owner)
+    unknown = sorted(set(values) - set(options))
     if unknown:
-        raise UserError(f"{origin}: {owner.__name__} has no option {', '.join(unknown)}; it has {', '.join(known) or 'none'}")
+        raise UserError(f"{origin}: {owner.__name__} has no option {', '.join(unknown)}; it has {', '.join(options) or 'none'}")
     annotations = typing.get_type_hints(owner)
-    return owner(**{name: _checked(value, annotations[name], known[name], origin) for name, value in values.items()})
+    return owner(**{name: _checked(value, annotations[name], options[name], origin) for name, value in values.items()})
 
 
 def _kind(annotation):

@@ -241,14 +241,14 @@ def find(places):
     UserError
         A place does not exist, or there are none.
     """
-    found = set()
+    paths = set()
     for place in map(pathlib.Path, places):
         if not place.exists():
             raise UserError(f"{place}: no such file or folder")
-        found |= {path for path in place.rglob("*.jp2") if not path.name.startswith(".")} if place.is_dir() else {place}
-    if not found:
+        paths |= {path for path in place.rglob("*.jp2") if not path.name.startswith(".")} if place.is_dir() else {place}
+    if not paths:
         raise UserError(f"{', '.join(map(str, places))}: holds no .jp2 files; fetch some, or give another folder")
-    return sorted(found)
+    return sorted(paths)
 
 
 def summary(outcome, out, recipe):

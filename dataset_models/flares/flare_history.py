@@ -72,14 +72,14 @@ class FlareHistory:
     """
 
     def __init__(self, events, *, until=None):
-        known = known_at(events)
+        settled = known_at(events)
         self.first, self.last = list_span(events, until)
-        order = numpy.argsort(known, kind="stable")
+        order = numpy.argsort(settled, kind="stable")
         flux = events["flux"].to_numpy("float64")[order]
-        self._known = known[order].astype("int64")
-        self._index = FlareIndex(events[["flux"]].assign(start=known))
+        self._known = settled[order].astype("int64")
+        self._index = FlareIndex(events[["flux"]].assign(start=settled))
         classes = [(flux >= least) & (flux < most) for least, most in CLASSES.values()]
-        self._counts = [numpy.concatenate([[0], numpy.cumsum(one)]) for one in classes]
+        self._counts = [numpy.concatenate([[0], numpy.cumsum(members)]) for members in classes]
         self._strong = self._known[flux >= CLASSES["M"][0]]
 
     def peak_flux(self, times, window):
@@ -108,11 +108,12 @@ class FlareHistory:
             before the list begins.
         """
         times = numpy.asarray(times, "datetime64[s]")
-        known = (times - (back or 0 * _SECOND) >= self.first) & (times <= self.last + numpy.timedelta64(round(age * 3600), "s"))
-        if not known.any():
+        end = self.last + numpy.timedelta64(round(age * 3600), "s")
+        covered = (times - (back or 0 * _SECOND) >= self.first) & (times <= end)
+        if not covered.any():
             return numpy.full(times.shape, "NaT", "datetime64[s]")
         settled = self._known[-1].astype("datetime64[s]") + _SECOND
-        return numpy.where(known, numpy.minimum(times, max(self.last, settled)), numpy.datetime64("NaT", "s"))
+        return numpy.where(covered, numpy.minimum(times, max(self.last, settled)), numpy.datetime64("NaT", "s"))
 
     def require(self, times, *, age=AGE, back=None, origin="the flare lists", subject="the image"):
         """As `asked`, where the history of every time must be known.

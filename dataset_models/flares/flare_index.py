@@ -91,20 +91,20 @@ class FlareIndex:
             int64 (n,); -1 where no flare starts.
         """
         first, last = self.span(times, window)
-        found = numpy.full(first.shape, -1, "int64")
+        positions = numpy.full(first.shape, -1, "int64")
         count = last - first
         level = numpy.frexp(count)[1] - 1  # of the longest run that fits
         for size in numpy.unique(level[count > 0]):
             here = numpy.flatnonzero((level == size) & (count > 0))
             runs = self._levels[size]
-            found[here] = self._order[self._stronger(runs[first[here]], runs[last[here] - 2**size])]
-        return found
+            positions[here] = self._order[self._stronger(runs[first[here]], runs[last[here] - 2**size])]
+        return positions
 
     def peak_flux(self, times, window=DAY):
         """Find the peak flux of the strongest flare that starts in (t, t + window), W m^-2: float64 (n,), 0 without any."""
-        found = self.strongest(times, window)
+        positions = self.strongest(times, window)
         flux = numpy.append(self.events["flux"].to_numpy("float64"), 0.0)  # the last one answers for -1
-        return flux[found]
+        return flux[positions]
 
     def label(self, times, *, window=DAY, threshold="M1.0"):
         """Check whether a flare of at least `threshold` starts in (t, t + window).

@@ -147,15 +147,15 @@ def _claimed(path, text):
         columns = _columns(text)
     except (csv.Error, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as a flare list ({error})") from error
-    found = [form for form in FORMATS if form.can_read(columns)]
-    if len(found) == 1:
-        return found[0], columns
-    if found:
-        names = " and ".join(form.name for form in found)
+    forms = [form for form in FORMATS if form.can_read(columns)]
+    if len(forms) == 1:
+        return forms[0], columns
+    if forms:
+        names = " and ".join(form.name for form in forms)
         raise UserError(f"{path}: its columns are those of several flare lists ({names}); keep those of one")
-    known = "; ".join(f"{form.name} ({', '.join(form.required)})" for form in FORMATS)
+    readable = "; ".join(f"{form.name} ({', '.join(form.required)})" for form in FORMATS)
     shown = " ".join(", ".join(list(columns)[:12]).split())[:200] or "none"
-    raise UserError(f"{path}: no known flare list (columns found: {shown}); known are {known}")
+    raise UserError(f"{path}: no known flare list (columns found: {shown}); known are {readable}")
 
 
 def _columns(text):

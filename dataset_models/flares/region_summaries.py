@@ -94,12 +94,12 @@ def parse(text, name):
     """Read the text of a summary, as `read` does; `name` is what errors and notes call it."""
     lines = re.split(r"\r\n|\r|\n", text)
     issued = _date_of_issue(text)
-    section, found, regions, odd, strays = None, set(), [], [], {}
+    section, headings, regions, odd, strays = None, set(), [], [], {}
     for place, line in enumerate(lines, 1):
         heading = next((label for label, pattern in _HEADINGS if pattern.match(line)), None)
         if heading:
             section = heading
-            found.add(section)
+            headings.add(section)
             continue
         if section in (None, "comments") or _NO_ROW.match(line):
             continue
@@ -114,12 +114,12 @@ def parse(text, name):
             odd.extend((place, f"region {region.number}: {what} left unknown") for what in unread)
         elif section == "I" or not _PLAGE_OR_RETURN.match(line):
             strays.setdefault(section, []).append((place, line.strip()))
-    if "I" not in found:
+    if "I" not in headings:
         raise UserError(f"{name}: is no solar region summary (it has no list of regions with sunspots)")
     if issued is None:
         raise UserError(f"{name}: does not say when it was issued")
     # Some days of a spotless Sun end after the heading of section I, without "None".
-    if found.isdisjoint({"IA", "II"}) and (regions or "I" in strays):
+    if headings.isdisjoint({"IA", "II"}) and (regions or "I" in strays):
         raise UserError(f"{name}: is cut short")
     for label, stray in strays.items():
         more = f", and {len(stray) - 1} more lines" if len(stray) > 1 else ""

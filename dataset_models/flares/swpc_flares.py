@@ -71,10 +71,10 @@ def _text_rows(text):
             yield line, None
             continue
         particulars, region = _tail(match[11])
-        found = {"Event": match[1], "day": day, "Class": next(filter(_CLASS.fullmatch, particulars.split()), particulars)}
-        found |= {"Begin": match[3], "Max": match[5], "End": match[7], "qualifiers": match[2] + match[4] + match[6]}
-        found |= {"Reg#": region, "place": _place(places.get(int(match[1]), []), _minute(match[3]), region)}
-        yield line, found
+        fields = {"Event": match[1], "day": day, "Class": next(filter(_CLASS.fullmatch, particulars.split()), particulars)}
+        fields |= {"Begin": match[3], "Max": match[5], "End": match[7], "qualifiers": match[2] + match[4] + match[6]}
+        fields |= {"Reg#": region, "place": _place(places.get(int(match[1]), []), _minute(match[3]), region)}
+        yield line, fields
 
 
 def _tail(text):
@@ -88,12 +88,18 @@ def _minute(text):
     return int(text[:2]) * 60 + int(text[2:]) if text.isdecimal() else None
 
 
-def _place(seen, begin, region):
-    """Choose the place that optical flares of the event give: the nearest in time of the same region; "" for none."""
-    of_one = [one for one in seen if flare_rows.POSITION.match(one[2]) and (not region or not one[3] or one[3] == region)]
-    if not of_one:
-        return ""
-    return min(of_one, key=lambda one: (one[0] != "FLA", abs((one[1] or 0) - (begin or 0))))[2]
+def _place(optical, begin, region):
+    """Choose the place of an event's optical flares nearest in time and of the same region: str, "" where there is none.
+
+    `optical` are (type, minute, place, region number) of each.
+    """
+    nearest, distance = "", None
+    for kind, minute, place, number in optical:
+        if flare_rows.POSITION.match(place) and (not region or not number or number == region):
+            apart = (kind != "FLA", abs((minute or 0) - (begin or 0)))
+            if distance is None or apart < distance:
+                nearest, distance = place, apart
+    return nearest
 
 
 def _event(row):
@@ -144,14 +150,15 @@ def _record_rows(text):
         if record is not None:
             of_event = places.get(record.get("bin"), []) if record.get("bin") != "" else []
             begin, region = str(record.get("begin_datetime")), str(record.get("region", ""))
-            seen = [(kind, abs(_seconds(other, begin)), place, number) for kind, other, place, number in of_event]
-            record = record | {"place": _place(seen, 0, region)}
+            optical = [(kind, abs(_seconds(other, begin)), place, number) for kind, other, place, number in of_event]
+            record = record | {"place": _place(optical, 0, region)}
         yield line, record
 
 
-def _seconds(one, other):
+def _seconds(first, second):
+    """Compute the seconds between two times in text: float, infinite where one is no time."""
     try:
-        return (flare_rows.time(one) - flare_rows.time(other)).total_seconds()
+        return (flare_rows.time(first) - flare_rows.time(second)).total_seconds()
     except ValueError:
         return float("inf")
 

@@ -18,7 +18,7 @@ def read(path, content):
     """Read the bytes of a file and average them over minutes: `Minutes`."""
     hdus, broken = _hdus(path, content)
     cards = [_cards(hdu) for hdu in hdus]
-    telescope = next((one["telescop"] for one in cards if one.get("telescop")), "")
+    telescope = next(filter(None, (header.get("telescop") for header in cards)), "")
     if not telescope.upper().startswith("GOES"):
         raise NotGoes(f"{path}: its TELESCOP is {telescope or 'missing'}, not GOES; give a daily file of GOES X-ray flux")
     faults = {}
@@ -111,7 +111,7 @@ def _cards(hdu):
 
 def _table(hdus, name, columns):
     """Return the table with these columns, one of this name first; None where there is none."""
-    tables = [hdu for hdu in hdus if hasattr(hdu, "columns") and columns <= {one.upper() for one in hdu.columns.names}]
+    tables = [hdu for hdu in hdus if hasattr(hdu, "columns") and columns <= set(map(str.upper, hdu.columns.names))]
     return next((hdu for hdu in tables if hdu.name == name), tables[0] if tables else None)
 
 
@@ -128,15 +128,15 @@ def _fluxes(path, table):
 
 def _start_of_day(path, cards):
     """Start of the day that times of the table FLUXES count from: DATE-OBS, or TIMEZERO (a modified Julian date)."""
-    for one in cards:
-        text = one.get("date-obs", "")
+    for header in cards:
+        text = header.get("date-obs", "")
         match = re.match(r"(\d\d)/(\d\d)/(\d{4}|\d\d)$", text)
         day = headers.start_of_day(match[3] + match[2] + match[1]) if match else headers.moment(text[:10])
         if day is not None:
             return day
-    for one in cards:
-        if re.fullmatch(r"\d{5}(\.0*)?", one.get("timezero", "")):
-            return (int(one["timezero"][:5]) - 40587) * DAY
+    for header in cards:
+        if re.fullmatch(r"\d{5}(\.0*)?", header.get("timezero", "")):
+            return (int(header["timezero"][:5]) - 40587) * DAY
     raise NotGoes(f"{path}: does not say its day (DATE-OBS = {cards[0].get('date-obs', '')!r}); fetch it again")
 
 

@@ -105,8 +105,8 @@ def _adds_up(head, body):
 
 def _stated(pattern, cards):
     """Return the value of the first card that matches, empty where there is none or it is blank: str."""
-    found = next((match for match in map(pattern.match, cards) if match), None)
-    return found[1].decode("latin-1").strip() if found else ""
+    match = next(filter(None, map(pattern.match, cards)), None)
+    return match[1].decode("latin-1").strip() if match else ""
 
 
 def ones_complement_sum(content):

@@ -113,14 +113,14 @@ def read_aligned(path, shape):
     try:
         with open(path, "rb", buffering=0) as file:
             version = numpy.lib.format.read_magic(file)
-            found, fortran, dtype = (
+            stored, fortran, dtype = (
                 numpy.lib.format.read_array_header_1_0(file)
                 if version == (1, 0)
                 else numpy.lib.format.read_array_header_2_0(file)
             )
-            if found != tuple(shape) or fortran or dtype != numpy.dtype("<f4"):
+            if stored != tuple(shape) or fortran or dtype != numpy.dtype("<f4"):
                 raise UserError(
-                    f"{path}: expected float32 {tuple(shape)}, received {dtype} {found}; delete it to convert it again"
+                    f"{path}: expected float32 {tuple(shape)}, received {dtype} {stored}; delete it to convert it again"
                 )
             array = empty_aligned(count)
             view = memoryview(array).cast("B")

@@ -106,7 +106,7 @@ def boxes(content, *, path="file"):
     """
     if not content.startswith(_SIGNATURE):
         raise UserError(f"{path}: is not a JPEG 2000 file")
-    found, place = [], 0
+    contents, place = [], 0
     while place < len(content):
         head = content[place : place + 16]
         if len(head) < 8:
@@ -122,9 +122,9 @@ def boxes(content, *, path="file"):
             break  # padding
         if end < begin or end > len(content):
             raise _truncated(path)
-        found.append((kind, begin, end))
+        contents.append((kind, begin, end))
         place = end
-    return found
+    return contents
 
 
 def read(path):
@@ -148,8 +148,8 @@ def read(path):
             content = file.read()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    found = boxes(content, path=path)
-    streams = [(begin, end) for kind, begin, end in found if kind == b"jp2c"]
+    contents = boxes(content, path=path)
+    streams = [(begin, end) for kind, begin, end in contents if kind == b"jp2c"]
     if not streams:
         raise _truncated(path)
     begin, end = streams[0]
@@ -159,7 +159,7 @@ def read(path):
     if not content[max(begin, end - 64) : end].rstrip(b"\x00").endswith(_END):
         raise _truncated(path)
     width, height, levels = _main_header(content, begin, end, path)
-    xml = next((content[start:stop] for kind, start, stop in found if kind == b"xml "), b"")
+    xml = next((content[start:stop] for kind, start, stop in contents if kind == b"xml "), b"")
     return Jpeg2000(path, content, width, height, levels, xml)
 
 

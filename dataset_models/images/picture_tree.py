@@ -136,14 +136,14 @@ def read_record(folder):
     """
     path = pathlib.Path(folder) / RECORD
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as the record of a conversion; convert into another folder") from error
-    if not isinstance(found, dict):
+    if not isinstance(record, dict):
         raise UserError(f"{path}: cannot be read as the record of a conversion; convert into another folder")
-    return found
+    return record
 
 
 def require_one_making(folder, records, pictures):

@@ -255,7 +255,7 @@ class XRays:
         begin = times + numpy.timedelta64(lag, "s")
         end = begin + numpy.timedelta64(catch, "s")
         opens, closes = (active_regions.to_days(edge) * 24 - self._first_hour for edge in (begin, end))
-        known = numpy.maximum(self.background_at(begin) + self._glow(begin), self.background_at(end))
+        floor = numpy.maximum(self.background_at(begin) + self._glow(begin), self.background_at(end))
         hours = len(self._hourly_background)
         background = self._hourly_background[self._hour]
         probability = numpy.empty((len(times), len(numpy.atleast_1d(thresholds))))
@@ -264,7 +264,7 @@ class XRays:
             cumulative = numpy.concatenate([[0], numpy.cumsum(numpy.bincount(self._hour, expected, hours))])
             many = numpy.interp(closes, numpy.arange(hours + 1), cumulative)
             many -= numpy.interp(opens, numpy.arange(hours + 1), cumulative)
-            probability[:, column] = numpy.where(known >= threshold, 1.0, -numpy.expm1(-many))
+            probability[:, column] = numpy.where(floor >= threshold, 1.0, -numpy.expm1(-many))
         return probability
 
     def _glow(self, times):

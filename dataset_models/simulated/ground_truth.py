@@ -65,12 +65,12 @@ class GroundTruth:
             loops stand above it are included, and masks of neighbours may overlap.
         """
         regions = self._sun.regions(time)
-        found = {}
+        shown = {}
         for i in numpy.flatnonzero(regions.angle < 125):
             mask = self._sun.renderer.mask(regions.take(slice(i, i + 1)))
             if mask.any():
-                found[int(regions.number[i])] = mask
-        return found
+                shown[int(regions.number[i])] = mask
+        return shown
 
     def image_without(self, time, numbers):
         """Draw the image of a time as it would be without some regions; quiet Sun and noise stay as they are.

@@ -268,8 +268,8 @@ class Renderer:
         light = numpy.broadcast_to(strength[..., None] * (self._patch / self._loop_points), pixel.shape)
         images = []
         for loops in (slice(None, _LOOPS), slice(_LOOPS, None)):
-            chosen = seen[:, loops]
-            image = numpy.bincount(pixel[:, loops][chosen], light[:, loops][chosen], self.size**2)
+            points = seen[:, loops]
+            image = numpy.bincount(pixel[:, loops][points], light[:, loops][points], self.size**2)
             images.append(image.reshape(self.size, self.size).astype("float32"))
         return [ndimage.gaussian_filter(image, self._blur, mode="constant", truncate=3) for image in images]
 

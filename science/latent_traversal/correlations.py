@@ -85,7 +85,7 @@ def quantities(subject, times):
     from tqdm import tqdm
 
     images = subject.data
-    magnetogram = next((place for place, one in enumerate(images.channels) if one.name == "magnetogram"), None)
+    magnetogram = next((place for place, channel in enumerate(images.channels) if channel.name == "magnetogram"), None)
     clip = float(getattr(images.data, "magnetogram_clip", None) or getattr(images.data, "clip", CLIP))
     radius = None
     rows = []

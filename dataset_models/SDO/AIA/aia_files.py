@@ -67,8 +67,8 @@ class Frame:
         """Raise a `UserError` that names missing channels."""
         missing = [str(channel) for channel in CHANNELS if channel not in self.channels]
         if missing:
-            found = f"{len(self.channels)} ({', '.join(missing)} missing)"
-            raise UserError(f"{self.paths[0]}: expected {len(CHANNELS)} channels, received {found}")
+            present = f"{len(self.channels)} ({', '.join(missing)} missing)"
+            raise UserError(f"{self.paths[0]}: expected {len(CHANNELS)} channels, received {present}")
 
 
 def key_of(time):
@@ -108,9 +108,9 @@ def find_frames(folder):
             channels.setdefault(time, {})[channel] = path
     notes.note_unknown_names(folder, unknown, expected="AIA20140617_2136_0171.fits")
     candidates = [Frame(time, (path,), CHANNELS) for time, path in legacy.items()]
-    for time, found in channels.items():
-        present = tuple(channel for channel in CHANNELS if channel in found)
-        candidates.append(Frame(time, tuple(found[channel] for channel in present), present))
+    for time, paths in channels.items():
+        present = tuple(channel for channel in CHANNELS if channel in paths)
+        candidates.append(Frame(time, tuple(paths[channel] for channel in present), present))
     candidates += _level_1_frames(level_1)
     candidates.sort(key=lambda frame: frame.is_complete)  # stable: of two that are complete the later kind
     frames = {frame.time: frame for frame in candidates}
@@ -173,14 +173,14 @@ def _by_channel(paths):
 
 def _level_1_frame(images, time):
     """Find the image of each channel that is nearest to a time."""
-    found = {}
+    paths = {}
     for channel, (times, files) in images.items():
         after = bisect.bisect_left(times, time)
         nearest = min(range(max(after - 1, 0), min(after + 1, len(times))), key=lambda place: abs(times[place] - time))
         if abs(times[nearest] - time) <= APART:
-            found[channel] = files[nearest]
-    present = tuple(channel for channel in CHANNELS if channel in found)
-    return Frame(time, tuple(found[channel] for channel in present), present)
+            paths[channel] = files[nearest]
+    present = tuple(channel for channel in CHANNELS if channel in paths)
+    return Frame(time, tuple(paths[channel] for channel in present), present)
 
 
 def parse_name(path):

@@ -199,8 +199,8 @@ class AIA8(XRayFluxData):
             missing.append("AIA files (AIAYYYYMMDD_HHMM_0094.fits, ..., or YYYYMMDD_HHMM_AIA_08_1024_1024.dat)")
         if not store.is_file():
             missing.append("the X-ray flux store (python dataset_models/goes_xrs.py FILES...)")
-        found = sum(len(frame.paths) for frame in self._frames)
-        return Availability((str(folder), str(store)), found, tuple(missing))
+        count = sum(len(frame.paths) for frame in self._frames)
+        return Availability((str(folder), str(store)), count, tuple(missing))
 
 
 def _digest(path, flag):

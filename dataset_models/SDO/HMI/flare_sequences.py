@@ -124,7 +124,7 @@ class FlareSequences(MagnetogramData):
     @property
     def left_out(self):
         """Flares of `least_class` and above that have no sequence, in the order of time: list of `LeftOut`."""
-        return self._complete[1]
+        return self._usable[1]
 
     def read_image(self, path):
         """Read the sequence that leads up to a magnetogram, which is its last frame; the others are images of the data set."""
@@ -137,11 +137,11 @@ class FlareSequences(MagnetogramData):
             raise UserError(
                 f"{path}: neither its name nor its header tells the time, which choosing the frames before it needs"
             )
-        chosen, lacking = choose_frames(times, last, window=self._window, frames=self.frames, maximum_gap=self._maximum_gap)
+        places, lacking = choose_frames(times, last, window=self._window, frames=self.frames, maximum_gap=self._maximum_gap)
         if lacking:
             raise UserError(f"{path}: has no sequence before it in {self._folder}: {lacking}")
-        paths = [path if time == last else self._files[time] for time in times[chosen]]
-        return {"sequence": numpy.stack([self._read((one,)) for one in paths])}
+        paths = [path if time == last else self._files[time] for time in times[places]]
+        return {"sequence": numpy.stack([self._read((frame,)) for frame in paths])}
 
     def image_time(self, path):
         time = time_of(path)
@@ -181,30 +181,30 @@ class FlareSequences(MagnetogramData):
         return 2 * self._window // max(self.frames - 1, 1)
 
     @functools.cached_property
-    def _chosen(self):
+    def _candidates(self):
         """(samples by time, flares left out), as far as the times of images and flares allow."""
         events = self._events[self._events["flux"] >= flare_index.threshold_flux(self.least_class)]
-        known = events["peak"].notna() if self.until == "peak" else numpy.zeros(len(events), bool)
-        events = events.assign(time=events["start"].mask(known, events["peak"]))
+        has_peak = events["peak"].notna() if self.until == "peak" else numpy.zeros(len(events), bool)
+        events = events.assign(time=events["start"].mask(has_peak, events["peak"]))
         events = events.sort_values(["time", "flux"], ascending=[True, False], kind="stable")
         times = events["time"].to_numpy("datetime64[s]")
         inside = self._within_dates(times)
         images = numpy.array(list(self._files), "datetime64[s]")
         samples, left_out = {}, []
         rows = zip(times, events["start"].to_numpy("datetime64[s]"), events["flux"], events["goes_class"], strict=True)
-        for (time, start, flux, name), wanted in zip(rows, inside, strict=True):
-            if not wanted:
+        for (time, start, flux, name), within in zip(rows, inside, strict=True):
+            if not within:
                 continue
             if time in samples and samples[time].flux >= flux:
                 left_out.append(LeftOut(time, name, f"another flare at this time: {samples[time].goes_class}"))
                 continue
-            chosen, lacking = choose_frames(
+            places, lacking = choose_frames(
                 images, time, window=self._window, frames=self.frames, maximum_gap=self._maximum_gap
             )
             if lacking:
                 left_out.append(LeftOut(time, name, lacking))
             else:
-                samples[time] = _Sample(images[chosen], start, float(flux), name)
+                samples[time] = _Sample(images[places], start, float(flux), name)
         return samples, left_out
 
     @property
@@ -220,7 +220,7 @@ class FlareSequences(MagnetogramData):
         recipe |= {"clip": self.clip, "decoding": self.decoding, "source": self._source_size}
         recipe |= {"simulated": True} if self.simulated else {}
         cache = ImageCache(data_path("cache", self.cache), recipe, (self.image_size, self.image_size, 1))
-        needed = sorted({frame for sample in self._chosen[0].values() for frame in sample.frames})
+        needed = sorted({frame for sample in self._candidates[0].values() for frame in sample.frames})
         sources = {_key(time): (self._files[time],) for time in needed}
         rejected = cache.convert(sources, self._read, root=self._folder, label="convert magnetograms")
         if sources and len(rejected) == len(sources):
@@ -228,9 +228,9 @@ class FlareSequences(MagnetogramData):
         return cache, rejected
 
     @functools.cached_property
-    def _complete(self):
+    def _usable(self):
         """(samples by time, flares left out), once the images themselves have been looked at."""
-        samples, left_out = self._chosen
+        samples, left_out = self._candidates
         if not samples:
             return samples, left_out
         _, rejected = self._converted
@@ -241,11 +241,11 @@ class FlareSequences(MagnetogramData):
                 usable[time] = sample
             else:
                 left_out.append(LeftOut(time, sample.goes_class, f"unusable image: {rejected[bad]}"))
-        return usable, sorted(left_out, key=lambda one: one.time)
+        return usable, sorted(left_out, key=lambda flare: flare.time)
 
     @functools.cached_property
     def _splits(self):
-        times = numpy.array(sorted(self._complete[0]), "datetime64[s]")
+        times = numpy.array(sorted(self._usable[0]), "datetime64[s]")
         if not len(times):
             return {"training": times, "validation": times}
         boundary = self._boundary(times)
@@ -255,7 +255,7 @@ class FlareSequences(MagnetogramData):
     def _sample(self, time):
         time = numpy.datetime64(time, "s")
         try:
-            return self._complete[0][time]
+            return self._usable[0][time]
         except KeyError:
             raise UserError(f"{self.title}: there is no sequence before a flare at {time}Z in {self._folder}") from None
 
@@ -286,7 +286,7 @@ def summary(data):
     -------
     list of str
     """
-    reasons = collections.Counter(one.reason.split(":")[0] for one in data.left_out)
+    reasons = collections.Counter(flare.reason.split(":")[0] for flare in data.left_out)
     lines = []
     for split in ("training", "validation"):
         times = data.times(split)

@@ -157,11 +157,11 @@ class FullDiskMagnetograms(MagnetogramData):
         splits = [self.times("training"), self.times("validation")]
         paths = [[self._files[time] for time in times] for times in splits]
         compared = leak_check.check_duplicates(*paths, times=splits)
-        found = f"{self.split_report}; no image is in both splits ({compared} compared by content)"
+        report = f"{self.split_report}; no image is in both splits ({compared} compared by content)"
         if self.history and len(splits[0]):
-            tried = leak_check.check_causality(flare_history.history, self._events, splits[0], names=flare_history.NAMES)
-            found += f"; the flare history does not see the future (tried at {tried} times)"
-        return found
+            count = leak_check.check_causality(flare_history.history, self._events, splits[0], names=flare_history.NAMES)
+            report += f"; the flare history does not see the future (tried at {count} times)"
+        return report
 
     # Parts
 
@@ -224,9 +224,9 @@ class FullDiskMagnetograms(MagnetogramData):
                 "--split random: neighbouring hours are nearly the same image, so scores would be worthless;"
                 " use --split time, or give --allow_leaking_split to do it all the same"
             )
-        chosen = numpy.zeros(len(times), bool)
-        chosen[numpy.random.default_rng(self.split_seed).permutation(len(times))[: len(times) // 4]] = True
-        return {"training": times[~chosen], "validation": times[chosen]}
+        validation = numpy.zeros(len(times), bool)
+        validation[numpy.random.default_rng(self.split_seed).permutation(len(times))[: len(times) // 4]] = True
+        return {"training": times[~validation], "validation": times[validation]}
 
     def _strongest(self, times, window):
         """Strongest peak flux of flares that start in (t, t + window), at least `QUIET_FLUX`: float64 (n,)."""

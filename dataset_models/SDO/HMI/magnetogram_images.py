@@ -88,7 +88,7 @@ def scan(folder):
         Two files of one time, files of several formats, or pictures converted in different ways: their pixels are not
         interchangeable.
     """
-    found, formats, records, unknown = {}, {}, [], []
+    paths, formats, records, unknown = {}, {}, [], []
     for path in sorted(pathlib.Path(folder).rglob("*")):
         if path.name == picture_tree.RECORD:
             records.append(path)
@@ -97,17 +97,17 @@ def scan(folder):
             if path.is_file() and not picture_tree.is_by_product(path):
                 unknown.append(path)
             continue
-        if time in found:
-            raise UserError(f"{path}: has the same time as {found[time]}; keep one of them")
-        found[time] = path
+        if time in paths:
+            raise UserError(f"{path}: has the same time as {paths[time]}; keep one of them")
+        paths[time] = path
         formats.setdefault(_format_of(path).name, path)
     notes.note_unknown_names(
         folder, unknown, expected="HMI.m2026.02.01_00.00.00.jpg or hmi.M_720s.20260201_000000_TAI.magnetogram.fits"
     )
     if len(formats) > 1:
         raise UserError(f"{folder}: holds images of several formats ({', '.join(map(str, formats.values()))}); separate them")
-    picture_tree.require_one_making(folder, records, found.values())
-    return dict(sorted(found.items()))
+    picture_tree.require_one_making(folder, records, paths.values())
+    return dict(sorted(paths.items()))
 
 
 def read(path, *, size, clip=256.0, decoding="area", expected_source=None):

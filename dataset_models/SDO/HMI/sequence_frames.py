@@ -33,10 +33,10 @@ def choose_frames(times, end, *, window, frames, maximum_gap):
 
     Returns
     -------
-    chosen : numpy.ndarray
+    places : numpy.ndarray
         int64 (frames,), positions in `times`, increasing.
     lacking : str or None
-        Why there is no such sequence; `chosen` is then empty.
+        Why there is no such sequence; `places` is then empty.
 
     Notes
     -----
@@ -50,15 +50,15 @@ def choose_frames(times, end, *, window, frames, maximum_gap):
         return nothing, f"too few images: {last - first} in the {hours:g} h before, at least {frames} needed"
     here = times[first:last].astype("datetime64[s]").astype("int64")
     final = numpy.datetime64(end, "s").astype("int64")
-    wanted = numpy.linspace(final - int(window / numpy.timedelta64(1, "s")), final, frames) if frames > 1 else [final]
-    after = numpy.clip(numpy.searchsorted(here, wanted), 1, len(here) - 1) if len(here) > 1 else numpy.zeros(frames, "int64")
-    chosen = numpy.where(wanted - here[after - 1] <= here[after] - wanted, after - 1, after) if len(here) > 1 else after
-    if (numpy.diff(chosen) == 0).any():
+    moments = numpy.linspace(final - int(window / numpy.timedelta64(1, "s")), final, frames) if frames > 1 else [final]
+    after = numpy.clip(numpy.searchsorted(here, moments), 1, len(here) - 1) if len(here) > 1 else numpy.zeros(frames, "int64")
+    places = numpy.where(moments - here[after - 1] <= here[after] - moments, after - 1, after) if len(here) > 1 else after
+    if (numpy.diff(places) == 0).any():
         return nothing, f"uneven images: {last - first} in {hours:g} h do not give {frames} frames"
-    widest = numpy.diff(numpy.append(here[chosen], final)).max()
+    widest = numpy.diff(numpy.append(here[places], final)).max()
     if widest > maximum_gap / numpy.timedelta64(1, "s"):
         return nothing, f"a gap: {widest / 3600:.1f} h, at most {maximum_gap / _HOUR:.1f} allowed"
-    return first + chosen.astype("int64"), None
+    return first + places.astype("int64"), None
 
 
 def find_images(folder, *, source_id=MAGNETOGRAM):
