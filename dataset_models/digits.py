@@ -6,7 +6,7 @@ digit number n is n minutes after 1970 began.
 
 import dataclasses
 import functools
-import gzip
+import math
 import pathlib
 import struct
 
@@ -16,6 +16,7 @@ from dataset_models.solar_data import SPLITS, Availability, Channel, SolarData
 from tools.errors import UserError
 from tools.options import option
 from tools.paths import data_path
+from tools.reading import raw_files
 
 MINUTE = numpy.timedelta64(60, "s")
 PARTS = {"training": "train", "validation": "t10k"}
@@ -201,17 +202,13 @@ def read_idx(path, *, axes):
     then the values.
     """
     path = pathlib.Path(path)
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, ValueError) as error:  # gzip's errors are OSError and EOFError, zlib's ValueError-like
-        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
-    except Exception as error:
-        raise UserError(f"{path}: is damaged ({error})") from error
-    if content[:4] != bytes([0, 0, 8, axes]) or len(content) < 4 + 4 * axes:
+    packed = raw_files.read_bytes(path)
+    raw = raw_files.unpack(packed, path) if path.suffix == ".gz" else packed
+    if raw[:4] != bytes([0, 0, 8, axes]) or len(raw) < 4 + 4 * axes:
         raise UserError(f"{path}: is not an IDX file of bytes with {axes} axes")
-    shape = struct.unpack(f">{axes}I", content[4 : 4 + 4 * axes])
-    values = numpy.frombuffer(content, "uint8", offset=4 + 4 * axes)
-    if len(values) != numpy.prod(shape):
+    shape = struct.unpack(f">{axes}I", raw[4 : 4 + 4 * axes])
+    values = numpy.frombuffer(raw, "uint8", offset=4 + 4 * axes)
+    if len(values) != math.prod(shape):
         raise UserError(f"{path}: announces {' x '.join(map(str, shape))} values and holds {len(values)}; it may be cut short")
     return values.reshape(shape)
 

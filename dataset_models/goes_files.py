@@ -9,15 +9,14 @@ status table without rows, and reads twice as much as is needed; a year of daily
 """
 
 import dataclasses
-import gzip
 import pathlib
 import warnings
-import zlib
 
 from dataset_models.goes_formats import daily_fits, netcdf, swpc_json
 from dataset_models.goes_formats.headers import short_reason
 from dataset_models.goes_formats.minutes import Minutes, NotGoes  # noqa: F401
 from dataset_models.goes_formats.swpc_json import CONTAMINATED, NEAR_REAL_TIME  # noqa: F401
+from tools.reading import raw_files
 
 _SIMULATED = b"SIMULATD=                    T"  # as a FITS card has it
 
@@ -81,20 +80,10 @@ def read_minutes(path):
 
 def _content(path):
     """Bytes of a file, unpacked where it is gzipped."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise NotGoes(f"{path}: no such file") from None
-    except OSError as error:
-        raise NotGoes(f"{path}: cannot be read ({error.strerror}); give a GOES XRS file") from error
-    if not content:
+    packed = raw_files.read_bytes(path, advice="give a GOES XRS file", error=NotGoes)
+    if not packed:
         raise NotGoes(f"{path}: is empty; fetch it again")
-    if content.startswith(b"\x1f\x8b"):
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise NotGoes(f"{path}: is truncated or no whole gzip file; fetch it again") from error
-    return content
+    return raw_files.unpack(packed, path, error=NotGoes)
 
 
 def _netcdf_3(path, content):

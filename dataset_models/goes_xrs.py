@@ -29,12 +29,16 @@ from dataset_models import goes_files
 from dataset_models.flux_series import OPERATIONAL_SCALING, FluxSeries, remove_operational_scaling  # noqa: F401
 from tools import command_line, digests, paths, processes
 from tools.errors import Stopped, UserError
+from tools.reading import databases
 
 NEAR_REAL_TIME = goes_files.NEAR_REAL_TIME
 CALIBRATIONS = ("operational", "science", NEAR_REAL_TIME)
 
 _PATIENCE = 60.0  # seconds to wait for another writer
 _TOGETHER = 32  # files in one transaction
+_BEFORE, _AFTER = 0, 4102444800  # seconds since 1970: no minute of GOES lies outside 1970 to 2100
+_LONGEST = 40 * 366 * 1440  # minutes of a series: 40 years, 170 MB
+_ADVICE = "check it or choose another --store"
 
 
 # The store
@@ -243,7 +247,7 @@ def contents(store):
     query = "SELECT satellite, calibration, COUNT(*), MIN(time), MAX(time) FROM minutes GROUP BY 1, 2 ORDER BY 1, 2"
     with _opened(store) as connection:
         rows = connection.execute(query).fetchall()
-    return [(*row[:3], *(numpy.datetime64(time, "s").astype("datetime64[m]") for time in row[3:])) for row in rows]
+        return [(*row[:3], *(numpy.datetime64(_moment(time), "s").astype("datetime64[m]") for time in row[3:])) for row in rows]
 
 
 def is_simulated(store):
@@ -251,7 +255,8 @@ def is_simulated(store):
     with _opened(store) as connection:
         if connection.execute("PRAGMA user_version").fetchone()[0] < _SCHEMA_VERSION:
             return False  # of before files said so
-        return connection.execute("SELECT COALESCE(MAX(simulated), 0) FROM files").fetchone()[0] > 0
+        mark = connection.execute("SELECT COALESCE(MAX(simulated), 0) FROM files").fetchone()[0]
+        return databases.typed(mark, int, "simulated") > 0
 
 
 def series(store, *, calibration, satellite=None, start=None, end=None):
@@ -309,15 +314,21 @@ def series(store, *, calibration, satellite=None, start=None, end=None):
             kinds = connection.execute("SELECT DISTINCT satellite, calibration FROM minutes ORDER BY 1, 2")
             present = [f"GOES-{number} {kind}" for number, kind in kinds]
             raise UserError(f"{store}: has no {wanted}; it holds {', '.join(present) or 'nothing yet'}")
-        first = _seconds(start) if start is not None else first
-        last = _seconds(end) if end is not None else last + 60
+        first = _seconds(start) if start is not None else _moment(first)
+        last = _seconds(end) if end is not None else _moment(last) + 60
+        minutes = max(0, (last - first) // 60)
+        if minutes > _LONGEST:
+            span = f"{numpy.datetime64(first, 's')} to {numpy.datetime64(last, 's')}"
+            years = _LONGEST // 527040
+            raise UserError(f"{store}: {span} is more than the {years} years that a series has; give a shorter span")
         query = f"""
             SELECT time, flux, calibration = '{NEAR_REAL_TIME}' AS preliminary FROM minutes
             WHERE {condition} AND time >= ? AND time < ? ORDER BY time, satellite
         """
         columns = [("time", "i8"), ("flux", "f8"), ("preliminary", "?")]
         rows = numpy.fromiter(connection.execute(query, [*values, first, last]), columns)
-    minutes = max(0, (last - first) // 60)
+        if not ((rows["flux"] > 0) & (rows["flux"] < 1)).all():  # NaN too
+            raise ValueError("a row's flux is no flux in W m^-2")
     flux, preliminary = numpy.full(minutes, numpy.nan), numpy.zeros(minutes, bool)
     place = (rows["time"] - first) // 60
     for kind in (True, False):  # of several rows of a minute the last one stands: of science quality, of the newest satellite
@@ -331,6 +342,13 @@ def series(store, *, calibration, satellite=None, start=None, end=None):
 
 def _seconds(time):
     return int(numpy.datetime64(time, "m").astype("datetime64[s]").astype("int64"))
+
+
+def _moment(seconds):
+    """Return the time of a row, or raise a ValueError where it is none of GOES: int, seconds since 1970."""
+    if not _BEFORE <= databases.typed(seconds, int, "time") < _AFTER:
+        raise ValueError("a row's time lies outside 1970 to 2100")
+    return seconds
 
 
 def _digest(path):
@@ -347,6 +365,8 @@ def _opened(store, *, writing=False):
         raise UserError(
             f"{store}: no such flux store; fill one with python dataset_models/goes_xrs.py FILES... --store {store}"
         )
+    if store.exists():
+        databases.require_database(store, kind="a flux store", advice=_ADVICE)
     try:
         if writing:
             store.parent.mkdir(parents=True, exist_ok=True)
@@ -360,9 +380,10 @@ def _opened(store, *, writing=False):
                 _prepare(connection)
             if connection.execute("PRAGMA user_version").fetchone()[0] not in _READABLE:
                 raise UserError(f"{store}: is not a flux store of this version; choose another --store")
-            yield connection
+            with contextlib.nullcontext() if writing else databases.damage_named(store, kind="a flux store", advice=_ADVICE):
+                yield connection
     except sqlite3.Error as error:
-        raise UserError(f"{store}: cannot be used as a flux store ({error}); check it or choose another --store") from error
+        raise UserError(f"{store}: cannot be used as a flux store ({error}); {_ADVICE}") from error
     except OSError as error:
         raise UserError(f"{store}: cannot be used as a flux store ({error.strerror}); choose another --store") from error
 

@@ -15,7 +15,7 @@ What carries no mark counts as observed.
 
 import csv
 import gzip
-import json
+import io
 import pathlib
 import warnings
 
@@ -23,6 +23,7 @@ import numpy
 
 from dataset_models.images import jpeg2000, picture_tree
 from tools.errors import UserError
+from tools.reading import raw_files, structures
 
 KEYWORD = picture_tree.MARK
 COLUMN = "simulated"
@@ -171,18 +172,17 @@ def _of_array(path):
 
 
 def _of_csv(path):
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
-        names = [name.strip().lower() for name in next(rows, [])]
-        if COLUMN not in names:
-            return False
-        place = names.index(COLUMN)
-        return any(is_set(row[place]) for row in rows if len(row) > place)
+    text = raw_files.read_unpacked(path).decode("utf-8-sig")
+    rows = csv.reader(io.StringIO(text, newline=""))
+    names = [name.strip().lower() for name in next(rows, [])]
+    if COLUMN not in names:
+        return False
+    place = names.index(COLUMN)
+    return any(is_set(row[place]) for row in rows if len(row) > place)
 
 
 def _of_json(path):
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = structures.read_json(path)
     return isinstance(content, dict) and is_set(content.get(COLUMN, False))
 
 

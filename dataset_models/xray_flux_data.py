@@ -14,7 +14,7 @@ import numpy
 from dataset_models import observation_times
 from dataset_models.observation_times import given_time
 from dataset_models.solar_data import SPLITS, SolarData
-from tools import goes_class
+from tools import goes_class, tables
 from tools.errors import UserError
 from tools.options import option
 
@@ -356,15 +356,8 @@ class HmiFeatures:
     """
 
     def __init__(self, path, *, before):
-        import pandas
-
         path = pathlib.Path(path)
-        try:
-            table = pandas.read_csv(path)
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror}); give a CSV of HMI features") from error
-        except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
-            raise UserError(f"{path}: is not a CSV ({' '.join(str(error).split())[:100]})") from error
+        table = tables.read(path, advice="give a CSV of HMI features")
         columns = list(table.columns)
         if columns[:1] != ["time"] or len(columns) != 1 + HMI_FEATURE_COUNT:
             shown = f"{len(columns)} columns ({', '.join(map(str, columns[:3]))}, ...)"

@@ -20,8 +20,11 @@ import sys
 from dataset_models.solar_data import load_solar_data
 from tools import atomic_files, options, paths
 from tools.errors import UserError
+from tools.reading import structures
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
+_KINDS = {str: "text", dict: "section of options"}
+_SECTIONS = {"dataset": str, "architecture": str, "data_options": dict, "network_options": dict, "training_options": dict}
 
 
 class RunFolder:
@@ -90,14 +93,13 @@ class RunFolder:
 
     def settings(self):
         """Read settings.yml: dict."""
-        import yaml
-
-        try:
-            settings = yaml.safe_load(self.settings_file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UserError(f"{self.settings_file}: cannot be read ({' '.join(str(error).split())})") from error
-        if not isinstance(settings, dict) or not {"dataset", "data_options"} <= set(settings):
+        advice = "give another run, or a sound copy of this file"
+        settings = structures.read_yaml(self.settings_file, kind=dict, advice=advice)
+        if not {"dataset", "data_options"} <= set(settings):
             raise UserError(f"{self.settings_file}: is not the settings file of a run")
+        for name, kind in _SECTIONS.items():
+            if name in settings and not isinstance(settings[name], kind):
+                raise UserError(f"{self.settings_file}: {name} is no {_KINDS[kind]}; {advice}")
         return settings
 
     def data_options(self, dataset):

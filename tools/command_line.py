@@ -8,12 +8,12 @@ import sys
 import traceback
 
 from tools import atomic_files, quiet_tensorflow
-from tools.errors import Stopped, UserError
+from tools.errors import Stopped, UserError, shortened
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
-        self.exit(2, f"{self.prog}: {' '.join(message.split())} (see --help)\n")
+        self.exit(2, f"{self.prog}: {shortened(' '.join(message.split()))} (see --help)\n")
 
 
 def parser(description, **keywords):

@@ -12,7 +12,7 @@ import types
 import typing
 
 from tools import paths
-from tools.errors import UserError
+from tools.errors import UserError, quoted
 
 
 def option(default, help, *, choices=None, least=None, most=None, place=None):
@@ -193,7 +193,9 @@ def build(owner, values, *, origin="options"):
         Unknown names, wrong types, values outside their bounds or choices.
     """
     options = fields(owner)
-    unknown = sorted(set(values) - set(options))
+    if not isinstance(values, dict):
+        raise UserError(f"{origin}: expected options of {owner.__name__} by name, received {quoted(values)}")
+    unknown = sorted(set(map(str, values)) - set(options))
     if unknown:
         raise UserError(f"{origin}: {owner.__name__} has no option {', '.join(unknown)}; it has {', '.join(options) or 'none'}")
     annotations = typing.get_type_hints(owner)
@@ -217,7 +219,7 @@ def _checked(value, annotation, field, origin):
         return None
     if many:
         if isinstance(value, str) or not isinstance(value, (list, tuple)):
-            raise UserError(f"{origin}: {field.name} expects a list, received {value!r}")
+            raise UserError(f"{origin}: {field.name} expects a list, received {quoted(value)}")
         return tuple(_checked_element(element, kind, field, origin) for element in value)
     return _checked_element(value, kind, field, origin)
 
@@ -227,12 +229,12 @@ def _checked_element(value, kind, field, origin):
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
-        raise UserError(f"{origin}: {field.name} expects {kind.__name__}, received {value!r}")
+        raise UserError(f"{origin}: {field.name} expects {kind.__name__}, received {quoted(value)}")
     if limits["choices"] and value not in limits["choices"]:
         choices = ", ".join(map(str, limits["choices"]))
-        raise UserError(f"{origin}: {field.name} is one of {choices}; received {value!r}")
+        raise UserError(f"{origin}: {field.name} is one of {choices}; received {quoted(value)}")
     if limits["least"] is not None and not value >= limits["least"]:
-        raise UserError(f"{origin}: {field.name} is at least {limits['least']}; received {value!r}")
+        raise UserError(f"{origin}: {field.name} is at least {limits['least']}; received {quoted(value)}")
     if limits["most"] is not None and not value <= limits["most"]:
-        raise UserError(f"{origin}: {field.name} is at most {limits['most']}; received {value!r}")
+        raise UserError(f"{origin}: {field.name} is at most {limits['most']}; received {quoted(value)}")
     return value

@@ -7,6 +7,7 @@ import pathlib
 
 from tools import notes
 from tools.errors import UserError
+from tools.reading import structures
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
 KEYS = ("aia", "hmi", "goes", "flares", "cache")
@@ -180,17 +181,8 @@ class Files(argparse.Action):
 
 
 def _read(config):
-    import yaml
-
-    try:
-        entries = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise UserError(f"{config}: cannot be read ({reason}); set SOLAR_CONFIG to a config.yml") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{config}: is not YAML ({error})") from error
-    if not isinstance(entries, dict):
-        raise UserError(f"{config}: expected entries like 'aia: data/AIA'")
+    advice = "write entries like 'aia: data/AIA', or set SOLAR_CONFIG to another config.yml"
+    entries = structures.read_yaml(config, kind=dict, advice=advice)
     unknown = sorted(set(map(str, entries)) - {*KEYS, "archives"})
     if unknown:
         raise UserError(f"{config}: unknown entries {', '.join(unknown)}; known are {', '.join(KEYS)}, archives")

@@ -24,16 +24,15 @@ midnight before its start; such times are moved one day on and counted as repair
 import csv
 import dataclasses
 import datetime
-import gzip
 import html.parser
 import io
 import pathlib
 import re
-import zlib
 
 from dataset_models.flares import flare_rows, swpc_flares
 from tools import goes_class
 from tools.errors import UserError
+from tools.reading import raw_files
 
 _REGION = re.compile(r"\(\s*(\d+)\s*\)")
 _NO_TEXT = "not a text file; give a flare list as text, CSV, JSON or HTML"
@@ -120,14 +119,7 @@ def read_list(path):
 
 
 def _text(path):
-    try:
-        data = path.read_bytes()
-        if data.startswith(b"\x1f\x8b"):
-            data = gzip.decompress(data)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path}: cannot be decompressed ({error}); fetch it again") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    data = raw_files.read_unpacked(path)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

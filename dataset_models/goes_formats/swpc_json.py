@@ -1,7 +1,6 @@
 """SWPC's JSON of the last days, in near real time."""
 
 import collections
-import json
 import math
 import re
 
@@ -9,6 +8,7 @@ import numpy
 
 from dataset_models.goes_formats import headers
 from dataset_models.goes_formats.minutes import DAY, TIMELESS, Minutes, NotGoes, in_place
+from tools.reading import structures
 
 NEAR_REAL_TIME = "near real time"
 CONTAMINATED = 1  # quality of a near-real-time minute whose flux SWPC calls contaminated by electrons
@@ -19,10 +19,7 @@ _LEAST, _MOST = 1e-9, 0.2  # W m^-2: valid_min and valid_max of NOAA's 1-minute 
 
 def read(path, content):
     """Read the 1-minute fluxes in the bytes of a file: `Minutes`."""
-    try:
-        entries = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise NotGoes(f"{path}: is no whole JSON ({headers.short_reason(error, path)}); fetch it again") from error
+    entries = structures.parse_json(content, path, advice="fetch it again", error=NotGoes)
     if not isinstance(entries, list):
         raise NotGoes(f"{path}: is no list of records; give SWPC's xrays-6-hour.json to xrays-7-day.json")
     entries = [entry for entry in entries if isinstance(entry, dict)]

@@ -13,11 +13,13 @@ import numpy
 
 from tools import atomic_files
 from tools.errors import UserError
+from tools.reading import raw_files, structures
 
 RECORD = "conversion.json"
 MAGNETOGRAM, CONTINUUM = "HMI.m", "HMI.c"  # what names of HMI's pictures begin with
 MARK = "SIMULATD"  # the keyword of `dataset_models.simulation_mark`
 _COMMENT = "FITS keywords "
+_MOST = 1 << 20  # bytes of keywords or of a record
 
 
 def relative_path(kind, time, suffix):
@@ -79,8 +81,8 @@ def header_path(path):
 def from_file(path):
     """FITS keywords that lie beside a npy picture: dict; None when there are none."""
     try:
-        return _keywords(header_path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
+        return _keywords(raw_files.read_text(header_path(path), most=_MOST))
+    except UserError:
         return None
 
 
@@ -93,10 +95,9 @@ def is_by_product(path):
 
 def _keywords(text):
     try:
-        wcs = json.loads(text)
-    except ValueError:
+        return structures.parse_json(text, "FITS keywords", kind=dict) or None
+    except UserError:
         return None
-    return wcs if isinstance(wcs, dict) and wcs else None
 
 
 def begin(folder, recipe):
@@ -135,15 +136,10 @@ def read_record(folder):
         The record is damaged.
     """
     path = pathlib.Path(folder) / RECORD
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as the record of a conversion; convert into another folder") from error
-    if not isinstance(record, dict):
-        raise UserError(f"{path}: cannot be read as the record of a conversion; convert into another folder")
-    return record
+    advice = "it is the record of a conversion; convert into another folder"
+    return structures.read_json(path, most=_MOST, kind=dict, advice=advice)
 
 
 def require_one_making(folder, records, pictures):

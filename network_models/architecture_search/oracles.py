@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from network_models.architecture_search.spaces import word
 from tools import atomic_files
+from tools.reading import structures
 
 RUNNING, STOPPED = "RUNNING", "STOPPED"  # of keras-tuner's trials
 ATTEMPTS = 500  # proposals looked at for one trial before the space counts as exhausted
@@ -157,5 +158,6 @@ def oracle(method, parameters, *, objective, direction, trials, epochs, seed, fo
         made = Random(max_trials=trials, **keywords)
     made.verbose = 0
     made.problem, made.skipped_file = problem, folder / "skipped.json"
-    made.skipped = json.loads(made.skipped_file.read_text(encoding="utf-8")) if made.skipped_file.is_file() else []
+    advice = "remove it, and combinations that were left out are tried once more"
+    made.skipped = structures.read_json(made.skipped_file, kind=list, advice=advice) if made.skipped_file.is_file() else []
     return made

@@ -8,8 +8,9 @@ import numpy
 
 from network_models.architecture_search import trials as trial_runs
 from network_models.architecture_search.spaces import unword, word
-from tools import atomic_files, figures, options
+from tools import atomic_files, figures, options, tables
 from tools.errors import UserError
+from tools.reading import structures
 
 REPEATS = 30  # permutations of each option for its importance
 LEAST = 10  # trials below which importance means nothing
@@ -76,7 +77,7 @@ def results(search):
 
     rows = []
     for file in sorted(search.folder.glob("tuner/trial_*/trial.json")):
-        state = json.loads(file.read_text(encoding="utf-8"))
+        state = trial_runs.read_trial(file)
         run = trial_runs.existing_run(search.folder / "trials" / state["trial_id"])
         row = {"trial": state["trial_id"], "status": state["status"], "score": state["score"]}
         row |= _training_of(run)
@@ -90,7 +91,7 @@ def results(search):
 def values_of(search, trial):
     """The varied options of a trial that mattered: dict of name to value, lists as words."""
     file = search.folder / "tuner" / f"trial_{trial}" / "trial.json"
-    values = json.loads(file.read_text(encoding="utf-8"))["hyperparameters"]["values"]
+    values = trial_runs.read_trial(file)["hyperparameters"]["values"]
     return {parameter.name: values[parameter.name] for parameter in search.parameters if parameter.name in values}
 
 
@@ -101,11 +102,10 @@ def flags_of(search, trial):
 
 
 def _training_of(run):
-    import pandas
-
-    if run is None or not (run.performance / "loss_and_architecture.csv").is_file():
+    file = None if run is None else run.performance / "loss_and_architecture.csv"
+    if file is None or not file.is_file():
         return {"epochs": 0, "seconds": math.nan, "parameters": None}
-    history = pandas.read_csv(run.performance / "loss_and_architecture.csv")
+    history = tables.read(file, numbers=("epoch", "seconds"), advice=f"remove {run}, and its trial is made again")
     return {
         "epochs": int(history["epoch"].iloc[-1]),
         "seconds": float(history["seconds"].sum()),
@@ -115,7 +115,7 @@ def _training_of(run):
 
 def _skipped(search):
     file = search.folder / "skipped.json"
-    return len(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else 0
+    return len(structures.read_json(file, kind=list, advice="start a new --search")) if file.is_file() else 0
 
 
 def _given(value):

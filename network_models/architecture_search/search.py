@@ -69,6 +69,7 @@ def search(chosen):
         chosen.claim()
     elif not (chosen.folder / trials.STORED).is_file():
         raise UserError(f"{chosen.folder}: no search here; start the chief first, with the same --search folder")
+    trials.require_sound(chosen.folder)
     strategy = oracle(
         chosen.method,
         chosen.parameters,

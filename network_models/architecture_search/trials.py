@@ -17,6 +17,7 @@ from network_models.run_folder import RunFolder, portable_dataset, resolve_datas
 from network_models.settings import RunSettings
 from tools import atomic_files, command_line, options, skill_scores
 from tools.errors import UserError
+from tools.reading import structures
 
 DIRECTIONS = {"val_loss": "min", "rmse": "min", "mae": "min", "brier": "min"}  # others: "max"
 STORED = "search.yml"
@@ -138,8 +139,7 @@ class Search:
 
         file, mine = self.folder / STORED, self.stored()
         if file.is_file():
-            theirs = yaml.safe_load(file.read_text(encoding="utf-8"))
-            theirs = theirs if isinstance(theirs, dict) else {}
+            theirs = structures.read_yaml(file, kind=dict, advice="give another --search")
             # The number of trials may grow.
             different = [key for key in mine if key != "trials" and theirs.get(key) != _plain(mine[key])]
             if different:
@@ -147,6 +147,24 @@ class Search:
         elif self.folder.is_dir() and any(self.folder.iterdir()):
             raise UserError(f"{self.folder}: is neither empty nor the folder of a search; give another --search")
         atomic_files.write_text(file, yaml.safe_dump(_plain(mine), sort_keys=False, width=120))
+
+
+def require_sound(folder):
+    """Raise a `UserError` where a file that keras-tuner keeps of a search is damaged, before it reads them itself."""
+    for file in sorted(folder.glob("tuner/oracle.json")):
+        structures.read_json(file, kind=dict, advice="start a new --search")
+    for file in sorted(folder.glob("tuner/trial_*/trial.json")):
+        read_trial(file)
+
+
+def read_trial(file):
+    """Read what keras-tuner keeps of a trial: dict. Raises a `UserError` where it is damaged."""
+    advice = "remove the folder of that trial, or start a new --search"
+    state = structures.read_json(file, kind=dict, advice=advice)
+    missing = {"trial_id", "status", "score", "message", "hyperparameters"} - state.keys()
+    if missing or not isinstance((state["hyperparameters"] or {}).get("values"), dict):
+        raise UserError(f"{file}: is no trial of keras-tuner; {advice}")
+    return state
 
 
 def _plain(value):

@@ -24,6 +24,7 @@ from network_models.forecasts import files as forecast_files
 from tools import atomic_files, command_line
 from tools.errors import UserError
 from tools.paths import Files
+from tools.reading import structures
 
 KINDS = ("isotonic", "platt", "temperature")
 FORMAT = "calibration 1"
@@ -248,13 +249,8 @@ def load(path):
 
 def read_json(path, form):
     """A JSON object whose entry format is `form`: dict. Raises `UserError` when the file is anything else."""
-    try:
-        content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); fit one first") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); expected a file of format {form!r}") from error
-    if not isinstance(content, dict) or content.get("format") != form:
+    content = structures.read_json(path, kind=dict, advice=f"give a file of format {form!r}, or fit one first")
+    if content.get("format") != form:
         raise UserError(f"{path}: not a file of format {form!r}; give one that this program wrote")
     return content
 

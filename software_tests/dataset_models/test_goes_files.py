@@ -593,8 +593,8 @@ def test_stray_records_of_swpc_do_not_stretch_the_series(tmp_path):
         ("[]", "has no records of 0.1-0.8nm"),
         ('{"error": "not found"}', "is no list of records"),
         ("[1, 2]", "has no records of 0.1-0.8nm"),
-        ('[{"time_tag": "2026-08-01', "is no whole JSON"),
-        ("[" * 100_000, "is no whole JSON"),
+        ('[{"time_tag": "2026-08-01', "is no sound JSON"),
+        ("[" * 100_000, "is no sound JSON"),
         (json.dumps([record(0, None)]), "has no good record of 0.1-0.8nm (1 records without a flux)"),
         (
             json.dumps([record(0, 1e-6, satellite=15)]),

@@ -566,7 +566,7 @@ def test_script_ends_with_code_4_when_some_files_are_bad(tmp_path):
     command = [sys.executable, SCRIPT, sunpy_file("go1520110607.fits"), str(bad), "--store", str(tmp_path / "xrs.sqlite")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 4
-    assert f"rejected {bad}: is no whole JSON" in done.stdout
+    assert f"rejected {bad}: is no sound JSON" in done.stdout
     assert done.stderr.splitlines()[-1].endswith(
         f"1 of 2 files rejected, as named; the others are in {tmp_path / 'xrs.sqlite'}"
     )

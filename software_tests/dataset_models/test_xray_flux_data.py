@@ -206,11 +206,11 @@ def test_samples_without_features_are_refused(tmp_path):
     ("text", "message"),
     [
         ("time,a,b\n2014-01-01,1,2\n", r"expected the column time and 25 features, received 3 columns \(time, a, b, ...\)"),
-        ("", "is not a CSV"),
+        ("", "empty file; give a CSV of HMI features"),
         ("time," + ",".join("abcdefghijklmnopqrstuvwxy") + "\n2014-01-01" + ",x" * 25 + "\n", "is no time or number"),
         ("time," + ",".join("abcdefghijklmnopqrstuvwxy") + "\nnever" + ",1" * 25 + "\n", "is no time or number"),
         ("time," + ",".join("abcdefghijklmnopqrstuvwxy") + "\n" + ",1" * 25 + "\n", "line 2 has no time"),
-        (None, "cannot be read"),
+        (None, "no such file; give a CSV of HMI features"),
     ],
 )
 def test_tables_that_are_none_are_refused(tmp_path, text, message):
