@@ -80,8 +80,9 @@ def _in_turns(calls, repeats=3):
 
 def _keras_network():
     from network_models.full_disk_flare_forecast import alexnet
+    from network_models.image_inputs import Input
 
-    return alexnet.build({"image": (SIZE, SIZE, 1)}, alexnet.Options())
+    return alexnet.build({"image": Input((SIZE, SIZE, 1))}, alexnet.Options())
 
 
 def _torch_network():

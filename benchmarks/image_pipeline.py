@@ -70,11 +70,12 @@ def network_rate(name):
 
     import keras
 
+    from network_models.image_inputs import Input
     from network_models.training.sgd import CoupledSGD
 
     keras.backend.clear_session()
     network = importlib.import_module(f"network_models.full_disk_flare_forecast.{name}")
-    model = network.build({"image": (SIZE, SIZE, 1)}, network.Options())
+    model = network.build({"image": Input((SIZE, SIZE, 1))}, network.Options())
     if isinstance(model.output, dict):
         model = keras.Model(model.input, model.output["logits"])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -212,8 +212,9 @@ def _steps(count):
     import keras
 
     from network_models.full_disk_flare_forecast import attention
+    from network_models.image_inputs import Input
 
-    model = attention.build({"image": (256, 256, 1)}, attention.Options())
+    model = attention.build({"image": Input((256, 256, 1))}, attention.Options())
     loss = {"logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
     model.compile(keras.optimizers.SGD(1e-4), loss)
     random = numpy.random.default_rng(0)

@@ -15,6 +15,7 @@ import numpy
 
 from dataset_models.images.image_cache import read_aligned
 from dataset_models.solar_data import Availability, Channel, SolarData
+from network_models.image_inputs import inputs_of
 from network_models.xray_flux_forecast.fdl1 import architecture
 from tools import command_line
 
@@ -41,7 +42,7 @@ def measure():
     with tempfile.TemporaryDirectory() as folder:
         data = _Files(folder=folder)
         keras.utils.set_random_seed(0)
-        model = architecture.build(data.input_shapes, architecture.Options(), logarithmic=[True] * SHAPE[-1])
+        model = architecture.build(inputs_of(data), architecture.Options())
         model.compile("adam", "mse")
         inputs, target = next(iter(data.pipeline("training", batch_size=BATCH)))
         in_memory = tensorflow.data.Dataset.from_tensors((inputs, target[:, None])).repeat()

@@ -100,9 +100,10 @@ def _sample(name):
 
 def _keras_model(name):
     from network_models import networks
+    from network_models.image_inputs import Input
 
     network = networks.named(name)
-    return network.build({"image": (CASES[name][0], CASES[name][0], 1)}, network.Options())
+    return network.build({"image": Input((CASES[name][0], CASES[name][0], 1))}, network.Options())
 
 
 def _keras_step(name, xla):

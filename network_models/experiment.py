@@ -40,7 +40,8 @@ def run(build, settings, *, objective=None, callbacks=(), sampling=None):
     Parameters
     ----------
     build : callable
-        ``build(input_shapes, options, seed=...)`` returns a `keras.Model` with inputs of the names in `input_shapes`.
+        ``build(inputs, options, seed)`` returns a `keras.Model` with inputs of the names in `inputs`, a dict of str to
+        `network_models.image_inputs.Input`.
     settings : network_models.settings.RunSettings
     objective : network_models.training.objective.Objective, optional
         What the network is trained for; by default `network_models.training.forecast.Forecast`, which states what its

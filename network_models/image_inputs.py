@@ -1,24 +1,116 @@
-"""Inputs of a network on images: one or several images of one size, and at most one side channel."""
+"""Inputs of networks: shapes, logarithmic channels, and the layers that networks on images begin with."""
+
+import dataclasses
 
 from tools.errors import UserError
 
 
-def image_inputs(input_shapes):
-    """Input layers of a network on images.
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """An input of a network.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (height, width, channel) of an image, (frames, height, width, channel) of a sequence, (n,) of a vector.
+    logarithmic : tuple of bool
+        For each channel, whether it spans decades and a network takes its logarithm first. Empty: none does.
+
+    Examples
+    --------
+    >>> Input((512, 512, 1))
+    Input(shape=(512, 512, 1), logarithmic=())
+    >>> Input((256, 256, 2), logarithmic=(True, False)).logarithmic
+    (True, False)
+    """
+
+    shape: tuple[int, ...]
+    logarithmic: tuple[bool, ...] = ()
+
+
+def inputs_of(data):
+    """Describe what a data set gives to a network.
 
     Parameters
     ----------
-    input_shapes : dict of str to tuple of int
-        As `SolarData.input_shapes`: images (height, width, channel) and at most one vector (n,).
+    data : dataset_models.solar_data.SolarData
 
     Returns
     -------
-    inputs : dict of str to keras.KerasTensor
-        In the order of `input_shapes`.
-    images : list of str
-        Names of those that are images.
-    vector : str or None
-        Name of the one that is not.
+    dict of str to Input
+        In the order of `SolarData.input_shapes`; images and sequences have the channels of the data set.
+    """
+    logarithmic = tuple(channel.logarithmic for channel in data.channels)
+    return {name: Input(tuple(shape), logarithmic if len(shape) > 1 else ()) for name, shape in data.input_shapes.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class InputLayers:
+    """Input layers of a network on images.
+
+    Attributes
+    ----------
+    inputs : dict of str to Input
+        One or several images of one size, and at most one vector.
+    tensors : dict of str to keras.KerasTensor
+        What a `keras.Model` takes, in the order of `inputs`.
+    """
+
+    inputs: dict[str, Input]
+    tensors: dict
+
+    @property
+    def image_shape(self):
+        """Height, width and channels of each image: tuple of int."""
+        return next(given.shape for given in self.inputs.values() if len(given.shape) == 3)
+
+    def stacked(self, layer_name, *, whitened=False):
+        """Stack the images as channels of one.
+
+        Parameters
+        ----------
+        layer_name : str
+            Of the layer that stacks, where there are several images.
+        whitened : bool
+            Give each image a `network_models.layers.Whiten` of its own, called ``whiten_<input>``.
+
+        Returns
+        -------
+        keras.KerasTensor
+            Shape (n, height, width, channels of all images together).
+        """
+        import keras
+
+        names = [name for name, given in self.inputs.items() if len(given.shape) == 3]
+        images = [self._whitened(name) if whitened else self.tensors[name] for name in names]
+        return keras.layers.Concatenate(name=layer_name)(images) if len(images) > 1 else images[0]
+
+    def side_channel(self):
+        """Whiten the vector: `keras.KerasTensor` (n, entries), or None without a vector.
+
+        Its entries range from counts to hours, and would otherwise drown the features that they join.
+        """
+        return next((self._whitened(name) for name, given in self.inputs.items() if len(given.shape) == 1), None)
+
+    def _whitened(self, name):
+        from network_models.layers import Whiten
+
+        given = self.inputs[name]
+        logarithmic = given.logarithmic or (False,) * given.shape[-1]
+        return Whiten(logarithmic, name=f"whiten_{name}")(self.tensors[name])
+
+
+def image_inputs(inputs):
+    """Make the input layers of a network on images.
+
+    Parameters
+    ----------
+    inputs : dict of str to Input
+        Images (height, width, channel) and at most one vector (n,).
+
+    Returns
+    -------
+    InputLayers
 
     Raises
     ------
@@ -27,16 +119,26 @@ def image_inputs(input_shapes):
     """
     import keras
 
-    images = {name: shape for name, shape in input_shapes.items() if len(shape) == 3}
-    vectors = [name for name, shape in input_shapes.items() if len(shape) == 1]
-    if len(images) + len(vectors) != len(input_shapes) or not images or len(vectors) > 1:
-        raise UserError(f"the network takes images and at most one side channel; the data set has {described(input_shapes)}")
-    if len({tuple(shape[:2]) for shape in images.values()}) > 1:
+    require_inputs(inputs)
+    axes = [len(given.shape) for given in inputs.values()]
+    if axes.count(3) + axes.count(1) != len(axes) or 3 not in axes or axes.count(1) > 1:
+        raise UserError(f"the network takes images and at most one side channel; the data set has {described(inputs)}")
+    images = {name: given for name, given in inputs.items() if len(given.shape) == 3}
+    if len({given.shape[:2] for given in images.values()}) > 1:
         raise UserError(f"the network takes images of one size; the data set has {described(images)}")
-    inputs = {name: keras.Input(tuple(shape), name=name) for name, shape in input_shapes.items()}
-    return inputs, list(images), vectors[0] if vectors else None
+    return InputLayers(inputs, {name: keras.Input(given.shape, name=name) for name, given in inputs.items()})
 
 
-def described(shapes):
-    """Names and shapes of inputs in words."""
-    return ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items()) or "none"
+def require_inputs(inputs):
+    """Raise a `UserError` unless all of `inputs` are `Input`: in earlier versions networks took plain shapes."""
+    for name, given in inputs.items():
+        if not isinstance(given, Input):
+            raise UserError(
+                f"input {name}: is {given!r}; give network_models.image_inputs.Input(shape), or inputs_of(data) for all"
+                " inputs of a data set"
+            )
+
+
+def described(inputs):
+    """Name inputs with their shapes, for messages: str."""
+    return ", ".join(f"{name} {'x'.join(map(str, given.shape))}" for name, given in inputs.items()) or "none"

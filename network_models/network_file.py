@@ -18,7 +18,8 @@ class NetworkFile:
     ----------
     path : pathlib.Path
     build : callable
-        ``build(input_shapes, options, seed=...)`` returns a `keras.Model`.
+        ``build(inputs, options, seed)`` returns a `keras.Model`; `inputs` is a dict of str to
+        `network_models.image_inputs.Input`.
     options : type
         The dataclass whose fields are made by `tools.options.option`.
     varied : dict or None
@@ -31,13 +32,8 @@ class NetworkFile:
     varied: dict | None = None
 
     def builder(self, data):
-        """``build(input_shapes, options, seed=...)`` for the images of `data`, a SolarData.
-
-        A ``build`` with an argument ``logarithmic`` receives which channels are whitened by their logarithm.
-        """
-        if "logarithmic" not in inspect.signature(self.build).parameters:
-            return self.build
-        return functools.partial(self.build, logarithmic=[channel.logarithmic for channel in data.channels])
+        """Return ``build``: for training scripts that were copied while it depended on the data set."""
+        return self.build
 
 
 def load(path):
@@ -56,8 +52,8 @@ def load(path):
     Raises
     ------
     UserError
-        As `tools.modules.load`; or the file has no ``build``, no options, or several dataclasses that could be them and none
-        that is called Options.
+        As `tools.modules.load`; or the file has no ``build``, one of an earlier version, no options, or several dataclasses
+        that could be them and none that is called Options.
     """
     return of_module(modules.load(path), path)
 
@@ -68,9 +64,10 @@ def of_module(module, path=None):
     build = getattr(module, "build", None)
     if not callable(build):
         raise UserError(
-            f"{path}: has no function build(input_shapes, options, seed=...); give a network's file, such as the"
-            " architecture.py beside a training script"
+            f"{path}: has no function build(inputs, options, seed); give a network's file, such as the architecture.py beside a"
+            " training script"
         )
+    require_current(build)
     dataclasses_here = {
         name: value
         for name, value in vars(module).items()
@@ -85,3 +82,37 @@ def of_module(module, path=None):
         wrong = next(field.name for field in dataclasses.fields(options) if "help" not in field.metadata)
         raise UserError(f"{path}: {options.__name__}.{wrong} is no option; make it by tools.options.option(default, help)")
     return NetworkFile(pathlib.Path(path), build, options, getattr(module, "VARIED", None))
+
+
+def require_current(build):
+    """Check that a function takes what networks are built from: inputs, options and a seed, by position.
+
+    Parameters
+    ----------
+    build : callable
+
+    Raises
+    ------
+    UserError
+        It takes something else, as in files and scripts that were copied from earlier versions.
+    """
+    function = build.func if isinstance(build, functools.partial) else build
+    try:
+        signature = inspect.signature(build)
+        signature.bind("inputs", "options", "seed")
+        first = next(iter(signature.parameters.values()))
+        if first.name == "inputs" or first.kind is first.VAR_POSITIONAL:
+            return
+    except (TypeError, ValueError):
+        pass
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    where = code.co_filename if code else "network"
+    if function is not build and "logarithmic" in build.keywords:
+        raise UserError(
+            f"{where}: was given to experiment.run as functools.partial(build, logarithmic=...), as in earlier versions; give"
+            " build itself, to which each input states its logarithmic channels (network_models/README.md, Your own network)"
+        )
+    raise UserError(
+        f"{where}: build{inspect.signature(function)} is of an earlier version; it is now build(inputs, options, seed), with"
+        " inputs[name].shape and inputs[name].logarithmic (network_models/README.md, Your own network)"
+    )

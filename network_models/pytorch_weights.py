@@ -9,6 +9,7 @@ Files are read in PyTorch's weights-only mode, so that nothing in them is execut
 import pathlib
 import typing
 
+from network_models.image_inputs import Input
 from network_models.networks import NETWORKS, name_of
 from tools import command_line
 from tools.errors import UserError
@@ -154,7 +155,7 @@ def import_state_dict(path, architecture, *, image_size=None, options=None):
     network = NETWORKS[table.network]
     size = table.image_size if image_size is None else image_size
     try:
-        model = network.build({"image": (size, size, 1)}, options or network.Options())
+        model = network.build({"image": Input((size, size, 1))}, options or network.Options())
     except UserError as error:
         raise UserError(f"{architecture} for images of {size} pixels: {error}") from error
     assign_state_dict(model, tensors, architecture, origin=path)

@@ -72,10 +72,6 @@ class Space:
         """The options dataclass of its training."""
         return FullDiskTraining if self.full_disk else TrainingOptions
 
-    def builder(self, data):
-        """``build(input_shapes, options, seed=...)`` for the images of `data`, a SolarData."""
-        return self.network.builder(data)
-
     def free(self, fixed):
         """The parameters that are varied when the user has set the options `fixed` (names)."""
         return tuple(parameter for parameter in self.parameters if parameter.name not in fixed)

@@ -13,6 +13,7 @@ import time
 
 from dataset_models.solar_data import load_solar_data
 from network_models.architecture_search import spaces
+from network_models.image_inputs import inputs_of
 from network_models.run_folder import RunFolder, portable_dataset, resolve_dataset
 from network_models.settings import RunSettings
 from tools import atomic_files, command_line, options, skill_scores
@@ -190,7 +191,7 @@ def problem(search, values):
     settings = search.settings(search.folder, values)
     try:
         with parameter_limit(search.parameter_limit):
-            search.space.builder(search.data)(search.data.input_shapes, settings.network, seed=0)
+            search.space.network.build(inputs_of(search.data), settings.network)
     except (UserError, ValueError) as error:  # Keras raises ValueError when a window does not fit
         return " ".join(str(error).split())
     finally:
@@ -291,7 +292,7 @@ def train(search, settings):
         from network_models.full_disk_flare_forecast.train import train as train_full_disk
 
         return train_full_disk(settings)
-    return experiment.run(search.space.builder(search.data), settings)
+    return experiment.run(search.space.network.build, settings)
 
 
 def score(search, result):

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy
 
+from network_models.image_inputs import require_inputs
 from network_models.settings import TrainingOptions
 from tools.errors import UserError
 from tools.options import option
@@ -56,7 +57,7 @@ class VAETraining(TrainingOptions):
 
 
 def assemble(encoder, decoder, options, *, name, seed):
-    """The beta-VAE of two halves: `network_models.layers.variational.BetaVAE`, built.
+    """Make a beta-VAE of two halves: `network_models.layers.variational.BetaVAE`, built.
 
     Parameters
     ----------
@@ -75,24 +76,64 @@ def assemble(encoder, decoder, options, *, name, seed):
     return model
 
 
-def listened_to(latent_dim, log_variance=-4.0):
-    """Initial bias of a layer in which means and log-variances alternate: posteriors much narrower than the prior.
+def posterior(features, options, weights):
+    """Make mean and log-variance of the latents from features: the end of an encoder that is trained from the start.
 
-    A decoder whose input is mostly noise learns to ignore the latents before it learns to use them.
+    Parameters
+    ----------
+    features : keras.KerasTensor
+        Shape (n, features).
+    options : VAEOptions
+    weights : network_models.initial_weights.InitialWeights
+
+    Returns
+    -------
+    mean, log_variance : keras.KerasTensor
+        Shape (n, latents), float32.
+
+    Notes
+    -----
+    The first posteriors are much narrower than the prior (log-variance -4): a decoder whose input is mostly noise learns to
+    ignore the latents before it learns to use them.
     """
     import keras
 
-    return keras.initializers.Constant(numpy.tile([0.0, log_variance], latent_dim))
+    from network_models.layers.variational import MeanAndLogVariance
+
+    both = keras.layers.Dense(
+        2 * options.latent_dim,  # means and log-variances alternate
+        kernel_initializer=weights.glorot_uniform(),
+        bias_initializer=keras.initializers.Constant(numpy.tile([0.0, -4.0], options.latent_dim)),
+        dtype="float32",
+        name="mean_and_log_variance",
+    )
+    return MeanAndLogVariance(name="posterior", dtype="float32")(both(features))
 
 
-def only_input(input_shapes, axes, name):
-    """Name and shape of the one input of a network, which must have so many axes.
+def dropped(x, options, weights):
+    """Drop features, if the options ask for dropout: keras.KerasTensor."""
+    import keras
+
+    return keras.layers.Dropout(options.dropout, seed=weights.next_seed())(x) if options.dropout else x
+
+
+def only_input(inputs, axes, name):
+    """Return name and shape of the one input of a network, which must have so many axes: str, tuple of int.
+
+    Parameters
+    ----------
+    inputs : dict of str to network_models.image_inputs.Input
+    axes : int
+    name : str
+        Of the network, for messages.
 
     Raises
     ------
     UserError
         There are several inputs, or the one has another number of axes.
     """
+    require_inputs(inputs)
+    input_shapes = {key: given.shape for key, given in inputs.items()}
     given = ", ".join(f"{key} {shape_words(shape)}" for key, shape in input_shapes.items())
     kind = "images (height, width, channel)" if axes == 3 else "sequences (frames, height, width, channel)"
     if len(input_shapes) != 1 or len(next(iter(input_shapes.values()))) != axes:
@@ -101,5 +142,5 @@ def only_input(input_shapes, axes, name):
 
 
 def shape_words(shape):
-    """A shape as in messages: ``6 x 512 x 512 x 1``."""
+    """Write a shape as in messages: ``6 x 512 x 512 x 1``."""
     return " x ".join(map(str, shape))

@@ -2,10 +2,11 @@
 
 import dataclasses
 
+from network_models.initial_weights import InitialWeights
 from tools.errors import UserError
 from tools.options import option
 
-from .building_blocks import VAEOptions, assemble, only_input
+from .building_blocks import VAEOptions, assemble, dropped, only_input
 
 SIZES = (32, 64)
 CHANNELS = 32
@@ -19,12 +20,12 @@ class Options(VAEOptions):
     annealing_steps: int = option(500, "training steps in which the weight of the divergence grows from 0", least=0)
 
 
-def build(input_shapes, options, *, seed=0):
+def build(inputs, options, seed=0):
     """Build the network.
 
     Parameters
     ----------
-    input_shapes : dict of str to tuple of int
+    inputs : dict of str to network_models.image_inputs.Input
         One image (32, 32, channel) or (64, 64, channel).
     options : Options
     seed : int
@@ -54,25 +55,19 @@ def build(input_shapes, options, *, seed=0):
 
     from network_models.layers.variational import MeanAndLogVariance
 
-    name, shape = only_input(input_shapes, 3, "burgess")
+    name, shape = only_input(inputs, 3, "burgess")
     if shape[0] != shape[1] or shape[0] not in SIZES:
         raise UserError(
             f"burgess: takes images of 32 x 32 or 64 x 64 pixels, received {shape[0]} x {shape[1]};"
             " set --image_size, or choose --architecture full_disk"
         )
-    seeds = iter(range(seed * 1000, seed * 1000 + 1000))
-
-    def glorot():
-        return keras.initializers.GlorotUniform(next(seeds))
-
-    def drop(x):
-        return keras.layers.Dropout(options.dropout, seed=next(seeds))(x) if options.dropout else x
+    weights = InitialWeights(seed)
 
     def dense(units, layer, **keywords):
-        return keras.layers.Dense(units, kernel_initializer=glorot(), name=layer, **keywords)
+        return keras.layers.Dense(units, kernel_initializer=weights.glorot_uniform(), name=layer, **keywords)
 
     def convolution(kind, channels, layer, **keywords):
-        return kind(channels, 4, 2, padding="same", kernel_initializer=glorot(), name=layer, **keywords)
+        return kind(channels, 4, 2, padding="same", kernel_initializer=weights.glorot_uniform(), name=layer, **keywords)
 
     last = ["64"] if shape[0] == 64 else []
     x = image = keras.Input(shape, name=name)
@@ -80,13 +75,13 @@ def build(input_shapes, options, *, seed=0):
         x = convolution(keras.layers.Conv2D, CHANNELS, f"conv_{number}", activation="relu")(x)
     x = keras.layers.Flatten(name="flatten")(x)
     for number in (1, 2):
-        x = drop(dense(UNITS, f"dense_{number}", activation="relu")(x))
+        x = dropped(dense(UNITS, f"dense_{number}", activation="relu")(x), options, weights)
     x = dense(2 * options.latent_dim, "mean_and_log_variance", dtype="float32")(x)
     encoder = keras.Model(image, MeanAndLogVariance(name="posterior", dtype="float32")(x), name="encoder")
 
     x = latents = keras.Input((options.latent_dim,), name="latents")
     for number in (1, 2):
-        x = drop(dense(UNITS, f"dense_{number}", activation="relu")(x))
+        x = dropped(dense(UNITS, f"dense_{number}", activation="relu")(x), options, weights)
     x = dense(4 * 4 * CHANNELS, "dense_3", activation="relu")(x)
     x = keras.layers.Reshape((4, 4, CHANNELS), name="features")(x)
     for number in (*last, "1", "2"):

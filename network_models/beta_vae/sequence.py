@@ -3,10 +3,11 @@
 import dataclasses
 import math
 
+from network_models.initial_weights import InitialWeights
 from tools.errors import UserError
 from tools.options import option
 
-from .building_blocks import VAEOptions, assemble, listened_to, only_input
+from .building_blocks import VAEOptions, assemble, only_input, posterior
 
 CHANNELS = (6, 12, 24, 24)
 KERNELS = ((3, 4, 4), (3, 3, 3), (2, 3, 3), (1, 3, 3))
@@ -22,12 +23,12 @@ class Options(VAEOptions):
     annealing_steps: int = option(1000, "training steps in which the weight of the divergence grows from 0", least=0)
 
 
-def build(input_shapes, options, *, seed=0):
+def build(inputs, options, seed=0):
     """Build the network.
 
     Parameters
     ----------
-    input_shapes : dict of str to tuple of int
+    inputs : dict of str to network_models.image_inputs.Input
         One sequence (frames, height, width, channel) of at least 6 frames; height and width are multiples of 16. The
         published size is (6, 512, 512, 1).
     options : Options
@@ -55,12 +56,14 @@ def build(input_shapes, options, *, seed=0):
     ----------
     The network of a master's thesis on flares: vanhumbeecka/mai-thesis-public, ``ModelDepth6Layer4Dropout``.
     """
-    import keras
+    name, shape = only_input(inputs, 4, "sequence")
+    _require_size(*shape[:3])
+    weights = InitialWeights(seed)
+    encoder, inner = _encoder(name, shape, options, weights)
+    return assemble(encoder, _decoder(inner, shape[-1], options, weights), options, name="sequence", seed=seed)
 
-    from network_models.layers.variational import AddMean, MeanAndLogVariance, RemoveMean
 
-    name, shape = only_input(input_shapes, 4, "sequence")
-    frames, height, width, depth = shape
+def _require_size(frames, height, width):
     if frames < FRAMES:
         raise UserError(f"sequence: takes sequences of at least {FRAMES} frames, received {frames}; set --frames or --images")
     if height % 16 or width % 16 or min(height, width) < 32:
@@ -68,39 +71,45 @@ def build(input_shapes, options, *, seed=0):
             "sequence: takes frames whose height and width are multiples of 16 from 32 on (128, 256, 512 ...), received"
             f" {height} x {width}; set --image_size"
         )
-    seeds = iter(range(seed * 1000, seed * 1000 + 1000))
 
-    def he():
-        return keras.initializers.HeNormal(next(seeds))
 
-    def glorot():
-        return keras.initializers.GlorotUniform(next(seeds))
+def _encoder(name, shape, options, weights):
+    """Build the half from the sequence `name` to mean and log-variance: keras.Model, and the shape of its last features."""
+    import keras
 
-    def quiet():  # so that the first images are the mean image
-        return keras.initializers.RandomNormal(stddev=0.01, seed=next(seeds))
-
-    def drop(x):
-        return keras.layers.SpatialDropout3D(options.dropout, seed=next(seeds))(x) if options.dropout else x
+    from network_models.layers.variational import RemoveMean
 
     image = keras.Input(shape, name=name)
     x = RemoveMean(name="remove_mean")(image)
     for number, (channels, kernel) in enumerate(zip(CHANNELS, KERNELS, strict=True), 1):
-        layer = keras.layers.Conv3D(channels, kernel, STRIDES, kernel_initializer=he(), name=f"conv_{number}")
-        x = keras.layers.Activation("relu", name=f"conv_{number}_relu")(drop(layer(x)))
-    inner = tuple(x.shape[1:])
-    x = keras.layers.Flatten(name="flatten")(x)
-    keywords = {"kernel_initializer": glorot(), "dtype": "float32", "name": "mean_and_log_variance"}
-    keywords["bias_initializer"] = listened_to(options.latent_dim)
-    x = keras.layers.Dense(2 * options.latent_dim, **keywords)(x)
-    encoder = keras.Model(image, MeanAndLogVariance(name="posterior", dtype="float32")(x), name="encoder")
+        initial = weights.he_normal()
+        x = keras.layers.Conv3D(channels, kernel, STRIDES, kernel_initializer=initial, name=f"conv_{number}")(x)
+        x = keras.layers.Activation("relu", name=f"conv_{number}_relu")(_dropped(x, options, weights))
+    features = keras.layers.Flatten(name="flatten")(x)
+    return keras.Model(image, posterior(features, options, weights), name="encoder"), tuple(x.shape[1:])
 
-    x = latents = keras.Input((options.latent_dim,), name="latents")
-    x = keras.layers.Dense(math.prod(inner), kernel_initializer=he(), name="dense")(x)
+
+def _decoder(inner, depth, options, weights):
+    """Build the half from latents to a sequence of `depth` channels, by way of features of the shape `inner`."""
+    import keras
+
+    from network_models.layers.variational import AddMean
+
+    latents = keras.Input((options.latent_dim,), name="latents")
+    x = keras.layers.Dense(math.prod(inner), kernel_initializer=weights.he_normal(), name="dense")(latents)
     x = keras.layers.Reshape(inner, name="features")(x)
     for number, (channels, kernel) in enumerate(zip(CHANNELS[-2::-1], KERNELS[:0:-1], strict=True), 1):
-        layer = keras.layers.Conv3DTranspose(channels, kernel, STRIDES, kernel_initializer=he(), name=f"transposed_{number}")
-        x = keras.layers.Activation("relu", name=f"transposed_{number}_relu")(drop(layer(x)))
-    keywords = {"kernel_initializer": quiet(), "dtype": "float32", "name": f"transposed_{len(KERNELS)}"}
+        initial = weights.he_normal()
+        x = keras.layers.Conv3DTranspose(channels, kernel, STRIDES, kernel_initializer=initial, name=f"transposed_{number}")(x)
+        x = keras.layers.Activation("relu", name=f"transposed_{number}_relu")(_dropped(x, options, weights))
+    # Near zero, so that the first sequences are the mean sequence.
+    keywords = {"kernel_initializer": weights.near_zero(), "dtype": "float32", "name": f"transposed_{len(KERNELS)}"}
     x = keras.layers.Conv3DTranspose(depth, KERNELS[0], STRIDES, **keywords)(x)
-    x = AddMean(name="add_mean", dtype="float32")(x)
-    return assemble(encoder, keras.Model(latents, x, name="decoder"), options, name="sequence", seed=seed)
+    return keras.Model(latents, AddMean(name="add_mean", dtype="float32")(x), name="decoder")
+
+
+def _dropped(x, options, weights):
+    """Drop whole channels, if the options ask for dropout."""
+    import keras
+
+    return keras.layers.SpatialDropout3D(options.dropout, seed=weights.next_seed())(x) if options.dropout else x

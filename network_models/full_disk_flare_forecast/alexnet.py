@@ -21,13 +21,13 @@ class Options:
     initialiser: str = option("he_normal", "distribution of the initial kernels", choices=INITIALISERS)
 
 
-def build(input_shapes, options, *, seed=0):
-    """AlexNet as a function of the input sizes.
+def build(inputs, options, seed=0):
+    """Build AlexNet for images of a size.
 
     Parameters
     ----------
-    input_shapes : dict of str to tuple of int
-        As `SolarData.input_shapes`. Several images are stacked as channels; a side channel joins before the last layer.
+    inputs : dict of str to network_models.image_inputs.Input
+        Several images are stacked as channels; a side channel joins before the last layer.
     options : Options
     seed : int
         Of the initial weights and of dropout.
@@ -53,7 +53,7 @@ def build(input_shapes, options, *, seed=0):
     from network_models.layers import BlockConv2D
 
     weights = InitialWeights(options.initialiser, seed)
-    inputs, x, side_channel = network_inputs(input_shapes, least=LEAST)
+    tensors, x, side_channel = network_inputs(inputs, least=LEAST)
 
     def convolution(x, channels, width, name):
         return layers.Conv2D(
@@ -75,4 +75,4 @@ def build(input_shapes, options, *, seed=0):
     for name in ("dense_1", "dense_2"):
         x = layers.Dropout(options.dropout, seed=weights.next_seed(), name=f"{name}_dropout")(x)
         x = layers.Dense(4096, activation="relu", kernel_initializer=weights.kernel(), name=name)(x)
-    return keras.Model(inputs, logits(x, side_channel, weights), name="alexnet")
+    return keras.Model(tensors, logits(x, side_channel, weights), name="alexnet")

@@ -28,13 +28,13 @@ class Options:
     initialiser: str = option("he_uniform", "distribution of the initial kernels", choices=INITIALISERS)
 
 
-def build(input_shapes, options, *, seed=0):
-    """The attention network as a function of the input sizes.
+def build(inputs, options, seed=0):
+    """Build the attention network for images of a size.
 
     Parameters
     ----------
-    input_shapes : dict of str to tuple of int
-        As `SolarData.input_shapes`. Several images are stacked as channels; a side channel joins before the last layer.
+    inputs : dict of str to network_models.image_inputs.Input
+        Several images are stacked as channels; a side channel joins before the last layer.
     options : Options
     seed : int
         Of the initial weights.
@@ -63,7 +63,7 @@ def build(input_shapes, options, *, seed=0):
     from network_models.layers import LinearAttention
 
     weights = InitialWeights(options.initialiser, seed)
-    inputs, image, side_channel = network_inputs(input_shapes, least=LEAST)
+    tensors, image, side_channel = network_inputs(inputs, least=LEAST)
     blocks, global_vector = trunk(image, weights)
     attended, outputs = [], {}
     for number, local in enumerate(blocks[2:], 1):
@@ -79,7 +79,7 @@ def build(input_shapes, options, *, seed=0):
         outputs[f"attention_scores_{number}"] = scores
     features = layers.Concatenate(name="attended")(attended)
     outputs["logits"] = logits(features, side_channel, weights)
-    return keras.Model(inputs, outputs, name="attention")
+    return keras.Model(tensors, outputs, name="attention")
 
 
 def trunk(image, weights):

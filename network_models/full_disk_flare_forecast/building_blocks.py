@@ -44,44 +44,36 @@ class InitialWeights:
         return keras.initializers.RandomNormal(0.0, 0.01, seed=self.next_seed())
 
 
-def network_inputs(input_shapes, *, least):
-    """Input layers, and the image tensor that enters the first convolution.
+def network_inputs(inputs, *, least):
+    """Make the input layers, and the image tensor that enters the first convolution.
 
     Parameters
     ----------
-    input_shapes : dict of str to tuple of int
-        Images (height, width, channel) and at most one vector (n,), in the order of `SolarData.input_shapes`. Several
-        images (earlier ones beside the current one) become channels of one.
+    inputs : dict of str to network_models.image_inputs.Input
+        Images (height, width, channel) and at most one vector (n,). Several images (earlier ones beside the current one)
+        become channels of one.
     least : int
         The smallest height and width that the network can take, in pixels.
 
     Returns
     -------
-    inputs : dict of str to keras.KerasTensor
+    tensors : dict of str to keras.KerasTensor
+        What a `keras.Model` takes, by input.
     image : keras.KerasTensor
         Shape (n, height, width, channels of all images together).
     side_channel : keras.KerasTensor or None
-        Whitened by the statistics of the training split (`network_models.training.start.fit_statistics`): its entries range
-        from counts to hours, and would otherwise drown the features that they join.
+        Whitened by the statistics of the training split (`network_models.training.start.fit_statistics`).
 
     Raises
     ------
     UserError
         As `network_models.image_inputs.image_inputs`; or the images are too small.
     """
-    import keras
-
-    from network_models.layers import Whiten
-
-    inputs, images, vector = image_inputs(input_shapes)
-    if min(input_shapes[images[0]][:2]) < least:
-        given = described({name: input_shapes[name] for name in images})
+    layers = image_inputs(inputs)
+    if min(layers.image_shape[:2]) < least:
+        given = described({name: given for name, given in inputs.items() if len(given.shape) == 3})
         raise UserError(f"the network takes images of at least {least}x{least} pixels; the data set has {given}")
-    stack = [inputs[name] for name in images]
-    image = keras.layers.Concatenate(name="image_stack")(stack) if len(stack) > 1 else stack[0]
-    if vector is None:
-        return inputs, image, None
-    return inputs, image, Whiten([False] * input_shapes[vector][0], name=f"whiten_{vector}")(inputs[vector])
+    return layers.tensors, layers.stacked("image_stack"), layers.side_channel()
 
 
 def logits(features, side_channel, weights):

@@ -27,13 +27,13 @@ class Options:
     initialiser: str = option("he_normal", "distribution of the initial kernels", choices=INITIALISERS)
 
 
-def build(input_shapes, options, *, seed=0):
-    """ResNet34 as a function of the input sizes.
+def build(inputs, options, seed=0):
+    """Build ResNet34 for images of a size.
 
     Parameters
     ----------
-    input_shapes : dict of str to tuple of int
-        As `SolarData.input_shapes`. Several images are stacked as channels; a side channel joins before the last layer.
+    inputs : dict of str to network_models.image_inputs.Input
+        Several images are stacked as channels; a side channel joins before the last layer.
     options : Options
     seed : int
         Of the initial weights.
@@ -59,7 +59,7 @@ def build(input_shapes, options, *, seed=0):
     from network_models.layers import BlockConv2D, FusedBatchNormalization
 
     weights = InitialWeights(options.initialiser, seed)
-    inputs, x, side_channel = network_inputs(input_shapes, least=LEAST)
+    tensors, x, side_channel = network_inputs(inputs, least=LEAST)
 
     def convolution(x, channels, width, stride, name):
         # "same" padding of a strided convolution is one-sided for even sizes; PyTorch's is not.
@@ -92,4 +92,4 @@ def build(input_shapes, options, *, seed=0):
             x = normalised(convolution(x, channels, 3, 1, f"{name}_conv2"), f"{name}_bn2")
             x = layers.ReLU(name=f"{name}_relu2")(layers.Add(name=f"{name}_sum")([x, shortcut]))
     x = layers.GlobalAveragePooling2D(name="global_pool")(x)
-    return keras.Model(inputs, logits(x, side_channel, weights), name="resnet34")
+    return keras.Model(tensors, logits(x, side_channel, weights), name="resnet34")

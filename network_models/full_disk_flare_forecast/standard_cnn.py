@@ -18,13 +18,13 @@ class Options:
     initialiser: str = option("he_uniform", "distribution of the initial kernels", choices=INITIALISERS)
 
 
-def build(input_shapes, options, *, seed=0):
-    """The standard network as a function of the input sizes.
+def build(inputs, options, seed=0):
+    """Build the standard network for images of a size.
 
     Parameters
     ----------
-    input_shapes : dict of str to tuple of int
-        As `SolarData.input_shapes`. Several images are stacked as channels; a side channel joins before the last layer.
+    inputs : dict of str to network_models.image_inputs.Input
+        Several images are stacked as channels; a side channel joins before the last layer.
     options : Options
     seed : int
         Of the initial weights.
@@ -42,6 +42,6 @@ def build(input_shapes, options, *, seed=0):
     import keras
 
     weights = InitialWeights(options.initialiser, seed)
-    inputs, image, side_channel = network_inputs(input_shapes, least=LEAST)
+    tensors, image, side_channel = network_inputs(inputs, least=LEAST)
     _, global_vector = trunk(image, weights)
-    return keras.Model(inputs, logits(global_vector, side_channel, weights), name="standard_cnn")
+    return keras.Model(tensors, logits(global_vector, side_channel, weights), name="standard_cnn")

@@ -6,6 +6,8 @@ import math
 import numpy
 
 from network_models import keras_internals
+from network_models.image_inputs import inputs_of
+from network_models.network_file import require_current
 from network_models.trained_network import load_network
 from tools.errors import UserError
 
@@ -35,16 +37,17 @@ def compiled_network(build, settings, objective, devices, callbacks=()):
     Raises
     ------
     UserError
-        The network is too large, or cannot be trained for this.
+        The network is too large, cannot be trained for this, or is built as in earlier versions.
     """
     import keras
 
     from network_models.training.schedules import Schedule
 
     training = settings.training
+    require_current(build)
     keras.utils.set_random_seed(training.seed)
     with devices.scope(), parameter_limit(math.inf if training.allow_large else LARGEST):
-        network = build(objective.data.input_shapes, settings.network, seed=training.seed)
+        network = build(inputs_of(objective.data), settings.network, training.seed)
         model = objective.trained_part(network)
         objective.compile(model, replicas=devices.replicas)
         if training.scale_rate and devices.replicas > 1:

@@ -13,16 +13,16 @@ class Options:
     dropout: float = option(0.2, "share of features dropped", least=0.0, most=0.9)
 
 
-def build(input_shapes, options, *, seed=0):
+def build(inputs, options, seed=0):
     """As the five networks; `attention_scores_1` comes before `logits` among the outputs."""
     import keras
 
     weights = InitialWeights("he_normal", seed)
-    inputs, image, side_channel = network_inputs(input_shapes, least=8)
+    tensors, image, side_channel = network_inputs(inputs, least=8)
     x = keras.layers.Conv2D(16, 5, 2, activation="relu", kernel_initializer=weights.kernel())(image)
     scores = keras.layers.Conv2D(1, 1, kernel_initializer=weights.kernel(), name="scores")(x)
     x = keras.layers.Multiply()([x, keras.layers.Activation("sigmoid")(scores)])
     x = keras.layers.GlobalMaxPooling2D()(x)
     x = keras.layers.Dropout(options.dropout, seed=weights.next_seed())(x)
     outputs = {"attention_scores_1": scores, "logits": logits(x, side_channel, weights)}
-    return keras.Model(inputs, outputs, name="small")
+    return keras.Model(tensors, outputs, name="small")

@@ -17,6 +17,7 @@ from network_models.beta_vae import building_blocks as vae_options
 from network_models.beta_vae import burgess, full_disk, pictures, sequence, train
 from network_models.beta_vae import reconstruction as training
 from network_models.beta_vae.unit_images import UnitImages
+from network_models.image_inputs import Input, inputs_of
 from network_models.layers import variational
 from network_models.pytorch_weights import import_state_dict
 from network_models.trained_network import save_network
@@ -38,7 +39,7 @@ CASES = {
 
 def built(name, **options):
     module, shape = CASES[name]
-    return module.build({"x": shape}, module.Options(**options), seed=3)
+    return module.build({"x": Input(shape)}, module.Options(**options), seed=3)
 
 
 def batch(name, count=4):
@@ -61,7 +62,7 @@ def test_outputs_have_the_shape_of_the_images(name):
 
 def test_sizes_are_those_of_the_published_networks():
     assert built("burgess 32").count_params() - 1 == 469_173  # the counter of steps is not a weight of theirs
-    model = sequence.build({"x": (6, 512, 512, 1)}, sequence.Options())
+    model = sequence.build({"x": Input((6, 512, 512, 1))}, sequence.Options())
     inner = model.encoder.get_layer("flatten").input.shape[1:]
     assert tuple(inner) == (1, 31, 31, 24)
     kernels = [model.encoder.get_layer(f"conv_{number}").kernel.shape for number in (1, 2, 3, 4)]
@@ -72,7 +73,7 @@ def test_sizes_are_those_of_the_published_networks():
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 def test_an_untrained_network_gives_the_mean_image(likelihood):
     data = Digits(most=200, image_size=16)
-    model = full_disk.build(data.input_shapes, full_disk.Options(likelihood=likelihood))
+    model = full_disk.build(inputs_of(data), full_disk.Options(likelihood=likelihood))
     training.start_at_mean_image(model, UnitImages(data))
     images = numpy.stack([data.inputs(time)["image"] for time in data.times("training")])
     mean = images.mean(axis=0, dtype="float64")
@@ -84,7 +85,7 @@ def test_an_untrained_network_gives_the_mean_image(likelihood):
 
 
 def test_seed_decides_the_weights():
-    one, same, other = (full_disk.build({"x": (16, 16, 1)}, full_disk.Options(), seed=seed) for seed in (1, 1, 2))
+    one, same, other = (full_disk.build({"x": Input((16, 16, 1))}, full_disk.Options(), seed=seed) for seed in (1, 1, 2))
     for a, b in zip(one.get_weights(), same.get_weights(), strict=True):
         numpy.testing.assert_array_equal(a, b)
     assert any((a != b).any() for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
@@ -149,7 +150,7 @@ def compiled(**options):
     import keras
 
     options = {"annealing_steps": 0, **options}
-    model = full_disk.build({"x": (16, 16, 1)}, full_disk.Options(latent_dim=2, units=8, **options))
+    model = full_disk.build({"x": Input((16, 16, 1))}, full_disk.Options(latent_dim=2, units=8, **options))
     model.compile(optimizer=keras.optimizers.SGD(0.0))
     return model
 
@@ -441,7 +442,7 @@ def test_frames_run_forward_in_time():
 )
 def test_shapes_that_an_architecture_cannot_take(module, shape, message):
     with pytest.raises(UserError, match=message):
-        module.build({"image": shape}, module.Options())
+        module.build({"image": Input(shape)}, module.Options())
 
 
 def test_images_outside_0_to_1():

@@ -12,6 +12,7 @@ import pytest
 
 from dataset_models.solar_data import load_solar_data
 from network_models import settings as settings_module
+from network_models.image_inputs import Input
 from network_models.run_folder import RunFolder, run_folder_of
 from network_models.trained_network import load_network, open_network
 from network_models.training import start
@@ -233,7 +234,7 @@ def test_all_layers_can_be_left_out():
         dense_1_count=0,
         **dict.fromkeys([f"pool_{i}_{part}" for i in (1, 2) for part in ("width", "height", "stride")], 1),
     )
-    model = fdl1.build({"image": (16, 16, 2)}, options)
+    model = fdl1.build({"image": Input((16, 16, 2))}, options)
     names = [layer.name for layer in model.layers]
     assert names == ["image", "whiten_image", "flatten", "dropout", "output"]
     assert model.count_params() == 16 * 16 * 2 + 1 + 4
@@ -243,8 +244,8 @@ def test_a_strided_1x1_convolution_trains():
     import keras
 
     options = fdl1.Options(conv_1_width=1, conv_1_height=1, conv_1_stride=2, conv_1_channels=3, conv_2_channels=0)
-    model = fdl1.build({"image": (32, 32, 4)}, options)
-    whole = fdl1.build({"image": (32, 32, 4)}, dataclasses.replace(options, conv_1_stride=1))
+    model = fdl1.build({"image": Input((32, 32, 4))}, options)
+    whole = fdl1.build({"image": Input((32, 32, 4))}, dataclasses.replace(options, conv_1_stride=1))
     images = numpy.random.default_rng(0).random((4, 32, 32, 4), "float32")
     layers = [keras.Model(one.input, one.get_layer("conv_1").output) for one in (model, whole)]
     layers[1].set_weights(layers[0].get_weights())
@@ -254,10 +255,13 @@ def test_a_strided_1x1_convolution_trains():
 
 
 def test_several_images_are_stacked():
-    shapes = {"image": (64, 64, 2), "image_prior_1": (64, 64, 2), "side_channel": (4,)}
+    image = Input((64, 64, 2), (True, False))
+    inputs = {"image": image, "image_prior_1": image, "side_channel": Input((4,))}
     for architecture in (fdl1, starting_point):
-        model = architecture.build(shapes, architecture.Options(), logarithmic=[True, False])
-        assert {tensor.name for tensor in model.inputs} == set(shapes)
+        model = architecture.build(inputs, architecture.Options())
+        assert {tensor.name for tensor in model.inputs} == set(inputs)
+        assert model.get_layer("whiten_image_prior_1").logarithmic == [True, False]
+        assert model.get_layer("whiten_side_channel").logarithmic == [False] * 4
         assert model.output_shape == (None, 1)
 
 
@@ -272,7 +276,7 @@ def test_several_images_are_stacked():
 def test_data_without_the_images_that_a_network_takes(shapes, words):
     for architecture in (fdl1, starting_point):
         with pytest.raises(UserError, match=words):
-            architecture.build(shapes, architecture.Options())
+            architecture.build({name: Input(shape) for name, shape in shapes.items()}, architecture.Options())
 
 
 def run(*arguments):

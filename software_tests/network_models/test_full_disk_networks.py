@@ -7,6 +7,7 @@ import numpy
 import pytest
 
 from network_models import layers, networks
+from network_models.image_inputs import Input
 from tools.errors import UserError
 
 # h5py copies Keras variables through numpy's older protocol.
@@ -19,7 +20,7 @@ EVERY = (*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)
 
 def built(architecture, shapes, *, seed=0, **options):
     network = networks.named(architecture)
-    return network.build(shapes, network.Options(**options), seed=seed)
+    return network.build({name: Input(shape) for name, shape in shapes.items()}, network.Options(**options), seed)
 
 
 def logits_of(outputs):

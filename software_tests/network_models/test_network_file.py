@@ -1,5 +1,6 @@
 """Networks in files, and folders of networks that were copied and changed."""
 
+import functools
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import sys
 import pytest
 
 from network_models import network_file
+from network_models.image_inputs import Input
 from tools import modules
 from tools.errors import UserError
 from tools.options import fields
@@ -85,10 +87,10 @@ def test_a_copied_family_of_networks_uses_its_own_building_blocks(tmp_path):
 
     train = modules.load(target / "train.py")
     network = train.NETWORKS["attention"]
-    model = network.build({"image": (192, 192, 1)}, network.Options(), seed=0)
+    model = network.build({"image": Input((192, 192, 1))}, network.Options(), seed=0)
     assert model.get_layer("logits").bias.numpy().tolist() == [1.0, 1.0]
     network = original.NETWORKS["attention"]
-    model = network.build({"image": (192, 192, 1)}, network.Options(), seed=0)
+    model = network.build({"image": Input((192, 192, 1))}, network.Options(), seed=0)
     assert model.get_layer("logits").bias.numpy().tolist() == [0.0, 0.0]
     choices = [fields(one.FullDiskTraining)["schedule"].metadata["choices"] for one in (train, original)]
     assert ["mine" in one for one in choices] == [True, False]
@@ -99,6 +101,87 @@ def test_a_copied_beta_vae_uses_its_own_encoder(tmp_path, capsys):
     result = trained(capsys, target / "train.py", "--epochs", 1, "--most", 16, "--batch_size", 16)
     summary = (pathlib.Path(result["run_folder"]) / "summary.txt").read_text()
     assert "(None, 16, 16, 5)" in summary.replace("\n", "")
+
+
+EARLIER = {
+    "logarithmic": """
+from network_models.image_inputs import image_inputs
+from tools.options import option
+
+@dataclasses.dataclass(kw_only=True)
+class Options:
+    units: int = option(3, "units", least=1)
+
+def build(input_shapes, options, *, logarithmic=(), seed=0):
+    inputs, names, vector = image_inputs(input_shapes)
+""",
+    "input_shapes": """
+from network_models.full_disk_flare_forecast.building_blocks import network_inputs
+from tools.options import option
+
+@dataclasses.dataclass(kw_only=True)
+class Options:
+    units: int = option(3, "units", least=1)
+
+def build(input_shapes, options, seed=0):
+    inputs, image, side_channel = network_inputs(input_shapes, least=8)
+""",
+}
+NOW = r"it is now build\(inputs, options, seed\), with inputs\[name\]\.shape and inputs\[name\]\.logarithmic"
+
+
+@pytest.mark.parametrize("kind", EARLIER)
+def test_a_copied_network_of_an_earlier_version_ends_in_one_line(tmp_path, kind):
+    """Trained by a copied script, and searched: the line has the file, what stands there, and what it has to be."""
+    from network_models.architecture_search import search
+
+    target = copied("xray_flux_forecast/starting_point", tmp_path / "mine")
+    (target / "architecture.py").write_text("import dataclasses\n" + EARLIER[kind])
+    line = r"mine/architecture\.py: build\(input_shapes, options, .*seed=0\) is of an earlier version; " + NOW
+    with pytest.raises(UserError, match=line) as caught:
+        modules.load(target / "network.py").main(["--dataset", str(TINY), "--out", str(tmp_path / "out")])
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UserError, match=line):
+        search.parse(["--network", str(target / "architecture.py"), "--dataset", str(TINY), "--search", str(tmp_path / "s")])
+
+
+def test_a_copied_family_of_an_earlier_version_ends_in_one_line(tmp_path):
+    """Its train.py finds the networks itself, so that only the training sees how they are built."""
+    changes = {"burgess": ("def build(inputs, options, seed=0)", "def build(input_shapes, options, *, seed=0)")}
+    target = copied("beta_vae", tmp_path / "mine", **changes)
+    with pytest.raises(UserError, match=r"mine/burgess\.py: build\(input_shapes, .*seed=0\) is of an earlier.*" + NOW):
+        modules.load(target / "train.py").main(["--epochs", "1", "--most", "16", "--out", str(tmp_path / "out")])
+    assert not list(tmp_path.glob("out/trained_models/*"))
+
+
+@pytest.mark.parametrize("current", [True, False])
+def test_a_script_that_adds_the_logarithm_itself_ends_in_one_line(current):
+    """As the first scripts did; around a build of then, and around one of now."""
+    from network_models.xray_flux_forecast.starting_point import architecture
+
+    def build(input_shapes, options, *, logarithmic=(), seed=0): ...
+
+    given = functools.partial(architecture.build if current else build, logarithmic=[True])
+    with pytest.raises(UserError, match=r"\.py: was given to experiment\.run as functools\.partial\(build, log"):
+        network_file.require_current(given)
+
+
+def test_a_script_copied_while_networks_needed_a_builder_trains(tmp_path, capsys):
+    """Its architecture.py may have been brought up to date without it."""
+    changes = {"architecture": ('name="starting_point"', 'name="changed_by_me"')}
+    changes["network"] = ("experiment.run(network.build, chosen)", "experiment.run(network.builder(chosen.data), chosen)")
+    target = copied("xray_flux_forecast/starting_point", tmp_path / "mine", **changes)
+    check(trained(capsys, target / "network.py", "--dataset", TINY, "--epochs", 1), target)
+
+
+def test_plain_shapes_in_place_of_inputs_end_in_one_line():
+    from network_models.beta_vae import burgess
+    from network_models.xray_flux_forecast.fdl1 import architecture as fdl1
+
+    for network in (fdl1, burgess):
+        with pytest.raises(UserError, match=r"input image: is \(32, 32, 1\); give network_models\.image_inputs\.In"):
+            network.build({"image": (32, 32, 1)}, network.Options())
 
 
 def test_two_networks_called_architecture_in_one_process(tmp_path):
@@ -115,7 +198,7 @@ def test_two_networks_called_architecture_in_one_process(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("value = 1\n", r"mine\.py: has no function build\(input_shapes, options, seed=\.\.\.\)"),
+        ("value = 1\n", r"mine\.py: has no function build\(inputs, options, seed\)"),
         ("def build(*a, **k): ...\n", r"mine\.py: has no dataclass of options"),
         (
             "import dataclasses\n@dataclasses.dataclass\nclass Options:\n    width: int = 3\ndef build(*a, **k): ...\n",

@@ -59,8 +59,9 @@ def test_bad_input(run, tmp_path):
 
 def test_a_beta_vae_forecasts_nothing(tmp_path):
     from network_models.beta_vae import burgess
+    from network_models.image_inputs import Input
     from network_models.trained_network import save_network
 
-    save_network(burgess.build({"image": (32, 32, 1)}, burgess.Options()), tmp_path / "vae.hdf5")
+    save_network(burgess.build({"image": Input((32, 32, 1))}, burgess.Options()), tmp_path / "vae.hdf5")
     with pytest.raises(UserError, match=r"vae\.hdf5: is a beta-VAE; .*latent_forecast\.py"):
         predict.main([str(tmp_path / "vae.hdf5"), str(TINY), "--out", str(tmp_path / "f.csv")])

@@ -12,6 +12,7 @@ import numpy
 import pytest
 
 from network_models import networks, pytorch_weights
+from network_models.image_inputs import Input
 from network_models.pytorch_weights import ARCHITECTURES, assign_state_dict, import_state_dict
 from tools.errors import UserError
 
@@ -31,7 +32,7 @@ recipe = parity.recipe
 def built(architecture, size=None, **options):
     network = networks.named(architecture)
     size = size or ARCHITECTURES[networks.name_of(architecture)].image_size
-    return network.build({"image": (size, size, 1)}, network.Options(**options))
+    return network.build({"image": Input((size, size, 1))}, network.Options(**options))
 
 
 @pytest.fixture(scope="module")

@@ -366,8 +366,9 @@ def by_hand(image, weights, rule):
 @pytest.fixture(scope="module")
 def attention_network():
     from network_models.full_disk_flare_forecast import attention
+    from network_models.image_inputs import Input
 
-    return attention.build({"image": (192, 192, 1)}, attention.Options())
+    return attention.build({"image": Input((192, 192, 1))}, attention.Options())
 
 
 def test_attention_maps_are_weights(attention_network):

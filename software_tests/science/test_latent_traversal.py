@@ -11,6 +11,7 @@ from PIL import Image
 
 from dataset_models.simulated.sun import SimulatedSun
 from network_models.beta_vae import sequence, train
+from network_models.image_inputs import Input
 from network_models.trained_network import save_network
 from science.latent_traversal import anomalies, correlations, disentanglement, latent_forecast, latent_traversal, latents
 from tools.errors import UserError
@@ -114,7 +115,7 @@ def test_what_the_script_writes(run, tmp_path, capsys):
 
 
 def test_sequences_are_animated(tmp_path):
-    model = sequence.build({"sequence": (6, 32, 32, 1)}, sequence.Options(latent_dim=3))
+    model = sequence.build({"sequence": Input((6, 32, 32, 1))}, sequence.Options(latent_dim=3))
     save_network(model, tmp_path / "sequence.hdf5")
     flags = ["--channel_set", "hmi", "--image_size", "32", "--images", "6", "--image_interval", "60", "--days", "20"]
     arguments = [str(tmp_path / "sequence.hdf5"), str(SUN), *flags, "--steps", "2", "--count", "2", "--out", str(tmp_path)]

@@ -17,7 +17,7 @@ def main(arguments=None):
     """Train with the given flags; the last line printed is the result as JSON."""
     network = network_file.load(HERE / "architecture.py")
     chosen = settings.parse(arguments, __doc__, network_folder=HERE, network=network.options)
-    return experiment.run(network.builder(chosen.data), chosen)
+    return experiment.run(network.build, chosen)
 
 
 if __name__ == "__main__":

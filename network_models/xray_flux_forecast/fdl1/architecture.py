@@ -3,6 +3,7 @@
 import dataclasses
 
 from network_models.image_inputs import image_inputs
+from network_models.initial_weights import InitialWeights
 from tools.errors import UserError
 from tools.options import option
 
@@ -29,16 +30,14 @@ class Options:
     dense_1_count: int = option(64, "units of the dense layer; 0: none", least=0)
 
 
-def build(input_shapes, options, *, logarithmic=(), seed=0):
+def build(inputs, options, seed=0):
     """Build the network.
 
     Parameters
     ----------
-    input_shapes : dict of str to tuple of int
-        As `SolarData.input_shapes`. Several images are stacked as channels; a side channel joins at the dense layer.
+    inputs : dict of str to network_models.image_inputs.Input
+        Several images are stacked as channels; a side channel joins at the dense layer.
     options : Options
-    logarithmic : sequence of bool
-        For each channel of an image, whether it is whitened by its logarithm. All linear when not given.
     seed : int
         Of the initial weights and of dropout.
 
@@ -60,54 +59,60 @@ def build(input_shapes, options, *, logarithmic=(), seed=0):
     """
     import keras
 
-    from network_models.layers import Whiten
-
-    inputs, names, vector = image_inputs(input_shapes)
-    depth = input_shapes[names[0]][-1]
-    mask = list(logarithmic) or [False] * depth
-    whitened = [Whiten(mask, name=f"whiten_{name}")(inputs[name]) for name in names]
-    x = keras.layers.Concatenate(name="images")(whitened) if len(whitened) > 1 else whitened[0]
-    kernel = iter(range(seed * 1000, seed * 1000 + 1000))
-    for i in (1, 2):
-        take = {part: getattr(options, f"conv_{i}_{part}") for part in ("channels", "height", "width", "stride")}
-        if take["channels"]:
-            _refuse_smaller(x, take, f"conv_{i}")
-            initializer = keras.initializers.HeNormal(next(kernel))
-            size, stride = (take["height"], take["width"]), take["stride"]
-            if size == (1, 1) and stride > 1:
-                # The same numbers; TensorFlow 2.21 crashes in the gradient of a strided 1x1 convolution of few channels.
-                x = keras.layers.MaxPooling2D(1, stride, name=f"conv_{i}_stride")(x)
-                stride = 1
-            x = keras.layers.Conv2D(
-                take["channels"],
-                size,
-                stride,
-                padding="same",
-                activation="relu",
-                kernel_initializer=initializer,
-                name=f"conv_{i}",
-            )(x)
-        pool = {part: getattr(options, f"pool_{i}_{part}") for part in ("height", "width", "stride")}
-        if set(pool.values()) != {1}:
-            _refuse_smaller(x, pool, f"pool_{i}")
-            window = (pool["height"], pool["width"])
-            x = keras.layers.MaxPooling2D(window, pool["stride"], padding="same", name=f"pool_{i}")(x)
+    weights = InitialWeights(seed)
+    layers = image_inputs(inputs)
+    x = layers.stacked("images", whitened=True)
+    for number in (1, 2):
+        if getattr(options, f"conv_{number}_channels"):
+            x = _convolution(x, options, f"conv_{number}", weights)
+        x = _pooling(x, options, f"pool_{number}")
     x = keras.layers.Flatten(name="flatten")(x)
-    if vector:
-        side = Whiten([False] * input_shapes[vector][0], name=f"whiten_{vector}")(inputs[vector])
-        x = keras.layers.Concatenate(name="with_side_channel")([x, side])
-    x = keras.layers.Dropout(options.dropout_rate, seed=next(kernel), name="dropout")(x)
+    side_channel = layers.side_channel()
+    if side_channel is not None:
+        x = keras.layers.Concatenate(name="with_side_channel")([x, side_channel])
+    x = keras.layers.Dropout(options.dropout_rate, seed=weights.next_seed(), name="dropout")(x)
     if options.dense_1_count:
-        initializer = keras.initializers.HeNormal(next(kernel))
-        x = keras.layers.Dense(options.dense_1_count, activation="relu", kernel_initializer=initializer, name="dense_1")(x)
-    initializer = keras.initializers.GlorotUniform(next(kernel))
-    output = keras.layers.Dense(1, dtype="float32", kernel_initializer=initializer, name="output")(x)
-    return keras.Model(inputs, output, name="fdl1")
+        initial = weights.he_normal()
+        x = keras.layers.Dense(options.dense_1_count, activation="relu", kernel_initializer=initial, name="dense_1")(x)
+    output = keras.layers.Dense(1, dtype="float32", kernel_initializer=weights.glorot_uniform(), name="output")(x)
+    return keras.Model(layers.tensors, output, name="fdl1")
 
 
-def _refuse_smaller(x, window, layer):
-    if x.shape[1] < window["height"] or x.shape[2] < window["width"]:
+def _convolution(x, options, name, weights):
+    """Apply the convolution `name` of the options, with its ReLU."""
+    import keras
+
+    height, width, stride = (getattr(options, f"{name}_{part}") for part in ("height", "width", "stride"))
+    _refuse_smaller(x, height, width, name)
+    if (height, width) == (1, 1) and stride > 1:
+        # The same numbers; TensorFlow 2.21 crashes in the gradient of a strided 1x1 convolution of few channels.
+        x = keras.layers.MaxPooling2D(1, stride, name=f"{name}_stride")(x)
+        stride = 1
+    return keras.layers.Conv2D(
+        getattr(options, f"{name}_channels"),
+        (height, width),
+        stride,
+        padding="same",
+        activation="relu",
+        kernel_initializer=weights.he_normal(),
+        name=name,
+    )(x)
+
+
+def _pooling(x, options, name):
+    """Apply the pooling `name` of the options, none where its window and stride are 1."""
+    import keras
+
+    height, width, stride = (getattr(options, f"{name}_{part}") for part in ("height", "width", "stride"))
+    if (height, width, stride) == (1, 1, 1):
+        return x
+    _refuse_smaller(x, height, width, name)
+    return keras.layers.MaxPooling2D((height, width), stride, padding="same", name=name)(x)
+
+
+def _refuse_smaller(x, height, width, layer):
+    if x.shape[1] < height or x.shape[2] < width:
         raise UserError(
-            f"--{layer}_height {window['height']} and --{layer}_width {window['width']}: larger than the {x.shape[1]} x"
-            f" {x.shape[2]} pixels that reach the layer; make them or the layers before smaller"
+            f"--{layer}_height {height} and --{layer}_width {width}: larger than the {x.shape[1]} x {x.shape[2]} pixels that"
+            " reach the layer; make them or the layers before smaller"
         )

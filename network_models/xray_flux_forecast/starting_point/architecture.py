@@ -3,6 +3,7 @@
 import dataclasses
 
 from network_models.image_inputs import image_inputs
+from network_models.initial_weights import InitialWeights
 from tools.errors import UserError
 from tools.options import option
 
@@ -18,17 +19,14 @@ class Options:
     l2: float = option(0.0, "L2 penalty of kernels", least=0.0)
 
 
-def build(input_shapes, options, *, logarithmic=(), seed=0):
+def build(inputs, options, seed=0):
     """Build the network.
 
     Parameters
     ----------
-    input_shapes : dict of str to tuple of int
-        As `SolarData.input_shapes`. Several images are stacked as channels; a side channel joins at the first dense
-        layer.
+    inputs : dict of str to network_models.image_inputs.Input
+        Several images are stacked as channels; a side channel joins at the first dense layer.
     options : Options
-    logarithmic : sequence of bool
-        For each channel of an image, whether it is whitened by its logarithm. All linear when not given.
     seed : int
         Of the initial weights and of dropout.
 
@@ -50,24 +48,17 @@ def build(input_shapes, options, *, logarithmic=(), seed=0):
     """
     import keras
 
-    from network_models.layers import Whiten
-
-    inputs, names, vector = image_inputs(input_shapes)
-    height, width, depth = input_shapes[names[0]]
+    layers = image_inputs(inputs)
+    height, width, _ = layers.image_shape
     if min(height, width) < 2 ** len(options.block_channels):
         raise UserError(f"--block_channels: {len(options.block_channels)} blocks halve {height} x {width} pixels to none")
-    mask = list(logarithmic) or [False] * depth
-    whitened = [Whiten(mask, name=f"whiten_{name}")(inputs[name]) for name in names]
-    x = keras.layers.Concatenate(name="images")(whitened) if len(whitened) > 1 else whitened[0]
-    seeds = iter(range(seed * 1000, seed * 1000 + 1000))
+    weights = InitialWeights(seed)
     penalty = keras.regularizers.L2(options.l2) if options.l2 else None
 
     def relu(x, layer):
         return keras.layers.Activation("relu", name=f"{layer.name}_relu")(layer(x))
 
-    def he():
-        return keras.initializers.HeNormal(next(seeds))
-
+    x = layers.stacked("images", whitened=True)
     for block, channels in enumerate(options.block_channels, 1):
         for number in (1, 2):
             x = relu(
@@ -76,7 +67,7 @@ def build(input_shapes, options, *, logarithmic=(), seed=0):
                     channels,
                     options.kernel_size,
                     padding="same",
-                    kernel_initializer=he(),
+                    kernel_initializer=weights.he_normal(),
                     kernel_regularizer=penalty,
                     name=f"block_{block}_conv_{number}",
                 ),
@@ -84,13 +75,12 @@ def build(input_shapes, options, *, logarithmic=(), seed=0):
         x = keras.layers.MaxPooling2D(2, name=f"block_{block}_pool")(x)
     strongest = keras.layers.GlobalMaxPooling2D(name="strongest")(x)
     mean = keras.layers.GlobalAveragePooling2D(name="mean")(x)
-    features = [strongest, mean]
-    if vector:
-        features.append(Whiten([False] * input_shapes[vector][0], name=f"whiten_{vector}")(inputs[vector]))
+    side_channel = layers.side_channel()
+    features = [strongest, mean] if side_channel is None else [strongest, mean, side_channel]
     x = keras.layers.Concatenate(name="features")(features)
     for number, count in enumerate(options.dense_counts, 1):
-        x = keras.layers.Dropout(options.dropout_rate, seed=next(seeds), name=f"dropout_{number}")(x)
-        x = relu(x, keras.layers.Dense(count, kernel_initializer=he(), kernel_regularizer=penalty, name=f"dense_{number}"))
-    initializer = keras.initializers.GlorotUniform(next(seeds))
-    output = keras.layers.Dense(1, dtype="float32", kernel_initializer=initializer, name="output")(x)
-    return keras.Model(inputs, output, name="starting_point")
+        x = keras.layers.Dropout(options.dropout_rate, seed=weights.next_seed(), name=f"dropout_{number}")(x)
+        initial = weights.he_normal()
+        x = relu(x, keras.layers.Dense(count, kernel_initializer=initial, kernel_regularizer=penalty, name=f"dense_{number}"))
+    output = keras.layers.Dense(1, dtype="float32", kernel_initializer=weights.glorot_uniform(), name="output")(x)
+    return keras.Model(layers.tensors, output, name="starting_point")
