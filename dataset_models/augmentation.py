@@ -93,11 +93,11 @@ class EqualClasses:
         self._plan = functools.lru_cache(maxsize=4)(self._new_plan)
 
     def positions(self, epoch):
-        """Which sample each entry of an epoch is: int64 (count,), not shuffled."""
+        """List the sample of each entry of an epoch: int64 (count,), not shuffled."""
         return self._plan(epoch)[0]
 
     def changed(self, arrays, epoch, entry):
-        """Arrays of one sample as an entry of an epoch shows them.
+        """Change the arrays of a sample as an entry of an epoch has them.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class EqualClasses:
         return [change(array) if array.ndim == 3 else array for array in arrays]
 
     def _new_plan(self, epoch):
-        """Sample, and kind of change (0 none, 1 and 2 flips, 3 rotation), of every entry."""
+        """Choose sample, and kind of change (0 none, 1 and 2 flips, 3 rotation), of every entry."""
         random = numpy.random.default_rng([self.seed, epoch])
         rounds, rest = divmod(self._missing, len(self._smaller))
         copies = [numpy.tile(self._smaller, rounds), random.choice(self._smaller, rest, replace=False)]

@@ -95,7 +95,7 @@ class Digits(SolarData):
         return {"image": _resized(grey, self.image_size)}
 
     def _place(self, time):
-        """(split, position in it) of a sample."""
+        """Find a sample: (split, position in it)."""
         number = int((numpy.datetime64(time, "s") - numpy.datetime64(0, "s")) // MINUTE)
         training, validation = self._counts
         if not 0 <= number < training + validation:
@@ -125,7 +125,7 @@ class Digits(SolarData):
         return pathlib.Path(self.folder).expanduser() if self.folder else data_path("cache") / "mnist"
 
     def _files(self):
-        """IDX files by their published names; None where there is none, with a dot or a dash, gzipped or not."""
+        """Find the IDX files by their published names: dict; None where there is none, with a dot or a dash, gzipped or not."""
         paths = {}
         for name in MD5:
             names = [spelling + ending for spelling in (name, name.replace("-idx", ".idx")) for ending in ("", ".gz")]
@@ -214,7 +214,7 @@ def read_idx(path, *, axes):
 
 
 def _resized(image, size):
-    """(height, width) -> float32 (size, size, 1), bilinear."""
+    """Resize by bilinear interpolation: (height, width) -> float32 (size, size, 1)."""
     from PIL import Image
 
     picture = Image.fromarray(numpy.ascontiguousarray(image, "float32"))

@@ -58,7 +58,7 @@ class Catalogue:
 
     @property
     def simulated(self):
-        """Whether one of the lists says that its flares are simulated, see `dataset_models.simulation_mark`: bool."""
+        """Whether one of the lists is marked as simulated, see `dataset_models.simulation_mark`: bool."""
         return simulation_mark.of_any(one.path for one in self.lists)
 
 
@@ -69,7 +69,7 @@ def read(paths, *, merge=True):
     ----------
     paths : str, pathlib.Path or sequence of them
         The order is the order of preference: where several lists have a flare, the first of them gives its start,
-        class and flux; what that one does not know (peak, end, position, region) comes from the next.
+        class and flux; what that one lacks (peak, end, position, region) comes from the next.
     merge : bool
         Whether rows about the same flare become one event.
 
@@ -240,7 +240,7 @@ def _events(records):
 
 
 def summary(catalogue):
-    """Say what was read, in the lines that the script prints: one per file, totals, preferences, flares by class, remarks."""
+    """Summarise what was read, in lines to print: one per file, totals, preferences, flares by class, remarks."""
     lines = [f"{'list':10} {'rows':>7} {'flares':>7} {'malformed':>9} {'incomplete':>10} {'repaired':>8}  file"]
     for one in catalogue.lists:
         numbers = f"{one.rows:7} {len(one.flares):7} {one.malformed:9} {one.incomplete:10} {one.repaired:8}"
@@ -251,7 +251,7 @@ def summary(catalogue):
     )
     sources = list(dict.fromkeys(source for one in catalogue.lists for source in _sources(one)))
     if len(sources) > 1:
-        lines.append(f"what sources say differently is taken from the first of: {', '.join(sources)}")
+        lines.append(f"where sources differ, the first of these counts: {', '.join(sources)}")
     if len(events):
         lines.append(f"from {events['start'].iloc[0]} to {events['start'].iloc[-1]} UTC")
         by_class = events["goes_class"].str[0].value_counts()

@@ -63,7 +63,7 @@ def label_table(index, times, *, names=None, window=DAY, threshold="M1.0"):
     pandas.DataFrame
         Columns `COLUMNS`: label, target (0 or 1); class, longitude and latitude (Stonyhurst degrees) of the strongest
         flare that starts in the window, NF and unk where there is none; and of all others, strongest first, as texts
-        of Python lists, 0 where there are none. Positions that the flare list does not know are unk.
+        of Python lists, 0 where there are none. Positions that the flare list lacks are unk.
 
     Raises
     ------
@@ -264,7 +264,7 @@ def label_images(events, names, times, *, window=DAY, threshold="M1.0", cadence=
 def write(labelled, folder, *, simulated=False):
     """Write the table of all images and those of every fold, full and simplified, under `folder`; returns the paths.
 
-    Those of simulated flares get a column that says so, see `dataset_models.simulation_mark`.
+    Those of simulated flares get a column of ones, see `dataset_models.simulation_mark`.
     """
     from tqdm import tqdm
 
@@ -282,7 +282,7 @@ def write(labelled, folder, *, simulated=False):
 
 
 def summary(labelled):
-    """Sizes and class counts, as the lines that the script prints."""
+    """Summarise sizes and class counts, in the lines that the script prints: list of str."""
     table = labelled.table
     lines = [
         f"{len(table)} images from {labelled.times[0]} to {labelled.times[-1]} UTC, {int(table['target'].sum())} with a flare",

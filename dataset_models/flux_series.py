@@ -19,8 +19,8 @@ class FluxSeries:
     flux : array_like
         float64 (n,), means over the minutes from `start` on, 1-8 Angstrom, W m^-2; NaN where missing.
     calibration : str
-        ``"operational"``, ``"science"``, ``"near real time"``, ``"science and near real time"``, or what a simulation calls
-        its own.
+        ``"operational"``, ``"science"``, ``"near real time"``, ``"science and near real time"``, or the name of
+        a simulation's own.
     satellite : int, optional
         GOES number; None for a mixture.
 
@@ -106,7 +106,7 @@ class FluxSeries:
         return largest
 
     def _maxima_of(self, length):
-        """Maxima of runs of `span` minutes, the largest power of two within `length`: two of them cover a window.
+        """Return the maxima of runs of `span` minutes, the largest power of two within `length`: two of them cover a window.
 
         Returns (span, maxima); ``maxima[length + i]`` belongs to the run that begins at minute i. The series is padded by
         `length` on both sides, as far as a window that touches it can reach.

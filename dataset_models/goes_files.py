@@ -36,18 +36,18 @@ def read_minutes(path):
     ------
     NotGoes
         A `tools.errors.UserError`: the file is missing, truncated, not GOES X-ray flux, of unknown calibration or unit, or
-        of another time than it says.
+        of another time than its name and header give.
 
     Notes
     -----
-    Left out of the means: samples whose flags say so, fill values, fluxes outside the variable's valid_min and valid_max,
+    Left out of the means: samples whose flags reject them, fill values, fluxes outside the variable's valid_min and valid_max,
     and fluxes that are not positive (drop-outs are stored as 0). A minute needs half of the samples that the file's cadence
     gives it.
 
     Left out and counted: records whose time is a fill value, not finite or outside its own valid range, and stray records.
-    A record is stray when it lies more than a minute outside of the time that the file promises: the day (or first and
-    last day, or year) in its name or ``id``, its ``time_coverage_...`` attributes, or its ``DATE-OBS``. Where it promises
-    nothing, or its name one day and its header another (renamed files do; it counts as a fault), a record is stray more than
+    A record is stray when it lies more than a minute outside of the time that the file states: the day (or first and
+    last day, or year) in its name or ``id``, its ``time_coverage_...`` attributes, or its ``DATE-OBS``. Where it states
+    none, or its name one day and its header another (renamed files do; it counts as a fault), a record is stray more than
     a day from the median time. Three stray records, or one in a hundred, are bad time stamps among good ones. More of them
     mean that the clock, the name or the content is wrong: such a file is refused as a whole.
 
@@ -79,7 +79,7 @@ def read_minutes(path):
 
 
 def _content(path):
-    """Bytes of a file, unpacked where it is gzipped."""
+    """Read the bytes of a file, unpacked where it is gzipped."""
     packed = raw_files.read_bytes(path, advice="give a GOES XRS file", error=NotGoes)
     if not packed:
         raise NotGoes(f"{path}: is empty; fetch it again")

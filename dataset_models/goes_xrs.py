@@ -65,7 +65,7 @@ CREATE TABLE IF NOT EXISTS files (
     simulated INTEGER NOT NULL DEFAULT 0  -- 1 where the file says SIMULATD = T
 ) WITHOUT ROWID;
 """
-# From version 1 to 2: files say whether they are simulated, and the minutes are gone that earlier versions made of times
+# From version 1 to 2: files have a mark of simulation, and the minutes are gone that earlier versions made of times
 # without a value: NaN became 1970-01-01, and the fill value, -9999 s, lies before 1970 or on 2000-01-01 at 09:13, where no
 # other minute is near it.
 _MARKED = "ALTER TABLE files ADD COLUMN simulated INTEGER NOT NULL DEFAULT 0"
@@ -251,10 +251,10 @@ def contents(store):
 
 
 def is_simulated(store):
-    """Check whether a store holds simulated flux, as its files said when they were imported: bool."""
+    """Check whether a store holds simulated flux, by the marks of its files when they were imported: bool."""
     with _opened(store) as connection:
         if connection.execute("PRAGMA user_version").fetchone()[0] < _SCHEMA_VERSION:
-            return False  # of before files said so
+            return False  # of before files were marked
         mark = connection.execute("SELECT COALESCE(MAX(simulated), 0) FROM files").fetchone()[0]
         return databases.typed(mark, int, "simulated") > 0
 

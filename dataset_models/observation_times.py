@@ -235,7 +235,7 @@ def _in_order(names, times, origin):
 
 
 def table_times(table, *, origin):
-    """Times of a table's rows, from its column label, timestamp, time or, without one of these, file: ``datetime64[s]`` (n,).
+    """Read the times of a table's rows, from its column label, timestamp, time or, without these, file: ``datetime64[s]`` (n,).
 
     Raises
     ------
@@ -251,7 +251,7 @@ def table_times(table, *, origin):
 
 
 def _from_image_files(names, origin):
-    """Times of image files of any archive, as forecasts named them before they had a column time."""
+    """Read the times of image files of any archive, as forecasts named them before they had a column time."""
     texts = []
     for name in names:
         match = _STAMP.search(pathlib.PurePath(str(name)).name)

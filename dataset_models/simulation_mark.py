@@ -1,4 +1,4 @@
-"""The mark of simulated data: how files say that they are not observations, and how what is made of them says so.
+"""The mark of simulated data: how files state that they are no observations, and what is made of them as well.
 
 ============================ =====================================================================================
 FITS                         keyword SIMULATD = T in the header of any HDU
@@ -7,7 +7,7 @@ jpg and npy of picture trees SIMULATD among the FITS keywords in its comment, or
 FlareNet's arrays (.dat)     a ``.json`` file beside it, as of npy
 CSV                          a column ``simulated`` of ones, as forecasts and flare lists of a simulation have it
 JSON                         ``"simulated": true``
-flux store (SQLite)          files imported into it said so, see `dataset_models.goes_xrs`
+flux store (SQLite)          mark of the files imported into it, see `dataset_models.goes_xrs`
 ============================ =====================================================================================
 
 What carries no mark counts as observed.
@@ -39,7 +39,7 @@ def is_set(value):
 
 
 def of_header(header):
-    """Check whether FITS keywords say that an image is simulated.
+    """Check whether FITS keywords mark an image as simulated.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def columns(simulated, count):
 
 
 def of_file(path):
-    """Check whether a file says that it is simulated.
+    """Check whether a file is marked as simulated.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def of_file(path):
 
 
 def of_any(paths):
-    """Check whether one of a few files says that it is simulated, as of `of_file`: bool."""
+    """Check whether one of a few files is marked as simulated, as of `of_file`: bool."""
     return any(bool(of_file(path)) for path in paths)
 
 

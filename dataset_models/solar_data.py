@@ -164,12 +164,12 @@ class SolarData(abc.ABC):
     def truth(self, time):
         """Return the true value and the value known at the time itself (the prior): two floats in physical units.
 
-        For flux forecasts W m^-2; for classification 1.0 or 0.0, the prior saying whether such an event happened in
+        For flux forecasts W m^-2; for classification 1.0 or 0.0, the prior being whether such an event happened in
         the window just past (the persistence forecast).
         """
 
     def truth_if_known(self, time):
-        """As `truth`, of any time: NaN for what is not known, such as what comes after a newly observed image."""
+        """Return `truth` of any time: NaN for what is not known, such as what comes after a newly observed image."""
         try:
             return self.truth(time)
         except (UserError, KeyError):
@@ -211,7 +211,7 @@ class SolarData(abc.ABC):
         return None
 
     def header(self, time):
-        """As `image_header`, of the current image of a sample; None where the image has no coordinates."""
+        """Read `image_header` of the current image of a sample; None where the image has no coordinates."""
         return None
 
     def places(self, time):
@@ -222,12 +222,12 @@ class SolarData(abc.ABC):
 
     @property
     def archives(self):
-        """Files that may say that they are simulated, by archive (images, flare lists): sequence of lists of paths."""
+        """Files that may be marked as simulated, by archive (images, flare lists): sequence of lists of paths."""
         return ()
 
     @functools.cached_property
     def simulated(self):
-        """Whether the data are simulated, as their files say: bool, see `dataset_models.simulation_mark`.
+        """Whether the data are simulated, by the marks of their files: bool, see `dataset_models.simulation_mark`.
 
         A few files of each archive stand for all of it. A data set without files sets it for the class.
         """
@@ -243,12 +243,12 @@ class SolarData(abc.ABC):
         Raises
         ------
         UserError
-            When the data set has no automatic source; says where its files come from.
+            When the data set has no automatic source; the text names what is missing.
         """
         raise UserError(f"{self.title}: there is nothing to download automatically; {self.is_downloaded()}")
 
     def require_downloaded(self):
-        """Raise a `UserError` that says what is missing and where it was looked for, unless everything is there."""
+        """Raise a `UserError` that names what is missing and where it was looked for, unless everything is there."""
         availability = self.is_downloaded()
         if not availability:
             raise UserError(f"{self.title}: {availability}")
@@ -303,11 +303,11 @@ class SolarData(abc.ABC):
     # Pipelines
 
     def steps(self, split, batch_size, sampling=None):
-        """Batches in one epoch of a split, the last one possibly smaller; `sampling` as for `pipeline`."""
+        """Count the batches in one epoch of a split, the last one possibly smaller; `sampling` as for `pipeline`."""
         return math.ceil((sampling.count if sampling else len(self.times(split))) / batch_size)
 
     def targets(self, split):
-        """Targets of a split, in the order of `times`: float32 (n,)."""
+        """Return the targets of a split, in the order of `times`: float32 (n,)."""
         return numpy.array([self.target(time) for time in self.times(split)], "float32")
 
     def pipeline(
@@ -344,7 +344,7 @@ class SolarData(abc.ABC):
             Samples of a batch that are read at once. The order of samples does not depend on it.
         sampling : object, optional
             What an epoch consists of, if not every sample once: it has ``count`` entries;
-            ``sampling.positions(epoch)``, int64 (count,), says which sample each one is; ``sampling.changed(arrays,
+            ``sampling.positions(epoch)``, int64 (count,), gives the sample of each one; ``sampling.changed(arrays,
             epoch, entry)`` returns its inputs, given those of the sample in the order of `input_shapes`. Entries are
             shuffled as samples are. For example `dataset_models.augmentation.EqualClasses`.
         keep : bool

@@ -43,7 +43,7 @@ class XRayFluxData(SolarData):
     side channels are there; `refused` counts the others.
 
     Subclasses implement `flux_series`, `image_times`, `image`, `image_shape`, `channels`, `read_image` and
-    `is_downloaded`; one that defines ``__post_init__`` calls this one's.
+    `is_downloaded`; its own ``__post_init__``, if any, calls that of this class.
     """
 
     lag: str = option("00min", "time until the window opens", choices=LAGS)
@@ -84,7 +84,7 @@ class XRayFluxData(SolarData):
 
     @abc.abstractmethod
     def image_times(self):
-        """Times of all images: ``datetime64[s]`` (n,), in any order."""
+        """Return the times of all images: ``datetime64[s]`` (n,), in any order."""
 
     @abc.abstractmethod
     def image(self, time):
@@ -140,7 +140,7 @@ class XRayFluxData(SolarData):
         return series.maximum(times, lag=DURATIONS[self.lag], catch=DURATIONS[self.catch])
 
     def truths(self, times, series=None):
-        """True values and priors, as `truth`, of many times: float64 (n,) each, NaN where `series` (our own) has none."""
+        """Return true values and priors, as `truth`, of many times: float64 (n,), NaN where `series` (our own) has none."""
         series = self.flux_series if series is None else series
         true = self._maximum(times, series)
         if self.task == "regression":
@@ -281,7 +281,7 @@ class XRayFluxData(SolarData):
         return inputs
 
     def flux_around(self, time):
-        """Flux around a time, which need not be that of an image of the data set: `dataset_models.flux_series.FluxSeries`."""
+        """Return the flux around a time, that of an image or any other: `dataset_models.flux_series.FluxSeries`."""
         return self.flux_series
 
     def _around(self, image, time, series=None):
@@ -306,7 +306,7 @@ class XRayFluxData(SolarData):
 
     @functools.cached_property
     def _features(self):
-        # Standardised with what training may know: rows from before the validation split.
+        # Standardised with what training may use: rows from before the validation split.
         return HmiFeatures(self.hmi_features, before=self._validation_start(numpy.sort(self.image_times())))
 
     def describe(self):
@@ -382,7 +382,7 @@ class HmiFeatures:
         self.values = numpy.nan_to_num((values - mean) / numpy.where(deviation > 0, deviation, 1.0))
 
     def rows(self, times):
-        """Index of the latest row up to each time and not older than 24 h: int64 (n,), -1 where there is none."""
+        """Find the index of the latest row up to each time and not older than 24 h: int64 (n,), -1 where there is none."""
         times = numpy.asarray(times, "datetime64[s]")
         row = numpy.searchsorted(self.times, times, side="right") - 1
         if len(self.times) == 0:
@@ -390,7 +390,7 @@ class HmiFeatures:
         return numpy.where((row >= 0) & (times - self.times[row] <= numpy.timedelta64(24, "h")), row, -1)
 
     def at(self, times):
-        """Standardised features: float64 (n, 25), NaN where there is no row."""
+        """Return standardised features: float64 (n, 25), NaN where there is no row."""
         row = self.rows(times)
         features = numpy.full((len(row), len(self.names)), numpy.nan)
         features[row >= 0] = self.values[row[row >= 0]]

@@ -84,7 +84,7 @@ class BlockBootstrap:
         return len(self.weights)
 
     def sums(self, values):
-        """Sums over the forecasts of every sample.
+        """Sum over the forecasts of every sample.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class BlockBootstrap:
         return sample
 
     def roc_areas(self, values, event):
-        """Area under the ROC curve of every sample, NaN where one has events or others only: float64 (samples,).
+        """Compute the area under the ROC curve of every sample, NaN where one has events or others only: float64 (samples,).
 
         The number of pairs of an event and another hour in their right order, ties half, is a sum over pairs of blocks:
         counted once for each pair of blocks, it gives every sample's area as a quadratic form of the blocks' weights.
@@ -131,7 +131,7 @@ class BlockBootstrap:
         return numpy.divide(right, count, out=numpy.full(len(self), numpy.nan), where=count > 0)
 
     def average_precisions(self, values, event):
-        """Area under the precision-recall curve, as steps, of every sample; NaN without an event: float64 (samples,)."""
+        """Compute the stepwise area under the precision-recall curve of every sample: float64 (samples,), or NaN."""
         values, event = numpy.asarray(values, "float64"), numpy.asarray(event, bool)
         order = numpy.argsort(-values, kind="stable")
         block, flared = self.block[order], event[order]

@@ -213,7 +213,7 @@ def show_image(axes, image, *, table="gray", unit="", logarithmic=False, extent=
 
 
 def decade_ticks(low, high):
-    """Ticks of a logarithmic colour bar between two values: powers of ten, or finer ones where fewer than three fit.
+    """Choose the ticks of a logarithmic colour bar between two values: powers of ten, or finer ones where fewer than three fit.
 
     Returns
     -------

@@ -15,7 +15,7 @@ _CLASS = re.compile(r"([ABCMX])\s*(\d+(?:\.\d*)?|\.\d+)", re.IGNORECASE)
 
 
 def to_flux(goes_class):
-    """Peak flux of a GOES class.
+    """Convert a GOES class to its peak flux.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def to_flux(goes_class):
 
 
 def from_flux(flux):
-    """GOES class of a flux, its multiplier cut (not rounded) to one decimal as NOAA does.
+    """Convert a flux to its GOES class, the multiplier cut (not rounded) to one decimal as NOAA does.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ _SHOWN = 3
 
 
 def note(text, *, about=None):
-    """Print a remark that a user should know and that stops nothing.
+    """Print a remark that users should read and that stops nothing.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def note(text, *, about=None):
 
 
 def note_unknown_names(folder, paths, *, expected):
-    """Count files whose names no pattern knows, and name three of them.
+    """Count files whose names fit no pattern, and name three of them.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ def note_unknown_names(folder, paths, *, expected):
     paths : sequence of pathlib.Path
         Nothing is printed when there are none.
     expected : str
-        A name that would be known.
+        A name that would fit.
     """
     if not paths:
         return
     few = ", ".join(path.name for path in paths[:_SHOWN]) + (", ..." if len(paths) > _SHOWN else "")
     left_out = "1 file is" if len(paths) == 1 else f"{len(paths)} files are"
-    text = f"{folder}: {left_out} left out, of names that no pattern knows ({few}); expected names like {expected}"
+    text = f"{folder}: {left_out} left out, of names that fit no pattern ({few}); expected names like {expected}"
     note(text, about=("names", str(folder)))

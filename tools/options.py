@@ -156,13 +156,13 @@ def _absolute(path):
 
 
 def as_dictionary(instance):
-    """Option values of a dataclass instance as plain YAML-able values."""
+    """List the option values of a dataclass instance: dict of plain YAML-able values."""
     values = {name: getattr(instance, name) for name in fields(instance)}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def as_flags(values):
-    """Option values as the flags of :func:`add_flags`: str, quoted for a shell where that is needed."""
+    """Write option values as the flags of :func:`add_flags`: str, quoted for a shell where that is needed."""
     words = []
     for name, value in values.items():
         if isinstance(value, bool):
@@ -203,7 +203,7 @@ def build(owner, values, *, origin="options"):
 
 
 def _kind(annotation):
-    """(element type, is it a tuple, may it be None) of an annotation."""
+    """Read an annotation: (element type, whether it is a tuple, whether it may be None)."""
     optional = False
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         parts = [part for part in typing.get_args(annotation) if part is not types.NoneType]

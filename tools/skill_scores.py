@@ -47,14 +47,14 @@ def contingency_table(probability, event, threshold=0.5):
 
 
 def true_skill_statistic(table):
-    """TSS: probability of detection minus probability of false detection, -1 to 1."""
+    """Compute TSS: probability of detection minus probability of false detection, -1 to 1."""
     hits, false_alarms, misses, nulls = (numpy.asarray(cell, "float64") for cell in table)
     with numpy.errstate(invalid="ignore", divide="ignore"):
         return hits / (hits + misses) - false_alarms / (false_alarms + nulls)
 
 
 def heidke_skill_score(table):
-    """HSS: accuracy relative to a random forecast with the same numbers of yes and no (HSS2 of the field)."""
+    """Compute HSS: accuracy relative to a random forecast with the same numbers of yes and no (HSS2 of the field)."""
     hits, false_alarms, misses, nulls = (numpy.asarray(cell, "float64") for cell in table)
     chance = (hits + misses) * (misses + nulls) + (hits + false_alarms) * (false_alarms + nulls)
     with numpy.errstate(invalid="ignore", divide="ignore"):
@@ -66,56 +66,56 @@ def _cells(table):
 
 
 def _ratio(above, below):
-    """Their quotient, NaN instead of a division by zero."""
+    """Divide, NaN instead of a division by zero."""
     above, below = numpy.broadcast_arrays(numpy.asarray(above, "float64"), numpy.asarray(below, "float64"))
     return numpy.divide(above, below, out=numpy.full(above.shape, numpy.nan), where=below != 0)[()]
 
 
 def probability_of_detection(table):
-    """POD, also recall: share of the events that were forecast."""
+    """Compute POD, also recall: share of the events that were forecast."""
     hits, _, misses, _ = _cells(table)
     return _ratio(hits, hits + misses)
 
 
 def probability_of_false_detection(table):
-    """POFD: share of the non-events for which an event was forecast."""
+    """Compute POFD: share of the non-events for which an event was forecast."""
     _, false_alarms, _, nulls = _cells(table)
     return _ratio(false_alarms, false_alarms + nulls)
 
 
 def false_alarm_ratio(table):
-    """FAR: share of the forecast events that did not happen."""
+    """Compute FAR: share of the forecast events that did not happen."""
     hits, false_alarms, _, _ = _cells(table)
     return _ratio(false_alarms, hits + false_alarms)
 
 
 def critical_success_index(table):
-    """CSI: hits among all that was forecast or happened."""
+    """Compute CSI: hits among all that was forecast or happened."""
     hits, false_alarms, misses, _ = _cells(table)
     return _ratio(hits, hits + false_alarms + misses)
 
 
 def gilbert_skill_score(table):
-    """GSS, also equitable threat score: CSI beyond the hits of a random forecast."""
+    """Compute GSS, also equitable threat score: CSI beyond the hits of a random forecast."""
     hits, false_alarms, misses, nulls = _cells(table)
     chance = _ratio((hits + misses) * (hits + false_alarms), hits + false_alarms + misses + nulls)
     return _ratio(hits - chance, hits + false_alarms + misses - chance)
 
 
 def frequency_bias(table):
-    """Events forecast per event that happened; 1 is unbiased."""
+    """Compute the events forecast per event that happened: 1 is unbiased."""
     hits, false_alarms, misses, _ = _cells(table)
     return _ratio(hits + false_alarms, hits + misses)
 
 
 def accuracy(table):
-    """Share of the forecasts that were right."""
+    """Compute the share of the forecasts that were right."""
     hits, false_alarms, misses, nulls = _cells(table)
     return _ratio(hits + nulls, hits + false_alarms + misses + nulls)
 
 
 def appleman_skill_score(table):
-    """ApSS: accuracy relative to always forecasting the more frequent outcome."""
+    """Compute ApSS: accuracy relative to always forecasting the more frequent outcome."""
     hits, false_alarms, misses, nulls = _cells(table)
     rarer = numpy.minimum(hits + misses, false_alarms + nulls)
     return _ratio(rarer - false_alarms - misses, rarer)
@@ -136,7 +136,7 @@ TABLE_SCORES = {
 
 
 def gandin_murphy_gerrity_score(counts):
-    """GMGS: skill of forecasts of ordered classes; rare classes and near misses earn more. 1 is perfect, 0 is chance.
+    """Compute GMGS, for ordered classes: rare classes and near misses earn more. 1 is perfect, 0 is chance.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def gandin_murphy_gerrity_score(counts):
 
 
 def log_loss(probability, event, *, least=1e-7):
-    """Mean negative logarithm of the probability given to what happened; probabilities are kept `least` from 0 and 1."""
+    """Average the negative logarithm of the probability given to what happened; probabilities are kept `least` from 0 and 1."""
     probability, event = _pair(probability, event)
     return float(numpy.mean(log_losses(probability, event, least=least)))
 
@@ -185,7 +185,7 @@ def bin_of(probability, bins=10):
 
 
 def brier_parts(count, total, events):
-    """Reliability, resolution and uncertainty: parts of the Brier score of forecasts replaced by their bin's mean.
+    """Compute reliability, resolution and uncertainty: parts of the Brier score of forecasts replaced by bin means.
 
     Parameters
     ----------
@@ -211,13 +211,13 @@ def brier_parts(count, total, events):
 
 
 def brier_score(probability, event):
-    """Mean squared difference of probability and outcome; 0 is perfect."""
+    """Compute the mean squared difference of probability and outcome; 0 is perfect."""
     probability, event = _pair(probability, event)
     return float(numpy.mean((probability - event) ** 2))
 
 
 def brier_skill_score(probability, event, reference=None):
-    """Brier score relative to a reference forecast: 1 is perfect, 0 as good as the reference, below 0 worse.
+    """Compute the Brier score relative to a reference forecast: 1 is perfect, 0 as good as the reference, below 0 worse.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def brier_skill_score(probability, event, reference=None):
 
 
 def roc_area(probability, event):
-    """Area under the ROC curve: the chance that an event got a higher probability than a non-event, ties half."""
+    """Compute the area under the ROC curve: the chance that an event got a higher probability than a non-event, ties half."""
     import scipy.stats
 
     probability, event = _pair(probability, event)
@@ -244,7 +244,7 @@ def roc_area(probability, event):
 
 
 def roc_curve(probability, event):
-    """POFD and POD at every distinct threshold, and the thresholds from the highest down: three float64 (k + 1,)."""
+    """Compute POFD and POD at every distinct threshold, and the thresholds from the highest down: three float64 (k + 1,)."""
     probability, event = _pair(probability, event)
     thresholds = numpy.unique(probability)[::-1]
     table = contingency_table(probability, event, thresholds)
@@ -257,7 +257,7 @@ def roc_curve(probability, event):
 
 
 def average_precision(probability, event):
-    """Area under the precision-recall curve as steps, as scikit-learn has it; NaN without an event."""
+    """Compute the area under the precision-recall curve as steps, as scikit-learn has it; NaN without an event."""
     probability, event = _pair(probability, event)
     if not event.any():
         return float("nan")
@@ -292,7 +292,7 @@ def best_threshold(probability, event, *, score=true_skill_statistic):
 
 
 def probability_scores(probability, event, *, threshold=0.5, reference=None):
-    """TSS and HSS at a threshold, ROC area, Brier score and Brier skill score: dict of float."""
+    """Compute TSS and HSS at a threshold, ROC area, Brier score and Brier skill score: dict of float."""
     table = contingency_table(probability, event, threshold)
     return {
         "tss": float(true_skill_statistic(table)),
@@ -304,7 +304,7 @@ def probability_scores(probability, event, *, threshold=0.5, reference=None):
 
 
 def regression_scores(forecast, truth, references):
-    """Errors of a forecast, and its skill against others.
+    """Compute the errors of a forecast, and its skill against others.
 
     Parameters
     ----------

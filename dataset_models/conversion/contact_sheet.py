@@ -9,7 +9,7 @@ _THUMBNAIL = 160  # pixels
 
 
 def pick(items):
-    """At most `MOST` of a sequence, evenly spread over it, its first and last among them: list."""
+    """Pick at most `MOST` of a sequence, evenly spread over it, its first and last among them: list."""
     items = list(items)
     if len(items) <= MOST:
         return items

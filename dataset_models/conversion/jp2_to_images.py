@@ -73,7 +73,7 @@ class Recipe:
             raise UserError("--centre: needs --crop, how many pixels to keep around it")
 
     def record(self):
-        """As it stands in a tree's record: dict of plain values."""
+        """Return the recipe as it stands in a tree's record: dict of plain values."""
         values = {"version": _VERSION, **dataclasses.asdict(self)}
         if self.format != "jpg":
             del values["quality"]
@@ -189,7 +189,7 @@ def convert_file(source, *, out, recipe):
 
 
 def _target(source, keywords, out, recipe):
-    """Find where the picture of a file goes; None when its name does not say and no header is given."""
+    """Find where the picture of a file goes; None where neither its name shows it nor a header is given."""
     match = _NAME.match(source.name)
     if match:
         digits = match.groups()[:6]
@@ -207,7 +207,7 @@ def _target(source, keywords, out, recipe):
         product = "continuum" if "continuum" in product else product
     kind = f"AIA.{int(wave)}." if wave and wave.isdigit() and int(wave) else _HMI_KINDS.get(product)
     if kind is None:
-        raise UserError(f"{source}: neither its name nor its header says that it is AIA, an HMI magnetogram or HMI continuum")
+        raise UserError(f"{source}: neither its name nor its header gives AIA, an HMI magnetogram or HMI continuum")
     return out / picture_tree.relative_path(kind, time.astype("datetime64[s]"), recipe.format)
 
 
@@ -234,7 +234,7 @@ def _write(target, picture, recipe):
 
 
 def find(places):
-    """JPEG 2000 files among files and below folders: sorted list of `pathlib.Path`.
+    """Find the JPEG 2000 files among files and below folders: sorted list of `pathlib.Path`.
 
     Raises
     ------

@@ -83,13 +83,13 @@ class FlareHistory:
         self._strong = self._known[flux >= CLASSES["M"][0]]
 
     def peak_flux(self, times, window):
-        """Peak flux of the strongest flare whose class was settled in [t - window, t), W m^-2: float64 (n,), 0 without any."""
+        """Find the peak flux of the strongest flare settled in [t - window, t), W m^-2: float64 (n,), 0 without any."""
         # FlareIndex leaves out both ends: one second earlier and wider is [t - window, t).
         width = window + numpy.timedelta64(1, "s")
         return self._index.peak_flux(numpy.asarray(times, "datetime64[s]") - width, width)
 
     def asked(self, times, *, age=AGE, back=None):
-        """Find when to ask for the history that a forecast at each time may use.
+        """Find the time whose history a forecast at each time may use.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class FlareHistory:
         return numpy.where(covered, numpy.minimum(times, max(self.last, settled)), numpy.datetime64("NaT", "s"))
 
     def require(self, times, *, age=AGE, back=None, origin="the flare lists", subject="the image"):
-        """As `asked`, where the history of every time must be known.
+        """Return what `asked` does, where the history of every time must be known.
 
         Parameters
         ----------
@@ -154,7 +154,7 @@ class FlareHistory:
         )
 
     def features(self, times):
-        """Features at times: float32 (n, k) with the columns `NAMES`; see :func:`history`."""
+        """Compute the features at times: float32 (n, k) with the columns `NAMES`; see :func:`history`."""
         times = numpy.asarray(times, "datetime64[s]")
         seconds = times.astype("int64")
         now = numpy.searchsorted(self._known, seconds, "left")

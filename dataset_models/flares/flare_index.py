@@ -193,7 +193,7 @@ def list_span(events, until=None):
 
     A list is taken to be complete from the start of its first flare to that of its last; outside of them nobody can
     tell a quiet Sun from the end of the list. Near solar minimum weeks pass without a C flare, so the last flare may be
-    much older than the list: `until`, as stated by someone who knows, moves the end on. It does not shorten a list.
+    much older than the list: `until`, where it is known, moves the end on. It does not shorten a list.
     """
     starts = events["start"].to_numpy("datetime64[s]")
     if not len(starts):

@@ -1,4 +1,4 @@
-"""Published lists of solar flares: one reader per format, each claiming its files by what they hold.
+"""Published lists of solar flares: one reader per format, which recognises its files by what they hold.
 
 =========== ======================================================================================================
 SWPC        edited events of NOAA's SWPC, YYYYMMDDevents.txt of a day; :mod:`dataset_models.flares.swpc_flares`
@@ -17,7 +17,7 @@ Any of them may be compressed by gzip. Rows whose start or class cannot be read 
 named by file and line. Rows with another field that cannot be read, or that contradicts the others (an end before the
 start, a peak after the end), keep the flare, with that field unknown; these are counted as incomplete and named as
 well. Lists that give times of day only, or the date of the start with every time, put the peak or end of a flare across
-midnight before its start; such times are moved one day on and counted as repaired. What a row says with a reservation
+midnight before its start; such times are moved one day on and counted as repaired. What a row gives with a reservation
 (a saturated peak, a byte that is no text) is remarked upon.
 """
 
@@ -85,7 +85,7 @@ def read_list(path):
     """
     path = pathlib.Path(path)
     text = _text(path)
-    form, columns = _claimed(path, text)
+    form, columns = _recognised(path, text)
     names = form.named_here(columns)
     missing = [name for name in form.required if name not in names.values()]
     if missing:
@@ -134,7 +134,7 @@ def _text(path):
     return text
 
 
-def _claimed(path, text):
+def _recognised(path, text):
     try:
         columns = _columns(text)
     except (csv.Error, ValueError, RecursionError) as error:
@@ -151,7 +151,7 @@ def _claimed(path, text):
 
 
 def _columns(text):
-    """Column names: a CSV's first line, all keys of JSON records, those of SWPC's texts and of LMSAL's HTML page."""
+    """List the column names: a CSV's first line, all keys of JSON records, those of SWPC's texts and of LMSAL's HTML page."""
     first = text.lstrip()[:1]
     if first == "[":
         records = [record for _, record in flare_rows.json_rows(text)]
@@ -179,7 +179,7 @@ def _hek(row):
         "HEK" if method in ("", "SWPC") else f"HEK/{method}",
         peak=row.optional("peak", flare_rows.time, row.get("event_peaktime")),
         end=row.optional("end", flare_rows.time, row.get("event_endtime")),
-        position=flare_rows.NOWHERE if position == (0, 0) else position,  # HEK's way to say unknown
+        position=flare_rows.NOWHERE if position == (0, 0) else position,  # HEK's mark of unknown
         region=row.optional("region", flare_rows.region, row.get("ar_noaanum")),
     )
 

@@ -86,7 +86,7 @@ class Row:
         self.remarks = {}
 
     def get(self, name):
-        """Return a field's text, "" when the list has no such column or says unknown."""
+        """Return a field's text, "" where the list has no such column or marks it as unknown."""
         text = str(self.values.get(name, "")).strip()
         return "" if text.lower() in _UNKNOWN else text
 
@@ -279,10 +279,10 @@ class Format:
     Attributes
     ----------
     name : str
-    telling : frozenset of str
-        Columns that give it away.
+    distinctive : frozenset of str
+        Columns that no other kind has.
     required : tuple of str
-        Columns it cannot do without.
+        Columns that it needs.
     parse : callable
         ``parse(row)``: the flare of a `Row`. Raises ValueError for a row that is none.
     rows : callable
@@ -292,21 +292,21 @@ class Format:
     """
 
     name: str
-    telling: frozenset[str]
+    distinctive: frozenset[str]
     required: tuple[str, ...]
     parse: typing.Callable
     rows: typing.Callable = csv_rows
     synonyms: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def can_read(self, columns):
-        """Say whether columns are those of this kind of list."""
-        return not self.telling.isdisjoint(columns)
+        """Check whether columns are those of this kind of list."""
+        return not self.distinctive.isdisjoint(columns)
 
     def named_here(self, names):
         """Translate columns to the names that this kind of list gives them: dict of name to name here."""
         return {name: self.synonyms.get(name, name) if self.synonyms.get(name) not in names else name for name in names}
 
 
-def form(name, telling, required, parse, rows=csv_rows, **synonyms):
+def form(name, distinctive, required, parse, rows=csv_rows, **synonyms):
     """Make a `Format`."""
-    return Format(name, frozenset(telling), required, parse, rows, synonyms)
+    return Format(name, frozenset(distinctive), required, parse, rows, synonyms)

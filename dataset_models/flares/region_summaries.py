@@ -79,7 +79,7 @@ def read(path):
     Raises
     ------
     UserError
-        The file cannot be read, is no region summary, does not say when it was issued, lacks section I, or is cut short
+        The file cannot be read, is no region summary, does not give its date of issue, lacks section I, or is cut short
         within it.
     """
     path = pathlib.Path(path)
@@ -117,7 +117,7 @@ def parse(text, name):
     if "I" not in headings:
         raise UserError(f"{name}: is no solar region summary (it has no list of regions with sunspots)")
     if issued is None:
-        raise UserError(f"{name}: does not say when it was issued")
+        raise UserError(f"{name}: does not give its date of issue (:Issued:)")
     # Some days of a spotless Sun end after the heading of section I, without "None".
     if headings.isdisjoint({"IA", "II"}) and (regions or "I" in strays):
         raise UserError(f"{name}: is cut short")
@@ -139,7 +139,7 @@ def _date_of_issue(text):
 
 
 def _is_row(tokens):
-    """Say whether a line of section I means to be a row: it begins with a number, or has a place after a word."""
+    """Check whether a line of section I is meant as a row: it begins with a number, or has a place after a word."""
     return len(tokens) > 1 and (tokens[0].isdecimal() or bool(_PLACE.fullmatch(tokens[1])))
 
 

@@ -34,7 +34,7 @@ _COLUMNS = ("Event", "Begin", "Max", "End", "Type", "Loc/Frq", "Particulars", "R
 
 
 def is_events_text(text):
-    """Say whether a text is one of SWPC's edited events."""
+    """Check whether a text is one of SWPC's edited events."""
     return _IS_EVENTS.search(text[:4000]) is not None
 
 
@@ -48,7 +48,7 @@ def _day(text):
                 return datetime.date(int(year), int(month), int(day))
             except ValueError:
                 continue
-    raise ValueError("it does not say of which day it is")
+    raise ValueError("it does not give its day")
 
 
 def _text_rows(text):

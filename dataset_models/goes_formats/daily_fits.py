@@ -59,7 +59,7 @@ def read(path, content):
 
 
 def _hdus(path, content):
-    """HDUs of a FITS file, each read by itself so that a broken one costs no other.
+    """Read the HDUs of a FITS file, each by itself so that a broken one costs no other.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def hdu_starts(content):
 
 
 def _cards(hdu):
-    """Keywords in lower case and their values as text, those that cannot be read left out."""
+    """List keywords in lower case and their values as text: dict, without those that cannot be read."""
     values = {}
     for key in hdu.header:
         try:
@@ -116,7 +116,7 @@ def _table(hdus, name, columns):
 
 
 def _fluxes(path, table):
-    """(seconds, flux of the long channel) of a table with one row of arrays, or a row per sample: float64 (n,) each."""
+    """Read times and long channel of a table with one row of arrays, or a row per sample: two float64 (n,)."""
     if table.data is None or len(table.data) == 0:
         raise NotGoes(f"{path}: its table {table.name} has no rows, so the file holds no flux; leave it out")
     seconds = numpy.ravel(table.data["TIME"]).astype("float64")
@@ -127,7 +127,7 @@ def _fluxes(path, table):
 
 
 def _start_of_day(path, cards):
-    """Start of the day that times of the table FLUXES count from: DATE-OBS, or TIMEZERO (a modified Julian date)."""
+    """Read the start of the day that times of the table FLUXES count from: DATE-OBS, or TIMEZERO (a modified Julian date)."""
     for header in cards:
         text = header.get("date-obs", "")
         match = re.match(r"(\d\d)/(\d\d)/(\d{4}|\d\d)$", text)
@@ -137,19 +137,19 @@ def _start_of_day(path, cards):
     for header in cards:
         if re.fullmatch(r"\d{5}(\.0*)?", header.get("timezero", "")):
             return (int(header["timezero"][:5]) - 40587) * DAY
-    raise NotGoes(f"{path}: does not say its day (DATE-OBS = {cards[0].get('date-obs', '')!r}); fetch it again")
+    raise NotGoes(f"{path}: does not give its day (DATE-OBS = {cards[0].get('date-obs', '')!r}); fetch it again")
 
 
 def _start_of_times(path, cards):
-    """Time that the oldest files count from: TIMEZERO, seconds since 1979."""
+    """Read the time that the oldest files count from: TIMEZERO, seconds since 1979."""
     try:
         return float(cards["timezero"]) + headers.moment("1979-01-01")
     except (KeyError, ValueError):
-        raise NotGoes(f"{path}: does not say what its times count from (TIMEZERO); fetch it again") from None
+        raise NotGoes(f"{path}: does not give the start of its times (TIMEZERO); fetch it again") from None
 
 
 def _status(table, clock):
-    """(rejected, quality) by a table of times, in seconds of the day, at which status words were set."""
+    """Judge samples by a table of times (seconds of the day) and status words: (rejected, quality), bool and int64 (n,)."""
     rejected, quality = numpy.zeros(len(clock), bool), numpy.zeros(len(clock), "int64")
     if table.data is None or len(table.data) == 0:
         return rejected, quality

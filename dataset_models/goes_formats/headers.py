@@ -24,7 +24,7 @@ def satellite_number(path, header):
         match = re.search(r"(?:_g|^go?|goes[ _-]*)(\d{2})|goes[ _-]*(\d)(?!\d)", text, re.IGNORECASE)
         if match:
             return int(match[1] or match[2])
-    raise NotGoes(f"{path}: does not say which GOES satellite it is from; give it its archive name")
+    raise NotGoes(f"{path}: neither name nor header gives its GOES satellite; give it its archive name")
 
 
 def require_watts(path, name, unit):

@@ -42,7 +42,7 @@ class Minutes:
         What a sound file would not have, and how often. Flagged samples, fill values of the flux and drop-outs are everyday
         and not counted.
     simulated : bool
-        Whether a FITS file says SIMULATD = T.
+        Whether a FITS file holds SIMULATD = T.
     """
 
     satellite: int
@@ -58,7 +58,7 @@ class Minutes:
 
 @dataclasses.dataclass
 class Records:
-    """Content of a file; `rejected` by its own flags, and `spans` of time that its name and header promise."""
+    """Content of a file; `rejected` by its own flags, and `spans` of time that its name and header state."""
 
     satellite: int
     calibration: str
@@ -122,11 +122,11 @@ def in_place(path, seconds, spans, reach, faults):
     Strays are counted in `faults`; too many of them raise (see `goes_files.read_minutes`). Where `spans` are
     none, or of different days, the records lie within `reach` seconds of their median.
     """
-    promised = bool(spans)
-    divided = promised and max(first for first, _ in spans) >= min(end for _, end in spans)
+    stated = bool(spans)
+    divided = stated and max(first for first, _ in spans) >= min(end for _, end in spans)
     if divided:
         faults["name and header of different days"] = 1
-    if divided or not promised:
+    if divided or not stated:
         middle = numpy.median(seconds)
         spans = [*spans, (middle - reach, middle + reach)]
     inside = numpy.zeros(len(seconds), bool)
@@ -135,7 +135,7 @@ def in_place(path, seconds, spans, reach, faults):
     strays = int((~inside).sum())
     if strays > max(_FEW, _PART * len(seconds)) or not inside.any():
         first, expected = _shown(seconds[~inside][0]), f"{_shown(spans[-1][0])} to {_shown(spans[-1][1])}"
-        own = "the time that it says it is of" if promised and not divided else "the time around its median"
+        own = "the time of its name and header" if stated and not divided else "the time around its median"
         text = f"{strays} of {len(seconds)} records lie outside {own} ({expected}), the first at {first}"
         raise NotGoes(f"{path}: {text}; fetch it again, or give it the name of its day")
     if strays:

@@ -8,8 +8,8 @@ import numpy
 from dataset_models.goes_formats import headers
 from dataset_models.goes_formats.minutes import NotGoes, Records, means
 
-# Meanings of NOAA's flags (xrsb_flag, xrsb_flags, b_flags) that take a sample out of the mean. The other ones say that
-# the flux is good or how the electron background was corrected. NOAA leaves the same ones out of its 1-minute averages.
+# Meanings of NOAA's flags (xrsb_flag, xrsb_flags, b_flags) that take a sample out of the mean. The other ones mark
+# good fluxes or how the electron background was corrected. NOAA leaves the same ones out of its 1-minute averages.
 REJECTED_MEANINGS = frozenset(
     {
         "bad_data",
@@ -80,7 +80,7 @@ def _variable(path, file, names):
 
 
 def _numbers(variable, name):
-    """Numbers in an attribute, which may be missing, a scalar, an array or text; those that are none are left out."""
+    """List the numbers in an attribute, which may be missing, a scalar, an array or text."""
     numbers = []
     for entry in numpy.ravel(variable.attrs.get(name, [])):
         for word in re.split(r"[\s,]+", headers.plain_text(entry)):
@@ -96,7 +96,7 @@ def _numbers(variable, name):
 
 
 def _values(variable):
-    """Values of a netCDF variable, NaN where they are fill values or outside of the valid range: float64 (n,)."""
+    """Read the values of a netCDF variable, NaN where they are fill values or outside of the valid range: float64 (n,)."""
     values = variable[:].astype("float64")
     good = numpy.isfinite(values)
     for name in ("_FillValue", "missing_value"):
@@ -112,7 +112,7 @@ def _values(variable):
 
 
 def _seconds(path, variable):
-    """Times of a netCDF file as seconds since 1970, which like NOAA's do not count leap seconds: float64 (n,)."""
+    """Read the times of a netCDF file as seconds since 1970, which like NOAA's do not count leap seconds: float64 (n,)."""
     text = headers.plain_text(variable.attrs.get("units", ""))
     unit, _, epoch = text.partition(" since ")
     try:
@@ -124,7 +124,7 @@ def _seconds(path, variable):
 
 
 def _judged(path, variable):
-    """(rejected, quality) of samples with these flags, by what the netCDF variable says of their meaning."""
+    """Judge samples by their flags, whose meanings the netCDF variable gives: (rejected, quality), bool and int64 (n,)."""
     attributes = variable.attrs
     flags = _values(variable)
     try:
@@ -134,9 +134,9 @@ def _judged(path, variable):
     except (KeyError, ValueError, TypeError):
         name = variable.name.lstrip("/")
         raise NotGoes(
-            f"{path}: does not say what its flags mean ({name}: flag_meanings, flag_values); fetch it again"
+            f"{path}: does not give the meanings of its flags ({name}: flag_meanings, flag_values); fetch it again"
         ) from None
-    # A flag that is a fill value or not a valid one says nothing of its sample, which cannot be trusted then.
+    # A sample whose flag is a fill value or not a valid one may be good or bad: it counts as bad.
     fill = next(iter(_numbers(variable, "_FillValue")), -1)
     rejected, quality = numpy.isnan(flags), numpy.nan_to_num(flags, nan=fill).astype("int64")
     for meaning, mask, value in zip(meanings, masks, values, strict=True):

@@ -11,7 +11,7 @@ from dataset_models.goes_formats.minutes import DAY, TIMELESS, Minutes, NotGoes,
 from tools.reading import structures
 
 NEAR_REAL_TIME = "near real time"
-CONTAMINATED = 1  # quality of a near-real-time minute whose flux SWPC calls contaminated by electrons
+CONTAMINATED = 1  # quality of a near-real-time minute whose flux SWPC marks as contaminated by electrons
 _LONG = "0.1-0.8nm"  # SWPC's name of 1-8 Angstrom
 _UNSCALED = 16  # the first satellite whose operational fluxes are true irradiances
 _LEAST, _MOST = 1e-9, 0.2  # W m^-2: valid_min and valid_max of NOAA's 1-minute averages, which SWPC's JSON does not state

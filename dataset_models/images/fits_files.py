@@ -17,7 +17,7 @@ _DATASUM = re.compile(rb"DATASUM = *'?([^'/]*)")
 
 
 def read(path):
-    """Pixels and header of the first image in a FITS file, which must be whole.
+    """Read pixels and header of the first image in a FITS file, which must be whole.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ FRAME = 2457.6  # arcsec across a full-disk image of SDO: 4096 pixels of 0.6, or
 _DEGREE, _RADIAN = 3600.0, 206_264.806
 _ARCSEC = {"arcsec": 1.0, "arcmin": 60.0, "deg": _DEGREE, "degree": _DEGREE, "degrees": _DEGREE, "rad": _RADIAN}
 _HELIOPROJECTIVE = ("HPLN", "HPLT", "SOLARX", "SOLARY", "SOLAR-X", "SOLAR-Y", "SOLAR_X", "SOLAR_Y")
-_POINTING = "where it points"
+_POINTING = "pointing"
 _SIZE = "how large the Sun is"
 
 

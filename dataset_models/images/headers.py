@@ -68,7 +68,7 @@ class Keywords:
         value = _number(self._value(card))
         return value if value is not None and math.isfinite(value) else None
 
-    def number(self, card, default=_REQUIRED, *, purpose="all that is needed"):
+    def number(self, card, default=_REQUIRED, *, purpose="number"):
         """Read a number that the result needs.
 
         Parameters
@@ -77,7 +77,7 @@ class Keywords:
         default : float, optional
             Taken where there is no such card. Required when not given.
         purpose : str
-            What the card says, as in "its header does not say where it points".
+            What the card gives, as in "its header gives no pointing".
 
         Returns
         -------
@@ -114,14 +114,14 @@ class Keywords:
             number = _number(value)
             word = int(number) if number is not None and math.isfinite(number) and number == int(number) else None
         if word is None or not -(2**31) <= word < 2**32:
-            raise self.refusal(card, "whether it is sound")
+            raise self.refusal(card, "QUALITY word")
         return word & 0xFFFFFFFF
 
     def time(self):
         """Read when the observation was made: ``datetime64[ms]``, UTC.
 
-        The first of DATE-OBS (with TIME-OBS where it holds a day only), DATE_OBS, T_OBS, DATE-AVG and DATE-BEG that says
-        so. Times in TAI are converted; a leap second, 23:59:60, is the first of the next day.
+        The first of DATE-OBS (with TIME-OBS where it holds a day only), DATE_OBS, T_OBS, DATE-AVG and DATE-BEG that
+        holds it. Times in TAI are converted; a leap second, 23:59:60, is the first of the next day.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class Keywords:
         """
         time = self._clock_time()
         if time is None:
-            raise self.refusal(next((card for card, _ in _TIME_CARDS if card in self), "DATE-OBS"), "when it was taken")
+            raise self.refusal(next((card for card, _ in _TIME_CARDS if card in self), "DATE-OBS"), "time")
         return time
 
     def day(self):
@@ -144,7 +144,7 @@ class Keywords:
         """Make the error for a card that lacks what is needed: `UserError`."""
         value = self.text(card)[:40]
         shown = f"= {value}" if value else "is blank" if card in self else "is missing"
-        return UserError(f"{self.path}: its header does not say {purpose} ({card} {shown}); leave it out or fetch it again")
+        return UserError(f"{self.path}: its header gives no {purpose} ({card} {shown}); leave it out or fetch it again")
 
     def _clock_time(self):
         for card, clock in _TIME_CARDS:
@@ -219,6 +219,6 @@ def parse_time(text, *, is_tai=False):
 
 
 def utc_from_tai(time):
-    """UTC of a time in TAI, from 1996 on: ``datetime64`` of the same unit."""
+    """Convert TAI to UTC, from 1996 on: ``datetime64`` of the same unit."""
     seconds = _SECONDS[max(int(numpy.searchsorted(_STEPS + _SECONDS, time.astype("datetime64[ms]"), "right")) - 1, 0)]
     return (time.astype("datetime64[ms]") - seconds).astype(time.dtype)

@@ -96,7 +96,7 @@ class ImageCache:
         Raises
         ------
         UserError
-            The file is damaged or gone; says how to make it again.
+            The file is damaged or gone; the text names the way to make it again.
         """
         return read_aligned(self._files[key], self.shape)
 
@@ -138,7 +138,7 @@ def read_aligned(path, shape):
 
 
 def empty_aligned(count):
-    """Uninitialised float32 (count,) whose memory starts at a multiple of 64 bytes."""
+    """Make an uninitialised float32 (count,) whose memory starts at a multiple of 64 bytes."""
     raw = numpy.empty(count * 4 + ALIGNMENT, "uint8")
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + count * 4].view("float32")
@@ -176,9 +176,9 @@ def _causes(error):
 
 
 def _is_passing(error):
-    """Check whether an image was refused for what the operating system said, which may be otherwise next time.
+    """Check whether an image was refused for an error of the operating system, which may not come again.
 
-    Readers say of damaged images by exceptions of their own, also by an OSError without a number.
+    Readers raise exceptions of their own for damaged images, also an OSError without a number.
     """
     return any(isinstance(cause, OSError) and cause.errno is not None for cause in _causes(error))
 

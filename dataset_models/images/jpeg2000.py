@@ -86,7 +86,7 @@ class Picture(typing.NamedTuple):
 
 
 def boxes(content, *, path="file"):
-    """Boxes of a JP2 file (ISO/IEC 15444-1, annex I).
+    """List the boxes of a JP2 file (ISO/IEC 15444-1, annex I).
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def read(path):
 
 
 def _main_header(content, begin, end, path):
-    """Width, height and wavelet levels, from the marker segments before the first tile."""
+    """Read width, height and wavelet levels, from the marker segments before the first tile."""
     size = levels = None
     place = begin + 2
     try:
@@ -212,7 +212,7 @@ def stored_header(jp2):
 
 
 def level_for(jp2, *, size, crop=None):
-    """Wavelet levels to leave out so that at least `size` pixels are left of the crop's width, and its borders fit.
+    """Count the wavelet levels to leave out so that at least `size` pixels are left of the crop's width, and its borders fit.
 
     Returns
     -------
@@ -294,7 +294,7 @@ def shrink(grey, size):
 
 
 def _averaged_rows(image, size):
-    """Averages over `size` equal parts of the rows: (n, m) -> float64 (size, m)."""
+    """Average over `size` equal parts of the rows: (n, m) -> float64 (size, m)."""
     borders = numpy.linspace(0, len(image), size + 1)
     whole = numpy.minimum(borders.astype("int64"), len(image) - 1)
     sums = numpy.cumsum(image, axis=0, dtype="float64")
@@ -335,15 +335,15 @@ def centred_crop(jp2, *, width, centre=(0.0, 0.0), multiple=1):
 
 
 def _wcs(jp2, crop, size, level):
-    """FITS keywords of the crop at a size, rows from the bottom."""
+    """Make the FITS keywords of the crop at a size, rows from the bottom."""
     stored = stored_header(jp2)
     keywords = Keywords(stored, jp2.path)
     wcs = {key: keywords.text(key) for key in _TEXT_KEYS if keywords.text(key)}
     wcs |= {key: number for key in _DESCRIBING_KEYS if (number := keywords.described(key)) is not None}
     if not all(stored.get(name + axis) for name in ("CRPIX", "CDELT") for axis in "12"):
         return {}
-    wcs |= {key: keywords.number(key, purpose="where it points") for key in _POINTING_KEYS if stored.get(key)}
-    pointing = {name: [keywords.number(name + axis, purpose="where it points") for axis in "12"] for name in ("CRPIX", "CDELT")}
+    wcs |= {key: keywords.number(key, purpose="pointing") for key in _POINTING_KEYS if stored.get(key)}
+    pointing = {name: [keywords.number(name + axis, purpose="pointing") for axis in "12"] for name in ("CRPIX", "CDELT")}
     step, scale = 1 << level, size / crop.width
     shift = (step - 1) / 2  # a wavelet sample stands at the first of its pixels, not in their middle
     # Columns count from the left and rows from the top in the code stream; rows from the bottom in FITS.

@@ -1,7 +1,7 @@
 """Folders of converted pictures: file names of the published trees, the pointing kept with each file, how they were made.
 
-A tree holds ``2026/02/01/HMI.m2026.02.01_00.00.00.jpg`` (or ``.npy``) and ``conversion.json``, which says how its
-pictures came about. Pictures made in different ways never share a tree. The FITS keywords of a picture stand in the
+A tree holds ``2026/02/01/HMI.m2026.02.01_00.00.00.jpg`` (or ``.npy``) and ``conversion.json``, the record of how
+its pictures were made. Pictures made in different ways never share a tree. The FITS keywords of a picture stand in the
 comment of its jpg, or in a ``.json`` file beside its npy.
 """
 
@@ -58,18 +58,18 @@ def name_pattern(kind, suffix):
 
 
 def comment(wcs):
-    """FITS keywords as the comment of a jpg: bytes."""
+    """Write FITS keywords as the comment of a jpg: bytes."""
     return (_COMMENT + json.dumps(wcs)).encode("ascii")
 
 
 def from_comment(text):
-    """FITS keywords from the comment of a jpg: dict; None when it holds none."""
+    """Read the FITS keywords from the comment of a jpg: dict; None when it holds none."""
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text or "")
     return _keywords(text.removeprefix(_COMMENT)) if text.startswith(_COMMENT) else None
 
 
 def pointing(wcs):
-    """FITS keywords of `from_comment` or `from_file`, None where they say nothing but that the picture is simulated."""
+    """Return the keywords of `from_comment` or `from_file`, None where they hold only the mark of simulation."""
     return wcs if wcs and wcs.keys() - {MARK} else None
 
 
@@ -79,7 +79,7 @@ def header_path(path):
 
 
 def from_file(path):
-    """FITS keywords that lie beside a npy picture: dict; None when there are none."""
+    """Read the FITS keywords that lie beside a npy picture: dict; None when there are none."""
     try:
         return _keywords(raw_files.read_text(header_path(path), most=_MOST))
     except UserError:
@@ -101,7 +101,7 @@ def _keywords(text):
 
 
 def begin(folder, recipe):
-    """Say how the pictures of a tree are made, or check that those already there were made in the same way.
+    """Record how the pictures of a tree are made, or check that those already there were made in the same way.
 
     Parameters
     ----------
@@ -112,13 +112,15 @@ def begin(folder, recipe):
     Raises
     ------
     UserError
-        The tree was made in another way, or holds pictures of which nothing says how they were made.
+        The tree was made in another way, or holds pictures without a record of how they were made.
     """
     folder = pathlib.Path(folder)
     there = read_record(folder)
     if there is None:
         if next(folder.glob("[12][0-9][0-9][0-9]/*/*/*.*"), None) is not None:
-            raise UserError(f"{folder}: holds pictures of which no {RECORD} says how they were made; choose an empty folder")
+            raise UserError(
+                f"{folder}: holds pictures without the record of how they were made, {RECORD}; choose an empty folder"
+            )
         atomic_files.write_text(folder / RECORD, json.dumps(recipe, indent=1, sort_keys=True) + "\n")
         there = read_record(folder)  # another process may have been here at the same moment
     different = [key for key in sorted(recipe.keys() | there.keys()) if recipe.get(key) != there.get(key)]
@@ -128,7 +130,7 @@ def begin(folder, recipe):
 
 
 def read_record(folder):
-    """Read how the pictures of a tree were made: dict; None when nothing says so.
+    """Read how the pictures of a tree were made: dict; None where there is no record.
 
     Raises
     ------
@@ -168,4 +170,4 @@ def require_one_making(folder, records, pictures):
     trees = [path.parent for path in records]
     stray = next((path for path in pictures if not any(path.is_relative_to(tree) for tree in trees)), None)
     if stray is not None:
-        raise UserError(f"{folder}: {stray} was not made as {records[0]} says; separate them")
+        raise UserError(f"{folder}: {stray} lies outside the tree of {records[0]}; separate them")

@@ -66,7 +66,7 @@ _INSTRUMENTS = {"AIA": (AIA_BITS, AIA_DAMAGING), "HMI": (HMI_BITS, HMI_DAMAGING)
 
 
 def damage(word, instrument):
-    """Damaging conditions that a QUALITY word names.
+    """List the damaging conditions that a QUALITY word names.
 
     Parameters
     ----------

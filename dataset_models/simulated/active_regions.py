@@ -35,18 +35,18 @@ _FLUX_RANGE = (4e21, 6e22)  # Mx, total unsigned, at a region's height
 
 
 def to_days(times):
-    """Days since 1970-01-01: float64 of ``datetime64`` times."""
+    """Convert ``datetime64`` times to days since 1970-01-01: float64."""
     return numpy.asarray(times, "datetime64[s]").astype("int64") / 86400.0
 
 
 def rotation_rate(latitude):
-    """Synodic rotation of magnetic features at a latitude (degrees): degrees per day."""
+    """Compute the synodic rotation of magnetic features at a latitude (degrees): degrees per day."""
     sine = numpy.sin(numpy.radians(latitude))
     return 14.366 - 2.297 * sine**2 - 1.624 * sine**4 - 0.9856
 
 
 def solar_cycle(days):
-    """Cycle number, phase (0 to 1) and activity (0.06 to 1) at times in days since 1970."""
+    """Compute cycle number, phase (0 to 1) and activity (0.06 to 1) at times in days since 1970."""
     count = (numpy.asarray(days, "float64") - _CYCLE_MINIMUM) / _CYCLE_LENGTH
     cycle = numpy.floor(count)
     phase = count - cycle
@@ -115,12 +115,12 @@ class Regions:
         return Regions(*(getattr(self, field.name)[which] for field in dataclasses.fields(self)))
 
     def without(self, numbers):
-        """All regions but those of the given numbers."""
+        """Select all regions but those of the given numbers."""
         return self.take(~numpy.isin(self.number, numbers))
 
 
 def one_region(*, latitude=15.0, longitude=0.0, flux=1.5e22, complexity=0.0, number=1, tilt=None, polarity=-1, ratio=5.0):
-    """`Regions` that holds a single region of the given properties, to see how a network answers to each.
+    """Make a single region of the given properties, to examine how a network depends on each: `Regions`.
 
     Parameters
     ----------
@@ -149,12 +149,12 @@ def one_region(*, latitude=15.0, longitude=0.0, flux=1.5e22, complexity=0.0, num
 
 
 def size_of(flux):
-    """Gaussian width (degrees) of the leading polarity of a simple region of a total unsigned flux (Mx)."""
+    """Compute the Gaussian width (degrees) of the leading polarity of a simple region from its unsigned flux (Mx)."""
     return numpy.sqrt(numpy.asarray(flux, "float64") / (4 * numpy.pi * PEAK_FIELD)) / CENTIMETRES_PER_DEGREE
 
 
 def radial_field(along, across, size, separation, complexity, side):
-    """Radial field of a region with a positive leading polarity.
+    """Compute the radial field of a region with a positive leading polarity.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def line_offset(complexity):
 
 
 def measure_inversion_line_flux(field, spacing):
-    """Unsigned flux near the strong inversion lines of a radial field on a grid.
+    """Measure the unsigned flux near the strong inversion lines of a radial field on a grid.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def measure_inversion_line_flux(field, spacing):
 
 
 def inversion_line_flux(size, complexity):
-    """Unsigned flux near the inversion lines of regions, Mx: interpolated in a table of measured ones.
+    """Estimate the unsigned flux near the inversion lines of regions, Mx: interpolated in a table of measured ones.
 
     Parameters
     ----------
@@ -293,13 +293,13 @@ class Population:
         return len(self.number)
 
     def at(self, time):
-        """`Regions` alive at a time (``datetime64``), on both sides of the Sun."""
+        """Select the `Regions` alive at a time (``datetime64``), on both sides of the Sun."""
         days = to_days(time)
         which = numpy.flatnonzero((self.born <= days) & (days < self.ends))
         return self.evolve(which, numpy.full(len(which), days))
 
     def evolve(self, which, days):
-        """Regions of the indices `which` (n,), each at its own time `days` (n,): `Regions`."""
+        """Evolve the regions of the indices `which` (n,), each to its own time `days` (n,): `Regions`."""
         age = days - self.born[which]
         life = (self.ends - self.born)[which]
         rise = self.rise[which]
@@ -328,7 +328,7 @@ class Population:
 
 
 def _emerge(seed, block, activity):
-    """Properties of the regions that emerge in one block of days: dict of arrays (n,)."""
+    """Draw the properties of the regions that emerge in one block of days: dict of arrays (n,)."""
     clear_cut = activity == "clear cut"
     generator = numpy.random.default_rng([seed, 1, block, int(clear_cut)])
     middle = (block + 0.5) * _BLOCK

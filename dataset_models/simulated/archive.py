@@ -14,7 +14,7 @@ splits in time have windows with and without a flare in training and in validati
     goes/go1520140101.fits                                   daily X-ray flux
     flares.csv                  start_time, goes_class, fl_lon, fl_lat, peak_time, end_time, simulated
 
-and the second one image that `SimulatedSun.read_image` reads. Every file says that it is simulated, in the way of its kind:
+and the second one image that `SimulatedSun.read_image` reads. Every file is marked as simulated, in the way of its kind:
 see `dataset_models.simulation_mark`.
 """
 

@@ -1,4 +1,4 @@
-"""Flares and X-ray flux of the simulated Sun, and what the best forecast could know.
+"""Flares and X-ray flux of the simulated Sun, and the best possible forecast.
 
 A region flares at random, at a rate that depends on one of its properties: the unsigned flux near its polarity
 inversion lines. Peak fluxes follow a power law. The 1-8 Angstrom flux is a background from all regions in view plus the
@@ -45,20 +45,20 @@ class FlareLaw:
     exponent: float
 
     def flares_per_day(self, inversion_line_flux):
-        """Rate of flares above `smallest_peak` for regions of the given flux near inversion lines (Mx)."""
+        """Compute the rate of flares above `smallest_peak` for regions of the given flux near inversion lines (Mx)."""
         relative = numpy.asarray(inversion_line_flux, "float64") / self.reference
         if numpy.isinf(self.exponent):
             return numpy.where(relative >= 1, self.rate, 0.0)
         return self.rate * relative**self.exponent
 
     def exceeds(self, peak):
-        """Probability that a flare's peak is at least `peak` (W m^-2)."""
+        """Compute the probability that a flare's peak is at least `peak` (W m^-2)."""
         peak = numpy.maximum(peak, self.smallest_peak)
         tail = (self.smallest_peak / LARGEST_PEAK) ** POWER_LAW
         return numpy.clip(((self.smallest_peak / peak) ** POWER_LAW - tail) / (1 - tail), 0, 1)
 
     def draw_peaks(self, uniform):
-        """Peak fluxes for uniform random numbers in [0, 1): the inverse of `exceeds`."""
+        """Draw peak fluxes for uniform random numbers in [0, 1): the inverse of `exceeds`."""
         tail = (self.smallest_peak / LARGEST_PEAK) ** POWER_LAW
         return self.smallest_peak / (tail + (1 - tail) * (1 - uniform)) ** (1 / POWER_LAW)
 
@@ -70,7 +70,7 @@ LAWS = {
 
 
 def visibility(angle):
-    """Share of a flare's X-rays that reach the observer, by its angle from the disk centre (degrees).
+    """Compute the share of a flare's X-rays that reach the observer, by its angle from the disk centre (degrees).
 
     The loops stand high enough to be seen from some degrees behind the limb.
     """
@@ -79,7 +79,7 @@ def visibility(angle):
 
 
 def profile(minutes, rise, decay):
-    """Time profile of a flare, 1 at its peak.
+    """Compute the time profile of a flare, 1 at its peak.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class Flares:
         return Flares(*(getattr(self, field.name)[which] for field in dataclasses.fields(self)))
 
     def at(self, time):
-        """Flux that each flare adds at a time: float64 (n,), W m^-2."""
+        """Compute the flux that each flare adds at a time: float64 (n,), W m^-2."""
         return self.flux * profile(
             (active_regions.to_days(time) - active_regions.to_days(self.peak_time)) * 1440, self.rise, self.decay
         )
@@ -191,7 +191,7 @@ class XRays:
         self.flux = self.background + self._flaring()
 
     def background_at(self, times):
-        """Flux without flares during the minute that begins at each time: float64, W m^-2."""
+        """Compute the flux without flares during the minute that begins at each time: float64, W m^-2."""
         hours = active_regions.to_days(times) * 24 - self._first_hour + 0.5 / 60
         return numpy.interp(hours, numpy.arange(len(self._hourly_background)), self._hourly_background)
 
@@ -227,7 +227,7 @@ class XRays:
         return flux
 
     def probability(self, times, thresholds, *, lag, catch):
-        """Probability that the flux reaches a threshold in a window, for someone who knows the process but not the future.
+        """Compute the probability that the flux reaches a threshold in a window, from the process without the future.
 
         Parameters
         ----------
@@ -277,7 +277,7 @@ class XRays:
 
 
 def _draw(seed, law, regions, which, hour, rate, seen):
-    """Flares of all regions, each region's from a random stream of its own: `Flares`."""
+    """Draw the flares of all regions, each region's from a random stream of its own: `Flares`."""
     first = numpy.flatnonzero(numpy.diff(which, prepend=-1))
     index, uniform = [], []
     for begin, stop in zip(first, [*first[1:], len(which)], strict=True):
@@ -302,7 +302,7 @@ def _draw(seed, law, regions, which, hour, rate, seen):
 
 
 def best_scores(probability, happened):
-    """Scores of the best possible forecast, and of the climatology of the same times.
+    """Score the best possible forecast, and the climatology of the same times.
 
     Parameters
     ----------

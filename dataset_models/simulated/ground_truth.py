@@ -30,7 +30,7 @@ class GroundTruth:
         self._sun = sun
 
     def regions(self, time, *, visible=True):
-        """Table of the regions at a time.
+        """Tabulate the regions at a time.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class GroundTruth:
         return self._sun.image_of(self._sun.regions(time).without(numpy.atleast_1d(numbers)), time)
 
     def flares(self, start, end):
-        """Table of the flares that peak in [start, end), however weak, in the order of their peaks.
+        """Tabulate the flares that peak in [start, end), however weak, in the order of their peaks.
 
         Returns
         -------
@@ -135,7 +135,7 @@ class GroundTruth:
         return int(strongest["region"]) if own and strongest["flux"] >= goes_class.to_flux(self._sun.threshold) else None
 
     def probability(self, times):
-        """Best possible forecast of the event "the flux reaches the data set's threshold in the window".
+        """Compute the best possible forecast of the event "the flux reaches the data set's threshold in the window".
 
         Parameters
         ----------
@@ -150,7 +150,7 @@ class GroundTruth:
         return self._exceedance(times, [goes_class.to_flux(self._sun.threshold)])[:, 0]
 
     def expected_log_flux(self, times):
-        """Best possible forecast of log10 of the window's largest flux, in the least-squares sense: float64 (n,)."""
+        """Compute the best possible forecast of log10 of the window's largest flux, by least squares: float64 (n,)."""
         decades = numpy.linspace(-7.6, -2.6, 101)
         exceedance = self._exceedance(times, 10.0**decades)
         middles = (exceedance[:, 1:] + exceedance[:, :-1]) / 2
@@ -161,7 +161,7 @@ class GroundTruth:
         return self._sun.xrays.probability(times, thresholds, lag=lag, catch=catch)
 
     def best_scores(self, split="validation"):
-        """Scores of the best possible forecast of the event on a split: dict, see `flares.best_scores`."""
+        """Score the best possible forecast of the event on a split: dict, see `flares.best_scores`."""
         times = self._sun.require_samples(split)
         flux = self._sun.flux_series.maximum(times, lag=DURATIONS[self._sun.lag], catch=DURATIONS[self._sun.catch])
         return flares.best_scores(self.probability(times), flux >= goes_class.to_flux(self._sun.threshold))

@@ -104,7 +104,7 @@ class Renderer:
         self._blur = max(0.7, 0.0075 * self.radius)
 
     def _quiet_sun(self, distance):
-        """Brightness of the quiet Sun, and how the two textures change it: float32 (size, size, 8) each."""
+        """Compute the brightness of the quiet Sun, and how the two textures change it: float32 (size, size, 8) each."""
         shape = (self.size, self.size, len(self._looks))
         quiet, corona, network = (numpy.zeros(shape, "float32") for _ in range(3))
         cosine = numpy.maximum(self._depth, 0.15)
@@ -176,7 +176,7 @@ class Renderer:
     # Regions
 
     def _frame(self, regions):
-        """Unit vectors (n, 3) in (west, north, towards us): centre, along the axis to the leader, across it."""
+        """Compute unit vectors (n, 3) in (west, north, towards us): centre, along the axis to the leader, across it."""
         latitude, longitude, tilt = (numpy.radians(angle) for angle in (regions.latitude, regions.longitude, regions.tilt))
         sin_b, cos_b, sin_l, cos_l = numpy.sin(latitude), numpy.cos(latitude), numpy.sin(longitude), numpy.cos(longitude)
         centre = numpy.stack([cos_b * sin_l, sin_b, cos_b * cos_l], -1)
@@ -204,7 +204,7 @@ class Renderer:
             yield i, rows, columns, u, v
 
     def _region_field(self, regions):
-        """Radial field of all regions, Gauss: float32 (size, size)."""
+        """Compute the radial field of all regions, Gauss: float32 (size, size)."""
         field = numpy.zeros((self.size, self.size), "float32")
         for i, rows, columns, u, v in self._boxes(regions):
             shape = (numpy.float32(value[i]) for value in (regions.size, regions.separation, regions.complexity, regions.side))
@@ -212,7 +212,7 @@ class Renderer:
         return field
 
     def _plage(self, regions):
-        """Plage over both polarities, 1 at its strongest: float32 (size, size)."""
+        """Draw the plage over both polarities, 1 at its strongest: float32 (size, size)."""
         plage = numpy.zeros((self.size, self.size), "float32")
         for i, rows, columns, u, v in self._boxes(regions):
             size, half = numpy.float32(regions.size[i]), numpy.float32(regions.separation[i] / 2)
@@ -223,7 +223,7 @@ class Renderer:
         return plage * self.on_disk
 
     def _loops(self, regions, heat):
-        """Light of the coronal loops and of the hot cores, projected: two float32 (size, size)."""
+        """Draw the light of the coronal loops and of the hot cores, projected: two float32 (size, size)."""
         from scipy import ndimage
 
         frame = self._frame(regions)
@@ -369,7 +369,7 @@ class Renderer:
 
 
 def _worth_drawing(regions, flaring):
-    """Regions that can be seen from our side, loops above the limb included."""
+    """Select the regions that can be seen from our side, loops above the limb included."""
     near = (regions.angle < 125) & (regions.flux > 2e20)
     flaring = numpy.zeros(len(regions)) if flaring is None else numpy.asarray(flaring, "float64")
     return regions.take(near), flaring[near]
@@ -377,5 +377,5 @@ def _worth_drawing(regions, flaring):
 
 @functools.lru_cache(maxsize=4096)
 def _jitter(seed, number):
-    """Random numbers that lay the loops of a region: (loops, 6)."""
+    """Draw the random numbers that lay the loops of a region: (loops, 6)."""
     return numpy.random.default_rng([seed, 7, number]).standard_normal((_LOOPS + _CORE_LOOPS, 6))

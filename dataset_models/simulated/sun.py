@@ -104,7 +104,7 @@ class SimulatedSun(XRayFluxData):
         return GroundTruth(self)
 
     def regions(self, time):
-        """All regions at a time, those behind the limb too: `dataset_models.simulated.active_regions.Regions`.
+        """List all regions at a time, those behind the limb too: `dataset_models.simulated.active_regions.Regions`.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class SimulatedSun(XRayFluxData):
         return self._in_unit(self.drawn(regions, time))
 
     def drawn(self, regions, time):
-        """As `image_of`, with magnetograms in Gauss (0 off the disk) whatever their unit is here."""
+        """Draw as `image_of` does, with magnetograms in Gauss (0 off the disk) whatever their unit is here."""
         parts = []
         if self.channel_set != "hmi":
             parts.append(self.renderer.aia(regions, time, flaring=self.xrays.flaring(regions.number, time)))
@@ -150,7 +150,7 @@ class SimulatedSun(XRayFluxData):
             image[..., -1] = numpy.where(self.renderer.on_disk, grey, 0)
         return image
 
-    # What XRayFluxData asks for
+    # What XRayFluxData needs
 
     @property
     def channels(self):
@@ -203,7 +203,7 @@ class SimulatedSun(XRayFluxData):
     # Images as files
 
     def image_name(self, time):
-        """Return the name of the file that holds the image of a time, as `read_image` knows it."""
+        """Return the name of the file that holds the image of a time, as `read_image` takes it."""
         stamp = str(numpy.datetime64(time, "m")).replace("-", "").replace("T", "_").replace(":", "")
         return f"{stamp}_{CHANNEL_SETS[self.channel_set]}_{self.image_size}_{self.image_size}.dat"
 
@@ -257,7 +257,7 @@ class SimulatedSun(XRayFluxData):
         return self.header(self.image_time(path))
 
     def header(self, time):
-        """FITS header of an image of a time, its WCS for the array in FITS order (row 0 southernmost): `astropy` Header."""
+        """Make the FITS header of the image of a time, for the array in FITS order (row 0 southernmost): `astropy` Header."""
         return image_header(self.image_size, time)
 
     def places(self, time):
@@ -266,7 +266,7 @@ class SimulatedSun(XRayFluxData):
 
 
 def image_header(size, time):
-    """FITS header of a simulated image: helioprojective coordinates as seen from one astronomical unit, no B0 tilt.
+    """Make the FITS header of a simulated image: helioprojective coordinates as seen from one astronomical unit, no B0 tilt.
 
     Parameters
     ----------

@@ -183,7 +183,7 @@ def main(arguments=None):
     origin = "of noise" if start is None else f"of {sample.label}"
     climb = f"output {after:.3g}, {origin} {before:.3g}"
     if not after > before:
-        climb += "\nDID NOT CLIMB: shows nothing that the network likes"
+        climb += "\nDID NOT CLIMB: this image does not raise the output"
     of_image = [] if start is None else [sample.label]
     stem = atomic_files.safe_name(*of_image, "activation_maximisation", target.stem)
     with atomic_files.results(folder) as unfinished:
@@ -199,7 +199,7 @@ def main(arguments=None):
         )
     print(f"{target.words}: output {before:.3g} {origin}, {after:.3g} of the image made in {flags.steps} steps; in {folder}")
     if not after > before:
-        print("note: the output did not climb; the image shows nothing that the network likes")
+        print("note: the output did not climb: the image shows nothing that raises it")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def embed(vectors, *, perplexity=30.0, components=50, dimensions=2, seed=None):
     dimensions : int
         2 or 3.
     seed : int, optional
-        Start from random positions: another seed is another map, and what maps of several seeds share can be believed.
+        Start from random positions: another seed is another map, and only what maps of several seeds share is in the data.
         Without it the start is the first principal components, which keeps the large scale of the data.
 
     Returns

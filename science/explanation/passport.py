@@ -76,7 +76,7 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
     output = float(attribution.outputs[0])
     if subject.data.task == "classification" and abs(output) > SATURATED:
         notes.append(
-            f"the network is saturated here (logit {output:.1f}): its probability says nothing, the logit is explained"
+            f"the network is saturated here (logit {output:.1f}): its probability hardly changes, the logit is explained"
         )
     return {
         "method": attribution.method,
@@ -140,7 +140,7 @@ def check_disk(sample, shown, data):
         return {}, dict.fromkeys(names, "the image has no coordinates, so where its disk lies is not known"), {}
     values = shown[1][0]
     if solar_disk.of_header(sample.header, values.shape[:2]) is None:
-        return {}, dict.fromkeys(names, "the header does not say where the disk lies"), {}
+        return {}, dict.fromkeys(names, "the header does not give where the disk lies"), {}
     share = solar_coordinates.shares(values, sample.header)
     if not share:
         return {}, dict.fromkeys(names, "the map is 0"), {}

@@ -333,7 +333,7 @@ def unlocated(groups):
 def summary(results, instances, *, threshold, limb=LIMB, simulated=False):
     """Write the result in lines to print: list of str.
 
-    Each recall by place is followed by which share of the hours could not take part, for want of the flare's position.
+    Each recall by place is followed by which share of the hours could not take part, because the flare's position is missing.
     """
     lines = [f"{len(instances)} hours before M and X flares; a yes is a probability of {threshold:g} or more"]
     if simulated:

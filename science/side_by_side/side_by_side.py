@@ -112,7 +112,7 @@ def draw(path, subject, sample, explanations, *, channel=None):
         attribution, checked = next(iter(explanations.values()))
         title = figures.title(f"{sample.title}: {attribution.explained.words}", simulated=sample.simulated)
         title = f"{title}; {attribution.explained.value_words(checked['output'])}"
-        figure.suptitle(f"{title}\nblue speaks against, red for; each map on its own scale")
+        figure.suptitle(f"{title}\nblue: against it, red: for it; each map on its own scale")
         figures.save(figure, path)
 
 

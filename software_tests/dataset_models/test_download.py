@@ -500,7 +500,7 @@ def test_aia_files_are_judged_by_their_content(tree):
     assert verdict(archive_server.aia_fits(when, 171)) == numpy.datetime64(when)
     in_tai = {"DATE-OBS": "2014-06-17T21:36:36.340", "TIMESYS": "TAI"}
     assert verdict(archive_server.aia_fits(when, 171, **in_tai)) == numpy.datetime64(when)
-    assert "expected channel 94, but its header says WAVELNTH = 171" in verdict(archive_server.aia_fits(when, 171), channel=94)
+    assert "expected channel 94, but its header gives WAVELNTH = 171" in verdict(archive_server.aia_fits(when, 171), channel=94)
     assert "expected 1024 x 1024 pixels" in verdict(archive_server.aia_fits(when, 171), size=1024)
     assert "away from" in verdict(archive_server.aia_fits("2014-06-17T22:00", 171))
     assert "no exposure time" in verdict(archive_server.aia_fits(when, 171, EXPTIME=0.0))

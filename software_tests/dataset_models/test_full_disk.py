@@ -160,7 +160,7 @@ def test_leaks_are_looked_for_before_training(folder):
     found = sun.check_leaks()
     assert "0 of 20 validation windows (0.0 %) overlap" in found
     assert "no image is in both splits" in found
-    assert "does not see the future" in found
+    assert "does not depend on the future" in found
     published = data(folder, gap_hours=0.0).check_leaks()
     assert "7 of 20 validation windows" in published  # those of the first day, every three hours from 180 h on
 
@@ -198,7 +198,7 @@ def test_a_picture_without_a_time_in_its_name_may_tell_it_in_its_header(folder, 
     plain = tmp_path / "now.jpg"
     plain.write_bytes(next(folder.rglob("HMI.m2020.05.09_00.00.00.jpg")).read_bytes())
     assert sun.image_time(plain) is None
-    with pytest.raises(UserError, match=r"now\.jpg: neither its name nor its header tells the time"):
+    with pytest.raises(UserError, match=r"now\.jpg: neither its name nor its header gives the time"):
         sun.read_image(plain)
 
 

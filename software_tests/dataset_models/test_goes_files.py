@@ -132,7 +132,7 @@ def test_few_stray_records_are_left_out_and_more_refuse_the_file(edited, genuine
     assert set(minutes.time) < set(genuine.time)
     assert minutes.faults == {"records outside the file's own time, left out": 3}
     path = edited(stray(15))
-    with pytest.raises(goes_files.NotGoes, match="15 of 1440 records lie outside the time that it says it is of") as caught:
+    with pytest.raises(goes_files.NotGoes, match="15 of 1440 records lie outside the time of its name and header") as caught:
         goes_files.read_minutes(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "(2022-03-30T00:00:00Z to 2022-03-31T00:00:00Z)" in str(caught.value)
@@ -145,7 +145,7 @@ def test_a_file_of_another_time_than_it_says_is_refused(edited, shift, name):
     def spoil(file):
         file["time"][:] = file["time"][:] + shift
 
-    with pytest.raises(goes_files.NotGoes, match="records lie outside the time that it says it is of"):
+    with pytest.raises(goes_files.NotGoes, match="records lie outside the time of its name and header"):
         goes_files.read_minutes(edited(spoil, name=name))
 
 
@@ -195,7 +195,7 @@ def test_a_file_with_no_record_in_its_time_is_refused_however_short(edited):
         file["time"][3:] = -9999.0
         file["time"][:3] = file["time"][:3] + 2 * DAY
 
-    with pytest.raises(goes_files.NotGoes, match="3 of 3 records lie outside the time that it says it is of"):
+    with pytest.raises(goes_files.NotGoes, match="3 of 3 records lie outside the time of its name and header"):
         goes_files.read_minutes(edited(cut))
 
 
@@ -307,7 +307,7 @@ def attribute(variable, name, value):
         (rename("xrsb_flux", "other"), "has no variable xrsb_flux or b_flux"),
         (rename("xrsb_flag", "other"), "has no variable xrsb_flag or xrsb_flags or b_flags"),
         (rename("time", "other"), "has no variable time"),
-        (lambda file: file["xrsb_flag"].attrs.__delitem__("flag_meanings"), "does not say what its flags mean"),
+        (lambda file: file["xrsb_flag"].attrs.__delitem__("flag_meanings"), "does not give the meanings of its flags"),
         (lambda file: file["xrsb_flux"].__setitem__(slice(None), -9999.0), "holds no minute with good samples"),
     ],
 )
@@ -461,7 +461,7 @@ def shift_times(file):
         (set_card(2, "TUNIT2", "counts"), "its FLUX is in 'counts', expected W/m2"),
         (set_card(0, "TELESCOP", "PROBA2"), "its TELESCOP is PROBA2, not GOES"),
         (stop_clock, "all of its 42177 records have the same time"),
-        (shift_times, "42147 of 42177 records lie outside the time that it says it is of"),
+        (shift_times, "42147 of 42177 records lie outside the time of its name and header"),
     ],
 )
 def test_fits_that_cannot_be_used_is_one_line(old, edit, message):

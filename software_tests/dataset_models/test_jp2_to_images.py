@@ -100,7 +100,7 @@ def test_a_tree_of_unknown_making_is_not_added_to(tmp_path):
     published = tmp_path / "out/2026/01/31/HMI.m2026.01.31_00.00.00.jpg"
     published.parent.mkdir(parents=True)
     Image.new("L", (64, 64)).save(published)
-    with pytest.raises(UserError, match="holds pictures of which no"):
+    with pytest.raises(UserError, match="holds pictures without the record"):
         convert(sources, tmp_path / "out", Recipe(size=64))
 
 
@@ -114,7 +114,7 @@ def test_a_data_set_refuses_trees_made_in_two_ways(tmp_path):
     with pytest.raises(UserError, match="in different ways"):
         magnetogram_images.scan(tmp_path / "data")
     (tmp_path / "data/b/conversion.json").unlink()
-    with pytest.raises(UserError, match="was not made as"):
+    with pytest.raises(UserError, match="lies outside the tree of"):
         magnetogram_images.scan(tmp_path / "data")
     (tmp_path / "data/a/conversion.json").write_text("{")
     with pytest.raises(UserError, match="record of a conversion"):
@@ -136,7 +136,7 @@ def test_one_folder_per_flare_and_names_that_tell_less(tmp_path):
     reasons = " ".join(outcome.rejected.values())
     assert len(outcome.rejected) == 2
     assert "neither its name nor its header" in reasons
-    assert "when it was taken (DATE-OBS = soon)" in reasons
+    assert "gives no time (DATE-OBS = soon)" in reasons
 
 
 def test_cut_outs(tmp_path):
@@ -243,9 +243,9 @@ def test_headers_as_they_come_and_unusable_quality(tmp_path):
     cases = {
         "leap.jp2": ({"DATE-OBS": "2016-12-31T23:59:60"}, "2017/01/01/HMI.m2017.01.01_00.00.00.jpg"),
         "untold.jp2": ({"DSUN_OBS": "nan", "CRLN_OBS": "", "RSUN_OBS": "MISSING"}, "2022/08/02/HMI.m2022.08.02_10.47.53.jpg"),
-        "pointless.jp2": ({"CRPIX1": "nan", "DATE-OBS": "2022-08-02T11:00:00"}, r"where it points (CRPIX1 = nan)"),
+        "pointless.jp2": ({"CRPIX1": "nan", "DATE-OBS": "2022-08-02T11:00:00"}, r"gives no pointing (CRPIX1 = nan)"),
         "flagged.jp2": ({"QUALITY": "0x80000000", "DATE-OBS": "2022-08-02T12:00:00"}, "QUALITY: no observable"),
-        "timeless.jp2": ({"DATE-OBS": "MISSING"}, "when it was taken (DATE-OBS = MISSING)"),
+        "timeless.jp2": ({"DATE-OBS": "MISSING"}, "gives no time (DATE-OBS = MISSING)"),
     }
     for name, (cards, expected) in cases.items():
         cards = files.header(128) | cards

@@ -230,17 +230,17 @@ def changed(path, **cards):
 @pytest.mark.parametrize(
     ("cards", "message"),
     [
-        ({"CROTA2": "nan"}, r"does not say where it points \(CROTA2 = nan\)"),
-        ({"CRVAL1": fits.card.UNDEFINED}, r"does not say where it points \(CRVAL1 is blank\)"),
-        ({"CRPIX2": None}, r"does not say where it points \(CRPIX2 is missing\)"),
-        ({"CDELT1": "text"}, r"does not say where it points \(CDELT1 = text\)"),
+        ({"CROTA2": "nan"}, r"gives no pointing \(CROTA2 = nan\)"),
+        ({"CRVAL1": fits.card.UNDEFINED}, r"gives no pointing \(CRVAL1 is blank\)"),
+        ({"CRPIX2": None}, r"gives no pointing \(CRPIX2 is missing\)"),
+        ({"CDELT1": "text"}, r"gives no pointing \(CDELT1 = text\)"),
         ({"QUALITY": "0x80000000"}, "rejected by its QUALITY: no observable"),
         ({"QUALITY": 0x4000}, "rejected by its QUALITY: image stabilisation loop open"),
-        ({"QUALITY": "nan"}, r"whether it is sound \(QUALITY = nan\)"),
+        ({"QUALITY": "nan"}, r"no QUALITY word \(QUALITY = nan\)"),
         ({"BUNIT": "DN/s"}, "expected a magnetogram in gauss, received values in DN/s"),
-        ({"CONTENT": "CONTINUUM INTENSITY"}, "expected an SDO/HMI magnetogram, but its header says CONTINUUM INTENSITY"),
-        ({"TELESCOP": "SOHO", "INSTRUME": "MDI"}, "expected an SDO/HMI magnetogram, but its header says SOHO MDI"),
-        ({"WAVELNTH": 171}, "but its header says 171"),
+        ({"CONTENT": "CONTINUUM INTENSITY"}, "expected an SDO/HMI magnetogram, but its header gives CONTINUUM INTENSITY"),
+        ({"TELESCOP": "SOHO", "INSTRUME": "MDI"}, "expected an SDO/HMI magnetogram, but its header gives SOHO MDI"),
+        ({"WAVELNTH": 171}, "but its header gives 171"),
         ({"RSUN_OBS": "nan", "DSUN_OBS": None, "DATE__OBS": "MISSING"}, r"how large the Sun is \(RSUN_OBS = nan\)"),
     ],
 )
@@ -320,7 +320,7 @@ def test_other_instruments_and_observables_are_refused_by_name(shared):
         shared / "fits" / "aia_synoptic_lev1.5_94_2014-06-06.fits": "SDO/AIA AIA_4 94",
     }
     for path, words in others.items():
-        with pytest.raises(UserError, match="expected an SDO/HMI magnetogram, but its header says") as caught:
+        with pytest.raises(UserError, match="expected an SDO/HMI magnetogram, but its header gives") as caught:
             magnetogram_images.read(path, size=64)
         assert words in str(caught.value)
 
@@ -331,10 +331,10 @@ def test_where_nothing_says_what_it_is_the_user_is_told_once(tmp_path, capsys, m
         Image.fromarray(numpy.arange(4096, dtype="uint8").reshape(64, 64)).save(tmp_path / name)
         magnetogram_images.read(tmp_path / name, size=64)
     said = capsys.readouterr().err
-    assert said.count("neither its name nor its header says what it is; it is taken for an HMI magnetogram") == 1
+    assert said.count("neither its name nor its header gives what it is; it is taken for an HMI magnetogram") == 1
     assert str(tmp_path / "a.jpg") in said
     Image.fromarray(numpy.arange(4096, dtype="uint8").reshape(64, 64)).save(tmp_path / "AIA.171.2026.02.01_00.00.00.jpg")
-    with pytest.raises(UserError, match=r"expected an SDO/HMI magnetogram, but its name says AIA\.171"):
+    with pytest.raises(UserError, match=r"expected an SDO/HMI magnetogram, but its name is of AIA\.171"):
         magnetogram_images.read(tmp_path / "AIA.171.2026.02.01_00.00.00.jpg", size=64)
 
 
@@ -355,4 +355,4 @@ def test_names_that_no_pattern_knows_are_counted_and_three_are_named(tmp_path, c
     for _ in range(2):
         assert len(magnetogram_images.scan(folder)) == 1
     said = capsys.readouterr().err
-    assert said.count("4 files are left out, of names that no pattern knows (a.fits, b.fits, c.fits, ...)") == 1
+    assert said.count("4 files are left out, of names that fit no pattern (a.fits, b.fits, c.fits, ...)") == 1

@@ -138,8 +138,8 @@ def test_forms_of_all_years_are_read():
         ("", "is no solar region summary"),
         (SUMMARY[: SUMMARY.index("I.  Regions")], "is no solar region summary"),
         (SUMMARY[: SUMMARY.index("2155")], "is cut short"),
-        (SUMMARY.replace("2014", "20l4"), "does not say when it was issued"),
-        (SUMMARY.replace("Apr", "Feb").replace(" 16 ", " 31 "), "does not say when it was issued"),
+        (SUMMARY.replace("2014", "20l4"), "does not give its date of issue"),
+        (SUMMARY.replace("Apr", "Feb").replace(" 16 ", " 31 "), "does not give its date of issue"),
     ],
 )
 def test_a_day_that_cannot_be_read_is_refused_in_one_line(tmp_path, text, expected):

@@ -101,7 +101,7 @@ def test_texts_of_other_years_and_quiet_days(tmp_path):
     assert {f.region for f in flare_lists.read_list(written(tmp_path, june)).flares} == {9991, 10000, None}
     none = EVENTS.replace("1989", "0000")
     assert {f.region for f in flare_lists.read_list(written(tmp_path, none)).flares} == {11990, None}
-    with pytest.raises(UserError, match="does not say of which day"):
+    with pytest.raises(UserError, match="does not give its day"):
         flare_lists.read_list(written(tmp_path, EVENTS.replace("2014", "2O14")))
 
 

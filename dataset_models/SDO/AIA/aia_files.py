@@ -77,7 +77,7 @@ def key_of(time):
 
 
 def find_frames(folder):
-    """Frames in a folder and its subfolders, in the order of time.
+    """Find the frames in a folder and its subfolders, in the order of time.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def frame_of(path):
         raise UserError(f"{path}: no such file")
     if time is None:
         names = "20140617_2136_AIA_08_1024_1024.dat or AIA20140617_2136_0171.fits"
-        raise UserError(f"{path}: expected a name like {names}, which tells time and channel")
+        raise UserError(f"{path}: expected a name like {names}, which gives time and channel")
     if channel is None:
         return Frame(time, (path,), CHANNELS)
     if is_level_1(path):
@@ -161,7 +161,7 @@ def _level_1_frames(paths):
 
 
 def _by_channel(paths):
-    """Times and paths of level 1 images, in the order of time: dict of channel to (list, list)."""
+    """List times and paths of level 1 images, in the order of time: dict of channel to (list, list)."""
     images = {}
     for time, channel, path in sorted((*parse_name(path), path) for path in paths):
         if channel in CHANNELS:

@@ -87,7 +87,7 @@ def prepare(path, *, size, channel=None, correction_table=None, pointing_table=N
     pixels, header = fits_files.read(path)
     keywords = Keywords(header, path)
     if channel is None:
-        wavelength = keywords.number("WAVELNTH", purpose="which channel it is of")
+        wavelength = keywords.number("WAVELNTH", purpose="channel")
         if wavelength not in CHANNELS:
             raise UserError(f"{path}: expected one of the channels {', '.join(map(str, CHANNELS))}, received {wavelength:g}")
         channel = int(wavelength)
@@ -163,11 +163,11 @@ def require_usable(keywords, channel):
     """
     instrument = keywords.text("INSTRUME") or keywords.text("TELESCOP")
     if instrument and "AIA" not in instrument.upper():
-        raise UserError(f"{keywords.path}: expected an image of SDO/AIA, but its header says {instrument}")
-    wavelength = keywords.number("WAVELNTH", purpose="which channel it is of")
+        raise UserError(f"{keywords.path}: expected an image of SDO/AIA, but its header gives {instrument}")
+    wavelength = keywords.number("WAVELNTH", purpose="channel")
     if wavelength != channel:
-        raise UserError(f"{keywords.path}: expected channel {channel}, but its header says WAVELNTH = {wavelength:g}")
-    exposure = keywords.number("EXPTIME", purpose="how long it was exposed")
+        raise UserError(f"{keywords.path}: expected channel {channel}, but its header gives WAVELNTH = {wavelength:g}")
+    exposure = keywords.number("EXPTIME", purpose="exposure time")
     if exposure <= 0:
         raise UserError(f"{keywords.path}: has no exposure time (EXPTIME = {exposure:g})")
     damage = quality.damage(keywords.bits("QUALITY"), "AIA")
@@ -216,7 +216,7 @@ def register(pixels, header, *, path="image"):
     wcs = linear_wcs(Keywords(header, path))
     finer = max(1, round(PLATE_SCALE / wcs.scale))
     if finer > _FINEST:
-        raise UserError(f"{path}: its header says {wcs.scale:.2g} arcsec per pixel, finer than any AIA image")
+        raise UserError(f"{path}: its header gives {wcs.scale:.2g} arcsec per pixel, finer than any AIA image")
     size = FULL_SIZE * finer
     last = size - 1
     matrix, offset = wcs.sampling(size, PLATE_SCALE / finer)
@@ -230,7 +230,7 @@ def register(pixels, header, *, path="image"):
 
 
 def downsample(image, size):
-    """Means over areas: (n, n, channel) -> float32 (size, size, channel); size divides n."""
+    """Average over areas: (n, n, channel) -> float32 (size, size, channel); size divides n."""
     if size == image.shape[0]:
         return numpy.ascontiguousarray(image, "float32")
     block = image.shape[0] // size
@@ -238,7 +238,7 @@ def downsample(image, size):
 
 
 def grid_header(size, time, *, observer):
-    """FITS header of an image on the common grid.
+    """Make the FITS header of an image on the common grid.
 
     Parameters
     ----------

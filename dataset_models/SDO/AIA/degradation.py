@@ -14,7 +14,7 @@ _LEAST = 0.01
 
 
 def response_table_path(table=None):
-    """Path of a response table: the one given, else version 8 of December 2017 that aiapy ships."""
+    """Find a response table: the one given, else version 8 of December 2017 that aiapy ships."""
     if table is not None:
         return pathlib.Path(table)
     package = importlib.util.find_spec("aiapy")  # without importing it, which takes seconds
@@ -25,7 +25,7 @@ def response_table_path(table=None):
 
 
 def degradation(channel, time, *, table=None):
-    """Effective area of a channel relative to launch, on the day of a time.
+    """Compute the effective area of a channel relative to launch, on the day of a time.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def _daily_degradation(channel, day, table):
 
     table = _response_table(table)
     keywords = {"correction_table": table}
-    if "calibration_version" in inspect.signature(of_aiapy).parameters:  # aiapy 0.12 takes version 10 unless it is told
+    if "calibration_version" in inspect.signature(of_aiapy).parameters:  # aiapy 0.12 takes version 10 by default
         keywords["calibration_version"] = table["VER_NUM"][0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # ERFA's, about dates of 2030 in the table
@@ -93,5 +93,5 @@ def _response_table(path):
     versions = sorted(set(numpy.asarray(table["VER_NUM"]).tolist()))
     if len(versions) > 1:
         raise UserError(f"{path}: expected one version of the response table, received {len(versions)} ({versions})")
-    # The first row of a channel counts as launch and the last of an epoch as newest, which aiapy 0.12 no longer sees to.
+    # The first row of a channel counts as launch and the last of an epoch as newest, which aiapy 0.12 no longer does.
     return table[numpy.lexsort((table["T_START"].jd, numpy.asarray(table["DATE"])))]

@@ -108,7 +108,7 @@ class AIA8(XRayFluxData):
         -------
         (pathlib.Path, dict of str to int)
             The folder of converted images, and how many frames are usable, lack channels, or are damaged or flagged;
-            `rejected` says why.
+            `rejected` holds the reasons.
         """
         if not self._frames:
             folder = paths.data_path("aia", self.folder)

@@ -45,7 +45,7 @@ class LeftOut(typing.NamedTuple):
 class FlareSequences(MagnetogramData):
     """Magnetograms of the hours before each flare; whether it reaches `threshold`, or how strong it gets.
 
-    A sample is a flare; its time is that of the flare's peak (its start where the list knows no peak). Its one input,
+    A sample is a flare; its time is that of the flare's peak (its start where the list has no peak). Its one input,
     ``sequence``, has shape (frames, image_size, image_size, 1), float32, the earliest frame first, 0 to 1. Frames are as
     evenly spaced as the images allow, and none is later than the sample's time. Flares that lack frames are in
     `left_out`.
@@ -102,7 +102,7 @@ class FlareSequences(MagnetogramData):
         return {"sequence": numpy.stack([cache.read(_key(frame)) for frame in self.frame_times(time)])}
 
     def frame_times(self, time):
-        """Times of a sample's frames: ``datetime64[s]`` (frames,)."""
+        """Return the times of a sample's frames: ``datetime64[s]`` (frames,)."""
         return self._sample(time).frames
 
     def target(self, time):
@@ -110,7 +110,7 @@ class FlareSequences(MagnetogramData):
         return float(flux >= self._threshold_flux) if self.task == "classification" else float(numpy.log10(flux))
 
     def truth(self, time):
-        """As for every data set; known before are the flares whose class was settled in the window before the start."""
+        """Return true value and prior; the prior is of the flares whose class was settled in the window before the start."""
         sample = self._sample(time)
         past = float(self._history.peak_flux([sample.start], self._window)[0])
         if self.task == "classification":
@@ -135,7 +135,7 @@ class FlareSequences(MagnetogramData):
         times = numpy.array([time for time in self._files if last is not None and time < last] + [last], "datetime64[s]")
         if last is None:
             raise UserError(
-                f"{path}: neither its name nor its header tells the time, which choosing the frames before it needs"
+                f"{path}: neither its name nor its header gives the time, which choosing the frames before it needs"
             )
         places, lacking = choose_frames(times, last, window=self._window, frames=self.frames, maximum_gap=self._maximum_gap)
         if lacking:

@@ -99,7 +99,7 @@ class FullDiskMagnetograms(MagnetogramData):
         return (flux >= self._threshold_flux if self.task == "classification" else numpy.log10(flux)).astype("float32")
 
     def truth(self, time):
-        """As for every data set; known before are the flares whose class was settled in the hours before the time."""
+        """Return true value and prior; the prior is of the flares whose class was settled in the hours before the time."""
         past = max(self._history.peak_flux([time], self._window)[0], QUIET_FLUX)
         coming = self._strongest([time], self._window)[0]
         if self.task == "classification":
@@ -123,7 +123,7 @@ class FullDiskMagnetograms(MagnetogramData):
             return {"image": image}
         time = self.image_time(path)
         if time is None:
-            raise UserError(f"{path}: neither its name nor its header tells the time, which the flare history needs")
+            raise UserError(f"{path}: neither its name nor its header gives the time, which the flare history needs")
         return self._with_history(image, time, path)
 
     def image_time(self, path):
@@ -160,7 +160,7 @@ class FullDiskMagnetograms(MagnetogramData):
         report = f"{self.split_report}; no image is in both splits ({compared} compared by content)"
         if self.history and len(splits[0]):
             count = leak_check.check_causality(flare_history.history, self._events, splits[0], names=flare_history.NAMES)
-            report += f"; the flare history does not see the future (tried at {count} times)"
+            report += f"; the flare history does not depend on the future (tried at {count} times)"
         return report
 
     # Parts
@@ -184,7 +184,7 @@ class FullDiskMagnetograms(MagnetogramData):
         times = times[flare_labels.covered(self._events, times, self._window, until=self._until)]
         if self.fold and (self.validation_start or self.split == "random"):
             other = "--validation_start" if self.validation_start else "--split random"
-            raise UserError(f"--fold {self.fold} and {other} both say how to split; give one of them (--fold 0: no fold)")
+            raise UserError(f"--fold {self.fold} and {other} are two ways to split; give one of them (--fold 0: no fold)")
         if self.split == "random" and self.gap_hours is not None:
             raise UserError(f"--gap_hours {self.gap_hours:g}: a random split has no gap; leave it out, or use --split time")
         if self.split == "random":
@@ -229,7 +229,7 @@ class FullDiskMagnetograms(MagnetogramData):
         return {"training": times[~validation], "validation": times[validation]}
 
     def _strongest(self, times, window):
-        """Strongest peak flux of flares that start in (t, t + window), at least `QUIET_FLUX`: float64 (n,)."""
+        """Find the strongest peak flux of flares that start in (t, t + window), at least `QUIET_FLUX`: float64 (n,)."""
         return numpy.maximum(self._index.peak_flux(numpy.asarray(times, "datetime64[s]"), window), QUIET_FLUX)
 
     def _read(self, path, *, any_size=False):

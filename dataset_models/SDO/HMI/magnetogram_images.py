@@ -57,7 +57,7 @@ class _Format(typing.NamedTuple):
 
 
 def time_of(path):
-    """Observation time that a file name states: ``datetime64[s]`` UTC, or None for a name of no known form."""
+    """Read the observation time that a file name states: ``datetime64[s]`` UTC, or None for a name of no known form."""
     form = _format_of(path)
     if form is None:
         return None
@@ -80,7 +80,7 @@ def scan(folder):
     Returns
     -------
     dict of numpy.datetime64 to pathlib.Path
-        In the order of time. Files whose names no pattern knows are counted in a note.
+        In the order of time. Files whose names fit no pattern are counted in a note.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def require_making_of(folder, path, *, decoding):
 
 
 def source_size(path):
-    """Width in pixels of a picture file without decoding it, None for FITS."""
+    """Read the width in pixels of a picture file without decoding it, None for FITS."""
     from PIL import Image
 
     if _suffix(path) == "npy":
@@ -193,7 +193,7 @@ def source_size(path):
 
 
 def sky_header(time, size, *, frame=FRAME):
-    """FITS header of an image centred on the Sun and seen from the Earth: `astropy.io.fits.Header`."""
+    """Make the FITS header of an image centred on the Sun and seen from the Earth: `astropy.io.fits.Header`."""
     import astropy.units as u
     from astropy.io import fits
     from astropy.utils import iers
@@ -237,7 +237,7 @@ def _require_square(path, shape, size):
 
 
 def require_magnetogram(keywords, *, named=False):
-    """Raise a `UserError` where a header says that an image is no sound line-of-sight magnetogram of SDO/HMI.
+    """Raise a `UserError` where an image is, by its header, no sound line-of-sight magnetogram of SDO/HMI.
 
     Parameters
     ----------
@@ -252,15 +252,15 @@ def require_magnetogram(keywords, *, named=False):
     telescope, instrument, content = (keywords.text(card).upper() for card in ("TELESCOP", "INSTRUME", "CONTENT"))
     wavelength = keywords.described("WAVELNTH")
     is_other = not instrument.startswith("HMI") if instrument else telescope and not telescope.startswith("SDO")
-    # SHARPs say "HMI observable", which leaves it to their units
+    # SHARPs have "HMI observable", which leaves it to their units
     is_other = is_other or (content and "MAGNETOGRAM" not in content and content != "HMI OBSERVABLE")
     if is_other or (wavelength and abs(wavelength - 6173) > 5):
         words = [keywords.text(card) for card in ("TELESCOP", "INSTRUME", "DETECTOR", "CONTENT", "WAVELNTH")]
         raise UserError(
-            f"{keywords.path}: expected an SDO/HMI magnetogram, but its header says {' '.join(filter(None, words))}"
+            f"{keywords.path}: expected an SDO/HMI magnetogram, but its header gives {' '.join(filter(None, words))}"
         )
     if not (named or instrument or "MAGNETOGRAM" in content):
-        text = f"{keywords.path}: neither its name nor its header says what it is; it is taken for an HMI magnetogram"
+        text = f"{keywords.path}: neither its name nor its header gives what it is; it is taken for an HMI magnetogram"
         notes.note(text, about="no magnetogram by name or header")
     damage = quality.damage(keywords.bits("QUALITY"), "HMI")
     if damage:
@@ -271,7 +271,7 @@ def _is_named(path):
     """Check whether a file's name is that of an HMI magnetogram; a `UserError` where it is that of another picture."""
     name = pathlib.Path(path).name
     if re.match(r"AIA\.|HMI\.(?!m)", name) and _suffix(path) in ("jpg", "npy"):
-        raise UserError(f"{path}: expected an SDO/HMI magnetogram, but its name says {name.split('.20')[0]}")
+        raise UserError(f"{path}: expected an SDO/HMI magnetogram, but its name is of {name.split('.20')[0]}")
     return _format_of(path) is not None
 
 
@@ -321,7 +321,7 @@ def _picture_header(path, source, size, wcs):
 
 
 def _as_header(wcs, scale=1.0):
-    """FITS keywords as an `astropy.io.fits.Header`, for the image shrunk by `scale`; None where they do not point."""
+    """Convert FITS keywords to an `astropy.io.fits.Header`, for the image shrunk by `scale`; None where they do not point."""
     from astropy.io import fits
 
     if not {"CRPIX1", "CRPIX2", "CDELT1", "CDELT2"} <= wcs.keys():
@@ -397,7 +397,7 @@ def _require_whole_disk(path, valid, wcs, radius):
 
 
 def _fits_header(keywords, size):
-    """Make the header of a FITS image on the common frame; None where it does not say when it was taken."""
+    """Make the header of a FITS image on the common frame; None where the image has no time."""
     try:
         time = keywords.time()
     except UserError:

@@ -62,7 +62,7 @@ def choose_frames(times, end, *, window, frames, maximum_gap):
 
 
 def find_images(folder, *, source_id=MAGNETOGRAM):
-    """Magnetograms below a folder, in a tree by date or in one folder per flare.
+    """Find the magnetograms below a folder, in a tree by date or in one folder per flare.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def find_images(folder, *, source_id=MAGNETOGRAM):
 
 
 def time_of(path):
-    """Observation time from a name of a known form, or from one that begins with a timestamp; else None."""
+    """Read the observation time from a name of a known form, or from one that begins with a timestamp; else None."""
     time = magnetogram_images.time_of(path)
     match = _STAMP.match(pathlib.Path(path).name) if time is None else None
     if match:
