@@ -169,7 +169,7 @@ def _images(model, data, flags, saved):
     if not forecasts:
         raise UserError(left_out[0] if len(left_out) == 1 else f"none of {len(left_out)} images; the first: {left_out[0]}")
     times = numpy.array([forecast.time for forecast in forecasts])
-    leak_check.say_identical(times, [forecast.content for forecast in forecasts])
+    leak_check.note_identical(times, [forecast.content for forecast in forecasts])
     values, true, prior = numpy.array([(forecast.value, forecast.true, forecast.prior) for forecast in forecasts]).T
     if data.task == "classification":
         columns = {"probability": values}
