@@ -14,14 +14,11 @@ import numpy
 import pandas
 
 from dataset_models import simulation_mark
-from dataset_models.flares import flare_lists
+from dataset_models.flares import flare_lists, flare_matching
 from tools import atomic_files, command_line, goes_class
 from tools.paths import Files, data_path
 
 COLUMNS = ("start", "peak", "end", "goes_class", "flux", "longitude", "latitude", "noaa_region", "source")
-SAME_TIME = numpy.timedelta64(2, "m")  # starts, and peaks, of one flare in two lists
-NEAR_TIME = numpy.timedelta64(5, "m")  # starts of one flare in two lists that agree in its peak and its flux
-SAME_FLUX = 2.0  # ratio of two peak fluxes that may be of one flare
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,10 +81,9 @@ def read(paths, *, merge=True):
 
     Notes
     -----
-    Two sources have the same flare when they put its start, and its peak where both give one, within `SAME_TIME`; with
-    no two peaks to compare, their fluxes must agree within a factor `SAME_FLUX`. Starts may be up to `NEAR_TIME` apart when
-    both peak and flux agree. Sources are files, and within a list of the HEK its methods (frm_name). The region does not
-    count: GOES sees the whole Sun, and sources name different regions, or none, for one flare.
+    :mod:`dataset_models.flares.flare_matching` decides which rows are about the same flare: by start, peak and flux. Sources
+    are files, and within a list of the HEK its methods (frm_name). The region does not count: GOES sees the whole Sun, and sources
+    name different regions, or none, for one flare.
 
     Within one source, and in files of one format without peaks, only rows with identical start are the same flare: lists
     hold revisions of a flare as further rows (HEK has nine such pairs in 2011 to 2018), and the largest flux among them
@@ -182,43 +178,12 @@ def _records(lists):
 def _groups(records):
     """Number of the flare that each record, in order of start, belongs to: int64 (n,)."""
     starts, peaks = (records[name].to_numpy("datetime64[s]").astype("int64").tolist() for name in ("start", "peak"))
-    flux, sources, orders, ranks = (records[name].tolist() for name in ("flux", "source", "order", "rank"))
     no_peak = numpy.datetime64("NaT", "s").astype("int64")
-    same_time, near_time = (int(span / numpy.timedelta64(1, "s")) for span in (SAME_TIME, NEAR_TIME))
-    groups = numpy.empty(len(records), "int64")
-    flares = []  # positions of each flare's records; the last ones may still grow
-
-    def same(one, other):
-        in_one_list = orders[one] == orders[other] and ranks[one] == ranks[other]
-        without_peaks = no_peak in (peaks[one], peaks[other])
-        if (in_one_list or (without_peaks and sources[one] == sources[other])) and starts[one] != starts[other]:
-            return False
-        flux_agrees = max(flux[one], flux[other]) <= SAME_FLUX * min(flux[one], flux[other])
-        near = abs(starts[one] - starts[other]) <= same_time
-        if without_peaks:
-            return near and flux_agrees
-        return abs(peaks[one] - peaks[other]) <= same_time and (near or flux_agrees)
-
-    oldest = 0
-    for record in range(len(records)):
-        while oldest < len(flares) and starts[flares[oldest][0]] < starts[record] - near_time:
-            oldest += 1
-        candidates = [number for number in range(oldest, len(flares)) if all(same(member, record) for member in flares[number])]
-        if candidates:
-            # The nearest in time; of those the nearest in flux.
-            number = min(
-                candidates,
-                key=lambda number: (
-                    starts[record] - starts[flares[number][0]],
-                    abs(numpy.log(flux[record] / flux[flares[number][0]])),
-                ),
-            )
-            flares[number].append(record)
-        else:
-            number = len(flares)
-            flares.append([record])
-        groups[record] = number
-    return groups
+    peaks = [None if peak == no_peak else peak for peak in peaks]
+    files = zip(records["order"].tolist(), records["rank"].tolist(), strict=True)
+    return flare_matching.match(
+        map(flare_matching.Record, starts, peaks, records["flux"].tolist(), records["source"].tolist(), files)
+    )
 
 
 def _events(records):
@@ -231,8 +196,10 @@ def _events(records):
     located = best_first[best_first["latitude"].notna()].drop_duplicates("event").set_index("event")
     for name in ("longitude", "latitude"):  # the pair of one list, never a mixture
         events[name] = located[name].reindex(events.index)
-    pairs = best_first.drop_duplicates(["event", "source"])
-    events["source"] = pairs.groupby("event")["source"].agg("+".join)
+    sources = {}
+    for event, source in best_first[["event", "source"]].drop_duplicates().itertuples(index=False):
+        sources.setdefault(event, []).append(source)
+    events["source"] = pandas.array(["+".join(names) for names in sources.values()], dtype="str")  # both sorted by event
     events = events.sort_values("start", kind="stable")
     number = pandas.Series(numpy.arange(len(events)), index=events.index)
     records["event"] = number.reindex(records["event"]).to_numpy("int64")
