@@ -82,8 +82,8 @@ def read(paths, *, merge=True):
     Notes
     -----
     :mod:`dataset_models.flares.flare_matching` decides which rows are about the same flare: by start, peak and flux. Sources
-    are files, and within a list of the HEK its methods (frm_name). The region does not count: GOES sees the whole Sun, and sources
-    name different regions, or none, for one flare.
+    are files, and within a list of the HEK its methods (frm_name). The region does not count: GOES sees the whole Sun, and
+    sources name different regions, or none, for one flare.
 
     Within one source, and in files of one format without peaks, only rows with identical start are the same flare: lists
     hold revisions of a flare as further rows (HEK has nine such pairs in 2011 to 2018), and the largest flux among them

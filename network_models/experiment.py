@@ -1,16 +1,20 @@
 """Train a network on a data set and leave everything about it in a run folder."""
 
+import contextlib
 import dataclasses
 import json
 import math
 import sys
 
+from network_models import loss_table
 from network_models.distribution.devices import devices_of
 from network_models.run_folder import RunFolder, provenance
 from network_models.training import start
 from network_models.training.forecast import Forecast
 from tools import atomic_files
 from tools.errors import UserError
+
+_LARGEST_SCORES = 1 << 20  # bytes of scores.json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,11 +65,16 @@ def run(build, settings, *, objective=None, callbacks=(), sampling=None):
     ------
     UserError
         Data are missing, a split is empty, something leaks between the splits, the network is too large, the loss is
-        not finite.
+        not finite, the run to resume belongs to another process.
     """
-    objective = objective or Forecast(settings)
+    with contextlib.ExitStack() as owner:
+        return _run(build, settings, objective or Forecast(settings), callbacks, sampling, owner)
+
+
+def _run(build, settings, objective, callbacks, sampling, owner):
+    """Train as `run`; until `owner` (contextlib.ExitStack) ends, the run folder belongs to this process."""
     data, training, batch = objective.data, settings.training, settings.training.batch_size
-    devices = devices_of(settings)
+    devices = devices_of(settings, owner)
     report = print if devices.is_chief else lambda *_: None
     data.require_downloaded()
     training_count, validation_count = (len(data.require_samples(split)) for split in ("training", "validation"))
@@ -80,10 +89,10 @@ def run(build, settings, *, objective=None, callbacks=(), sampling=None):
             objective.start(network)
             if training.start_from:
                 start.take_weights(network, training.start_from)
-        record = _Record(settings, objective, devices, network, callbacks)
+        record = _Record(settings, objective, devices, network, callbacks, owner)
         state = record.state
         if settings.resume:
-            state.restore(model)
+            record.go_on(model, steps=data.steps("training", batch, sampling))
         else:
             record.begin()
         report(
@@ -105,8 +114,6 @@ def run(build, settings, *, objective=None, callbacks=(), sampling=None):
             sampling=sampling,
         ).map(weighting)
         validation_batches = data.pipeline("validation", batch_size=batch, shard=devices.shard).map(weighting)
-        if state.first_step:
-            objective.build_metrics(model)  # the state is about to be restored to them
         with data.reporting_reads(), state.watching_signals(), devices.together(record.folder):
             devices.attach(model)
             state.skip_done_steps(model)
@@ -136,6 +143,8 @@ class _Record:
         Where they are not the chief's, nothing is written.
     network : keras.Model
         What is saved.
+    owner : contextlib.ExitStack
+        Until it ends a new folder belongs to this process.
 
     Attributes
     ----------
@@ -143,9 +152,9 @@ class _Record:
     state : network_models.training.state.TrainingState
     """
 
-    def __init__(self, settings, objective, devices, network, callbacks):
+    def __init__(self, settings, objective, devices, network, callbacks, owner):
         from network_models.training.state import TrainingState
-        from network_models.training_callbacks import SaveNetworks
+        from network_models.training_callbacks import PerformanceTable, SaveNetworks
 
         self._objective, self._devices, self._network, self._callbacks = objective, devices, network, callbacks
         self._batch_size = settings.training.batch_size
@@ -158,16 +167,21 @@ class _Record:
                 "epochs": settings.training.epochs,
             }
         elif devices.is_chief:
-            self.folder = RunFolder.create(settings.network_folder)
+            self.folder = RunFolder.create(settings.network_folder, owner=owner)
         else:
             self.folder = RunFolder(settings.network_folder / "trained_models")  # of which nothing is used
         self._further = objective.callbacks(self.folder) if devices.is_chief else []
+        columns = {}
+        for group in ("network_options", "training_options", "data_options"):
+            values = self._stored[group].items()
+            columns |= {name: json.dumps(value) if isinstance(value, list) else value for name, value in values}
+        self._table = PerformanceTable(self.folder, columns)
         self._savers = SaveNetworks(self.folder, network, writes=devices.is_chief)
         self.state = TrainingState(
             self.folder,
             self._savers,
             patience=settings.training.patience,
-            others=[*callbacks, *self._further],
+            others=[*callbacks, *self._further, *([self._table] if devices.is_chief else [])],
             every=settings.training.checkpoint_steps,
             devices=devices,
         )
@@ -182,6 +196,12 @@ class _Record:
         self._network.summary(print_fn=lambda line, **_: lines.append(line), expand_nested=True)
         atomic_files.write_text(self.folder.summary, "\n".join(lines) + "\n")
 
+    def go_on(self, model, *, steps):
+        """Give `model` the kept state of the run, of so many steps per epoch, and make the loss table that of its epochs."""
+        self.state.restore(model, steps=steps, build_metrics=self._objective.build_metrics)
+        if self._devices.is_chief:
+            self._table.go_on(self.state.first_epoch)
+
     def callbacks(self):
         """All callbacks in their order, those of script and objective among them; the one that keeps the state is the last."""
         import keras
@@ -192,15 +212,10 @@ class _Record:
         first.append(training_callbacks.StopOnInvalidLoss())
         if not self._devices.is_chief:
             return [*first, self._savers, self.state]
-        columns = {}
-        for group in ("network_options", "training_options", "data_options"):
-            values = self._stored[group].items()
-            columns |= {name: json.dumps(value) if isinstance(value, list) else value for name, value in values}
-        table = training_callbacks.PerformanceTable(self.folder, columns, self.state.first_epoch)
         label, title = self._objective.label, self._objective.title
-        curve = training_callbacks.LossCurve(self.folder, table, label=label, title=title)
+        curve = training_callbacks.LossCurve(self.folder, self._table, label=label, title=title)
         board = keras.callbacks.TensorBoard(str(self.folder.logs), write_graph=False)
-        return [*first, table, curve, *self._further, self._savers, board, self.state]
+        return [*first, self._table, curve, *self._further, self._savers, board, self.state]
 
     def finish(self):
         """Score the best network on the validation split, print and store the scores: Result, or None if not the chief."""
@@ -232,7 +247,11 @@ def finished(settings):
     folder = settings.resume
     if folder is None or not _scores_file(folder).is_file():
         return None
-    result = _result(folder, json.loads(_scores_file(folder).read_text(encoding="utf-8")))
+    try:
+        result = _result(folder, _read_scores(folder))
+    except UserError as error:
+        print(f"{error}; both are made anew from the training state and the best network")
+        return None
     return result if result.epochs >= settings.training.epochs or not _asks_for_more(settings) else None
 
 
@@ -240,11 +259,21 @@ def _scores_file(folder):
     return folder.performance / "scores.json"
 
 
-def _result(folder, scores):
-    import pandas
+def _read_scores(folder):
+    """Read scores.json: dict of str to float; a `UserError` when it is damaged."""
+    path = _scores_file(folder)
+    try:
+        scores = json.loads(path.read_bytes()[:_LARGEST_SCORES])
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: damaged ({' '.join(str(error).split())[:100]})") from error
+    if not isinstance(scores, dict) or not scores or any(type(value) not in (int, float) for value in scores.values()):
+        raise UserError(f"{path}: damaged (it holds something else than scores)")
+    return scores
 
-    history = pandas.read_csv(folder.performance / "loss_and_architecture.csv")
-    return Result(folder, int(history["epoch"].iloc[-1]), float(history["val_loss"].min()), scores)
+
+def _result(folder, scores):
+    rows = loss_table.read(folder.performance / loss_table.NAME)
+    return Result(folder, len(rows), min(float(row["val_loss"]) for row in rows), scores)
 
 
 def _asks_for_more(settings):

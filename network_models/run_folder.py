@@ -9,8 +9,12 @@
     performance/           loss_and_architecture.csv, loss curve, forecasts and scores of the validation split
     maps/ features/ embeddings/   written by the tools in science/
     logs/                  TensorBoard
+
+While a run trains it belongs to one process, whose host and process id are in its run.lock. Readers need no lock: networks and
+settings are replaced whole. What science/ and calibration write are files of their own, whole too, of which the last one stays.
 """
 
+import contextlib
 import datetime
 import os
 import pathlib
@@ -18,13 +22,14 @@ import subprocess
 import sys
 
 from dataset_models.solar_data import load_solar_data
-from tools import atomic_files, options, paths
+from tools import atomic_files, locks, options, paths
 from tools.errors import UserError
 from tools.reading import structures
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
 _KINDS = {str: "text", dict: "section of options"}
 _SECTIONS = {"dataset": str, "architecture": str, "data_options": dict, "network_options": dict, "training_options": dict}
+_BEFORE_TRAINING = {"run.lock", "settings.yml", "summary.txt", "logs"}  # all that a run has before its first state
 
 
 class RunFolder:
@@ -48,15 +53,24 @@ class RunFolder:
         self.embeddings = self.path / "embeddings"
         self.logs = self.path / "logs"
         self.state = self.path / "training_state.npz"
+        self.lock = self.path / "run.lock"
 
     def __str__(self):
         return str(self.path)
 
     @classmethod
-    def create(cls, network_folder, *, now=None):
+    def create(cls, network_folder, *, now=None, owner=None):
         """Make a new run folder ``<network_folder>/trained_models/<YYYYMMDDHHMM>``.
 
         A second run in the same minute gets ``<YYYYMMDDHHMM>_2``, and so on.
+
+        Parameters
+        ----------
+        network_folder : str or pathlib.Path
+        now : datetime.datetime, optional
+        owner : contextlib.ExitStack, optional
+            Until it ends the folder, which appears with its lock, belongs to this process; and runs in ``trained_models``
+            that were killed before they had a state are removed first, which standard error is told.
         """
         now = now or datetime.datetime.now(datetime.UTC)
         parent = pathlib.Path(network_folder) / "trained_models"
@@ -64,16 +78,53 @@ class RunFolder:
         number = 1
         try:
             parent.mkdir(parents=True, exist_ok=True)
+            if owner is not None:
+                _remove_abandoned(parent)
             while True:
-                folder = parent / (name if number == 1 else f"{name}_{number}")
+                folder = cls(parent / (name if number == 1 else f"{name}_{number}"))
                 try:
-                    folder.mkdir()
+                    if owner is None:
+                        folder.path.mkdir()
+                    else:
+                        folder._appear_owned(owner)
                     break
                 except FileExistsError:
                     number += 1
         except OSError as error:
             raise UserError(f"{parent}: cannot be written to ({error.strerror}); give another folder with --out") from error
-        return cls(folder)
+        return folder
+
+    def _appear_owned(self, owner):
+        """Make the folder with its lock in it, which `owner` releases; `FileExistsError` when it is there."""
+        with atomic_files.new_folder(self.path.parent) as made:
+            lock = locks.Lock(made / self.lock.name, self)
+            lock.take()
+            try:
+                if self.path.exists():  # an empty folder would be replaced
+                    raise FileExistsError(str(self.path))
+                try:
+                    made.rename(self.path)
+                except OSError as error:  # a folder that is not empty: another run of this minute
+                    raise (FileExistsError(str(self.path)) if self.path.exists() else error) from error
+            except BaseException:
+                lock.release()
+                raise
+            lock.path = self.lock
+            owner.callback(lock.release)
+
+    def owned(self):
+        """Make this folder belong to this process: a context; a `UserError` when it belongs to another one.
+
+        Temporary files that killed processes left in it are removed.
+        """
+
+        @contextlib.contextmanager
+        def held():
+            with locks.Lock(self.lock, self):
+                atomic_files.sweep(self.path)
+                yield
+
+        return held()
 
     @classmethod
     def open(cls, path):
@@ -120,6 +171,28 @@ class RunFolder:
                 text = f"note: {', '.join(kept)}, as in the run, not {variable}={current}; --{name} chooses another"
                 print(text, file=sys.stderr)
         return stored
+
+
+def _remove_abandoned(parent):
+    """Remove what runs that were killed before their first state left in the folder of runs `parent`; they hold nothing."""
+    atomic_files.sweep(parent, below=False)
+    for path in sorted(parent.iterdir()):
+        folder = RunFolder(path)
+        if not _is_abandoned(folder):
+            continue
+        with contextlib.suppress(UserError, OSError), locks.Lock(folder.lock, folder):
+            if _is_abandoned(folder, held=True):
+                with atomic_files.new_folder(parent) as away:
+                    path.rename(away / path.name)
+                print(f"note: removed {path}: it was killed before its first state", file=sys.stderr)
+
+
+def _is_abandoned(folder, *, held=False):
+    """Check whether a run has nothing that was trained and its process was killed; `held`: its lock is ours by now."""
+    if not folder.lock.is_file() or not folder.path.is_dir():
+        return False
+    names = {path.name for path in folder.path.iterdir() if not path.name.startswith(".")}
+    return names <= _BEFORE_TRAINING and (held or locks.Lock(folder.lock, folder).left_by_the_dead())
 
 
 def run_folder_of(model_path):

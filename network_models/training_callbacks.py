@@ -7,6 +7,7 @@ import time
 import keras
 import numpy
 
+from network_models import loss_table
 from network_models.trained_network import save_network
 from tools import atomic_files
 from tools.errors import UserError
@@ -105,6 +106,8 @@ def more_skilful(skill, before):
 class PerformanceTable(keras.callbacks.Callback):
     """Append a row per epoch, with its scores, seconds and every setting, to performance/loss_and_architecture.csv.
 
+    Scores are kept with the training state too, so that a row that was cut or changed can be written anew.
+
     Parameters
     ----------
     folder : RunFolder
@@ -116,17 +119,53 @@ class PerformanceTable(keras.callbacks.Callback):
 
     def __init__(self, folder, settings, first_epoch=0):
         super().__init__()
-        self.path = folder.performance / "loss_and_architecture.csv"
+        self.path = folder.performance / loss_table.NAME
         self.settings = settings
         self.first_epoch = first_epoch
         self.rows = []
+        self._kept = None
+
+    # What --resume needs
+
+    def state(self):
+        without = {"seconds", *self.settings}
+        return [{name: str(value) for name, value in row.items() if name not in without} for row in self.rows]
+
+    def restore(self, state):
+        self._kept = state
+
+    def go_on(self, first_epoch):
+        """Make the table, in the file too, that of the first `first_epoch` epochs.
+
+        Raises
+        ------
+        UserError
+            A row is damaged or missing, and the state is of an earlier version, which did not keep it.
+        """
+        self.first_epoch = first_epoch
+        found, problem = loss_table.whole_rows(self.path)
+        self.rows, anew = [], []
+        for epoch in range(1, first_epoch + 1):
+            row = found.get(epoch)
+            kept = self._kept[epoch - 1] if self._kept else None
+            if kept is not None and (row is None or any(row.get(name) != value for name, value in kept.items())):
+                anew.append(epoch)
+                row = {**kept, "seconds": (row or {}).get("seconds", ""), **self.settings}
+            if row is None:
+                raise UserError(
+                    f"{self.path}: the row of epoch {epoch} is missing ({problem or 'nothing else is wrong'}), and"
+                    " training_state.npz is of an earlier version, which did not keep it; put the file back, or start a new run"
+                )
+            self.rows.append(row)
+        if anew:
+            reason = problem or "another number than in the training state"
+            print(f"{self.path}: damaged ({reason}); restored epoch {', '.join(map(str, anew))} from training_state.npz")
+        if self.rows:
+            self._rewrite()
 
     def on_train_begin(self, logs=None):
-        if self.first_epoch and self.path.is_file():
-            with open(self.path, newline="", encoding="utf-8") as file:
-                whole = [row for row in csv.DictReader(file) if None not in row.values()]  # not one cut short by a kill
-            self.rows = [row for row in whole if int(row["epoch"]) <= self.first_epoch]
-            self._rewrite()
+        if self.first_epoch and not self.rows and self.path.is_file():
+            self.go_on(self.first_epoch)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began = time.perf_counter()
@@ -144,6 +183,7 @@ class PerformanceTable(keras.callbacks.Callback):
             os.fsync(file.fileno())
 
     def _rewrite(self):
+        """Write all rows, in the columns of the first: those of before are of the run's beginning."""
         with atomic_files.replacing(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.rows[0], lineterminator="\n", extrasaction="ignore")
             writer.writeheader()

@@ -2,14 +2,26 @@
 
 import contextlib
 import errno
+import functools
+import hashlib
 import os
 import pathlib
 import re
 import shutil
+import socket
 import tempfile
+import time
 
+from tools import processes
 from tools.errors import UserError
 
+OLD = 86400.0  # seconds without a change after which a temporary file of a process that cannot be asked is given up
+
+# Machine, process id and its start are in the name: what a killed process leaves is told from what is being written.
+_TEMPORARY = re.compile(r"\..*\.([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-[a-z0-9_]{8}(\.\w+)?", re.DOTALL)
+_EARLIER = re.compile(
+    r"\.unfinished\.[a-z0-9_]{8}|\..+\.[a-z0-9_]{8}\.(hdf5|npz|npy|csv|tsv|json|yml|txt|png|pbtxt)", re.DOTALL
+)
 _FULL = re.compile(r"No space left on device|Not enough space on disk|database or disk is full|\d+ requested and \d+ written")
 
 
@@ -37,7 +49,7 @@ def replacing(path):
     path = pathlib.Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_prefix(path.stem[:40]), suffix=path.suffix, dir=path.parent)
     except OSError as error:
         if disk_is_full(error):
             raise full_disk(path) from error
@@ -63,13 +75,15 @@ def replacing(path):
 def results(folder):
     """Give a temporary folder whose files move to `folder` when the block ends without an exception.
 
-    Results that belong together appear together. On an exception none appears and no folder is left behind.
+    Results that belong together appear together. On an exception none appears and no folder is left behind; those of killed
+    processes are removed.
     """
     folder = pathlib.Path(folder)
+    sweep(folder, below=False)
     made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=folder))
+        temporary = pathlib.Path(tempfile.mkdtemp(prefix=_prefix("unfinished"), dir=folder))
     except OSError as error:
         raise UserError(f"{folder}: cannot be written to ({error.strerror}); give another folder with --out") from error
     try:
@@ -85,6 +99,78 @@ def results(folder):
             raise full_disk(folder) from error
         raise
     temporary.rmdir()
+
+
+@contextlib.contextmanager
+def new_folder(parent):
+    """Give a temporary folder in `parent`, for the caller to rename; what is left of it at the end of the block is removed."""
+    temporary = pathlib.Path(tempfile.mkdtemp(prefix=_prefix("new"), dir=parent))
+    try:
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o777 & ~umask)
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sweep(folder, *, below=True):
+    """Remove the hidden temporary files and folders that killed processes of ours left.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+    below : bool
+        The folder is ours alone: in the folders in it too, and what has the names of earlier versions.
+
+    Returns
+    -------
+    list of pathlib.Path
+        What was removed. Of a living process nothing is; of one that cannot be asked (of another machine or an earlier
+        version) only what has not changed for a day.
+    """
+    removed = []
+    for place, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            path = pathlib.Path(place, name)
+            if not name.startswith(".") or not _left_behind(path, earlier=below):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            removed.append(path)
+        folders[:] = [name for name in folders if below and pathlib.Path(place, name) not in removed]
+    return removed
+
+
+def _left_behind(path, *, earlier):
+    named = _TEMPORARY.fullmatch(path.name)
+    if named and named[1] == _machine():
+        return not processes.alive(int(named[2]), int(named[3]) or None)
+    if not named and not (earlier and _EARLIER.fullmatch(path.name)):
+        return False
+    try:
+        inside = path.rglob("*") if path.is_dir() else ()
+        return time.time() - max(one.lstat().st_mtime for one in (path, *inside)) > OLD
+    except OSError:
+        return False  # gone, or somebody's who is at work
+
+
+def _prefix(stem):
+    pid = os.getpid()
+    return f".{stem}.{_machine()}-{pid}-{processes.start_of(pid) or 0}-"
+
+
+@functools.cache
+def _machine():
+    """Return eight digits for this machine, and where containers share its name for this one's set of process ids: str."""
+    try:
+        space = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        space = ""
+    return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:8]
 
 
 def disk_is_full(error):

@@ -1,4 +1,4 @@
-"""One function over many items, in processes of their own."""
+"""One function over many items, in processes of their own; and which processes are alive."""
 
 import concurrent.futures
 import multiprocessing
@@ -64,3 +64,35 @@ def mapped(function, items, *, workers):
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def start_of(pid):
+    """Return when a process of this machine began, in ticks since the machine did: int, or None where that is not known."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def alive(pid, start=None):
+    """Check whether a process of this machine is alive.
+
+    Parameters
+    ----------
+    pid : int
+    start : int, optional
+        As of `start_of`: a process with the same number that began at another time is another one.
+
+    Returns
+    -------
+    bool
+    """
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass  # somebody else's
+    now = start_of(pid)
+    return start is None or now is None or now == start

@@ -165,8 +165,8 @@ def match(records):
     Notes
     -----
     A record is compared with flares whose peak, or flux where one of them has no peak, is in the same cell or one beside it:
-    cells are as wide as the agreement that is asked for. A flare keeps the range of its records, so that many equal ones cost no
-    more than one. 100,000 equal records take a second, where a comparison of each with each took hours.
+    cells are as wide as the agreement that is asked for. A flare keeps the range of its records, so that many equal ones
+    cost no more than one. 100,000 equal records take a second, where a comparison of each with each took hours.
     """
     numbers, count, flares, newest = [], 0, _OpenFlares(), -math.inf
     for record in records:

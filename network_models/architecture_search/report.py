@@ -6,9 +6,10 @@ import shutil
 
 import numpy
 
+from network_models import loss_table
 from network_models.architecture_search import trials as trial_runs
 from network_models.architecture_search.spaces import unword, word
-from tools import atomic_files, figures, options, tables
+from tools import atomic_files, figures, options
 from tools.errors import UserError
 from tools.reading import structures
 
@@ -102,13 +103,14 @@ def flags_of(search, trial):
 
 
 def _training_of(run):
-    file = None if run is None else run.performance / "loss_and_architecture.csv"
-    if file is None or not file.is_file():
+    import pandas
+
+    if run is None or not (run.performance / loss_table.NAME).is_file():
         return {"epochs": 0, "seconds": math.nan, "parameters": None}
-    history = tables.read(file, numbers=("epoch", "seconds"), advice=f"remove {run}, and its trial is made again")
+    rows = loss_table.read(run.performance / loss_table.NAME)
     return {
-        "epochs": int(history["epoch"].iloc[-1]),
-        "seconds": float(history["seconds"].sum()),
+        "epochs": len(rows),
+        "seconds": float(pandas.to_numeric([row.get("seconds") for row in rows], errors="coerce").sum()),
         "parameters": run.settings().get("parameters"),
     }
 

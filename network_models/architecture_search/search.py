@@ -64,8 +64,8 @@ def search(chosen):
             outcome = (trial.message or "").strip().splitlines()[-1:] or ["done"]
             print(f"trial {trial.trial_id}: {outcome[0]}", flush=True)
 
-    worker = os.environ.get("KERASTUNER_TUNER_ID", "chief")
-    if "chief" in worker:
+    chief = _is_chief()
+    if chief:
         chosen.claim()
     elif not (chosen.folder / trials.STORED).is_file():
         raise UserError(f"{chosen.folder}: no search here; start the chief first, with the same --search folder")
@@ -92,7 +92,7 @@ def search(chosen):
         raise
     finally:
         processes.close()
-    return "chief" in worker
+    return chief
 
 
 def search_in_parallel(workers, arguments, chosen):
@@ -112,6 +112,8 @@ def search_in_parallel(workers, arguments, chosen):
         A part failed; the lines that it printed have the reason.
     """
     chosen.claim()
+    with chosen.owned():
+        pass  # refused here in one line; the chief, which may outlive this process, is the owner
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -232,10 +234,26 @@ def main(arguments=None):
     if workers > 1:
         at = next(index for index, text in enumerate(arguments) if text.split("=")[0] == "--workers")
         search_in_parallel(workers, arguments[:at] + arguments[at + 1 + ("=" not in arguments[at]) :], chosen)
-    elif search(chosen):
-        from network_models.architecture_search import report
+    else:
+        _search_and_report(chosen)
 
+
+def _search_and_report(chosen):
+    """Search, and as the chief, whose the search is until its end, report."""
+    if not _is_chief():
+        search(chosen)
+        return
+    from network_models.architecture_search import report
+
+    chosen.claim()
+    with chosen.owned():
+        search(chosen)
         report.write(chosen)
+
+
+def _is_chief():
+    """Whether this process proposes, for itself or for the workers of keras-tuner's environment."""
+    return "chief" in os.environ.get("KERASTUNER_TUNER_ID", "chief")
 
 
 if __name__ == "__main__":

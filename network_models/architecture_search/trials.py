@@ -16,7 +16,7 @@ from network_models.architecture_search import spaces
 from network_models.image_inputs import inputs_of
 from network_models.run_folder import RunFolder, portable_dataset, resolve_dataset
 from network_models.settings import RunSettings
-from tools import atomic_files, command_line, options, skill_scores
+from tools import atomic_files, command_line, locks, options, skill_scores
 from tools.errors import UserError
 from tools.reading import structures
 
@@ -127,6 +127,13 @@ class Search:
             training_values=stored["training_options"],
             **{name: stored[name] for name in ("network", "method", "objective", "trials", "seed", "parameter_limit")},
         )
+
+    def owned(self):
+        """Make the search belong to this process, the chief of several: a context; a `UserError` when it is another's.
+
+        The folder has to be there.
+        """
+        return locks.Lock(self.folder / "search.lock", self.folder)
 
     def claim(self):
         """Write search.yml, or check the one that is there.
@@ -297,7 +304,7 @@ def train(search, settings):
 
 def score(search, result):
     """The objective's value in an `experiment.Result`: float."""
-    value = {"val_loss": result.val_loss, **result.scores}[search.objective]
+    value = {"val_loss": result.val_loss, **result.scores}.get(search.objective, math.nan)
     if not math.isfinite(value):
         raise UserError(f"{result.folder}: {search.objective} is undefined")
     return float(value)
@@ -312,14 +319,21 @@ def objectives(data):
 
 
 def existing_run(folder):
-    """The run of a trial that can be gone on with, or None: `RunFolder`. One without a checkpoint is removed."""
+    """The run of a trial that can be gone on with, or None: `RunFolder`. One without a checkpoint is removed.
+
+    Raises
+    ------
+    UserError
+        Another process is beginning it.
+    """
     latest = None
     for path in sorted(folder.glob("trained_models/*")):
         run = RunFolder(path)
         if run.state.is_file():
             latest = run
         else:
-            shutil.rmtree(path)
+            with run.owned():
+                shutil.rmtree(path)
     return latest
 
 

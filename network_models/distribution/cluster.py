@@ -113,7 +113,7 @@ def _from_slurm(environment):
     return Cluster(tuple(addresses), index)
 
 
-def agree(members, about, *, patience=PATIENCE):
+def agree(members, about, *, patience=PATIENCE, refusal=""):
     """Wait until every process is there, and check that all of them run the same.
 
     Parameters
@@ -123,19 +123,21 @@ def agree(members, about, *, patience=PATIENCE):
         What has to be the same everywhere: versions, settings.
     patience : float
         Seconds.
+    refusal : str
+        In the chief: why there is to be no training, which every process is told.
 
     Raises
     ------
     UserError
-        A process did not report in time, or differs; the addresses are named.
+        A process did not report in time, or differs; the addresses are named. Or the chief refuses.
     """
     about = {name: str(value) for name, value in about.items()}
-    problem = (_gather if members.index == 0 else _report)(members, about, patience)
+    problem = _gather(members, about, patience, refusal) if members.index == 0 else _report(members, about, patience)
     if problem:
         raise UserError(problem)
 
 
-def _gather(members, about, patience):
+def _gather(members, about, patience, refusal):
     _host, port = host_and_port(members.addresses[0])
     silent = set(range(1, len(members.addresses)))
     callers, problems, end = {}, [], time.monotonic() + patience
@@ -164,7 +166,7 @@ def _gather(members, about, patience):
         if silent:
             names = ", ".join(members.addresses[index] for index in sorted(silent))
             problems.insert(0, f"{names}: did not report within {patience:.0f} s; start every process, with the same cluster")
-        answer = problems[0] if problems else ""
+        answer = refusal or (problems[0] if problems else "")
         for caller in callers.values():
             with contextlib.suppress(OSError):
                 _send(caller, answer)

@@ -6,12 +6,14 @@ from network_models.distribution import cluster, weighted_batches
 from tools.errors import UserError
 
 
-def devices_of(settings):
+def devices_of(settings, owner=None):
     """Open the devices of a run; with several processes this waits until all of them are there and agree.
 
     Parameters
     ----------
     settings : network_models.settings.RunSettings
+    owner : contextlib.ExitStack, optional
+        Until it ends the run to resume belongs to this process, or to the chief of several.
 
     Returns
     -------
@@ -22,14 +24,22 @@ def devices_of(settings):
     ------
     UserError
         Fewer devices are there than asked for; the environment is malformed, a process does not report in time, versions or
-        settings differ.
+        settings differ; the run belongs to another process.
     """
     members = cluster.from_environment()
+    refusal = ""
+    if owner is not None and settings.resume and (members is None or members.index == 0):
+        try:
+            owner.enter_context(settings.resume.owned())
+        except UserError as error:
+            if members is None:
+                raise
+            refusal = str(error)  # which all processes are told, instead of waiting for the chief
     if members is None:
         return OneProcess(strategy(settings.training.devices, xla=settings.training.xla))
     from network_models.distribution import workers
 
-    return workers.connect(members, settings)
+    return workers.connect(members, settings, refusal=refusal)
 
 
 class OneProcess:

@@ -19,13 +19,15 @@ from tools.errors import UserError
 _OF_A_LOSS = ("Socket", "Connection", "connection", "heartbeat", "Collective ops is aborted")
 
 
-def connect(members, settings):
+def connect(members, settings, *, refusal=""):
     """Wait for the processes of a cluster, check that they run the same, and connect them.
 
     Parameters
     ----------
     members : network_models.distribution.cluster.Cluster
     settings : network_models.settings.RunSettings
+    refusal : str
+        Why the chief cannot train, which then ends all processes.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def connect(members, settings):
     text = os.environ.get("SOLAR_PATIENCE") or str(cluster.PATIENCE)
     if not text.replace(".", "", 1).isdigit():
         raise UserError(f"SOLAR_PATIENCE: {text!r} is no number of seconds")
-    cluster.agree(members, _identity(settings), patience=float(text))
+    cluster.agree(members, _identity(settings), patience=float(text), refusal=refusal)
     return Workers(members)
 
 

@@ -6,6 +6,7 @@ what the other callbacks remember. It is written atomically, and the one before 
 
 import contextlib
 import json
+import math
 import signal
 import threading
 
@@ -147,58 +148,96 @@ class TrainingState(keras.callbacks.Callback):
 
     # Reading
 
-    def restore(self, model):
+    def restore(self, model, *, steps=None, build_metrics=None):
         """Give `model` (compiled, its optimizer built) the stored variables; returns the number of finished epochs.
 
-        `first_epoch` and `first_step` are then where training goes on.
+        `first_epoch` and `first_step` are then where training goes on. A state that is missing, damaged or impossible gives
+        place to the one before, with a line that says so.
+
+        Parameters
+        ----------
+        model : keras.Model
+        steps : int, optional
+            Of an epoch.
+        build_metrics : callable, optional
+            ``build_metrics(model)`` makes the variables of the metrics, to which a state within an epoch is to be restored.
 
         Raises
         ------
         UserError
-            The file is missing, damaged or of another network.
+            Neither of the two files is there, or whole and of this network: the reason of the first.
         """
-        state, arrays = self._read()
-        for prefix, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
-            expected = {f"{prefix}_{i}": tuple(v.shape) for i, v in enumerate(variables)}
-            received = {name: array.shape for name, array in arrays.items() if name.startswith(prefix + "_")}
-            if expected != received:
-                raise UserError(f"{self.path}: holds the state of another network; --resume needs the settings of that run")
+        problem = None
+        for path in (self.path, self.before):
+            try:
+                state, arrays = _read(path, _expected(model))
+                metrics = self._checked(path, state, arrays, model, build_metrics)
+                if steps is not None and state["step"] > steps:
+                    raise UserError(f"{path}: is of step {state['step']} of an epoch, which has {steps}; the data are others")
+            except UserError as error:
+                problem = problem or error
+                continue
+            if path == self.before:
+                print(f"{problem}; going on from {path.name}, the state before")
+            break
+        else:
+            raise problem
+        for prefix, variables in _variables(model):
             for i, variable in enumerate(variables):
                 variable.assign(arrays[f"{prefix}_{i}"])
         self.savers.best, self.savers.best_epoch = state["best_loss"], state["best_epoch"]
         self.savers.skill = state["skill"]
         for name, other in self.others.items():
-            other.restore(state["callbacks"][name])
+            if name in state["callbacks"] or name not in _SINCE:
+                other.restore(state["callbacks"][name])
         self.first_epoch, self.first_step = state["finished_epochs"], state["step"]
         self.stopped, self._patient_from = state["stopped"], state["patient_from"]
-        count = sum(name.startswith("metric_") for name in arrays)
-        metrics = [arrays[f"metric_{i}"] for i in range(count)]
         if not self.devices.is_chief:
             metrics = [numpy.zeros_like(value) for value in metrics]  # the chief has the sum of all
         self._metrics = metrics or None
         return self.first_epoch
 
+    def _checked(self, path, state, arrays, model, build_metrics):
+        """Check that a state that could be read is one that this run can have had: the metrics in it, list of numpy.ndarray."""
+        problem = _impossible(state) or self._foreign(state)
+        if problem:
+            raise UserError(f"{path}: damaged ({problem})")
+        for name, shape in _expected(model).items():
+            if name not in arrays or arrays[name].shape != shape:
+                raise UserError(f"{path}: holds the state of another network; --resume needs the settings of that run")
+        for prefix, variables in _variables(model):
+            for i, variable in enumerate(variables):
+                if not numpy.can_cast(arrays[f"{prefix}_{i}"].dtype, numpy.asarray(variable).dtype, "same_kind"):
+                    raise UserError(f"{path}: damaged ({prefix}_{i} is of {arrays[f'{prefix}_{i}'].dtype})")
+        for name, array in arrays.items():
+            if array.dtype.kind not in "fiub" or not numpy.isfinite(array).all():
+                raise UserError(f"{path}: damaged ({name} holds what is no finite number)")
+        metrics = {name: array for name, array in arrays.items() if name.startswith("metric_")}
+        if set(arrays) != set(_expected(model)) | {f"metric_{i}" for i in range(len(metrics))} or bool(metrics) != (
+            state["step"] > 0
+        ):
+            raise UserError(f"{path}: damaged (its arrays are not those of a state)")
+        metrics = [metrics[f"metric_{i}"] for i in range(len(metrics))]
+        if metrics and build_metrics is not None:
+            build_metrics(model)
+            if [value.shape for value in metrics] != [tuple(variable.shape) for variable in model.metrics_variables]:
+                raise UserError(f"{path}: damaged (its metrics are not those of this run)")
+        return metrics
+
+    def _foreign(self, state):
+        """What is wrong with the memory of the other callbacks in a state: str or None."""
+        for name, other in self.others.items():
+            if name not in state["callbacks"]:
+                if name not in _SINCE:
+                    return f"nothing of {name} in it"
+            elif not _like(other.state(), state["callbacks"][name]):
+                return f"what it holds of {name} is not that of a run"
+        return None
+
     def go_on(self):
         """Let a run that was stopped train on, with its whole patience."""
         if self.stopped:
             self.stopped, self._patient_from = False, self.first_epoch
-
-    def _read(self):
-        problem = None
-        for path in (self.path, self.before):
-            try:
-                with open(path, "rb") as file, numpy.load(file, allow_pickle=False) as stored:
-                    state = json.loads(str(stored["state"]))
-                    arrays = {name: stored[name] for name in stored.files if name != "state"}
-            except FileNotFoundError as error:
-                problem = problem or (f"{path}: no such file; the run ended before its first state, start a new one", error)
-            except Exception as error:
-                problem = problem or (f"{path}: cannot be read ({' '.join(str(error).split())})", error)
-            else:
-                if path == self.before:
-                    print(f"{problem[0]}; going on from {path.name}, the state before")
-                return state, arrays
-        raise UserError(problem[0]) from problem[1]
 
     def skip_done_steps(self, model):
         """Let ``fit`` pass over the steps of its first epoch that were taken before the interruption, without data."""
@@ -232,3 +271,99 @@ class TrainingState(keras.callbacks.Callback):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _variables(model):
+    """What a state has the values of: pairs of prefix and list of variables."""
+    return (("model", model.variables), ("optimizer", model.optimizer.variables))
+
+
+def _expected(model):
+    """Shapes of the arrays that every state of a model has: dict of name to tuple."""
+    return {f"{prefix}_{i}": tuple(v.shape) for prefix, variables in _variables(model) for i, v in enumerate(variables)}
+
+
+def _read(path, expected):
+    """Read a state: (dict, arrays by name); a `UserError` when it cannot be, or declares more than such a state holds."""
+    limit = 8 * sum(math.prod(shape) for shape in expected.values()) + _BESIDE_WEIGHTS
+    try:
+        with open(path, "rb") as file, numpy.load(file, allow_pickle=False) as stored:
+            declared = sum(member.file_size for member in stored.zip.infolist())
+            if declared > limit:
+                raise ValueError(f"it declares {declared >> 20} MB, this network's has {limit >> 20} MB at most")
+            state = json.loads(str(stored["state"]))
+            arrays = {name: stored[name] for name in stored.files if name != "state"}
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; the run ended before its first state, start a new one") from error
+    except Exception as error:
+        # numpy, zipfile, zlib and json raise many types here.
+        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())[:200]})") from error
+    return state, arrays
+
+
+def _impossible(state):
+    """What is wrong with the numbers of a state in themselves: str or None."""
+    if not isinstance(state, dict):
+        return "its state is no dictionary"
+    for name, sound in _NUMBERS.items():
+        if name not in state:
+            return f"it has no {name}"
+        if not sound(state[name]):
+            return f"{name} is {str(state[name])[:40]}"
+    epochs, best = state["finished_epochs"], state["best_epoch"]
+    if state["patient_from"] > epochs or (best is None) != (epochs == 0) or (best is not None and best >= epochs):
+        return f"best_epoch {best} and patient_from {state['patient_from']} do not go with {epochs} finished epochs"
+    rows = state["callbacks"].get("PerformanceTable")
+    if rows is None:
+        return None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        return "its loss table is none"
+    if not all(isinstance(value, str) for row in rows for value in row.values()):
+        return "its loss table holds what is no text"
+    if [row.get("epoch") for row in rows] != [str(epoch) for epoch in range(1, epochs + 1)]:
+        return f"its loss table is not that of {epochs} finished epochs"
+    try:
+        losses = [float(row["val_loss"]) for row in rows]
+    except (KeyError, ValueError):
+        return "its loss table has no val_loss"
+    if losses and not (
+        math.isclose(losses[best], state["best_loss"], rel_tol=1e-6, abs_tol=1e-12)
+        and losses[best] <= min(losses) + 1e-6 * abs(min(losses))
+    ):
+        return f"best_loss {state['best_loss']} is not the lowest of its loss table"
+    return None
+
+
+def _like(template, value):
+    """Whether a callback's stored memory has the form of what it remembers now, before anything happened."""
+    if isinstance(template, dict):
+        return isinstance(value, dict) and set(value) == set(template) and all(_like(template[k], value[k]) for k in template)
+    if isinstance(template, list | tuple):
+        return isinstance(value, list)
+    if isinstance(template, bool) or isinstance(value, bool):
+        return type(template) is type(value)
+    if isinstance(template, int | float):
+        return isinstance(value, int | float) and not math.isnan(value)
+    return template is None or isinstance(value, type(template))
+
+
+def _is_whole(value):
+    return type(value) is int and 0 <= value < 2**31
+
+
+def _is_finite(value):
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+_BESIDE_WEIGHTS = 64 << 20  # bytes of a state that are not variables: metrics, and what callbacks remember
+_SINCE = {"PerformanceTable"}  # whose memory states of earlier versions lack
+_NUMBERS = {
+    "finished_epochs": _is_whole,
+    "step": _is_whole,
+    "stopped": lambda value: type(value) is bool,
+    "patient_from": _is_whole,
+    "best_loss": lambda value: _is_finite(value) or value == math.inf,
+    "best_epoch": lambda value: value is None or _is_whole(value),
+    "skill": lambda value: value is None or (isinstance(value, list) and len(value) == 2 and all(map(_is_finite, value))),
+    "callbacks": lambda value: isinstance(value, dict),
+}
