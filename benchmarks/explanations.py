@@ -18,6 +18,7 @@ import time
 import numpy
 
 from tools import command_line
+from tools.options import add_number
 
 SIZE = 512
 STEPS = 50
@@ -167,7 +168,15 @@ def _memory():
 def main(arguments=None):
     """Measure and print; ``--memory`` is what the script calls itself with."""
     parser = command_line.parser(__doc__)
-    parser.add_argument("--memory", type=int, metavar="STEPS", help="print the peak memory of integrated gradients, MB")
+    add_number(
+        parser,
+        "--memory",
+        int,
+        least=1,
+        most=100_000,
+        metavar="STEPS",
+        help="print the peak memory of integrated gradients, MB",
+    )
     flags = parser.parse_args(arguments)
     if flags.memory:
         from science.integrated_gradients.integrated_gradients import integrated_gradients

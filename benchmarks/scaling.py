@@ -24,6 +24,7 @@ import time
 import numpy
 
 from tools import command_line, figures
+from tools.options import add_number
 
 # An image of 256 x 256 takes 26 GFLOP forwards and backwards; 64 of them at 12 TFLOP/s, six tenths of an A100's float32 peak.
 GPU_STEP = 0.14  # s
@@ -257,9 +258,24 @@ def main(arguments=None):
     """Measure, predict and print; ``--steps`` and ``--all_reduce`` are what the script calls itself with."""
     parser = command_line.parser(__doc__)
     parser.add_argument("--picture", type=pathlib.Path, metavar="PNG", help="draw measurements and prediction")
-    parser.add_argument("--gpu_step", type=float, default=GPU_STEP, help="seconds of a step on a GPU (default: %(default)s)")
-    parser.add_argument("--steps", type=int, help="time this many training steps, printed as JSON")
-    parser.add_argument("--all_reduce", type=int, help="time this many all-reduces as a worker of TF_CONFIG, printed as JSON")
+    add_number(
+        parser,
+        "--gpu_step",
+        float,
+        least=1e-6,
+        most=3600,
+        default=GPU_STEP,
+        help="seconds of a step on a GPU (default: %(default)s)",
+    )
+    add_number(parser, "--steps", int, least=1, most=100_000, help="time this many training steps, printed as JSON")
+    add_number(
+        parser,
+        "--all_reduce",
+        int,
+        least=1,
+        most=100_000,
+        help="time this many all-reduces as a worker of TF_CONFIG, printed as JSON",
+    )
     chosen = parser.parse_args(arguments)
     if chosen.steps or chosen.all_reduce:
         print(json.dumps(_steps(chosen.steps) if chosen.steps else _all_reduces(chosen.all_reduce)))

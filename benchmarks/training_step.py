@@ -16,6 +16,7 @@ import time
 
 from tools import command_line
 from tools.errors import UserError
+from tools.options import add_number
 
 CASES = {
     "alexnet": (512, 8),
@@ -305,8 +306,8 @@ def main(arguments=None):
     """Measure and print; ``--one`` is what the script calls itself with."""
     parser = command_line.parser(__doc__)
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"of {', '.join(CASES)} (default: all)")
-    parser.add_argument("--rounds", type=int, default=2, help="processes of each kind (default: 2)")
-    parser.add_argument("--steps", type=int, default=5, help="timed steps in each process (default: 5)")
+    add_number(parser, "--rounds", int, least=1, most=1000, default=2, help="processes of each kind (default: 2)")
+    add_number(parser, "--steps", int, least=1, most=100_000, default=5, help="timed steps in each process (default: 5)")
     parser.add_argument("--one", nargs=2, metavar=("NETWORK", "KIND"), help="one measurement, printed as JSON")
     chosen = parser.parse_args(arguments)
     unknown = sorted({*chosen.networks, *(chosen.one or ())[:1]} - set(CASES))

@@ -12,6 +12,7 @@ import numpy
 
 from science.embedding import tsne
 from tools import command_line
+from tools.options import add_number
 
 COUNTS = (1000, 10_000, 50_000)
 REQUIRED = 1.0  # openTSNE is used from tsne.MANY samples on, and has to be the faster one there
@@ -64,7 +65,9 @@ def measure(counts=COUNTS):
 def main(arguments=None):
     """Measure and print."""
     parser = command_line.parser(__doc__)
-    parser.add_argument("--counts", nargs="+", type=int, default=COUNTS, metavar="N", help="how many vectors")
+    add_number(
+        parser, "--counts", int, nargs="+", least=1, most=1_000_000, default=COUNTS, metavar="N", help="how many vectors"
+    )
     from benchmark_table import show
 
     show(measure(parser.parse_args(arguments).counts))

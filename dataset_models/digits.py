@@ -43,7 +43,7 @@ class Digits(SolarData):
     source: str = option("scikit-learn", "whose digits", choices=("scikit-learn", "mnist"))
     folder: str | None = option(None, "folder of MNIST's IDX files (default: downloaded into 'cache' of config.yml)")
     image_size: int = option(32, "pixels; images are enlarged bilinearly", least=8, most=512)
-    most: int = option(0, "use only so many digits of each split; 0: all", least=0)
+    most: int = option(0, "use only so many digits of each split; 0: all", least=0, most=1_000_000)
     validation_fraction: float = option(0.2, "last part that validates, of scikit-learn's", least=0.0, most=1.0)
 
     @property

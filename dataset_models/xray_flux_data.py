@@ -54,8 +54,8 @@ class XRayFluxData(SolarData):
         choices=DEPENDENT_VARIABLES,
     )
     threshold: str = option("M1.0", "GOES class that makes a flare, on the flux's own calibration (for 'flare')")
-    images: int = option(1, "images composited: the current one and earlier ones", least=1)
-    image_interval: int = option(12, "minutes between composited images", least=1)
+    images: int = option(1, "images composited: the current one and earlier ones", least=1, most=1000)
+    image_interval: int = option(12, "minutes between composited images", least=1, most=44_640)
     side_channels: tuple[str, ...] = option(
         (), "side channels; 'true value' is the answer itself, a sanity check", choices=SIDE_CHANNELS
     )

@@ -13,6 +13,7 @@ from network_models.image_inputs import Input
 from network_models.networks import NETWORKS, name_of
 from tools import command_line
 from tools.errors import UserError
+from tools.options import add_number
 
 
 class Architecture(typing.NamedTuple):
@@ -298,7 +299,9 @@ def main(arguments=None):
     names = ", ".join(ARCHITECTURES)
     parser.add_argument("architecture", metavar="ARCHITECTURE", type=name_of, choices=ARCHITECTURES, help=names)
     parser.add_argument("out", metavar="OUT.hdf5", help="the network to write")
-    parser.add_argument("--size", type=int, help="height and width of the images, in pixels (default: as published)")
+    add_number(
+        parser, "--size", int, least=1, most=8192, help="height and width of the images, in pixels (default: as published)"
+    )
     flags = parser.parse_args(arguments)
     if pathlib.Path(flags.out).suffix not in (".hdf5", ".keras"):
         parser.error(f"{flags.out}: name the network .hdf5")

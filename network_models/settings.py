@@ -19,17 +19,19 @@ DEFAULT_DATASET = "dataset_models/simulated/sun.py"
 class TrainingOptions:
     """Training of a network, whatever it is."""
 
-    epochs: int = option(20, "passes over the training split", least=1)
-    batch_size: int = option(16, "samples per step, over all devices together", least=1)
+    epochs: int = option(20, "passes over the training split", least=1, most=100_000)
+    batch_size: int = option(16, "samples per step, over all devices together", least=1, most=65_536)
     optimizer: str = option("adam", "optimizer", choices=("adam", "sgd"))
-    learning_rate: float = option(1e-3, "learning rate", least=0.0)
-    weight_decay: float = option(0.0, "decoupled weight decay of kernels", least=0.0)
-    patience: int = option(0, "stop after this many epochs without a lower validation loss; 0: never", least=0)
+    learning_rate: float = option(1e-3, "learning rate", least=0.0, most=100.0)
+    weight_decay: float = option(0.0, "decoupled weight decay of kernels", least=0.0, most=100.0)
+    patience: int = option(0, "stop after this many epochs without a lower validation loss; 0: never", least=0, most=100_000)
     seed: int = option(0, "seed of weights, dropout and the order of samples", least=0, most=2**32 - 1)
     start_from: str = option("", "begin with the weights of this saved network of the same layers")
-    devices: int = option(0, "devices; 0: all visible GPUs, else the CPU", least=0)
+    devices: int = option(0, "devices; 0: all visible GPUs, else the CPU", least=0, most=1024)
     scale_rate: bool = option(False, "multiply the learning rate by the number of devices or processes")
-    checkpoint_steps: int = option(0, "steps between states within an epoch; 0: after epochs and at signals", least=0)
+    checkpoint_steps: int = option(
+        0, "steps between states within an epoch; 0: after epochs and at signals", least=0, most=10**9
+    )
     mixed_precision: bool = option(False, "compute in float16 where it is safe")
     xla: bool = option(False, "compile the network with XLA: pays on GPUs, and on CPUs for the attention network alone")
     allow_large: bool = option(False, "allow networks with more than 150 million parameters")

@@ -6,6 +6,7 @@ YAML, and a dictionary read back is checked: unknown keys and wrong types fail, 
 
 import argparse
 import dataclasses
+import math
 import pathlib
 import shlex
 import types
@@ -13,6 +14,9 @@ import typing
 
 from tools import paths
 from tools.errors import UserError, quoted
+
+_QUOTED = 60  # characters of what was given that messages repeat
+_WIDEST = {int: (-(2**31), 2**32 - 1), float: (-1e12, 1e12)}  # where an option states no bounds
 
 
 def option(default, help, *, choices=None, least=None, most=None, place=None):
@@ -27,12 +31,99 @@ def option(default, help, *, choices=None, least=None, most=None, place=None):
     choices : sequence, optional
         The allowed values (of each element, for tuples).
     least, most : number, optional
-        Inclusive bounds.
+        Inclusive bounds; without them those of 32-bit integers, or 1e12 either way. A float is finite in any case.
     place : str, optional
         The option holds where data of this kind are, one of `tools.paths.KEYS`; see `with_places`.
     """
     metadata = {"help": help, "choices": choices, "least": least, "most": most, "place": place}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+class Number:
+    """What reads a number of a command line: finite and within bounds, or refused in a line that names the flag.
+
+    Parameters
+    ----------
+    kind : type
+        int or float.
+    least, most : number
+        Inclusive bounds, finite.
+    refused : callable
+        ``refused(value, bound)`` returns the line, where `bound` is like "at least 1".
+
+    Raises
+    ------
+    ValueError
+        A bound is missing or not finite.
+    """
+
+    def __init__(self, kind, least, most, refused):
+        if kind not in (int, float) or not (math.isfinite(least) and math.isfinite(most) and least <= most):
+            raise ValueError(f"bounds {least} to {most} of {kind.__name__}")
+        self.kind, self.least, self.most, self._refused = kind, least, most, refused
+
+    def __call__(self, text):
+        try:
+            value = self.kind(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"invalid {self.kind.__name__} value: {str(text)[:_QUOTED]!r}") from error
+        bound = _bound(value, self.least, self.most)
+        if bound:
+            raise UserError(self._refused(_shown(value, self.kind), bound))
+        return value
+
+
+def add_number(parser, flag, kind, *, least, most, says=None, **keywords):
+    """Give a parser a flag that takes a number, or with ``nargs`` several: no script declares one otherwise.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    flag : str
+        With its dashes.
+    kind : type
+        int or float.
+    least, most : number
+        Inclusive bounds, finite.
+    says : str, optional
+        What a refusal says after the flag and what was given; by default "must be at least ..." or "at most".
+    **keywords
+        Passed on to ``add_argument``.
+    """
+
+    def refused(value, bound):
+        return f"{flag} {value}: {says or f'must be {bound}'}"
+
+    parser.add_argument(flag, type=Number(kind, least, most, refused), **keywords)
+
+
+def _bound(value, least, most):
+    """The bound that a number breaks, in words, or None; NaN breaks the lower one."""
+    if not value >= least:
+        return f"at least {_plain(least)}"
+    return None if value <= most else f"at most {_plain(most)}"
+
+
+def _plain(number):
+    return f"{number:g}" if isinstance(number, float) else str(number)
+
+
+def _shown(value, kind):
+    """A number as a message shows it: str, however long it is."""
+    if kind is float:
+        return f"{value:g}"
+    return str(value) if abs(value) < 10**_QUOTED else f"a number of more than {_QUOTED} digits"
+
+
+def bounds(owner, name):
+    """Return the inclusive bounds of a numeric option of a dataclass: two numbers."""
+    field = fields(owner)[name]
+    return _limits(_kind(typing.get_type_hints(owner)[name])[0], field.metadata)
+
+
+def _limits(kind, metadata):
+    widest = _WIDEST[kind]
+    return tuple(widest[i] if metadata[name] is None else metadata[name] for i, name in enumerate(("least", "most")))
 
 
 def fields(owner):
@@ -72,7 +163,7 @@ def add_flags(parser, owner, *, title=None, skip=(), aliases=None, defaults=None
         if kind is bool:
             keywords["action"] = argparse.BooleanOptionalAction
         else:
-            keywords["type"] = kind
+            keywords["type"] = kind if kind not in _WIDEST else _number(name, kind, field)
             keywords["metavar"] = kind.__name__.upper()
             if field.metadata["choices"]:
                 keywords["choices"] = field.metadata["choices"]
@@ -83,6 +174,13 @@ def add_flags(parser, owner, *, title=None, skip=(), aliases=None, defaults=None
                 keywords["action"] = paths.Files
         others = [f"--{alias}" for alias, target in (aliases or {}).items() if target == name]
         group.add_argument(f"--{name}", *others, **keywords)
+
+
+def _number(name, kind, field):
+    def refused(value, bound):
+        return f"command line: {name} is {bound}; received {value}"
+
+    return Number(kind, *_limits(kind, field.metadata), refused)
 
 
 def take(owner, namespace):
@@ -226,15 +324,15 @@ def _checked(value, annotation, field, origin):
 
 def _checked_element(value, kind, field, origin):
     limits = field.metadata
-    if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind:
+    bound = None
+    if kind in _WIDEST and (type(value) is kind or (kind is float and type(value) is int)):
+        bound = _bound(value, *_limits(kind, limits))
+        value = value if bound else kind(value)
+    if type(value) is not kind and not bound:
         raise UserError(f"{origin}: {field.name} expects {kind.__name__}, received {quoted(value)}")
     if limits["choices"] and value not in limits["choices"]:
         choices = ", ".join(map(str, limits["choices"]))
         raise UserError(f"{origin}: {field.name} is one of {choices}; received {quoted(value)}")
-    if limits["least"] is not None and not value >= limits["least"]:
-        raise UserError(f"{origin}: {field.name} is at least {limits['least']}; received {quoted(value)}")
-    if limits["most"] is not None and not value <= limits["most"]:
-        raise UserError(f"{origin}: {field.name} is at most {limits['most']}; received {quoted(value)}")
+    if bound:
+        raise UserError(f"{origin}: {field.name} is {bound}; received {quoted(value)}")
     return value

@@ -12,7 +12,6 @@ way are refused in the same folder.
 averages over areas, as the published studies did. The images of the two differ: see dataset_models/images/jpeg2000.py.
 """
 
-import argparse
 import collections
 import dataclasses
 import functools
@@ -28,6 +27,7 @@ from dataset_models.images import jpeg2000, picture_tree, quality
 from dataset_models.images.headers import Keywords, parse_time
 from tools import atomic_files, command_line, figures, processes
 from tools.errors import UserError
+from tools.options import add_number
 from tools.paths import Files
 
 FORMATS = ("jpg", "npy")
@@ -299,15 +299,24 @@ def main(arguments=None):
     parser = command_line.parser(__doc__)
     parser.add_argument("sources", nargs="+", action=Files, metavar="FOLDER_OR_FILE", help=".jp2 files, or folders of them")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="the tree of pictures")
-    parser.add_argument("--size", type=_positive, default=512, metavar="PIXELS", help="(default: 512)")
+    add_number(parser, "--size", int, least=1, most=16_384, default=512, metavar="PIXELS", help="(default: 512)")
     parser.add_argument("--mode", choices=jpeg2000.MODES, default="reduced", help="see above (default: reduced)")
     parser.add_argument("--format", choices=FORMATS, default="jpg", help="(default: jpg)")
-    parser.add_argument("--quality", type=int, choices=range(1, 101), default=95, metavar="1..100", help="of jpg (default: 95)")
-    parser.add_argument("--crop", type=_positive, metavar="PIXELS", help="keep a square of so many pixels of the full image")
-    parser.add_argument(
-        "--centre", type=float, nargs=2, metavar=("X", "Y"), help="arcsec west and north, middle of the crop (default: disk)"
+    add_number(parser, "--quality", int, least=1, most=100, default=95, metavar="1..100", help="of jpg (default: 95)")
+    add_number(
+        parser, "--crop", int, least=1, most=16_384, metavar="PIXELS", help="keep a square of so many pixels of the full image"
     )
-    parser.add_argument("--workers", type=_positive, metavar="PROCESSES", help="(default: one per processor)")
+    add_number(
+        parser,
+        "--centre",
+        float,
+        least=-5000,
+        most=5000,
+        nargs=2,
+        metavar=("X", "Y"),
+        help="arcsec west and north, middle of the crop (default: disk)",
+    )
+    add_number(parser, "--workers", int, least=1, most=1024, metavar="PROCESSES", help="(default: one per processor)")
     flags = parser.parse_args(arguments)
     centre = tuple(flags.centre) if flags.centre else None
     recipe = Recipe(flags.mode, flags.size, flags.format, flags.quality, flags.crop, centre)
@@ -321,16 +330,6 @@ def main(arguments=None):
     title = f"{len(pictures)} pictures of {flags.out}, mode {recipe.mode}"
     draw_contact_sheet(pictures, sheet, title=figures.title(title, simulated=simulation_mark.of_archive(pictures)))
     print(f"wrote {sheet}")
-
-
-def _positive(text):
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, received {text!r}")
-    return number
 
 
 if __name__ == "__main__":

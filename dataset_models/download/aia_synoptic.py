@@ -20,6 +20,7 @@ from dataset_models.download import checks, fetcher, script
 from dataset_models.SDO.AIA.aia_files import CHANNELS
 from tools import command_line
 from tools.errors import UserError
+from tools.options import add_number
 from tools.paths import Files, archive_url, data_path
 
 ARCHIVE = "JSOC AIA synoptic"
@@ -162,13 +163,22 @@ def main(arguments=None):
     """Fetch, verify or repair."""
     parser = script.parser(__doc__, out="aia of config.yml", cadence=60.0)
     channels = {"choices": CHANNELS, "default": CHANNELS, "help": "(default: all eight)"}
-    parser.add_argument("--channels", type=int, nargs="+", metavar="ANGSTROM", **channels)
-    parser.add_argument("--tolerance", type=float, default=6.0, help="minutes of a frame from the time wanted (default: 6)")
+    add_number(parser, "--channels", int, least=94, most=4500, nargs="+", metavar="ANGSTROM", **channels)
+    add_number(
+        parser,
+        "--tolerance",
+        float,
+        least=0,
+        most=60,
+        says="must be 0 to 60 minutes",
+        default=6.0,
+        help="minutes of a frame from the time wanted (default: 6)",
+    )
     parser.add_argument(
         "--flares", nargs="+", action=Files, metavar="LIST", help="only the hours of these flares, and as many quiet ones"
     )
     parser.add_argument("--least_class", default="M1.0", help="weakest flares whose hours are fetched (default: M1.0)")
-    parser.add_argument("--seed", type=int, default=0, help="of the quiet hours (default: 0)")
+    add_number(parser, "--seed", int, least=0, most=2**32 - 1, default=0, help="of the quiet hours (default: 0)")
     flags = parser.parse_args(arguments)
     folder = data_path("aia", flags.out)
     limits = script.limits(flags)
@@ -178,8 +188,6 @@ def main(arguments=None):
             script.audit(flags, book, lambda: fetcher.Fetcher(limits), repair=repair)
     start, end = script.span(flags)
     step = script.cadence(flags)
-    if not 0 <= flags.tolerance <= 60:
-        raise UserError(f"--tolerance {flags.tolerance:g}: must be 0 to 60 minutes")
     url = archive_url("jsoc_aia", flags.url)
     if flags.flares:
         loud = script.flares_between(flags.flares, start, end, flags.least_class)

@@ -18,6 +18,7 @@ import numpy
 from dataset_models.download import fetcher, script
 from tools import command_line
 from tools.errors import UserError
+from tools.options import add_number
 from tools.paths import archive_url, data_path
 
 ARCHIVE = "GOES XRS"
@@ -125,7 +126,7 @@ def wanted_files(rows, *, mirror=""):
 def main(arguments=None):
     """Fetch, verify or repair, and import."""
     parser = script.parser(__doc__, out="GOES beside the flux store")
-    parser.add_argument("--satellite", type=int, choices=range(1, 20), metavar="1..19", help="(default: every one in service)")
+    add_number(parser, "--satellite", int, least=1, most=19, metavar="1..19", help="(default: every one in service)")
     parser.add_argument("--resolution", choices=("avg1m", "flx1s"), default="avg1m", help="of netCDF files (default: avg1m)")
     parser.add_argument("--store", type=pathlib.Path, metavar="SQLITE", help="flux store (default: goes of config.yml)")
     parser.add_argument("--no_import", action="store_true", help="only fetch")

@@ -20,6 +20,7 @@ import numpy
 from dataset_models.download import checks, fetcher, script
 from tools import command_line
 from tools.errors import UserError
+from tools.options import add_number
 from tools.paths import Files, archive_url, data_path
 
 ARCHIVE = "Helioviewer"
@@ -125,8 +126,26 @@ def main(arguments=None):
     """Fetch, verify or repair."""
     parser = script.parser(__doc__, out="hmi of config.yml", cadence=60.0, connections=3, rate=5.0)
     sources = "19 HMI magnetogram, 18 HMI continuum, 8 to 17 AIA 94 to 4500, any other (default: 19)"
-    parser.add_argument("--source", type=int, default=MAGNETOGRAM, metavar="ID", help=f"sourceId: {sources}")
-    parser.add_argument("--tolerance", type=float, help="minutes of an image from the time wanted (default: half the cadence)")
+    add_number(
+        parser,
+        "--source",
+        int,
+        least=0,
+        most=10_000,
+        says="unknown source; 19 is the HMI magnetogram",
+        default=MAGNETOGRAM,
+        metavar="ID",
+        help=f"sourceId: {sources}",
+    )
+    add_number(
+        parser,
+        "--tolerance",
+        float,
+        least=0,
+        most=527_040,
+        says="must be some minutes",
+        help="minutes of an image from the time wanted (default: half the cadence)",
+    )
     parser.add_argument(
         "--flares", nargs="+", action=Files, metavar="LIST", help="only the ten hours before these flares' peaks"
     )
@@ -142,11 +161,7 @@ def main(arguments=None):
             script.audit(flags, book, lambda: fetcher.Fetcher(limits), repair=repair)
     start, end = script.span(flags)
     step = script.cadence(flags)
-    if flags.source < 0:
-        raise UserError(f"--source {flags.source}: unknown source; 19 is the HMI magnetogram")
     minutes = flags.tolerance if flags.tolerance is not None else step / numpy.timedelta64(2, "m")
-    if not minutes >= 0:
-        raise UserError(f"--tolerance {flags.tolerance}: must be some minutes")
     url = archive_url("helioviewer", flags.url)
     if flags.flares:
         places = []

@@ -17,6 +17,7 @@ from dataset_models.download import fetcher, manifest
 from dataset_models.observation_times import given_time
 from tools import atomic_files, command_line, goes_class
 from tools.errors import UserError
+from tools.options import add_number
 from tools.paths import ARCHIVES, PROJECT, archive_url
 
 DATA = PROJECT / "data"
@@ -41,23 +42,31 @@ def parser(description, *, out, cadence=None, connections=4, rate=8.0):
     made.add_argument("--start", metavar="TIME", help="UTC, the first time wanted, like 2014-06-01 or 2014-06-01T12:00")
     made.add_argument("--end", metavar="TIME", help="UTC, the first time not wanted any more")
     if cadence is not None:
-        made.add_argument("--cadence", type=float, default=cadence, help="minutes (default: %(default)g)")
+        add_number(
+            made,
+            "--cadence",
+            float,
+            least=1 / 60,
+            most=527_040,
+            says="must be some minutes, more than 0 and at most a year",
+            default=cadence,
+            help="minutes (default: %(default)g)",
+        )
     made.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help=f"of the archive on disk (default: {out})")
     made.add_argument("--dry-run", action="store_true", help="say what would be fetched and fetch nothing")
     made.add_argument("--verify", action="store_true", help="compare the folder with its manifest, file by file, and stop")
     made.add_argument("--repair", action="store_true", help="as --verify, then fetch damaged and missing files again")
     made.add_argument("--url", help="of the archive or a mirror (default: config.yml)")
-    made.add_argument("--connections", type=int, default=connections, help="at once (default: %(default)s)")
-    made.add_argument("--rate", type=float, default=rate, help="requests per second; 0: no limit (default: %(default)g)")
-    made.add_argument("--tries", type=int, default=6, help="per request (default: %(default)s)")
+    add_number(made, "--connections", int, least=1, most=64, default=connections, help="at once (default: %(default)s)")
+    add_number(
+        made, "--rate", float, least=0, most=1000, default=rate, help="requests per second; 0: no limit (default: %(default)g)"
+    )
+    add_number(made, "--tries", int, least=1, most=100, default=6, help="per request (default: %(default)s)")
     return made
 
 
 def limits(flags, **others):
     """`fetcher.Limits` from the flags."""
-    for name, least in (("connections", 1), ("tries", 1), ("rate", 0)):
-        if not getattr(flags, name) >= least:
-            raise UserError(f"--{name} {getattr(flags, name)}: must be at least {least}")
     return fetcher.Limits(connections=flags.connections, rate=flags.rate, tries=flags.tries, **others)
 
 
@@ -86,8 +95,6 @@ def span(flags):
 
 def cadence(flags):
     """Minutes of --cadence as ``timedelta64[s]``."""
-    if not (numpy.isfinite(flags.cadence) and flags.cadence >= 1 / 60):
-        raise UserError(f"--cadence {flags.cadence:g}: must be some minutes, more than 0")
     return numpy.timedelta64(round(60 * flags.cadence), "s")
 
 

@@ -32,6 +32,7 @@ from dataset_models.simulated.rendering import AIA_CHANNELS, Renderer
 from dataset_models.simulated.sun import SimulatedSun, image_header
 from tools import atomic_files, command_line, goes_class, options
 from tools.errors import UserError
+from tools.options import add_number
 
 PRODUCTS = ("aia", "legacy", "hmi_jpg", "hmi_fits", "goes", "flares")
 JPG_CLIP = 256.0  # Gauss, as in the published jpg trees
@@ -350,8 +351,26 @@ def main(arguments=None):
     parser.add_argument("--out", required=True, help="folder to write to")
     parser.add_argument("--image", metavar="TIME", help="write only the image of a time, or of 'validation': a flaring one")
     parser.add_argument("--products", nargs="+", choices=PRODUCTS, help="what to write (default: all but legacy)")
-    parser.add_argument("--aia_size", type=int, default=1024, help="pixels of AIA files (default: %(default)s)")
-    parser.add_argument("--hmi_size", type=int, default=512, help="pixels of HMI files (default: %(default)s)")
+    add_number(
+        parser,
+        "--aia_size",
+        int,
+        least=16,
+        most=4096,
+        says="is not between 16 and 4096",
+        default=1024,
+        help="pixels of AIA files (default: %(default)s)",
+    )
+    add_number(
+        parser,
+        "--hmi_size",
+        int,
+        least=16,
+        most=4096,
+        says="is not between 16 and 4096",
+        default=512,
+        help="pixels of HMI files (default: %(default)s)",
+    )
     parser.add_argument(
         "--degraded",
         action=argparse.BooleanOptionalAction,
@@ -367,9 +386,6 @@ def main(arguments=None):
         sun.regions(time)  # refuses times outside the span
         print(write_image(_made(parsed.out), sun, time))
         return
-    for flag, size in (("--aia_size", parsed.aia_size), ("--hmi_size", parsed.hmi_size)):
-        if not 16 <= size <= 4096:
-            raise UserError(f"{flag}: {size} is not between 16 and 4096")
     sun = options.build(SimulatedSun, MONTH | given, origin="command line")
     written = write_archive(
         parsed.out,

@@ -44,12 +44,12 @@ class SimulatedSun(XRayFluxData):
     title = "simulated Sun (not observations)"
     simulated = True
 
-    sun_seed: int = option(0, "decides the regions, their flares, the quiet Sun and the noise", least=0)
+    sun_seed: int = option(0, "decides the regions, their flares, the quiet Sun and the noise", least=0, most=2**32 - 1)
     image_size: int = option(128, "pixels on a side", least=16, most=4096)
     channel_set: str = option("aia", "eight AIA channels, an HMI magnetogram, or both", choices=tuple(CHANNEL_SETS))
     start: str = option("2011-01-01", "time of the first image, UTC")
-    days: int = option(1461, "days simulated", least=1, most=15000)
-    cadence_minutes: int = option(1440, "minutes between images", least=1)
+    days: int = option(1461, "days simulated", least=1, most=15_000)
+    cadence_minutes: int = option(1440, "minutes between images", least=1, most=527_040)
     activity: str = option(
         "natural", "'clear cut' makes one region in view either flare many times a day or not at all", choices=ACTIVITIES
     )
@@ -60,7 +60,7 @@ class SimulatedSun(XRayFluxData):
         least=10.0,
         most=180.0,
     )
-    magnetogram_clip: float = option(256.0, "largest field in a magnetogram, Gauss", least=1.0)
+    magnetogram_clip: float = option(256.0, "largest field in a magnetogram, Gauss", least=1.0, most=10_000.0)
     magnetogram_unit: str = option(
         "G",
         "of a magnetogram's pixels: Gauss, or grey levels as full-disk images of HMI have them: 0.5 no field, 0 off the disk",

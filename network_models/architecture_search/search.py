@@ -24,6 +24,7 @@ from network_models.run_folder import resolve_dataset
 from network_models.settings import DEFAULT_DATASET, refuse_clashes
 from tools import command_line, options
 from tools.errors import UserError
+from tools.options import add_number
 
 METHODS = ("bayesian", "hyperband", "random")
 RESTARTS = 10  # of workers that die, before the search gives up
@@ -158,12 +159,20 @@ def parse(arguments):
     parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {DEFAULT_DATASET})")
     parser.add_argument("--search", type=pathlib.Path, metavar="FOLDER", help="of the search, new or to go on with")
     parser.add_argument("--method", choices=METHODS, default="bayesian", help="(default: %(default)s)")
-    parser.add_argument("--trials", type=int, default=30, help="networks tried at most (default: %(default)s)")
+    add_number(parser, "--trials", int, least=1, most=100_000, default=30, help="networks tried at most (default: %(default)s)")
     parser.add_argument("--objective", default="val_loss", help="val_loss, or a score of the run (default: %(default)s)")
-    parser.add_argument(
-        "--parameter_limit", type=int, default=5_000_000, help="larger networks are skipped (default: %(default)s)"
+    add_number(
+        parser,
+        "--parameter_limit",
+        int,
+        least=1,
+        most=10**9,
+        default=5_000_000,
+        help="larger networks are skipped (default: %(default)s)",
     )
-    parser.add_argument("--workers", type=int, default=1, help="trials at a time on this machine (default: %(default)s)")
+    add_number(
+        parser, "--workers", int, least=1, most=1024, default=1, help="trials at a time on this machine (default: %(default)s)"
+    )
     parser.add_argument("--show_space", action="store_true", help="print what is varied, and stop")
     dataset = pathlib.Path(early.dataset) if early.dataset else resolve_dataset(DEFAULT_DATASET)
     (network_name, space), data_class = spaces.of(early.network), load_solar_data(dataset)
@@ -175,9 +184,6 @@ def parse(arguments):
         defaults = data_defaults if owner is data_class else space.training
         options.add_flags(parser, owner, title=title, defaults=defaults)
     flags = parser.parse_args(arguments)
-    for name in ("trials", "workers", "parameter_limit"):
-        if getattr(flags, name) < 1:
-            raise UserError(f"--{name} {getattr(flags, name)}: must be at least 1")
     if flags.search is None and not flags.show_space:
         parser.error("the following arguments are required: --search")
     given = {owner: options.take(owner, flags) for owner in owners}

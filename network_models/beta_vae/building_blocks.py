@@ -25,13 +25,13 @@ class VAEOptions:
 
     latent_dim: int = option(10, "latent variables", least=1, most=4096)
     dropout: float = option(0.0, "share of features dropped in training", least=0.0, most=0.95)
-    beta: float = option(1.0, "weight of the divergence of the latents", least=0.0)
+    beta: float = option(1.0, "weight of the divergence of the latents", least=0.0, most=1e6)
     likelihood: str = option("bernoulli", "of pixels: 'bernoulli' for images of 0 to 1, 'gaussian' for any", choices=LOSSES)
-    deviation: float = option(0.0443, "of a pixel in the Gaussian loss", least=1e-6)
-    annealing_steps: int = option(0, "training steps in which the weight of the divergence grows from 0", least=0)
-    capacity: float = option(0.0, "nats that the divergence is held near, instead of beta; 0: none", least=0.0)
-    capacity_steps: int = option(25_000, "training steps in which the capacity grows from 0", least=1)
-    capacity_weight: float = option(100.0, "of the difference to the capacity", least=0.0)
+    deviation: float = option(0.0443, "of a pixel in the Gaussian loss", least=1e-6, most=1000.0)
+    annealing_steps: int = option(0, "training steps in which the weight of the divergence grows from 0", least=0, most=10**9)
+    capacity: float = option(0.0, "nats that the divergence is held near, instead of beta; 0: none", least=0.0, most=1e6)
+    capacity_steps: int = option(25_000, "training steps in which the capacity grows from 0", least=1, most=10**9)
+    capacity_weight: float = option(100.0, "of the difference to the capacity", least=0.0, most=1e6)
     disk: float = option(
         0.0,
         "blank images beyond this share of half their width, for the limb moves with the seasons; 0.745 lies within any Sun on"
@@ -49,9 +49,9 @@ class VAETraining(TrainingOptions):
     23: after 20 epochs of these a network has only learned the mean digit.
     """
 
-    epochs: int = option(30, "passes over the training split", least=1)
-    batch_size: int = option(16, "images, or sequences, per step", least=1)
-    learning_rate: float = option(1e-3, "learning rate of the first epoch", least=0.0)
+    epochs: int = option(30, "passes over the training split", least=1, most=100_000)
+    batch_size: int = option(16, "images, or sequences, per step", least=1, most=65_536)
+    learning_rate: float = option(1e-3, "learning rate of the first epoch", least=0.0, most=100.0)
     gamma: float = option(0.97, "by which the learning rate is multiplied after each epoch", least=0.0, most=1.0)
     shown: int = option(8, "images in the pictures of reconstructions and samples", least=1, most=64)
 

@@ -17,7 +17,7 @@ UNITS = 256
 class Options(VAEOptions):
     """As published: 10 latents, no dropout. The annealing is ours: without it the latents collapse for the first 300 steps."""
 
-    annealing_steps: int = option(500, "training steps in which the weight of the divergence grows from 0", least=0)
+    annealing_steps: int = option(500, "training steps in which the weight of the divergence grows from 0", least=0, most=10**9)
 
 
 def build(inputs, options, seed=0):

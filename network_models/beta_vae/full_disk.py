@@ -17,9 +17,9 @@ class Options(VAEOptions):
     """As Burgess et al. (2018), with as many convolutions as the size of the image asks for."""
 
     latent_dim: int = option(16, "latent variables", least=1, most=4096)
-    channels: int = option(32, "of the first two convolutions; further ones have twice as many", least=1)
-    units: int = option(256, "of the dense layer", least=1)
-    annealing_steps: int = option(300, "training steps in which the weight of the divergence grows from 0", least=0)
+    channels: int = option(32, "of the first two convolutions; further ones have twice as many", least=1, most=4096)
+    units: int = option(256, "of the dense layer", least=1, most=65_536)
+    annealing_steps: int = option(300, "training steps in which the weight of the divergence grows from 0", least=0, most=10**9)
 
 
 def build(inputs, options, seed=0):

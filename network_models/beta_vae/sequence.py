@@ -20,7 +20,9 @@ class Options(VAEOptions):
     """As in the thesis: 32 latents. Dropout is off: at a share of 0.2 nothing was learned from 800 simulated sequences."""
 
     latent_dim: int = option(32, "latent variables", least=1, most=4096)
-    annealing_steps: int = option(1000, "training steps in which the weight of the divergence grows from 0", least=0)
+    annealing_steps: int = option(
+        1000, "training steps in which the weight of the divergence grows from 0", least=0, most=10**9
+    )
 
 
 def build(inputs, options, seed=0):

@@ -23,6 +23,7 @@ from network_models.forecasts import conformal as conformal_sets
 from network_models.forecasts import files as forecast_files
 from tools import atomic_files, command_line
 from tools.errors import UserError
+from tools.options import add_number
 from tools.paths import Files
 from tools.reading import structures
 
@@ -311,9 +312,28 @@ def main(arguments=None):
     fitting.add_argument("--out", required=True, metavar="JSON", help=f"the calibration; {NAME} beside the network")
     fitting.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(default: %(default)s)")
     text = "also fit conformal sets that hold the truth this often, in flaring and in quiet hours"
-    fitting.add_argument("--coverage", type=float, metavar="SHARE", help=text)
+    add_number(
+        fitting,
+        "--coverage",
+        float,
+        least=1e-6,
+        most=1 - 1e-6,
+        says="give a share between 0 and 1, for example 0.9",
+        metavar="SHARE",
+        help=text,
+    )
     text = "days that are taken as one draw, for conformal sets (default: %(default)g, a solar rotation)"
-    fitting.add_argument("--block", type=float, default=27.0, metavar="DAYS", help=text)
+    add_number(
+        fitting,
+        "--block",
+        float,
+        least=1 / 86400,
+        most=36_525,
+        says="give a number of days above zero",
+        default=27.0,
+        metavar="DAYS",
+        help=text,
+    )
     forecast_files.add_flare_flags(fitting, "outcomes that the files lack", history=False)
     applying = commands.add_parser("apply", help="apply a calibration to forecasts")
     applying.add_argument("calibration", help="calibration file, or the network that it lies beside")

@@ -22,6 +22,7 @@ from network_models.forecasts import files as forecast_files
 from network_models.forecasts import references as reference_forecasts
 from tools import atomic_files, command_line, skill_scores
 from tools.errors import Stopped, UserError
+from tools.options import add_number
 from tools.paths import given_files
 
 KINDS = ("logistic", "boosting")
@@ -375,7 +376,7 @@ def main(arguments=None):
             one.add_argument("combination", help="what fit wrote")
         else:
             one.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(default: %(default)s)")
-            one.add_argument("--seed", type=int, default=0, help="of the boosting (default: %(default)s)")
+            add_number(one, "--seed", int, least=0, most=2**32 - 1, default=0, help="of the boosting (default: %(default)s)")
         one.add_argument("forecasts", nargs="+", metavar="NAME=CSV[,CSV...]", help="forecasts, a file for each fold")
         purpose = "the class table and the flare history" + ("" if command == "apply" else ", and outcomes that files lack")
         forecast_files.add_flare_flags(one, purpose)

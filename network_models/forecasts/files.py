@@ -10,6 +10,7 @@ from dataset_models.flares import flare_history, flare_index
 from dataset_models.observation_times import given_time
 from tools import atomic_files, tables
 from tools.errors import UserError
+from tools.options import add_number
 from tools.paths import Files
 
 PROBABILITY_COLUMNS = ("probability", "flare_prob", "prediction")
@@ -206,10 +207,30 @@ def add_flare_flags(parser, purpose, *, history=True):
     if history:
         default = flare_history.AGE
         text = f"{flare_history.AGE_HELP} (default: %(default)g)"
-        parser.add_argument("--history_age", type=float, default=default, metavar="HOURS", help=text)
+        add_number(
+            parser,
+            "--history_age",
+            float,
+            least=0,
+            most=24 * LONGEST_DAYS,
+            says="give hours, 0 or more",
+            default=default,
+            metavar="HOURS",
+            help=text,
+        )
     parser.add_argument("--event", default="M1.0", help="smallest flare that is an event (default: %(default)s)")
     text = "that a forecast is for (default: %(default)g)"
-    parser.add_argument("--window", type=float, default=24.0, metavar="HOURS", help=text)
+    add_number(
+        parser,
+        "--window",
+        float,
+        least=1 / 3600,
+        most=24 * LONGEST_DAYS,
+        says=f"give a time of at least a second, at most {LONGEST_DAYS} days, in hours",
+        default=24.0,
+        metavar="HOURS",
+        help=text,
+    )
 
 
 def flare_flags(flags):
@@ -218,13 +239,9 @@ def flare_flags(flags):
     Raises
     ------
     UserError
-        A time, a class or a number of hours that is none.
+        A time or a class that is none.
     """
-    if not 1 / 3600 <= flags.window <= 24 * LONGEST_DAYS:
-        raise UserError(f"--window {flags.window:g}: give a time of at least a second, at most {LONGEST_DAYS} days, in hours")
     age = getattr(flags, "history_age", None)
-    if age is not None and not 0 <= age <= 24 * LONGEST_DAYS:
-        raise UserError(f"--history_age {age:g}: give hours, 0 or more")
     flare_index.threshold_flux(flags.event)
     until = given_time("--flares_until", flags.flares_until) if flags.flares_until else None
     return numpy.timedelta64(round(flags.window * 3600), "s"), flags.event, until, age

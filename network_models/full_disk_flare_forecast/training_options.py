@@ -17,18 +17,20 @@ class FullDiskTraining(TrainingOptions):
     et al. 2023, ICMLA); the plateau schedule is that of the explained AlexNet (Pandey et al. 2023, post hoc attention).
     """
 
-    epochs: int = option(50, "passes over the training split", least=1)
-    batch_size: int = option(64, "samples per step, over all devices together", least=1)
+    epochs: int = option(50, "passes over the training split", least=1, most=100_000)
+    batch_size: int = option(64, "samples per step, over all devices together", least=1, most=65_536)
     optimizer: str = option("sgd", "SGD as in PyTorch, or Adam", choices=("sgd", "adam"))
-    learning_rate: float = option(1e-4, "learning rate; the one-cycle schedule takes --max_lr instead", least=0.0)
-    weight_decay: float = option(1e-3, "L2 of all weights for SGD, decoupled for Adam", least=0.0)
+    learning_rate: float = option(1e-4, "learning rate; the one-cycle schedule takes --max_lr instead", least=0.0, most=100.0)
+    weight_decay: float = option(1e-3, "L2 of all weights for SGD, decoupled for Adam", least=0.0, most=100.0)
     momentum: float = option(
         0.0, "of SGD; the one-cycle schedule moves it between 0.95 and 0.85 instead", least=0.0, most=0.999
     )
     schedule: str = option("onecycle", "how the learning rate moves", choices=SCHEDULES)
-    max_lr: float = option(1e-5, "learning rate at the top of the one-cycle schedule", least=0.0)
-    halve_every: int = option(5, "epochs after which the halving schedule halves the rate", least=1)
-    plateau_epochs: int = option(4, "epochs without a lower validation loss that the plateau schedule accepts", least=0)
+    max_lr: float = option(1e-5, "learning rate at the top of the one-cycle schedule", least=0.0, most=100.0)
+    halve_every: int = option(5, "epochs after which the halving schedule halves the rate", least=1, most=100_000)
+    plateau_epochs: int = option(
+        4, "epochs without a lower validation loss that the plateau schedule accepts", least=0, most=100_000
+    )
     factor: float = option(0.03, "by which the plateau schedule multiplies the rate", least=0.0, most=1.0)
     balance: str = option(
         "weights", "against rare flares: class weights in the loss, or augmented copies up to equal classes", choices=BALANCES

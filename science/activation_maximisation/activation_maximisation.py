@@ -14,6 +14,7 @@ from science.gradients.engine import engine_of
 from science.gradients.network_structure import logits_of
 from tools import atomic_files, command_line, figures
 from tools.errors import UserError
+from tools.options import add_number
 
 RATE = 0.1  # of Adam, in units of the sigmoid that keeps values in their range
 SPREAD = 0.3  # of the noise at the start, in the same units, around the middle of the range
@@ -153,15 +154,24 @@ def main(arguments=None):
         parser.add_argument(
             "image", metavar="IMAGE", nargs="?", help="climb from this image, as of the other methods, not noise"
         )
-        parser.add_argument("--target", type=int, help="which output (default: the event, or the only one)")
-        parser.add_argument("--batch", type=int, default=16, help="as of the other methods; here one image is made at a time")
-        parser.add_argument("--steps", type=int, default=200, help="of gradient ascent (default: %(default)s)")
-        parser.add_argument("--seed", type=int, default=0, help="of the noise at the start (default: %(default)s)")
+        add_number(parser, "--target", int, least=0, most=1_000_000, help="which output (default: the event, or the only one)")
+        add_number(
+            parser,
+            "--batch",
+            int,
+            least=1,
+            most=65_536,
+            default=16,
+            help="as of the other methods; here one image is made at a time",
+        )
+        add_number(
+            parser, "--steps", int, least=1, most=1_000_000, default=200, help="of gradient ascent (default: %(default)s)"
+        )
+        add_number(
+            parser, "--seed", int, least=0, most=2**32 - 1, default=0, help="of the noise at the start (default: %(default)s)"
+        )
 
     flags, given = explanation.parse(arguments, __doc__, add=add, image=False)
-    for name, least in (("steps", 1), ("seed", 0), ("batch", 1)):
-        if getattr(flags, name) < least:
-            raise UserError(f"--{name} {getattr(flags, name)}: must be at least {least}")
     subject = explanation.load(flags.model, flags.dataset, given)
     folder = explanation.output_folder(subject, "maps", flags.out)
     data, target = subject.data, target_of(subject, engine_of(subject.model, target=flags.target).target)

@@ -11,6 +11,7 @@ from science.explanation.attribution import Attribution, resized
 from science.gradients.engine import engine_of
 from tools import command_line
 from tools.errors import UserError
+from tools.options import add_number
 
 
 def attention_maps(model, inputs, *, target=None, estimator=3, batch_size=16):
@@ -58,7 +59,7 @@ def main(arguments=None):
     """Map the attention of a network in one image."""
 
     def add(parser):
-        parser.add_argument("--estimator", type=int, default=3, help="1 is the finest (default: %(default)s)")
+        add_number(parser, "--estimator", int, least=1, most=1000, default=3, help="1 is the finest (default: %(default)s)")
 
     explanation_script.run(
         arguments, __doc__, attention_maps, add=add, keywords=lambda flags, subject, sample: {"estimator": flags.estimator}

@@ -15,6 +15,7 @@ from science.explanation.attribution import per_unit
 from science.gradients.engine import GradientEngine
 from tools import atomic_files, command_line, figures
 from tools.errors import UserError
+from tools.options import add_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,15 +222,15 @@ def main(arguments=None):
     """Project the feature maps that one image excites."""
 
     def add(parser):
-        parser.add_argument("--count", type=int, default=6, metavar="K", help="feature maps of each layer (default: 6)")
+        add_number(
+            parser, "--count", int, least=1, most=10_000, default=6, metavar="K", help="feature maps of each layer (default: 6)"
+        )
         parser.add_argument("--layer", action="append", metavar="NAME", help="only this convolution; may be repeated")
         parser.add_argument(
             "--keep", choices=("maximum", "map"), default="maximum", help="activations to start from (default: maximum)"
         )
 
     flags, given = explanation.parse(arguments, __doc__, add=add, target=False)
-    if flags.count < 1:
-        raise UserError(f"--count {flags.count}: must be at least 1")
     subject = explanation.load(flags.model, flags.dataset, given)
     sample = explanation.sample(subject, flags.image)
     folder = explanation.output_folder(subject, "features", flags.out)

@@ -14,6 +14,7 @@ from science.explanation.attribution import Attribution, residual
 from science.gradients.engine import engine_of
 from tools import command_line
 from tools.errors import UserError
+from tools.options import add_number
 
 
 def deep_lift(model, inputs, *, baseline=None, target=None, multipliers=False, precision="float32", batch_size=16):
@@ -142,7 +143,16 @@ def main(arguments=None):
     """Explain one image of one network."""
 
     def add(parser):
-        parser.add_argument("--background", type=int, default=8, metavar="N", help="training images (default: %(default)s)")
+        add_number(
+            parser,
+            "--background",
+            int,
+            least=1,
+            most=100_000,
+            default=8,
+            metavar="N",
+            help="training images (default: %(default)s)",
+        )
         parser.add_argument("--baseline", help="DeepLIFT against zero, quiet, mean, an image file or a time instead")
 
     def method(model, inputs, *, baseline=None, background=None, **keywords):
@@ -153,8 +163,6 @@ def main(arguments=None):
     def keywords(flags, subject, sample):
         if flags.baseline:
             return {"baseline": baselines.choose(flags.baseline, subject, sample)}
-        if flags.background < 1:
-            raise UserError(f"--background {flags.background}: must be at least 1")
         return {"background": baselines.background(subject, sample, flags.background)}
 
     explanation_script.run(arguments, __doc__, method, add=add, keywords=keywords)

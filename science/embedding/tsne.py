@@ -8,8 +8,6 @@ coloured by value, by class, by outcome (hit, miss, false alarm, correct null) a
 shows the images that the network takes for most alike.
 """
 
-import math
-
 import numpy
 
 from dataset_models import observation_times
@@ -19,6 +17,7 @@ from science.embedding.activations import collect, labels, outcomes
 from science.explanation import subject as explanation
 from tools import atomic_files, command_line, figures, goes_class
 from tools.errors import UserError
+from tools.options import add_number
 
 MANY = 20_000  # samples from which on openTSNE is the faster one, see benchmarks/tsne.py
 
@@ -166,23 +165,28 @@ def main(arguments=None):
         parser.add_argument("--samples", choices=("both", *SPLITS), default="both", help="split to embed (default: both)")
         parser.add_argument("--layer", metavar="NAME", help="embed this layer's output (default: what the output layer reads)")
         parser.add_argument("--channel", metavar="NAME", help="channel of the thumbnails (default: the first)")
-        parser.add_argument("--perplexity", type=float, default=30.0, help="neighbours that count (default: 30)")
-        parser.add_argument("--dimensions", type=int, choices=(2, 3), default=2, help="of the map (default: 2)")
+        add_number(
+            parser, "--perplexity", float, least=1, most=100_000, default=30.0, help="neighbours that count (default: 30)"
+        )
+        add_number(parser, "--dimensions", int, least=2, most=3, choices=(2, 3), default=2, help="of the map (default: 2)")
         text = "of random positions to start from (default: start from principal components, the same map at every call)"
-        parser.add_argument("--seed", type=int, help=text)
+        add_number(parser, "--seed", int, least=0, most=2**32 - 1, help=text)
         parser.add_argument("--event", default="M1.0", help="GOES class that is an event in a flux forecast (default: M1.0)")
-        parser.add_argument("--threshold", type=float, default=0.5, help="probability that is a yes (default: 0.5)")
+        add_number(
+            parser,
+            "--threshold",
+            float,
+            least=0,
+            most=1,
+            says="give a probability from 0 to 1",
+            default=0.5,
+            help="probability that is a yes (default: 0.5)",
+        )
         parser.add_argument("--nearest", nargs="+", metavar="TIME", default=[], help="draw the neighbours of these samples")
-        parser.add_argument("--neighbours", type=int, default=6, help="how many of them (default: 6)")
-        parser.add_argument("--batch", type=int, default=16, help="images at once (default: 16)")
+        add_number(parser, "--neighbours", int, least=1, most=1000, default=6, help="how many of them (default: 6)")
+        add_number(parser, "--batch", int, least=1, most=65_536, default=16, help="images at once (default: 16)")
 
     flags, given = explanation.parse(arguments, __doc__, add=add, image=False)
-    for name, least in (("perplexity", 1), ("batch", 1), ("seed", 0), ("neighbours", 1)):
-        value = getattr(flags, name)
-        if value is not None and not (math.isfinite(value) and value >= least):
-            raise UserError(f"--{name} {value}: must be at least {least}")
-    if not 0 <= flags.threshold <= 1:
-        raise UserError(f"--threshold {flags.threshold:g}: give a probability from 0 to 1")
     try:
         goes_class.to_flux(flags.event)
     except ValueError as error:

@@ -7,7 +7,7 @@ from science.explanation import subject as explanation
 from science.explanation.attribution import in_channel_units
 from science.gradients.engine import engine_of
 from tools import atomic_files, figures
-from tools.errors import UserError
+from tools.options import add_number
 
 
 def run(arguments, description, method, *, add=None, keywords=None):
@@ -27,13 +27,19 @@ def run(arguments, description, method, *, add=None, keywords=None):
     """
 
     def add_all(parser):
-        parser.add_argument("--batch", type=int, default=16, help="samples at once; bounds memory (default: %(default)s)")
+        add_number(
+            parser,
+            "--batch",
+            int,
+            least=1,
+            most=65_536,
+            default=16,
+            help="samples at once; bounds memory (default: %(default)s)",
+        )
         if add is not None:
             add(parser)
 
     flags, given = explanation.parse(arguments, description, add=add_all)
-    if flags.batch < 1:
-        raise UserError(f"--batch {flags.batch}: must be at least 1")
     subject = explanation.load(flags.model, flags.dataset, given)
     sample = explanation.sample(subject, flags.image)
     folder = explanation.output_folder(subject, "maps", flags.out)

@@ -12,6 +12,7 @@ from network_models.run_folder import RunFolder
 from network_models.trained_network import input_sources, open_network
 from tools import command_line, options
 from tools.errors import UserError
+from tools.options import add_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +103,14 @@ def parse(arguments, description, *, add, image=True, target=True):
     if image:
         parser.add_argument("image", metavar="IMAGE", help="image file of the data set, or the UTC time of one of its samples")
         if target:
-            parser.add_argument("--target", type=int, help="which output to explain (default: the event, or the only one)")
+            add_number(
+                parser,
+                "--target",
+                int,
+                least=0,
+                most=1_000_000,
+                help="which output to explain (default: the event, or the only one)",
+            )
     parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="where results go (default: in the run folder)")
     add(parser)
     return options.parse_with_file(parser, arguments, load_solar_data)

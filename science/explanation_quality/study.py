@@ -26,6 +26,7 @@ from science.gradients.engine import engine_of
 from tools import atomic_files, command_line, figures
 from tools.block_bootstrap import BlockBootstrap, interval
 from tools.errors import UserError
+from tools.options import add_number
 
 DATASET = pathlib.Path(__file__).parents[2] / "dataset_models" / "simulated" / "sun.py"
 TRAINING = [
@@ -200,13 +201,19 @@ def main(arguments=None):
     parser = command_line.parser(__doc__)
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER", help="for the results")
     parser.add_argument("--model", type=pathlib.Path, metavar="MODEL.hdf5", help="of an earlier run; otherwise one is trained")
-    parser.add_argument("--images", type=int, default=150, help="with a coming flare, at most (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of random map, noise and weights (default: %(default)s)")
+    add_number(
+        parser, "--images", int, least=2, most=100_000, default=150, help="with a coming flare, at most (default: %(default)s)"
+    )
+    add_number(
+        parser,
+        "--seed",
+        int,
+        least=0,
+        most=2**32 - 1,
+        default=0,
+        help="of random map, noise and weights (default: %(default)s)",
+    )
     flags = parser.parse_args(arguments)
-    if flags.images < 2:
-        raise UserError(f"--images {flags.images}: must be at least 2")
-    if flags.seed < 0:
-        raise UserError(f"--seed {flags.seed}: must be at least 0")
     model = flags.model
     if model is None:
         from network_models.xray_flux_forecast.starting_point import network

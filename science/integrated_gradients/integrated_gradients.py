@@ -17,6 +17,7 @@ from science.gradients.engine import engine_of
 from science.gradients.path import weighted_gradients
 from tools import command_line
 from tools.errors import UserError
+from tools.options import add_number
 
 MOST = 1600  # steps
 RULES = ("midpoint", "gauss-legendre", "trapezoid", "left", "right")
@@ -160,7 +161,15 @@ def main(arguments=None):
 
     def add(parser):
         parser.add_argument("--baseline", default="quiet", help=baselines.HELP)
-        parser.add_argument("--steps", type=int, default=50, help="of the line, doubled as needed (default: %(default)s)")
+        add_number(
+            parser,
+            "--steps",
+            int,
+            least=1,
+            most=100_000,
+            default=50,
+            help="of the line, doubled as needed (default: %(default)s)",
+        )
         parser.add_argument("--rule", choices=RULES, default="midpoint", help="of integration (default: %(default)s)")
         parser.add_argument("--xla", action="store_true", help="compile the network with XLA first")
 

@@ -13,7 +13,7 @@ from dataset_models.solar_data import SPLITS
 from science.explanation import subject as explanation
 from science.latent_traversal import latents
 from tools import atomic_files, command_line, figures
-from tools.errors import UserError
+from tools.options import add_number
 
 
 def scores(encoded):
@@ -106,13 +106,10 @@ def main(arguments=None):
     """Score every image of both splits."""
 
     def add(parser):
-        parser.add_argument("--count", type=int, default=6, help="images shown, the most unusual (default: 6)")
-        parser.add_argument("--batch", type=int, default=16, help="images at once (default: 16)")
+        add_number(parser, "--count", int, least=1, most=10_000, default=6, help="images shown, the most unusual (default: 6)")
+        add_number(parser, "--batch", int, least=1, most=65_536, default=16, help="images at once (default: 16)")
 
     flags, given = explanation.parse(arguments, __doc__, add=add, image=False)
-    for name in ("count", "batch"):
-        if getattr(flags, name) < 1:
-            raise UserError(f"--{name} {getattr(flags, name)}: must be at least 1")
     subject = latents.load(flags.model, flags.dataset, given)
     folder = explanation.output_folder(subject, "features", flags.out)
     encoded = latents.encode(subject, batch_size=flags.batch)

@@ -19,6 +19,7 @@ from science.latent_traversal import latents
 from science.verification import output, report
 from tools import atomic_files, command_line
 from tools.errors import UserError
+from tools.options import add_number
 from tools.paths import Files, data_path
 
 FOLDS = 5
@@ -186,17 +187,30 @@ def main(arguments=None):
         parser.add_argument(
             "--lists", nargs="+", action=Files, metavar="LIST", help="flare lists of the baselines (default: the data set's)"
         )
-        parser.add_argument("--block", type=float, default=7.0, metavar="DAYS", help="of the bootstrap (default: 7)")
-        parser.add_argument("--samples", type=int, default=1000, help="of the bootstrap; 0: no intervals (default: 1000)")
-        parser.add_argument("--seed", type=int, default=0, help="of boosting and bootstrap (default: 0)")
-        parser.add_argument("--batch", type=int, default=16, help="images at once (default: 16)")
+        add_number(
+            parser,
+            "--block",
+            float,
+            least=1 / 86400,
+            most=report.LONGEST_DAYS,
+            says=f"give a time above zero, at most {report.LONGEST_DAYS} days",
+            default=7.0,
+            metavar="DAYS",
+            help="of the bootstrap (default: 7)",
+        )
+        add_number(
+            parser,
+            "--samples",
+            int,
+            least=0,
+            most=1_000_000,
+            default=1000,
+            help="of the bootstrap; 0: no intervals (default: 1000)",
+        )
+        add_number(parser, "--seed", int, least=0, most=2**32 - 1, default=0, help="of boosting and bootstrap (default: 0)")
+        add_number(parser, "--batch", int, least=1, most=65_536, default=16, help="images at once (default: 16)")
 
     flags, given = explanation.parse(arguments, __doc__, add=add, image=False)
-    if not 0 < flags.block <= report.LONGEST_DAYS:
-        raise UserError(f"--block {flags.block:g}: give a time above zero, at most {report.LONGEST_DAYS} days")
-    for name, least in (("samples", 0), ("seed", 0), ("batch", 1)):
-        if getattr(flags, name) < least:
-            raise UserError(f"--{name} {getattr(flags, name)}: must be at least {least}")
     subject = latents.load(flags.model, flags.dataset, given)
     folder = pathlib.Path(explanation.output_folder(subject, "features", flags.out)) / "latent_forecast"
     encoded = latents.encode(subject, batch_size=flags.batch)

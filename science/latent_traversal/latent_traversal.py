@@ -13,7 +13,7 @@ from network_models.beta_vae import pictures
 from science.explanation import subject as explanation
 from science.latent_traversal import correlations, latents
 from tools import atomic_files, command_line, figures
-from tools.errors import UserError
+from tools.options import add_number
 
 REACH = 3.0  # standard deviations of the prior
 
@@ -228,18 +228,22 @@ def main(arguments=None):
 
     def add(parser):
         parser.add_argument("--around", metavar="IMAGE", help="image file, or time of a sample, to start from (default: zero)")
-        parser.add_argument("--count", type=int, default=10, help="latents drawn, the strongest (default: 10)")
-        parser.add_argument("--steps", type=int, default=7, help="images per latent (default: 7)")
-        parser.add_argument("--reach", type=float, default=REACH, help="largest value of a latent (default: 3)")
-        parser.add_argument("--strips", type=int, default=8, help="reconstructions shown (default: 8)")
-        parser.add_argument("--batch", type=int, default=16, help="images at once (default: 16)")
+        add_number(parser, "--count", int, least=1, most=10_000, default=10, help="latents drawn, the strongest (default: 10)")
+        add_number(parser, "--steps", int, least=2, most=1000, default=7, help="images per latent (default: 7)")
+        add_number(
+            parser,
+            "--reach",
+            float,
+            least=1e-6,
+            most=100 - 1e-6,
+            says="must be above 0 and below 100",
+            default=REACH,
+            help="largest value of a latent (default: 3)",
+        )
+        add_number(parser, "--strips", int, least=1, most=1000, default=8, help="reconstructions shown (default: 8)")
+        add_number(parser, "--batch", int, least=1, most=65_536, default=16, help="images at once (default: 16)")
 
     flags, given = explanation.parse(arguments, __doc__, add=add, image=False)
-    for name, least in (("count", 1), ("steps", 2), ("strips", 1), ("batch", 1)):
-        if getattr(flags, name) < least:
-            raise UserError(f"--{name} {getattr(flags, name)}: must be at least {least}")
-    if not 0 < flags.reach < 100:
-        raise UserError(f"--reach {flags.reach:g}: must be above 0 and below 100")
     subject = latents.load(flags.model, flags.dataset, given)
     folder = explanation.output_folder(subject, "features", flags.out)
     encoded = latents.encode(subject, batch_size=flags.batch)

@@ -22,6 +22,7 @@ from science.verification import regression
 from tools import atomic_files, command_line, figures, goes_class, tables
 from tools.block_bootstrap import BlockBootstrap, interval
 from tools.errors import UserError
+from tools.options import add_number
 from tools.paths import Files
 
 CELL = 5.0  # degrees
@@ -353,19 +354,29 @@ def main(arguments=None):
     """Print, draw and write recall by position."""
     parser = command_line.parser(__doc__)
     parser.add_argument("forecasts", nargs="+", action=Files, metavar="CSV", help="forecasts, all of the same network")
-    parser.add_argument(
-        "--threshold", type=float, default=0.5, help="probability from which on a forecast is a yes (default: 0.5)"
+    add_number(
+        parser,
+        "--threshold",
+        float,
+        least=1e-9,
+        most=1 - 1e-9,
+        says="give a probability between 0 and 1",
+        default=0.5,
+        help="probability from which on a forecast is a yes (default: 0.5)",
     )
-    parser.add_argument(
-        "--limb", type=float, default=LIMB, help="longitude that ends the centre, degrees (default: %(default)g)"
+    add_number(
+        parser,
+        "--limb",
+        float,
+        least=1e-6,
+        most=90 - 1e-6,
+        says="give a longitude between 0 and 90 degrees",
+        default=LIMB,
+        help="longitude that ends the centre, degrees (default: %(default)g)",
     )
     parser.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists that give class and place")
     parser.add_argument("--out", metavar="FOLDER", help="where pictures and table go (default: near_limb beside the first CSV)")
     options = parser.parse_args(arguments)
-    if not 0 < options.threshold < 1:
-        raise UserError(f"--threshold {options.threshold:g}: give a probability between 0 and 1")
-    if not 0 < options.limb < 90:
-        raise UserError(f"--limb {options.limb:g}: give a longitude between 0 and 90 degrees")
     events = flare_catalogue.read(options.flares).events if options.flares else None
     instances = read(options.forecasts, flares=events)
     results = centre_and_limb(instances, threshold=options.threshold, limb=options.limb)

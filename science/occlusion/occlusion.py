@@ -13,6 +13,7 @@ from science.explanation.attribution import Attribution
 from science.gradients.engine import engine_of
 from tools import command_line
 from tools.errors import UserError
+from tools.options import add_number
 
 
 def occlusion(model, inputs, *, target=None, window=32, stride=16, baseline=None, batch_size=16):
@@ -104,8 +105,8 @@ def main(arguments=None):
     """Explain one image of one network."""
 
     def add(parser):
-        parser.add_argument("--window", type=int, default=32, help="pixels (default: %(default)s)")
-        parser.add_argument("--stride", type=int, default=16, help="pixels (default: %(default)s)")
+        add_number(parser, "--window", int, least=1, most=16_384, default=32, help="pixels (default: %(default)s)")
+        add_number(parser, "--stride", int, least=1, most=16_384, default=16, help="pixels (default: %(default)s)")
         parser.add_argument("--baseline", default="quiet", help=baselines.HELP)
 
     def keywords(flags, subject, sample):

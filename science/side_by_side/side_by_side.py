@@ -13,6 +13,7 @@ from science.explanation.attribution import in_channel_units
 from science.gradients.engine import engine_of
 from tools import atomic_files, command_line, figures
 from tools.errors import UserError
+from tools.options import add_number
 
 BACKGROUND = 8  # training images, for Deep SHAP
 COLUMNS = 4
@@ -121,7 +122,7 @@ def main(arguments=None):
 
     def add(parser):
         parser.add_argument("--baseline", default="quiet", help=baselines.HELP)
-        parser.add_argument("--batch", type=int, default=16, help="samples at once (default: %(default)s)")
+        add_number(parser, "--batch", int, least=1, most=65_536, default=16, help="samples at once (default: %(default)s)")
         parser.add_argument("--channel", metavar="NAME", help="channel that is drawn (default: the last)")
         parser.add_argument("--methods", nargs="+", metavar="NAME", help="only these (default: all that apply)")
 
@@ -129,8 +130,6 @@ def main(arguments=None):
     unknown = sorted(set(flags.methods or ()) - set(methods.NAMES))
     if unknown:
         raise UserError(f"--methods {unknown[0]}: choose from {', '.join(methods.NAMES)}")
-    if flags.batch < 1:
-        raise UserError(f"--batch {flags.batch}: must be at least 1")
     subject = explanation.load(flags.model, flags.dataset, given)
     explanation.channel_place(subject.data, flags.channel)  # before the minutes that the maps take
     sample = explanation.sample(subject, flags.image)

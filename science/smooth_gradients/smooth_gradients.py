@@ -13,6 +13,7 @@ from science.explanation.attribution import Attribution
 from science.gradients.engine import engine_of
 from tools import command_line
 from tools.errors import UserError
+from tools.options import add_number
 
 KINDS = ("mean", "square", "variance", "input x gradient")
 WORDS = {"mean": "SmoothGrad", "square": "SmoothGrad squared", "variance": "VarGrad", "input x gradient": "input x gradient"}
@@ -113,9 +114,11 @@ def main(arguments=None):
 
     def add(parser):
         parser.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(default: %(default)s)")
-        parser.add_argument("--samples", type=int, default=50, help="noisy copies (default: %(default)s)")
-        parser.add_argument("--noise", type=float, default=0.1, help="share of the image's range (default: %(default)s)")
-        parser.add_argument("--seed", type=int, default=0, help="of the noise (default: %(default)s)")
+        add_number(parser, "--samples", int, least=1, most=100_000, default=50, help="noisy copies (default: %(default)s)")
+        add_number(
+            parser, "--noise", float, least=0, most=1000, default=0.1, help="share of the image's range (default: %(default)s)"
+        )
+        add_number(parser, "--seed", int, least=0, most=2**32 - 1, default=0, help="of the noise (default: %(default)s)")
 
     def keywords(flags, subject, sample):
         return {"kind": flags.kind, "samples": flags.samples, "noise": flags.noise, "seed": flags.seed}

@@ -21,6 +21,7 @@ from network_models.forecasts import files as forecast_files
 from science.verification import output, regression, report
 from tools import command_line, notes
 from tools.errors import UserError
+from tools.options import add_number
 from tools.paths import Files, matching, no_file
 
 
@@ -62,12 +63,38 @@ def main(arguments=None):
     parser.add_argument("--training_flares", nargs="+", action=Files, metavar="LIST", help=text)
     parser.add_argument("--threshold", default="0.5", help="of a yes, or best: chosen on training hours (default: %(default)s)")
     parser.add_argument("--score_from", metavar="TIME", help="earlier hours are training time, later ones are scored")
-    parser.add_argument(
-        "--block", type=float, default=7, metavar="DAYS", help="drawn together by the bootstrap (default: %(default)s)"
+    add_number(
+        parser,
+        "--block",
+        float,
+        least=1 / 86400,
+        most=report.LONGEST_DAYS,
+        says=f"give a time above zero, at most {report.LONGEST_DAYS} days",
+        default=7,
+        metavar="DAYS",
+        help="drawn together by the bootstrap (default: %(default)s)",
     )
-    parser.add_argument("--samples", type=int, default=1000, help="of the bootstrap; 0: no intervals (default: %(default)s)")
-    parser.add_argument("--level", type=float, default=0.95, help="of the intervals (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: %(default)s)")
+    add_number(
+        parser,
+        "--samples",
+        int,
+        least=0,
+        most=1_000_000,
+        says="give 0 or more, at most a million",
+        default=1000,
+        help="of the bootstrap; 0: no intervals (default: %(default)s)",
+    )
+    add_number(
+        parser,
+        "--level",
+        float,
+        least=1e-6,
+        most=1 - 1e-6,
+        says="give a share between 0 and 1, for example 0.95",
+        default=0.95,
+        help="of the intervals (default: %(default)s)",
+    )
+    add_number(parser, "--seed", int, least=0, most=2**32 - 1, default=0, help="of the bootstrap (default: %(default)s)")
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER", help="for verification.json and pictures")
     flags = parser.parse_args(arguments)
     words = _forecasts(flags.forecasts)
@@ -149,13 +176,6 @@ def _settings(flags):
         raise UserError(f"--threshold {flags.threshold}: give a probability, or best") from error
     if threshold is not None and not 0 <= threshold <= 1:
         raise UserError(f"--threshold {threshold:g}: give a probability from 0 to 1, or best")
-    if not 0 < flags.level < 1:
-        raise UserError(f"--level {flags.level:g}: give a share between 0 and 1, for example 0.95")
-    longest = report.LONGEST_DAYS
-    if not 0 < flags.block <= longest:
-        raise UserError(f"--block {flags.block:g}: give a time above zero, at most {longest} days")
-    if flags.samples < 0 or flags.seed < 0:
-        raise UserError("--samples and --seed: give 0 or more")
     window, event, until, age = forecast_files.flare_flags(flags)
     return report.Settings(
         threshold=threshold,

@@ -41,7 +41,7 @@ class AIA8(XRayFluxData):
     image_size: int = option(256, "height and width of images in pixels; divides 1024", least=8, most=1024)
     goes: str | None = option(None, "X-ray flux store (default: 'goes' of config.yml)", place="goes")
     calibration: str = option("science", "calibration of the X-ray flux", choices=goes_xrs.CALIBRATIONS)
-    satellite: int | None = option(None, "GOES number; otherwise the newest one that has a flux")
+    satellite: int | None = option(None, "GOES number; otherwise the newest one that has a flux", least=1, most=99)
     correction_table: str | None = option(None, "AIA response table of SolarSoft (default: the one in aiapy)")
     pointing_table: str | None = option(None, "master pointing table as ECSV, for level 1 (default: as in the files)")
     cache: str | None = option(None, "folder for converted images (default: 'cache' of config.yml)", place="cache")

@@ -62,15 +62,18 @@ class FlareSequences(MagnetogramData):
     frames: int = option(6, "magnetograms in a sequence", least=1, most=1000)
     window_hours: float = option(10.0, "hours that a sequence spans", least=0.1, most=240.0)
     maximum_gap_hours: float | None = option(
-        None, "most hours between frames, and from the last one to the flare (default: twice the even spacing)", least=0.0
+        None,
+        "most hours between frames, and from the last one to the flare (default: twice the even spacing)",
+        least=0.0,
+        most=2400.0,
     )
     until: str = option("peak", "what sequences lead up to: the flare's peak or its start", choices=("peak", "start"))
     image_size: int = option(512, "pixels of each frame", least=8, most=4096)
-    clip: float = option(256.0, "gauss that map to 0 and 1 when images are FITS", least=1.0)
+    clip: float = option(256.0, "gauss that map to 0 and 1 when images are FITS", least=1.0, most=10_000.0)
     decoding: str = option(
         "area", "how JPEG 2000 is shrunk: 'area' as published; 'reduced' 20 times faster", choices=jpeg2000.MODES
     )
-    source_id: int = option(MAGNETOGRAM, "Helioviewer source, where images lie in one folder per flare", least=0)
+    source_id: int = option(MAGNETOGRAM, "Helioviewer source, where images lie in one folder per flare", least=0, most=10_000)
     target_kind: str = option(
         "flare", "'flare': does it reach the threshold; 'log flux': log10 of its peak", choices=("flare", "log flux")
     )

@@ -36,7 +36,7 @@ class FullDiskMagnetograms(MagnetogramData):
     folder: str | None = option(None, "folder of magnetograms (default: hmi of config.yml)", place="hmi")
     flares: tuple[str, ...] = option((), "flare lists (default: flares of config.yml)", place="flares")
     image_size: int = option(256, "pixels of the image that a network sees", least=8, most=4096)
-    clip: float = option(256.0, "gauss that map to 0 and 1 when images are FITS", least=1.0)
+    clip: float = option(256.0, "gauss that map to 0 and 1 when images are FITS", least=1.0, most=10_000.0)
     decoding: str = option(
         "area", "how JPEG 2000 is shrunk: 'area' as published; 'reduced' 20 times faster", choices=jpeg2000.MODES
     )
@@ -46,7 +46,7 @@ class FullDiskMagnetograms(MagnetogramData):
     threshold: str = option("M1.0", "GOES class that counts as a flare")
     window_hours: float = option(24.0, "hours after the image", least=0.1, most=240.0)
     history: bool = option(False, "what was known of past flares as a side channel")
-    history_age: float = option(flare_history.AGE, flare_history.AGE_HELP, least=0.0, most=24000.0)
+    history_age: float = option(flare_history.AGE, flare_history.AGE_HELP, least=0.0, most=24_000.0)
     flares_until: str | None = option(None, flare_labels.UNTIL_HELP)
     fold: int = option(
         0, "1 to 4: validate on this quarter of each year, the published folds; 0: split once in time", least=0, most=4
@@ -57,9 +57,9 @@ class FullDiskMagnetograms(MagnetogramData):
     start: str | None = option(None, "use images from this UTC time on")
     end: str | None = option(None, "use images before this UTC time")
     gap_hours: float | None = option(
-        None, "hours left out around validation (default: the window; for folds none, as published)", least=0.0
+        None, "hours left out around validation (default: the window; for folds none, as published)", least=0.0, most=24_000.0
     )
-    split_seed: int = option(0, "seed of a random split", least=0)
+    split_seed: int = option(0, "seed of a random split", least=0, most=2**32 - 1)
 
     # What goes in and what comes out
 

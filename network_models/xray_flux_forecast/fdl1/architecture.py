@@ -12,22 +12,22 @@ from tools.options import option
 class Options:
     """Layers of the network; 0 channels leave a convolution out, pooling with width, height and stride 1 is none."""
 
-    conv_1_channels: int = option(8, "channels of the first convolution; 0: none", least=0)
-    conv_1_width: int = option(5, "pixels", least=1)
-    conv_1_height: int = option(5, "pixels", least=1)
-    conv_1_stride: int = option(2, "pixels", least=1)
-    pool_1_width: int = option(4, "pixels", least=1)
-    pool_1_height: int = option(4, "pixels", least=1)
-    pool_1_stride: int = option(4, "pixels", least=1)
-    conv_2_channels: int = option(16, "channels of the second convolution; 0: none", least=0)
-    conv_2_width: int = option(3, "pixels", least=1)
-    conv_2_height: int = option(3, "pixels", least=1)
-    conv_2_stride: int = option(1, "pixels", least=1)
-    pool_2_width: int = option(4, "pixels", least=1)
-    pool_2_height: int = option(4, "pixels", least=1)
-    pool_2_stride: int = option(4, "pixels", least=1)
+    conv_1_channels: int = option(8, "channels of the first convolution; 0: none", least=0, most=4096)
+    conv_1_width: int = option(5, "pixels", least=1, most=512)
+    conv_1_height: int = option(5, "pixels", least=1, most=512)
+    conv_1_stride: int = option(2, "pixels", least=1, most=512)
+    pool_1_width: int = option(4, "pixels", least=1, most=512)
+    pool_1_height: int = option(4, "pixels", least=1, most=512)
+    pool_1_stride: int = option(4, "pixels", least=1, most=512)
+    conv_2_channels: int = option(16, "channels of the second convolution; 0: none", least=0, most=4096)
+    conv_2_width: int = option(3, "pixels", least=1, most=512)
+    conv_2_height: int = option(3, "pixels", least=1, most=512)
+    conv_2_stride: int = option(1, "pixels", least=1, most=512)
+    pool_2_width: int = option(4, "pixels", least=1, most=512)
+    pool_2_height: int = option(4, "pixels", least=1, most=512)
+    pool_2_stride: int = option(4, "pixels", least=1, most=512)
     dropout_rate: float = option(0.2, "share of features dropped in training", least=0.0, most=0.95)
-    dense_1_count: int = option(64, "units of the dense layer; 0: none", least=0)
+    dense_1_count: int = option(64, "units of the dense layer; 0: none", least=0, most=65_536)
 
 
 def build(inputs, options, seed=0):

@@ -12,11 +12,11 @@ from tools.options import option
 class Options:
     """Blocks of two convolutions and pooling, then dense layers that the side channel joins."""
 
-    block_channels: tuple[int, ...] = option((16, 32, 64, 64), "channels of the convolutions of each block", least=1)
-    kernel_size: int = option(3, "pixels", least=1)
-    dense_counts: tuple[int, ...] = option((64,), "units of the dense layers", least=1)
+    block_channels: tuple[int, ...] = option((16, 32, 64, 64), "channels of the convolutions of each block", least=1, most=4096)
+    kernel_size: int = option(3, "pixels", least=1, most=512)
+    dense_counts: tuple[int, ...] = option((64,), "units of the dense layers", least=1, most=65_536)
     dropout_rate: float = option(0.3, "share of features dropped in training", least=0.0, most=0.95)
-    l2: float = option(0.0, "L2 penalty of kernels", least=0.0)
+    l2: float = option(0.0, "L2 penalty of kernels", least=0.0, most=100.0)
 
 
 def build(inputs, options, seed=0):
