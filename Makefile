@@ -1,6 +1,7 @@
 # make demo    set up, train on the simulated Sun, look inside the network
 # make test    set up, then style, import direction and tests
 # make bench   measure every claim about speed
+# make mutation    read thousands of damaged and hostile files, and list what is accepted of them
 # make test PYTHON=python3.13 VENV=.venv-3.13    on another version of Python, in an environment beside the first
 PYTHON ?= python3
 VENV = .venv
@@ -18,7 +19,7 @@ endif
 endif
 endif
 
-.PHONY: demo test bench clean
+.PHONY: demo test bench mutation clean
 
 $(VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -42,6 +43,9 @@ test: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(RUN) benchmarks/run.py
+
+mutation: $(VENV)/installed-dev
+	$(RUN) software_tests/mutation/run.py
 
 clean:
 	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
