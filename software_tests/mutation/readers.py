@@ -246,7 +246,7 @@ def _flares(path):
 
 
 def _regions(path):
-    from dataset_models import region_summaries
+    from dataset_models.flares import region_summaries
 
     found = region_summaries.read(path)
     return found.issued, found.regions, len(found.odd)
