@@ -13,6 +13,7 @@ from network_models.training import start
 from network_models.training.forecast import Forecast
 from tools import atomic_files
 from tools.errors import UserError
+from tools.reading import structures
 
 _LARGEST_SCORES = 1 << 20  # bytes of scores.json
 
@@ -262,12 +263,10 @@ def _scores_file(folder):
 def _read_scores(folder):
     """Read scores.json: dict of str to float; a `UserError` when it is damaged."""
     path = _scores_file(folder)
-    try:
-        scores = json.loads(path.read_bytes()[:_LARGEST_SCORES])
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: damaged ({' '.join(str(error).split())[:100]})") from error
-    if not isinstance(scores, dict) or not scores or any(type(value) not in (int, float) for value in scores.values()):
-        raise UserError(f"{path}: damaged (it holds something else than scores)")
+    advice = "it is damaged"
+    scores = structures.read_json(path, most=_LARGEST_SCORES, kind=dict, advice=advice)
+    if not scores or any(type(value) not in (int, float) for value in scores.values()):
+        raise UserError(f"{path}: holds something else than scores; {advice}")
     return scores
 
 
