@@ -1,4 +1,4 @@
-"""What data sets share whose target is X-ray flux: windows, splits, side channels; subclasses bring images and fluxes.
+"""Base class of data sets whose target is X-ray flux: windows, splits, side channels; subclasses bring images and fluxes.
 
 The original FlareNet options keep their names: the lag until the window opens, the catch (its length), the dependent
 variable, the number of images composited, the side channels.

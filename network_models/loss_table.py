@@ -76,7 +76,7 @@ def _parsed(path):
 
 
 def _wrong(row):
-    """What is wrong with a row in itself: str or None."""
+    """Find what is wrong with a row in itself: str or None."""
     if None in row or None in row.values():
         return "cut, or of another number of fields than the header"
     epoch = row["epoch"]

@@ -1,4 +1,4 @@
-"""What every script shares: an argument parser whose errors are one line, and a main that ends cleanly."""
+"""Parts that every script shares: an argument parser whose errors are one line, and a main that ends cleanly."""
 
 import argparse
 import contextlib

@@ -1,4 +1,4 @@
-"""What was known of past flares at forecast time, as a side channel.
+"""Past flares as they are known at forecast time, as a side channel.
 
 A flare enters the history when its class is settled: at its end, since GOES reports close an event, and state its
 class, when the flux has fallen half-way back. A list without the end, or without the peak as well, is taken as late:

@@ -1,4 +1,4 @@
-"""Which records of flare lists are about the same flare.
+"""Match the records of flare lists that are about the same flare.
 
 Two sources have the same flare when they put its start, and its peak where both give one, within `SAME_TIME`; with no two
 peaks to compare, their fluxes must agree within a factor `SAME_FLUX`. Starts may be up to `NEAR_TIME` apart when both peak and
@@ -20,7 +20,7 @@ _SAME, _NEAR = (int(span / numpy.timedelta64(1, "s")) for span in (SAME_TIME, NE
 
 
 class Record(typing.NamedTuple):
-    """What of a record counts here.
+    """Fields of a record that decide about a match.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class _Flare:
 
     @property
     def cells(self):
-        """Where it is found: by flux for records without a peak, and for those with one as well while it has none."""
+        """Keys under which it is found: by flux for records without a peak, and for those with one as well while it has none."""
         flux = math.frexp(self.flux)[1]  # a power of two, as `SAME_FLUX` is
         return ("any", flux), ("peakless", flux) if self.peaks is None else ("peak", self.peak // _SAME)
 

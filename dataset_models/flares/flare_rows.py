@@ -1,4 +1,4 @@
-"""What the readers of flare lists share: a flare, a row and its fields, and rows of CSV and JSON."""
+"""Parts that the readers of flare lists share: a flare, a row and its fields, and rows of CSV and JSON."""
 
 import csv
 import dataclasses

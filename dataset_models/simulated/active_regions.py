@@ -106,7 +106,7 @@ class Regions:
 
     @property
     def area(self):
-        """Where the radial field exceeds half its peak, both polarities: millionths of the hemisphere."""
+        """Area where the radial field exceeds half its peak, both polarities: millionths of the hemisphere."""
         square_degrees = 2 * numpy.pi * numpy.log(2) * self.size**2 * (1 + FOLLOWER_WIDTH**2)
         return square_degrees / (2 * numpy.pi * numpy.degrees(1) ** 2) * 1e6
 

@@ -1,4 +1,4 @@
-"""What is true of the simulated Sun at a time: regions, where they show, which one flares, how good a forecast can be."""
+"""Truth about the simulated Sun at a time: regions, where they show, which one flares, how good a forecast can be."""
 
 import numpy
 

@@ -258,7 +258,7 @@ def _search_and_report(chosen):
 
 
 def _is_chief():
-    """Whether this process proposes, for itself or for the workers of keras-tuner's environment."""
+    """Check whether this process proposes, for itself or for the workers of keras-tuner's environment."""
     return "chief" in os.environ.get("KERASTUNER_TUNER_ID", "chief")
 
 

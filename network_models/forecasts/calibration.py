@@ -266,7 +266,7 @@ def periods(times):
 
 
 def inside(times, spans):
-    """Which times lie in one of the periods: bool (n,)."""
+    """Find which times lie in one of the periods: bool (n,)."""
     times = numpy.asarray(times, "datetime64[s]")
     last = numpy.searchsorted(spans[:, 0], times, "right") - 1
     return (last >= 0) & (times <= spans[numpy.maximum(last, 0), 1]) if len(spans) else numpy.zeros(len(times), bool)

@@ -225,7 +225,7 @@ class TrainingState(keras.callbacks.Callback):
         return metrics
 
     def _foreign(self, state):
-        """What is wrong with the memory of the other callbacks in a state: str or None."""
+        """Find what is wrong with the memory of the other callbacks in a state: str or None."""
         for name, other in self.others.items():
             if name not in state["callbacks"]:
                 if name not in _SINCE:
@@ -274,7 +274,7 @@ class TrainingState(keras.callbacks.Callback):
 
 
 def _variables(model):
-    """What a state has the values of: pairs of prefix and list of variables."""
+    """List the variables that a state has the values of: pairs of prefix and list of variables."""
     return (("model", model.variables), ("optimizer", model.optimizer.variables))
 
 
@@ -302,7 +302,7 @@ def _read(path, expected):
 
 
 def _impossible(state):
-    """What is wrong with the numbers of a state in themselves: str or None."""
+    """Find what is wrong with the numbers of a state in themselves: str or None."""
     if not isinstance(state, dict):
         return "its state is no dictionary"
     for name, sound in _NUMBERS.items():
@@ -335,7 +335,7 @@ def _impossible(state):
 
 
 def _like(template, value):
-    """Whether a callback's stored memory has the form of what it remembers now, before anything happened."""
+    """Check whether a callback's stored memory has the form of what it remembers now, before anything happened."""
     if isinstance(template, dict):
         return isinstance(value, dict) and set(value) == set(template) and all(_like(template[k], value[k]) for k in template)
     if isinstance(template, list | tuple):

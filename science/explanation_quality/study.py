@@ -1,4 +1,4 @@
-"""Which explanation methods find the region that flares? A study on the simulated Sun, where it is known.
+"""Study which explanation methods find the region that flares, on the simulated Sun, where it is known.
 
     python science/explanation_quality/study.py --out FOLDER [--model RUN/best_performing.hdf5] [--images 150]
 

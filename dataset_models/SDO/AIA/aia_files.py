@@ -1,4 +1,4 @@
-"""Which AIA files belong together: names of JSOC's synoptic archive, of its level 1 exports, and of FlareNet's arrays."""
+"""Group the AIA files of one time: names of JSOC's synoptic archive, of its level 1 exports, and of FlareNet's arrays."""
 
 import bisect
 import dataclasses

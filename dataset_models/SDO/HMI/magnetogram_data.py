@@ -1,4 +1,4 @@
-"""What the data sets of HMI magnetograms share: their files, flare lists, dates, and flares as targets."""
+"""Base class of the data sets of HMI magnetograms: their files, flare lists, dates, and flares as targets."""
 
 import functools
 
