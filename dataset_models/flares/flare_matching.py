@@ -78,7 +78,7 @@ class _Flare:
 
     @property
     def cells(self):
-        """Keys under which it is found: by flux for records without a peak, and for those with one as well while it has none."""
+        """Keys under which it is found: by flux for records without a peak, and for all while it has none itself."""
         flux = math.frexp(self.flux)[1]  # a power of two, as `SAME_FLUX` is
         return ("any", flux), ("peakless", flux) if self.peaks is None else ("peak", self.peak // _SAME)
 
