@@ -73,6 +73,8 @@ def of_file(path):
         None for a file that cannot be read: its reader names the reason.
     """
     path = pathlib.Path(path)
+    if not path.is_file():  # a pipe would never end
+        return None
     name = path.name.lower().removesuffix(".gz")
     reader = next((reader for suffixes, reader in _READERS if name.endswith(suffixes)), None)
     if reader is None:

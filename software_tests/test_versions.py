@@ -71,3 +71,10 @@ def test_make_uses_no_environment_of_another_python_than_asked_for(tmp_path, ask
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
     assert done.returncode == code, done.stderr
     assert ("holds another Python than" in done.stderr) == (code != 0)
+
+
+def test_the_conda_file_takes_an_allowed_python_and_the_pins():
+    lines = (PROJECT / "environment.yml").read_text(encoding="utf-8").splitlines()
+    python = next(line.split("python=")[1] for line in lines if "python=" in line)
+    assert SpecifierSet(setup_keywords()["python_requires"]).contains(f"{python}.0")
+    assert {"      - --constraint constraints.txt", "      - --editable ."} <= set(lines)
