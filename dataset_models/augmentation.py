@@ -14,12 +14,24 @@ LARGEST_ANGLE = 5.0  # degrees
 
 
 def flipped_east_west(image):
-    """Mirror an image (height, width, channel) left to right: a new array."""
+    """Mirror an image (height, width, channel) left to right: a new array.
+
+    Examples
+    --------
+    >>> flipped_east_west(numpy.arange(4.0).reshape(2, 2, 1))[..., 0].tolist()
+    [[1.0, 0.0], [3.0, 2.0]]
+    """
     return numpy.ascontiguousarray(image[:, ::-1])
 
 
 def flipped_north_south(image):
-    """Mirror an image (height, width, channel) top to bottom: a new array."""
+    """Mirror an image (height, width, channel) top to bottom: a new array.
+
+    Examples
+    --------
+    >>> flipped_north_south(numpy.arange(4.0).reshape(2, 2, 1))[..., 0].tolist()
+    [[2.0, 3.0], [0.0, 1.0]]
+    """
     return numpy.ascontiguousarray(image[::-1])
 
 

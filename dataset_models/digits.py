@@ -36,6 +36,14 @@ class Digits(SolarData):
     scikit-learn's 1,797 digits of 8 x 8 pixels come with it; writer follows writer in them, so that validation, their last
     part, is mostly of other hands than training. MNIST is read from its four IDX files, gzipped or not; without
     --folder Keras downloads them once into the cache.
+
+    Examples
+    --------
+    >>> data = Digits(image_size=8, most=3)
+    >>> [data.target(time) for time in data.times("training")]
+    [0.0, 1.0, 2.0]
+    >>> data.inputs(data.times("training")[0])["image"].shape
+    (8, 8, 1)
     """
 
     title = "handwritten digits"

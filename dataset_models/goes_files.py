@@ -55,6 +55,17 @@ def read_minutes(path):
     irradiances as science-quality ones are, with preliminary calibration and without its quality flags (User's Guide for
     GOES-R XRS L2 Products, Machol, Codrescu and Peck 2021, sections 2.1 and 2.2). Records of older satellites, whose
     operational flux is scaled by 0.7, are left out.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> record = {"time_tag": "2026-08-01T00:00:00Z", "satellite": 18, "flux": 1e-6, "energy": "0.1-0.8nm"}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "xrays-6-hour.json"
+    ...     _ = path.write_text(json.dumps([record]))
+    ...     minutes = read_minutes(path)
+    >>> minutes.satellite, minutes.calibration, minutes.flux.tolist()
+    (18, 'near real time', [1e-06])
     """
     path = pathlib.Path(path)
     content = _content(path)

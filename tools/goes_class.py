@@ -31,6 +31,11 @@ def to_flux(goes_class):
     ------
     ValueError
         When the text is not a GOES class, or its multiplier is zero.
+
+    Examples
+    --------
+    >>> to_flux("M2.5"), to_flux("X10")
+    (2.5e-05, 0.001)
     """
     match = _CLASS.fullmatch(str(goes_class).strip())
     if match is None or float(match[2]) == 0:
@@ -55,6 +60,11 @@ def from_flux(flux):
     ------
     ValueError
         When the flux is not positive and finite.
+
+    Examples
+    --------
+    >>> from_flux(2.59e-5), from_flux(1e-3)
+    ('M2.5', 'X10.0')
     """
     flux = float(flux)
     if not (math.isfinite(flux) and flux > 0):

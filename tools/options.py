@@ -260,7 +260,13 @@ def as_dictionary(instance):
 
 
 def as_flags(values):
-    """Write option values as the flags of :func:`add_flags`: str, quoted for a shell where that is needed."""
+    """Write option values as the flags of :func:`add_flags`: str, quoted for a shell where that is needed.
+
+    Examples
+    --------
+    >>> as_flags({"steps": 5, "wide": False})
+    '--steps 5 --no-wide'
+    """
     words = []
     for name, value in values.items():
         if isinstance(value, bool):
@@ -289,6 +295,17 @@ def build(owner, values, *, origin="options"):
     ------
     UserError
         Unknown names, wrong types, values outside their bounds or choices.
+
+    Examples
+    --------
+    >>> @dataclasses.dataclass(kw_only=True)
+    ... class Options:
+    ...     steps: int = option(10, "steps of the integral", least=1)
+    >>> build(Options, {"steps": 5})
+    Options(steps=5)
+    >>> build(Options, {"steps": 0})
+    Traceback (most recent call last):
+    tools.errors.UserError: options: steps is at least 1; received 0
     """
     options = fields(owner)
     if not isinstance(values, dict):

@@ -36,6 +36,12 @@ def contingency_table(probability, event, threshold=0.5):
     -------
     ContingencyTable
         Of int64 numbers, or of arrays (k,) when several thresholds are given.
+
+    Examples
+    --------
+    >>> table = contingency_table(numpy.array([True, True, False]), numpy.array([True, False, False]))
+    >>> [int(count) for count in table]
+    [1, 1, 0, 1]
     """
     probability, event = _pair(probability, event)
     threshold = numpy.asarray(threshold, "float64")
@@ -47,14 +53,26 @@ def contingency_table(probability, event, threshold=0.5):
 
 
 def true_skill_statistic(table):
-    """Compute TSS: probability of detection minus probability of false detection, -1 to 1."""
+    """Compute TSS: probability of detection minus probability of false detection, -1 to 1.
+
+    Examples
+    --------
+    >>> round(float(true_skill_statistic(ContingencyTable(hits=8, false_alarms=10, misses=2, correct_nulls=90))), 3)
+    0.7
+    """
     hits, false_alarms, misses, nulls = (numpy.asarray(cell, "float64") for cell in table)
     with numpy.errstate(invalid="ignore", divide="ignore"):
         return hits / (hits + misses) - false_alarms / (false_alarms + nulls)
 
 
 def heidke_skill_score(table):
-    """Compute HSS: accuracy relative to a random forecast with the same numbers of yes and no (HSS2 of the field)."""
+    """Compute HSS: accuracy relative to a random forecast with the same numbers of yes and no (HSS2 of the field).
+
+    Examples
+    --------
+    >>> round(float(heidke_skill_score(ContingencyTable(hits=8, false_alarms=10, misses=2, correct_nulls=90))), 3)
+    0.515
+    """
     hits, false_alarms, misses, nulls = (numpy.asarray(cell, "float64") for cell in table)
     chance = (hits + misses) * (misses + nulls) + (hits + false_alarms) * (false_alarms + nulls)
     with numpy.errstate(invalid="ignore", divide="ignore"):
@@ -151,6 +169,11 @@ def gandin_murphy_gerrity_score(counts):
     References
     ----------
     Gerrity 1992, Mon. Weather Rev. 120, 2709. For two classes it is the TSS.
+
+    Examples
+    --------
+    >>> round(float(gandin_murphy_gerrity_score([[30, 5], [10, 55]])), 3)
+    0.667
     """
     counts = numpy.asarray(counts, "float64")
     size = counts.shape[-1]
@@ -232,7 +255,13 @@ def brier_skill_score(probability, event, reference=None):
 
 
 def roc_area(probability, event):
-    """Compute the area under the ROC curve: the chance that an event got a higher probability than a non-event, ties half."""
+    """Compute the area under the ROC curve: the chance that an event got a higher probability than a non-event, ties half.
+
+    Examples
+    --------
+    >>> roc_area(numpy.array([0.9, 0.8, 0.3]), numpy.array([True, False, True]))
+    0.5
+    """
     import scipy.stats
 
     probability, event = _pair(probability, event)
@@ -317,6 +346,12 @@ def regression_scores(forecast, truth, references):
     -------
     dict of float
         ``rmse``, ``mae``, ``bias``, ``correlation``, and for each reference ``skill_<name>``: 1 - MSE / MSE of it.
+
+    Examples
+    --------
+    >>> scores = regression_scores(numpy.array([1.0, 2.0]), numpy.array([1.0, 3.0]), {"zero": numpy.zeros(2)})
+    >>> scores["mae"], scores["bias"], round(scores["skill_zero"], 3)
+    (0.5, -0.5, 0.9)
     """
     forecast, truth = numpy.asarray(forecast, "float64"), numpy.asarray(truth, "float64")
     error = forecast - truth

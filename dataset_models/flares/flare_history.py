@@ -201,6 +201,16 @@ def history(events, times):
         float32 (n, k) with the columns `NAMES`. Of flares whose class was settled in [t - h, t), for h of 1, 6, 24 and
         72 hours: log10 of the largest peak flux (W m^-2, `QUIET` without any), and the numbers of C, M and X flares;
         then the hours since the class of an M or X flare was last settled, at most `CAP`.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> start, minute = numpy.datetime64("2014-06-10T00:00"), numpy.timedelta64(1, "m")
+    >>> moments = {"start": [start], "peak": [start + 6 * minute], "end": [start + 10 * minute]}
+    >>> events = pandas.DataFrame(moments | {"flux": [2e-5]})
+    >>> features = history(events, [start + 10 * minute, start + 11 * minute])
+    >>> features[:, NAMES.index("M_flares_1h")].tolist()  # counted once its class is settled
+    [0.0, 1.0]
     """
     if not isinstance(events, FlareIndex):
         return FlareHistory(events).features(times)

@@ -82,6 +82,16 @@ def read_list(path):
     UserError
         The file is missing, unreadable, of no known format or of several; columns are missing; a time carries a time
         zone other than UTC; or not one of its rows is a flare.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "flares.csv"
+    ...     _ = path.write_text("start_time,goes_class\\n2026-02-01 12:10:00,M1.1\\n2026-02-01 soon,M1.2\\n")
+    ...     flares = read_list(path)
+    >>> flares.source, flares.rows, flares.malformed, str(flares.flares[0].start)
+    ('integrated', 2, 1, '2026-02-01 12:10:00')
     """
     path = pathlib.Path(path)
     text = _text(path)

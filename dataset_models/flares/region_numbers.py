@@ -32,6 +32,12 @@ def full_number(number, date):
     int
         Of the numbers with these last four digits the one nearest to the newest region of that time; before the roll-over
         always `number`. Numbers come round every 24 years or so, so that a date and four digits name one region.
+
+    Examples
+    --------
+    >>> import datetime
+    >>> full_number(2192, datetime.date(2014, 10, 23))
+    12192
     """
     day = date.date() if isinstance(date, datetime.datetime) else date
     if number >= 10000 or day < FIRST_ROLL_OVER:

@@ -40,6 +40,14 @@ def check_causality(feature_function, events, times, *, names=None, samples=24, 
     flares that have begun but whose last stated moment (end, else peak, else start) is not before t become ten times
     stronger, and those of their moments that are not before t come days later. The rest stays: a feature that uses a
     flare from its start on is detected only where the list gives more than the start.
+
+    Examples
+    --------
+    >>> from dataset_models.flares import flare_history
+    >>> times = numpy.arange("2014-06-10T00:00", "2014-06-10T06:00", numpy.timedelta64(1, "h"), "datetime64[s]")
+    >>> events = pandas.DataFrame({"start": times[:3], "peak": times[:3], "end": times[:3], "flux": [1e-6, 2e-5, 1e-6]})
+    >>> check_causality(flare_history.history, events.assign(goes_class="C1.0"), times, samples=4)
+    4
     """
     times = observation_times.utc(times, origin="times")
     places = numpy.sort(numpy.random.default_rng(seed).choice(len(times), min(samples, len(times)), replace=False))

@@ -35,6 +35,12 @@ def check_columns(table, target, *, limit=FORETELLS):
     ------
     UserError
         Names the columns at or above the limit; or the target is no number.
+
+    Examples
+    --------
+    >>> table = pandas.DataFrame({"noise": [1, 2, 1, 2], "hint": [0, 1, 1, 1]})
+    >>> check_columns(table, [False, False, True, True])
+    {'noise': 0.5, 'hint': 0.75}
     """
     target = as_target(target)
     table, target = table[~numpy.isnan(target)], target[~numpy.isnan(target)]

@@ -62,6 +62,14 @@ def check_split(training_times, validation_times, window=DAY, *, published_folds
     ------
     UserError
         A time is in both splits, or windows overlap without `published_folds`; times are missing or carry a zone.
+
+    Examples
+    --------
+    >>> days = numpy.arange("2014-01-01", "2014-01-05", dtype="datetime64[D]")
+    >>> print(check_split(days[:2], days[3:]))
+    0 of 1 validation windows (0.0 %) overlap a training window
+    >>> print(check_split(days[:2], days[2:], numpy.timedelta64(36, "h"), published_folds=True))
+    1 of 2 validation windows (50.0 %) overlap a training window
     """
     training = numpy.sort(observation_times.utc(training_times, origin="training times")).astype("int64")
     validation = numpy.sort(observation_times.utc(validation_times, origin="validation times")).astype("int64")

@@ -24,6 +24,16 @@ class GroundTruth:
     Parameters
     ----------
     sun : dataset_models.simulated.sun.SimulatedSun
+
+    Examples
+    --------
+    >>> from dataset_models.simulated.sun import SimulatedSun
+    >>> sun = SimulatedSun(image_size=32, days=20)
+    >>> regions = sun.ground_truth.regions(sun.times("training")[0])
+    >>> list(regions.columns[:4])
+    ['number', 'latitude', 'longitude', 'angle']
+    >>> bool((regions["angle"] < 90).all())
+    True
     """
 
     def __init__(self, sun):

@@ -39,6 +39,16 @@ class SimulatedSun(XRayFluxData):
     """X-ray flux of a simulated Sun from its images.
 
     The default is a sample a day over four years around the maximum of a cycle.
+
+    Examples
+    --------
+    >>> sun = SimulatedSun(image_size=32, days=20)
+    >>> time = sun.times("training")[0]
+    >>> sun.inputs(time)["image"].shape, sun.simulated
+    ((32, 32, 8), True)
+    >>> true, prior = sun.truth(time)  # W m^-2: the largest flux to come, and the flux now
+    >>> 1e-9 < prior <= true < 1e-2
+    True
     """
 
     title = "simulated Sun (not observations)"

@@ -33,6 +33,14 @@ class AIA8(XRayFluxData):
     Images are DN/s corrected for degradation, registered to a common plate scale with the disk centre in the centre (see
     :mod:`dataset_models.SDO.AIA.aia_images`), and converted once to the size asked for; the conversion is kept in the
     cache folder. Frames that lack channels or are damaged are refused and counted.
+
+    Examples
+    --------
+    >>> data = AIA8(image_size=64)
+    >>> [channel.name for channel in data.channels]
+    ['94', '131', '171', '193', '211', '304', '335', '1600']
+    >>> data.input_shapes, data.target_quantity, data.target_unit
+    ({'image': (64, 64, 8)}, 'flux', 'W m^-2')
     """
 
     title: typing.ClassVar[str] = "AIA, 8 channels"

@@ -29,6 +29,29 @@ class FullDiskMagnetograms(MagnetogramData):
 
     The window is (t, t + hours), open at both ends as in the published studies: a flare that starts at the very time
     of the image does not count.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from PIL import Image
+    >>> scratch = tempfile.TemporaryDirectory()
+    >>> folder, flares = pathlib.Path(scratch.name) / "HMI", pathlib.Path(scratch.name) / "flares.csv"
+    >>> folder.mkdir()
+    >>> for hour in range(4):
+    ...     grey = numpy.full((16, 16), 127, "uint8")
+    ...     grey[4, 4 + hour] = 255
+    ...     Image.fromarray(grey).save(folder / f"HMI.m2026.02.01_0{hour}.00.00.jpg")
+    >>> starts = {"2026-02-01 00:00": "C2.0", "2026-02-01 02:30": "M1.1", "2026-02-02 00:00": "C3.0"}
+    >>> rows = [f"{time},{name}" for time, name in starts.items()]
+    >>> _ = flares.write_text("\\n".join(["start_time,goes_class", *rows]))
+    >>> data = FullDiskMagnetograms(
+    ...     folder=str(folder), flares=(str(flares),), image_size=8, window_hours=1.0, validation_start="2026-02-01T03:00"
+    ... )
+    >>> [data.target(time) for time in data.times("training")]
+    [0.0, 0.0, 1.0]
+    >>> data.metadata(data.times("training")[2])
+    {'flux': 1.1e-05, 'class': 'M1.1', 'flare': 1}
+    >>> scratch.cleanup()
     """
 
     title = "SDO/HMI full-disk magnetograms"

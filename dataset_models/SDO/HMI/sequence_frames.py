@@ -42,6 +42,16 @@ def choose_frames(times, end, *, window, frames, maximum_gap):
     -----
     The published sequences (mai-thesis-public) take every k-th file of a flare's folder instead, which is the same where
     no image is missing and stretches time where some are.
+
+    Examples
+    --------
+    >>> times = numpy.datetime64("2014-06-10T00:00:00") + numpy.arange(10) * numpy.timedelta64(3600, "s")
+    >>> span = {"window": numpy.timedelta64(6, "h"), "maximum_gap": numpy.timedelta64(4, "h")}
+    >>> places, lacking = choose_frames(times, times[8], frames=3, **span)
+    >>> places.tolist(), lacking
+    ([2, 5, 8], None)
+    >>> choose_frames(times[:4], times[8], frames=3, **span)[1]
+    'too few images: 2 in the 6 h before, at least 3 needed'
     """
     nothing = numpy.empty(0, "int64")
     hours = window / _HOUR
