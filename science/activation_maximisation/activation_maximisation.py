@@ -60,6 +60,15 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
     The library's jitter and rotation move the image at every step, which pays for networks that take an object anywhere
     in the image for the same, not for those of full disks: they undid the ascent. Its penalties (total variation, norm)
     are in units of images from 0 to 255. None of them is used; a sigmoid keeps values inside their range.
+
+    Examples
+    --------
+    >>> import keras
+    >>> image = keras.Input((2, 2, 1), name="image")
+    >>> total = keras.layers.Dense(1, kernel_initializer="ones")(keras.layers.Flatten()(image))
+    >>> made, before, after = activation_maximisation(keras.Model(image, total), steps=20)
+    >>> made.shape, after > before, bool(((made >= 0) & (made <= 1)).all())
+    ((2, 2, 1), True, True)
     """
     import keras
     from tf_keras_vis.activation_maximization import ActivationMaximization

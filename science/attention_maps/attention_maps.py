@@ -37,6 +37,18 @@ def attention_maps(model, inputs, *, target=None, estimator=3, batch_size=16):
     References
     ----------
     Jetley et al. 2018, arXiv:1804.02391; Pandey et al. 2023 (attention-based full-disk forecasts).
+
+    Examples
+    --------
+    >>> import keras, numpy
+    >>> from network_models.layers import LinearAttention
+    >>> image = keras.Input((4, 4, 2), name="image")
+    >>> context = keras.layers.GlobalAveragePooling2D()(image)
+    >>> attended, _, _ = LinearAttention(name="estimator")([image, context])
+    >>> model = keras.Model(image, keras.layers.Dense(1)(attended))
+    >>> maps = attention_maps(model, {"image": numpy.ones((1, 4, 4, 2))}, estimator=1).maps
+    >>> maps["image"].shape, maps["image"].round(4).ravel()[:3].tolist()  # all places are alike
+    ((1, 4, 4, 1), [0.0625, 0.0625, 0.0625])
     """
     from network_models.layers import LinearAttention
 

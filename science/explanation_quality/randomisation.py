@@ -27,6 +27,16 @@ def cascade(model, explain, *, seed=0):
     -------
     dict of str to float
         By layer with weights, from the last to the first: the correlation with it and all after it random.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from science import methods
+    >>> hidden, last = keras.layers.Dense(4, activation="relu", name="hidden"), keras.layers.Dense(1, name="last")
+    >>> model = keras.Sequential([keras.Input((4, 4, 1), name="image"), keras.layers.Flatten(), hidden, last])
+    >>> pixels = {"image": numpy.random.default_rng(0).random((1, 4, 4, 1))}
+    >>> list(cascade(model, lambda network: methods.explain("saliency", network, pixels)))
+    ['last', 'hidden']
     """
     before = explain(model)
     name = next(name for name, values in before.maps.items() if values.ndim == 4)

@@ -42,6 +42,16 @@ class GradientEngine:
     ------
     UserError
         The target is out of range, must be chosen, or the network cannot be rebuilt.
+
+    Examples
+    --------
+    >>> import keras
+    >>> image = keras.Input((2, 2, 1), name="image")
+    >>> total = keras.layers.Dense(1, kernel_initializer="ones")(keras.layers.Flatten()(image))
+    >>> engine = GradientEngine(keras.Model(image, total))
+    >>> pixels = {"image": numpy.arange(4.0).reshape(1, 2, 2, 1)}
+    >>> engine.outputs(pixels).tolist(), engine.gradients(pixels)["image"].ravel().tolist()
+    ([6.0], [1.0, 1.0, 1.0, 1.0])
     """
 
     def __init__(self, model, *, target=None, precision="float32"):

@@ -39,6 +39,14 @@ def traverse(model, base, selection, *, reach=REACH, steps=7):
         float32 (len(selection), steps, height, width, channel), of a sequence with frames before the height.
     numpy.ndarray
         float64 (steps,): the values.
+
+    Examples
+    --------
+    >>> import types
+    >>> model = types.SimpleNamespace(decode=lambda points: points[:, None, :, None])  # latents as pixels
+    >>> images, values = traverse(model, [0.0, 5.0], [1], reach=2.0, steps=3)
+    >>> images.shape, values.tolist(), images[0, :, 0, 1, 0].tolist()
+    ((1, 3, 1, 2, 1), [-2.0, 0.0, 2.0], [-2.0, 0.0, 2.0])
     """
     values = numpy.linspace(-reach, reach, steps)
     rows = []

@@ -40,6 +40,15 @@ def subsets(events, times, event, *, quiet_days=QUIET_DAYS, window=DAY, threshol
     compare forecasts, but are no skill that a user could have had (a persistence forecast has a TSS near -1 there). The
     second subset is chosen by the past alone. Park et al. 2020 (ApJ 890, 124) look at flare-quiet and quiet-flare days
     in this way.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> days = numpy.arange("2014-06-01", "2014-06-12", dtype="datetime64[D]").astype("datetime64[s]")
+    >>> events = pandas.DataFrame({"start": [days[0], days[5] + 3600, days[-1]], "flux": [1e-6, 2e-5, 1e-6]})
+    >>> parts = subsets(events, days, FlareIndex(events).label(days))
+    >>> {name: numpy.flatnonzero(members).tolist() for name, members in parts.items()}
+    {'activity changes': [5, 6], 'after quiet days': [2, 3, 4, 5, 8, 9, 10]}
     """
     times, event = numpy.asarray(times, "datetime64[s]"), numpy.asarray(event, bool)
     index, quiet = FlareIndex(events), numpy.timedelta64(round(quiet_days * 86400), "s")

@@ -90,6 +90,12 @@ def scores(forecast, truth, prior, *, climatology=None, spread=None):
     dict
         Of all: rmse, mae, bias, correlation, skill_persistence, skill_climatology, gmgs; ``classes``: the same errors for
         the hours of each true class, with their number.
+
+    Examples
+    --------
+    >>> result = scores(forecast=[1e-6, 2e-5], truth=[1e-6, 1e-5], prior=[1e-6, 1e-6])
+    >>> round(result["rmse"], 3), result["classes"]["M"]["hours"]
+    (0.213, 1)
     """
     forecast, truth, prior = (numpy.log10(numpy.asarray(values, "float64")) for values in (forecast, truth, prior))
     climatology = truth.mean() if climatology is None else climatology
@@ -134,6 +140,11 @@ def class_probability(forecast, threshold, spread):
     -------
     numpy.ndarray
         float64 (n,).
+
+    Examples
+    --------
+    >>> class_probability([1e-5, 1e-4], threshold=1e-5, spread=0.5).round(3).tolist()
+    [0.5, 0.977]
     """
     from scipy.special import ndtr
 
