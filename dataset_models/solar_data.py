@@ -6,27 +6,25 @@ command line flags). Copy one, change it, and give its path to any script. Every
 """
 
 import abc
-import contextlib
-import csv
 import dataclasses
 import functools
 import hashlib
 import inspect
 import math
 import pathlib
-import threading
 import typing
 
 import numpy
 
-from dataset_models import batches, simulation_mark
-from tools import atomic_files, modules, options
+from dataset_models import batches, evaluation, simulation_mark
+from dataset_models.evaluation import EVALUATION_COLUMNS  # noqa: F401
+from dataset_models.sample_memory import SampleMemory
+from tools import modules, options
 from tools.errors import UserError
 
 SPLITS = ("training", "validation")
 QUANTITIES = ("flux", "event", "number")  # that a target can be
 UNITS = {"flux": "W m^-2", "event": "", "number": ""}
-EVALUATION_COLUMNS = ("time", "prediction", "true_delta", "true_value", "prior_value")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -364,7 +362,7 @@ class SolarData(abc.ABC):
         """
         times = self.require_samples(split)
         return batches.batches(
-            self._arrays if keep else functools.partial(self._arrays, keep=False),
+            functools.partial(self._memory.arrays, self, keep=keep),
             times,
             self.targets(split),
             self.input_shapes,
@@ -377,38 +375,13 @@ class SolarData(abc.ABC):
             sampling=sampling,
         )
 
-    @contextlib.contextmanager
     def reporting_reads(self):
         """Inside this block an error met while a pipeline reads is raised as itself, not as TensorFlow's wrapping."""
-        self._reads.failure = None
-        try:
-            yield
-        except Exception as error:
-            if self._reads.failure is not None:
-                raise self._reads.failure from error
-            raise
+        return self._memory.reporting()
 
     @functools.cached_property
-    def _reads(self):
-        return _Reads()
-
-    def _arrays(self, seconds, *, keep=True):
-        reads = self._reads
-        kept = reads.kept.get(seconds)
-        if kept is not None:
-            return kept
-        try:
-            sample = self.inputs(numpy.datetime64(seconds, "s"))
-            arrays = [numpy.ascontiguousarray(sample[name], "float32") for name in self.input_shapes]
-        except Exception as error:
-            reads.failure = error
-            raise
-        size = sum(array.nbytes for array in arrays)
-        with reads.lock:
-            if keep and seconds not in reads.kept and reads.used + size <= self.memory_budget:
-                reads.kept[seconds] = arrays
-                reads.used += size
-        return arrays
+    def _memory(self):
+        return SampleMemory()
 
     # Scoring
 
@@ -452,36 +425,7 @@ class SolarData(abc.ABC):
         int
             Rows written.
         """
-        from tqdm import tqdm
-
-        times = self.require_samples(split)
-        batches = self.pipeline(split, batch_size=batch_size, keep=False)
-        mark = simulation_mark.columns(self.simulated, 1)
-        row = 0
-        with atomic_files.replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*EVALUATION_COLUMNS, *mark])
-            with self.reporting_reads(), tqdm(total=len(times), desc=f"forecast {split}", unit="image", disable=None) as bar:
-                for inputs, _ in batches:
-                    forecasts = self.forecast(model.predict_on_batch(inputs))
-                    for forecast in forecasts:
-                        true, prior = self.truth(times[row])
-                        value = float(self.value(forecast, prior))
-                        numbers = (value, true - prior, true, prior, *(int(column[0]) for column in mark.values()))
-                        writer.writerow([f"{times[row]}Z", *(f"{number:.9g}" for number in numbers)])
-                        row += 1
-                    bar.update(len(forecasts))
-        return row
-
-
-class _Reads:
-    """Memory of a data set's reading: samples kept, and the last error."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.kept = {}
-        self.used = 0
-        self.failure = None
+        return evaluation.write(self, model, path, split=split, batch_size=batch_size)
 
 
 def load_solar_data(path):
