@@ -33,7 +33,7 @@ class TrainingOptions:
         0, "steps between states within an epoch; 0: after epochs and at signals", least=0, most=10**9
     )
     mixed_precision: bool = option(False, "compute in float16 where it is safe")
-    xla: bool = option(False, "compile the network with XLA: pays on GPUs, and on CPUs for the attention network alone")
+    xla: bool = option(False, "compile the network with XLA; benchmarks/training_step.py measures if a step gets faster by it")
     allow_large: bool = option(False, "allow networks with more than 150 million parameters")
 
     @staticmethod
@@ -179,79 +179,133 @@ def parse(
             f"{network_folder}: its training script is of an earlier version; copy the folder anew, or give settings.parse a"
             " NetworkChoice"
         )
-    first = command_line.parser("", add_help=False)
-    first.add_argument("--dataset")
-    first.add_argument("--resume")
-    if choose_network:
-        choose_network.add_flags(first)
-    early, _ = first.parse_known_args(arguments)
-    folder = RunFolder.open(early.resume) if early.resume else None
-    stored = folder.settings() if folder else {}
-    default_dataset = dataset
-    dataset = pathlib.Path(early.dataset) if early.dataset else resolve_dataset(stored.get("dataset", default_dataset))
-    data_class = load_solar_data(dataset)
-    choice = None
-    if choose_network:
-        networks = choose_network.networks
-        choice = early.choice or stored.get("architecture", choose_network.default)
-        if choice not in networks:
-            raise UserError(f"{folder}: has the architecture {choice!r}; this script has {', '.join(networks)}")
-        network = networks[choice]
+    subject = _subject(arguments, network, choose_network, training, dataset)
+    data_defaults = data_defaults or (lambda choice, given: {})
+    refuse_clashes(subject.owners, subject.dataset)
 
     parser = command_line.parser(description)
-    parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {default_dataset})")
+    parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {dataset})")
     parser.add_argument("--resume", metavar="RUN_FOLDER", help="continue a run; takes --epochs, and where data are now")
     parser.add_argument("--out", metavar="FOLDER", help="make trained_models here (default: beside the script)")
     if choose_network:
         choose_network.add_flags(parser)
-    data_defaults = data_defaults or (lambda choice, given: {})
-    shown = {data_class: data_defaults(choice, {})}
-    refuse_clashes((training, network, data_class), dataset)
-    for owner, title in ((training, "training"), (network, "network"), (data_class, f"data set: {data_class.title}")):
-        options.add_flags(parser, owner, title=title, aliases=aliases, defaults=shown.get(owner))
+    titles = ("training", "network", f"data set: {subject.data.title}")
+    for owner, title in zip(subject.owners, titles, strict=True):
+        shown = data_defaults(subject.choice, {}) if owner is subject.data else None
+        options.add_flags(parser, owner, title=title, aliases=aliases, defaults=shown)
     flags = parser.parse_args(arguments)
 
-    given = {owner: options.take(owner, flags) for owner in (training, network, data_class)}
-    if folder:
-        places = options.places(data_class)
-        moved = {name: value for name, value in given[data_class].items() if name in places}
-        fixed = [name for name in given[data_class] if name not in places]
-        changed = [*given[network], *fixed, *(name for name in given[training] if name != "epochs")]
-        if choose_network and choice != stored.get("architecture"):
-            changed.append(choose_network.flag.removeprefix("--"))
-        if changed or flags.out or flags.dataset:
-            raise UserError(
-                f"--resume continues the run as it is; remove {', '.join('--' + n for n in changed) or '--dataset, --out'}"
-            )
-        kept = {network: stored.get("network_options", {}), data_class: folder.data_options(dataset)}
-        kept[training] = training.from_stored(stored.get("training_options", {}))
-        given = {owner: {**kept[owner], **given[owner]} for owner in given}
-        origin = str(folder.settings_file)
+    given = {owner: options.take(owner, flags) for owner in subject.owners}
+    if subject.resume:
+        _refuse_changes(subject, given, flags, choose_network)
+        values = {owner: {**kept, **given[owner]} for owner, kept in _kept_options(subject).items()}
     else:
-        defaults = data_defaults(choice, given[data_class])
-        defaults = {name: value for name, value in defaults.items() if name in options.fields(data_class)}
-        given[data_class] = options.with_places(data_class, {**defaults, **given[data_class]})
-        origin = "command line"
+        values = _options_of_a_new_run(subject, given, data_defaults)
+    origin = str(subject.resume.settings_file) if subject.resume else "command line"
+    built = {owner: options.build(owner, values[owner], origin=origin) for owner in (subject.data, subject.network, training)}
     settings = RunSettings(
-        data=options.build(data_class, given[data_class], origin=origin),
-        dataset=dataset,
-        network=options.build(network, given[network], origin=origin),
-        training=options.build(training, given[training], origin=origin),
+        data=built[subject.data],
+        dataset=subject.dataset,
+        network=built[subject.network],
+        training=built[training],
         network_folder=pathlib.Path(flags.out) if flags.out else pathlib.Path(network_folder),
-        resume=folder,
-        architecture=choice,
+        resume=subject.resume,
+        architecture=subject.choice,
     )
-    if folder and moved:
-        _require_same_samples(settings, stored, moved)
+    if subject.resume:
+        _require_same_samples(settings, subject, given)
     return settings
 
 
-def _require_same_samples(settings, stored, moved):
-    """A `UserError` when a run is to be resumed on data in another place that are not the same."""
+@dataclasses.dataclass(frozen=True)
+class _Subject:
+    """What --dataset, --resume and the choice of a network determine, and with it which options are flags.
+
+    Attributes
+    ----------
+    resume : RunFolder or None
+    stored : dict
+        The settings of the run to resume.
+    dataset : pathlib.Path
+    choice : str or None
+        Name of the network, for scripts that train several.
+    training, network, data : type
+        The classes whose options are flags.
+    """
+
+    resume: RunFolder | None
+    stored: dict
+    dataset: pathlib.Path
+    choice: str | None
+    training: type
+    network: type
+    data: type
+
+    @property
+    def owners(self):
+        return self.training, self.network, self.data
+
+
+def _subject(arguments, network, choose_network, training, default_dataset):
+    """Read the flags that determine which others there are; arguments as of `parse`."""
+    parser = command_line.parser("", add_help=False)
+    parser.add_argument("--dataset")
+    parser.add_argument("--resume")
+    if choose_network:
+        choose_network.add_flags(parser)
+    flags, _ = parser.parse_known_args(arguments)
+    folder = RunFolder.open(flags.resume) if flags.resume else None
+    stored = folder.settings() if folder else {}
+    dataset = pathlib.Path(flags.dataset) if flags.dataset else resolve_dataset(stored.get("dataset", default_dataset))
+    data = load_solar_data(dataset)
+    choice = None
+    if choose_network:
+        choice = flags.choice or stored.get("architecture", choose_network.default)
+        if choice not in choose_network.networks:
+            names = ", ".join(choose_network.networks)
+            raise UserError(f"{folder}: has the architecture {choice!r}; this script has {names}")
+        network = choose_network.networks[choice]
+    return _Subject(folder, stored, dataset, choice, training, network, data)
+
+
+def _refuse_changes(subject, given, flags, choose_network):
+    """Raise a `UserError` when --resume comes with anything but --epochs and places of data."""
+    places = options.places(subject.data)
+    changed = [*given[subject.network], *(name for name in given[subject.data] if name not in places)]
+    changed += [name for name in given[subject.training] if name != "epochs"]
+    if choose_network and subject.choice != subject.stored.get("architecture"):
+        changed.append(choose_network.flag.removeprefix("--"))
+    if changed or flags.out or flags.dataset:
+        names = ", ".join(f"--{name}" for name in changed) or "--dataset, --out"
+        raise UserError(f"--resume continues the run as it is; remove {names}")
+
+
+def _kept_options(subject):
+    """Return the options of the run to resume: dict of class to dict."""
+    return {
+        subject.network: subject.stored.get("network_options", {}),
+        subject.data: subject.resume.data_options(subject.dataset),
+        subject.training: subject.training.from_stored(subject.stored.get("training_options", {})),
+    }
+
+
+def _options_of_a_new_run(subject, given, data_defaults):
+    """Add to what the user gave the script's defaults of the data set, and where data are: dict of class to dict."""
+    defaults = data_defaults(subject.choice, given[subject.data])
+    defaults = {name: value for name, value in defaults.items() if name in options.fields(subject.data)}
+    return {**given, subject.data: options.with_places(subject.data, {**defaults, **given[subject.data]})}
+
+
+def _require_same_samples(settings, subject, given):
+    """Raise a `UserError` when a run is to be resumed on data in another place that are not the same."""
+    moved = [f"--{name}" for name in given[subject.data] if name in options.places(subject.data)]
+    if not moved:
+        return
     settings.data.require_downloaded()
-    if settings.data.describe()["sample_times_sha256"] != stored.get("sample_times_sha256"):
-        places = ", ".join(f"--{name}" for name in moved)
-        raise UserError(f"{places}: other samples than {settings.resume} was begun with; give the place of the same data")
+    if settings.data.describe()["sample_times_sha256"] != subject.stored.get("sample_times_sha256"):
+        raise UserError(
+            f"{', '.join(moved)}: other samples than {subject.resume} was begun with; give the place of the same data"
+        )
 
 
 def refuse_clashes(owners, dataset):
