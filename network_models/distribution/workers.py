@@ -125,7 +125,7 @@ class Workers:
         Parameters
         ----------
         model : keras.Model
-            Compiled; its loss has to be a sum whose weights add up to 1 over the batch of all processes.
+            Compiled with a sum as its loss, as `network_models.distribution.weighted_batches` has it.
         """
         self._give_weights_of_chief(model.trainable_variables)
         self._own_random_state(model)

@@ -20,8 +20,8 @@ class Forecast(Objective):
     optimizer : callable, optional
         ``optimizer()`` returns the `keras.optimizers.Optimizer`; without it the settings decide.
     class_weights : sequence of float, optional
-        For classification: weights of samples without and with an event. The loss of a batch, and the losses reported,
-        are then sum(w l) / sum(w), as of ``torch.nn.CrossEntropyLoss(weight)``.
+        For classification: weights of samples without and with an event, in the loss of a batch and in the losses reported
+        (`network_models.distribution.weighted_batches`).
 
     Notes
     -----
@@ -57,7 +57,7 @@ class Forecast(Objective):
         data, width = self.data, model.output.shape[-1]
         if data.task == "regression" and width != 1:
             raise UserError(f"{model.name} has {width} outputs and {data.title} asks for one number; choose another target")
-        # On several devices, and with class weights, samples carry weights that make a plain sum the mean over the batch.
+        # Samples that carry weights: network_models.distribution.weighted_batches.
         reduction = "sum" if replicas > 1 or self.class_weights is not None else "sum_over_batch_size"
         if data.task == "regression":
             kind, keywords = keras.losses.MeanSquaredError, {}

@@ -1,7 +1,7 @@
 """Keras metrics of a training, that hold on any number of devices.
 
-Sample weights only mark here which samples count: those with a weight above 0, all alike. (On several devices weights
-scale the loss; see :mod:`network_models.distribution.weighted_batches`.)
+Sample weights only mark here which samples count: those with a weight above 0, all alike
+(`network_models.distribution.weighted_batches`, step 5).
 """
 
 import keras
@@ -24,7 +24,7 @@ class MeanLoss(keras.metrics.Mean):
     loss : keras.losses.Loss
         With ``reduction="none"``.
     class_weights : sequence of float, optional
-        Weights of samples without and with an event: the mean is then sum(w l) / sum(w) over all samples.
+        Weights of samples without and with an event, of which the mean is then a weighted one.
     """
 
     def __init__(self, loss, class_weights=None, name="mean_loss", **keywords):

@@ -15,7 +15,7 @@ class Objective(abc.ABC):
     title : str
         Title of the same pictures.
     class_weights : sequence of float or None
-        Weights of samples without and with an event in the loss.
+        Weights of samples without and with an event in the loss (`network_models.distribution.weighted_batches`).
     """
 
     class_weights = None
@@ -35,9 +35,9 @@ class Objective(abc.ABC):
     def compile(self, model, *, replicas):
         """Compile a trained part, its optimizer built.
 
-        With several replicas the loss must be the sum of w l over the samples of a device: the weights w that come with
-        the samples add up to 1 over the batch of all devices, and samples of weight 0 do not count. A metric
-        ``mean_loss`` is then reported as the loss.
+        With several replicas, or class weights, the loss must be the sum of w l over the samples given, w being the weights
+        that come with them; `network_models.distribution.weighted_batches` has the whole way of a loss. A metric ``mean_loss``,
+        if there is one, is reported as the loss.
 
         Parameters
         ----------
