@@ -103,8 +103,8 @@ class OneCycle(Schedule):
             self.optimizer.set_momentum(momentum)
 
 
-class StepDecay(Schedule):
-    """Multiply the learning rate by `factor` after each `every` epochs.
+class StepDecay(Schedule, keras.callbacks.LearningRateScheduler):
+    """Multiply the learning rate by `factor` after each `every` epochs, by Keras's own scheduler.
 
     Parameters
     ----------
@@ -114,17 +114,13 @@ class StepDecay(Schedule):
 
     Notes
     -----
-    Not `keras.callbacks.LearningRateScheduler`, which writes the rate as ``learning_rate``, an option of the run.
+    The rate is written as `Schedule` writes it: Keras's scheduler would call it ``learning_rate``, an option of the run.
+    `keras.optimizers.schedules.ExponentialDecay` computes in float32, which differs by up to 3e-6 of a rate, and in an
+    optimizer takes the place of the variable that stored states hold.
     """
 
     def __init__(self, initial, factor, every=1):
-        super().__init__()
-        self.initial = initial
-        self.factor = factor
-        self.every = every
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.optimizer.learning_rate = self.scale * stepped_down(epoch, self.initial, self.factor, self.every)
+        super().__init__(lambda epoch: float(self.scale * stepped_down(epoch, initial, factor, every)))
 
 
 class ReduceOnPlateau(Schedule):

@@ -62,6 +62,20 @@ def test_rates_are_scaled(schedule):
     assert rates[4.0] == pytest.approx(4 * rates[1.0], rel=1e-6)
 
 
+@pytest.mark.parametrize("mixed", [False, True])
+def test_steps_down_are_the_same_numbers_in_any_epoch_and_have_the_column_of_all_schedules(mixed):
+    """Computed in float64: a run that is resumed, also within an epoch, has the rates of before to the last digit."""
+    optimizer = keras.optimizers.Adam(1e-3)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.LossScaleOptimizer(optimizer) if mixed else optimizer, "mse")
+    schedule = schedules.StepDecay(1e-3, 0.97, 2)
+    data = (numpy.ones((4, 2)), numpy.ones((4, 1)))
+    history = model.fit(*data, initial_epoch=7, epochs=11, verbose=0, callbacks=[schedule]).history
+    assert history["rate"] == [float(numpy.float32(1e-3 * 0.97**steps)) for steps in (3, 4, 4, 5)]
+    assert "learning_rate" not in history
+    assert "learning_rate" in [variable.name for variable in optimizer.variables]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_plateau_is_that_of_pytorch(seed):
     torch = pytest.importorskip("torch")
