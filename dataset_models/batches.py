@@ -57,8 +57,7 @@ def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, firs
     seconds = times.astype("datetime64[s]").astype("int64")
     index, count = shard
     entry_count = sampling.count if sampling else len(times)
-    buffers = _Buffers()
-    pool = concurrent.futures.ThreadPoolExecutor(readers or min(8, os.cpu_count() or 1))
+    reader = _Reader(read, seconds, shapes, sampling, readers or min(8, os.cpu_count() or 1))
 
     def epoch_order(epoch):
         entries = numpy.arange(entry_count) if seed is None else order(entry_count, seed=seed, epoch=int(epoch))
@@ -66,19 +65,6 @@ def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, firs
         if epoch == first_epoch:
             entries = entries[first_step * batch_size :]
         return entries, sampling.positions(int(epoch))[entries] if sampling else entries
-
-    def batch_arrays(epoch, entries, samples):
-        batch = [buffers.take((len(samples), *shape)) for shape in shapes.values()]
-
-        def fill(row):
-            arrays = read(int(seconds[samples[row]]))
-            if sampling:
-                arrays = sampling.changed(arrays, int(epoch), int(entries[row]))
-            for places, array in zip(batch, arrays, strict=True):
-                places[row] = array
-
-        list(pool.map(fill, range(len(samples))))
-        return batch
 
     def epoch_batches(epoch):
         def read_batch(entries, samples):
@@ -90,7 +76,7 @@ def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, firs
                     for v in (entries, samples)
                 )
             arguments = [epoch, entries, samples]
-            arrays = tensorflow.numpy_function(batch_arrays, arguments, [tensorflow.float32] * len(shapes))
+            arrays = tensorflow.numpy_function(reader.batch, arguments, [tensorflow.float32] * len(shapes))
             for array, shape in zip(arrays, shapes.values(), strict=True):
                 array.set_shape((None, *shape))
             inputs = dict(zip(shapes, arrays, strict=True))
@@ -112,6 +98,29 @@ def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, firs
     # Samples are already sharded where that is wanted; TensorFlow must not do it a second time.
     plan.experimental_distribute.auto_shard_policy = tensorflow.data.experimental.AutoShardPolicy.OFF
     return result.with_options(plan).prefetch(1)
+
+
+class _Reader:
+    """Reads the samples of a batch in several threads, changed as `sampling` has it."""
+
+    def __init__(self, read, seconds, shapes, sampling, threads):
+        self._read, self._seconds, self._shapes, self._sampling = read, seconds, shapes, sampling
+        self._buffers = _Buffers()
+        self._pool = concurrent.futures.ThreadPoolExecutor(threads)
+
+    def batch(self, epoch, entries, samples):
+        """Read a batch: list of float32 arrays (batch, ...), for entries of an epoch and the sample of each."""
+        batch = [self._buffers.take((len(samples), *shape)) for shape in self._shapes.values()]
+
+        def fill(row):
+            arrays = self._read(int(self._seconds[samples[row]]))
+            if self._sampling:
+                arrays = self._sampling.changed(arrays, int(epoch), int(entries[row]))
+            for places, array in zip(batch, arrays, strict=True):
+                places[row] = array
+
+        list(self._pool.map(fill, range(len(samples))))
+        return batch
 
 
 class _Buffers:
