@@ -218,7 +218,7 @@ def summary(catalogue):
     )
     sources = list(dict.fromkeys(source for one in catalogue.lists for source in _sources(one)))
     if len(sources) > 1:
-        lines.append(f"where sources differ, the first of these counts: {', '.join(sources)}")
+        lines.append(f"where sources differ, values are taken from the first of: {', '.join(sources)}")
     if len(events):
         lines.append(f"from {events['start'].iloc[0]} to {events['start'].iloc[-1]} UTC")
         by_class = events["goes_class"].str[0].value_counts()

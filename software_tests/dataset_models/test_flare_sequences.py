@@ -244,7 +244,7 @@ def test_real_images(shared, tmp_path):
     options = {"folder": str(shared / "hmi_2026"), "flares": (str(shared / "flares_2026.csv"),), "cache": str(tmp_path)}
     found = load_solar_data(flare_sequences.__file__)(**options, image_size=32)
     assert found.is_downloaded().found == 1177
-    samples, left_out = found._chosen  # without converting every frame
+    samples, left_out = found._candidates  # without converting every frame
     assert len(samples) == 469
     assert len(left_out) == 373
     for time, sample in samples.items():
