@@ -88,20 +88,9 @@ def write_archive(
         regions = sun.regions(time)
         if aia is not None:
             image = aia.aia(regions, time, flaring=sun.xrays.flaring(regions.number, time))
-            if "aia" in products:
-                write_aia_fits(folder / "aia", image, time, degraded=degraded)
-                written["aia"] += image.shape[-1]
-            if "legacy" in products:
-                write_legacy(folder / "aia_legacy", image, time)
-                written["legacy"] += 1
+            _write_aia(folder, image, time, written, degraded=degraded)
         if hmi is not None:
-            field = hmi.magnetogram(regions, time)
-            if "hmi_jpg" in products:
-                write_hmi_jpg(folder / "hmi_jpg", field, time)
-                written["hmi_jpg"] += 1
-            if "hmi_fits" in products:
-                write_hmi_fits(folder / "hmi_fits", field, time)
-                written["hmi_fits"] += 1
+            _write_hmi(folder, hmi.magnetogram(regions, time), time, written)
     # Forecast windows reach a day beyond the last image, and a persistence forecast looks back a day before the first.
     first = times[0].astype("datetime64[D]") - 1
     days = numpy.arange(first, times[-1].astype("datetime64[D]") + 2)
@@ -113,6 +102,26 @@ def write_archive(
         write_flare_list(folder / "flares.csv", sun, days[0], days[-1] + 1, least_class=least_class)
         written["flares"] = 1
     return written
+
+
+def _write_aia(folder, image, time, written, *, degraded):
+    """Write an image in the products of AIA among the keys of `written`, and count the files there."""
+    if "aia" in written:
+        write_aia_fits(folder / "aia", image, time, degraded=degraded)
+        written["aia"] += image.shape[-1]
+    if "legacy" in written:
+        write_legacy(folder / "aia_legacy", image, time)
+        written["legacy"] += 1
+
+
+def _write_hmi(folder, field, time, written):
+    """Write a magnetogram in the products of HMI among the keys of `written`, and count the files there."""
+    if "hmi_jpg" in written:
+        write_hmi_jpg(folder / "hmi_jpg", field, time)
+        written["hmi_jpg"] += 1
+    if "hmi_fits" in written:
+        write_hmi_fits(folder / "hmi_fits", field, time)
+        written["hmi_fits"] += 1
 
 
 def _require_degradation(times):

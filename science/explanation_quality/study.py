@@ -141,17 +141,29 @@ def study(subject, times, *, seed=0):
         changed = counterfactual(outputs, image, [truth.image_without(time, key) for key in (number, *visible)])
         without.append(changed[0])
         others_without.extend(changed[1:])
-    checks = []
     images = [data.inputs(time)["image"] for time in times[:: max(len(times) // FEW, 1)][:FEW]]
-    for method in tqdm(names, desc="checks", unit="method", disable=None):
-        sensitivity = [max_sensitivity(lambda x, m=method: explain(m, x).maps[name], image, seed=seed) for image in images]
-        falls = cascade(engine.model, lambda model, m=method: explain(m, images[0][None], model), seed=seed)
-        checks.append({"method": method, "sensitivity": float(numpy.nanmedian(sensitivity)), **falls})
+    checks = _checks(explain, engine.model, names, name, images, seed)
     change = {
         "without the flaring region": float(numpy.mean(without)),
         "without another region": float(numpy.mean(others_without)) if others_without else float("nan"),
     }
     return pandas.DataFrame(rows), pandas.DataFrame(checks), change
+
+
+def _checks(explain, model, names, image_input, images, seed):
+    """Measure the sensitivity and the cascade of each method: list of dict."""
+    from tqdm import tqdm
+
+    rows = []
+    for name in tqdm(names, desc="checks", unit="method", disable=None):
+
+        def maps(values, name=name):
+            return explain(name, values).maps[image_input]
+
+        sensitivity = [max_sensitivity(maps, image, seed=seed) for image in images]
+        falls = cascade(model, lambda network, name=name: explain(name, images[0][None], network), seed=seed)
+        rows.append({"method": name, "sensitivity": float(numpy.nanmedian(sensitivity)), **falls})
+    return rows
 
 
 def summary(table, *, samples=1000, seed=0):

@@ -88,16 +88,9 @@ def integrated_gradients(
     count = len(next(iter(inputs.values())))
     together = {name: numpy.concatenate([inputs[name], start[name]]) for name in inputs}
     outputs, ground = numpy.split(engine.outputs(together, batch_size=batch_size), [count])
-    maps = {name: numpy.empty(array.shape, "float32") for name, array in inputs.items()}
-    left, used = numpy.empty(count), numpy.empty(count, int)
-    for row in range(count):
-        sample = {name: array[row : row + 1] for name, array in inputs.items()}
-        own = {name: array[row % len(array)][None] for name, array in start.items()}
-        integral = functools.partial(_integral, engine, own, sample, rule=rule, batch_size=batch_size, compiled=xla)
-        difference = outputs[row] - ground[row % len(ground)]
-        contributions, left[row], used[row] = _refined(integral, difference, steps, tolerance)
-        for name in inputs:
-            maps[name][row] = contributions[name][0]
+    differences = outputs - numpy.resize(ground, count)
+    line = functools.partial(_integral, engine, rule=rule, batch_size=batch_size, compiled=xla)
+    maps, left, used = _integrated(line, start, inputs, differences, steps, tolerance)
     notes = ()
     if tolerance is not None and (left >= tolerance).any():
         notes = (f"not complete to {tolerance:g} with {used[left >= tolerance].max()} steps",)
@@ -112,6 +105,19 @@ def integrated_gradients(
         notes=notes,
         difference={name: inputs[name] - start[name] for name in inputs},
     )
+
+
+def _integrated(line, start, inputs, differences, steps, tolerance):
+    """Integrate for one sample after the other: maps by input name, residuals float64 (n,) and steps int (n,)."""
+    maps = {name: numpy.empty(array.shape, "float32") for name, array in inputs.items()}
+    left, used = numpy.empty(len(differences)), numpy.empty(len(differences), int)
+    for row, difference in enumerate(differences):
+        sample = {name: array[row : row + 1] for name, array in inputs.items()}
+        own = {name: array[row % len(array)][None] for name, array in start.items()}
+        contributions, left[row], used[row] = _refined(functools.partial(line, own, sample), difference, steps, tolerance)
+        for name in inputs:
+            maps[name][row] = contributions[name][0]
+    return maps, left, used
 
 
 def _integral(engine, start, end, steps, *, rule, batch_size, compiled):
