@@ -204,7 +204,7 @@ class _Record:
             self._table.go_on(self.state.first_epoch)
 
     def callbacks(self):
-        """All callbacks in their order, those of script and objective among them; the one that keeps the state is the last."""
+        """List all callbacks in their order, those of script and objective among them, the one that keeps the state last."""
         import keras
 
         from network_models import training_callbacks

@@ -115,7 +115,7 @@ def _known(data, time):
 
 
 def calibrated(table, saved):
-    """A table of forecasts with the calibrated probability, and the conformal set, in columns of their own.
+    """Give a table of forecasts the calibrated probability, and the conformal set, in columns of their own.
 
     Parameters
     ----------

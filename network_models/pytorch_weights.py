@@ -164,7 +164,7 @@ def import_state_dict(path, architecture, *, image_size=None, options=None):
 
 
 def read_state_dict(path):
-    """The tensors of a PyTorch file.
+    """Read the tensors of a PyTorch file.
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ def assign_state_dict(model, tensors, architecture, *, origin="state dict"):
 
 
 def _from_pytorch(tensor, flattened, *, matrix):
-    """A tensor in Keras's order of axes, or None when it cannot be brought into it."""
+    """Bring a tensor into Keras's order of axes: numpy.ndarray, or None when it cannot be."""
     if tensor.ndim == 4:
         kernel = tensor.transpose(2, 3, 1, 0)
         if not matrix:
@@ -265,7 +265,7 @@ def _from_pytorch(tensor, flattened, *, matrix):
 
 
 def _channels_last(value, unflattened):
-    """A dense layer's kernel or bias with its units in the order (height, width, channel)."""
+    """Bring the units of a dense layer's kernel or bias into the order (height, width, channel)."""
     if value is None or not unflattened:
         return value
     height, width, channels = unflattened
@@ -276,7 +276,7 @@ def _channels_last(value, unflattened):
 
 
 def _layer(model, name):
-    """The layer of a name, which may lead through networks inside the network."""
+    """Find the layer of a name, which may lead through networks inside the network."""
     for part in name.split("/"):
         model = model.get_layer(part)
     return model

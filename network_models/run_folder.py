@@ -128,7 +128,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path):
-        """An existing run folder; a `UserError` when `path` is not one."""
+        """Open an existing run folder; a `UserError` when `path` is not one."""
         folder = cls(path)
         if not folder.path.is_dir():
             raise UserError(f"{path}: no such run folder")
@@ -196,7 +196,7 @@ def _is_abandoned(folder, *, held=False):
 
 
 def run_folder_of(model_path):
-    """The run folder that holds a saved network (best_performing.hdf5 or one of epochs/), or None."""
+    """Find the run folder that holds a saved network (best_performing.hdf5 or one of epochs/), or None."""
     model_path = pathlib.Path(model_path).resolve()
     for folder in (model_path.parent, model_path.parent.parent):
         if (folder / "settings.yml").is_file():
@@ -205,18 +205,18 @@ def run_folder_of(model_path):
 
 
 def portable_dataset(path):
-    """A data set file's path as settings.yml stores it: relative to the project when inside it."""
+    """Write a data set file's path as settings.yml stores it: relative to the project when inside it."""
     path = pathlib.Path(path).resolve()
     return path.relative_to(PROJECT).as_posix() if path.is_relative_to(PROJECT) else str(path)
 
 
 def resolve_dataset(stored):
-    """The path of a data set file stored by `portable_dataset`."""
+    """Return the path of a data set file stored by `portable_dataset`."""
     return PROJECT / stored
 
 
 def provenance():
-    """Versions of what computes, the command and the git commit: dict of plain values."""
+    """Collect versions of what computes, the command and the git commit: dict of plain values."""
     import importlib.metadata
     import platform
 

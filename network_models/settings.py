@@ -112,7 +112,7 @@ class RunSettings:
     architecture: str | None = None
 
     def as_dictionary(self):
-        """The stored form: dict of plain values."""
+        """Return the stored form: dict of plain values."""
         name = {"architecture": self.architecture} if self.architecture else {}
         return name | {
             "dataset": portable_dataset(self.dataset),

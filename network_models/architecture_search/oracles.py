@@ -21,7 +21,7 @@ ATTEMPTS = 500  # proposals looked at for one trial before the space counts as e
 
 
 def hyperparameters(parameters):
-    """The `keras_tuner.HyperParameters` of `spaces.Parameter`s; one that needs another is active when that is not 0."""
+    """Make the `keras_tuner.HyperParameters` of `spaces.Parameter`s; one that needs another is active when that is not 0."""
     space = keras_tuner.HyperParameters()
     by_name = {parameter.name: parameter for parameter in parameters}
 
@@ -56,16 +56,16 @@ class _Durable:
 
     def reload(self):
         super().reload()
-        open_ones = [one.trial_id for one in self.trials.values() if one.status == RUNNING]
+        unfinished = [trial.trial_id for trial in self.trials.values() if trial.status == RUNNING]
         # Those begun last are listed first: the queue is taken from its end.
-        self._retry_queue = sorted(open_ones, reverse=True)
-        for name, one in sorted(self.trials.items()):
-            self._record_values(one)
+        self._retry_queue = sorted(unfinished, reverse=True)
+        for name, trial in sorted(self.trials.items()):
+            self._record_values(trial)
             if name not in self.start_order:
                 self.start_order.append(name)
                 # The process died before its random state was written: the values that it drew are not drawn again.
                 self._seed_state += len(self.hyperparameters.space)
-            if one.status != RUNNING and name not in self.end_order:
+            if trial.status != RUNNING and name not in self.end_order:
                 self.end_order.append(name)
         self.save()
 
@@ -117,7 +117,7 @@ class Bayesian(_Durable, keras_tuner.oracles.BayesianOptimizationOracle):
 
 
 def oracle(method, parameters, *, objective, direction, trials, epochs, seed, folder, problem):
-    """The strategy of a search.
+    """Make the strategy of a search.
 
     Parameters
     ----------

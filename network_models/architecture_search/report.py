@@ -62,7 +62,7 @@ def write(search):
 
 
 def results(search):
-    """The trials of a search, the best first.
+    """List the trials of a search, the best first.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def results(search):
 
 
 def values_of(search, trial):
-    """The varied options of a trial that mattered: dict of name to value, lists as words."""
+    """Read the varied options of a trial that mattered: dict of name to value, lists as words."""
     file = search.folder / "tuner" / f"trial_{trial}" / "trial.json"
     values = trial_runs.read_trial(file)["hyperparameters"]["values"]
     return {parameter.name: values[parameter.name] for parameter in search.parameters if parameter.name in values}

@@ -30,7 +30,7 @@ METHODS = ("bayesian", "hyperband", "random")
 RESTARTS = 10  # of workers that die, before the search gives up
 
 
-def search(chosen):
+def search(plan):
     """Run a search, or the rest of one.
 
     Where keras-tuner's environment (KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP, KERASTUNER_ORACLE_PORT) is set, this
@@ -38,7 +38,7 @@ def search(chosen):
 
     Parameters
     ----------
-    chosen : trials.Search
+    plan : trials.Search
 
     Returns
     -------
@@ -54,11 +54,11 @@ def search(chosen):
 
     from network_models.architecture_search.oracles import oracle
 
-    processes = trials.Processes(chosen)
+    processes = trials.Processes(plan)
 
     class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         def run_trial(self, trial):
-            return {chosen.objective: processes.run(trial.trial_id, trial.hyperparameters.values)}
+            return {plan.objective: processes.run(trial.trial_id, trial.hyperparameters.values)}
 
         def on_trial_end(self, trial):
             super().on_trial_end(trial)
@@ -67,36 +67,36 @@ def search(chosen):
 
     chief = _is_chief()
     if chief:
-        chosen.claim()
-    elif not (chosen.folder / trials.STORED).is_file():
-        raise UserError(f"{chosen.folder}: no search here; start the chief first, with the same --search folder")
-    trials.require_sound(chosen.folder)
+        plan.claim()
+    elif not (plan.folder / trials.STORED).is_file():
+        raise UserError(f"{plan.folder}: no search here; start the chief first, with the same --search folder")
+    trials.require_sound(plan.folder)
     strategy = oracle(
-        chosen.method,
-        chosen.parameters,
-        objective=chosen.objective,
-        direction=chosen.direction,
-        trials=chosen.trials,
-        epochs=chosen.epochs,
-        seed=chosen.seed,
-        folder=chosen.folder,
-        problem=lambda values: trials.problem(chosen, values),
+        plan.method,
+        plan.parameters,
+        objective=plan.objective,
+        direction=plan.direction,
+        trials=plan.trials,
+        epochs=plan.epochs,
+        seed=plan.seed,
+        folder=plan.folder,
+        problem=lambda values: trials.problem(plan, values),
     )
     try:
         with contextlib.redirect_stdout(sys.stderr):  # keras-tuner prints that it reloads
-            tuner = Tuner(strategy, directory=str(chosen.folder), project_name="tuner")
+            tuner = Tuner(strategy, directory=str(plan.folder), project_name="tuner")
         tuner.search()
     except RuntimeError as error:
         if "consecutive failures" in str(error):
             last = str(error).strip().splitlines()[-1]
-            raise UserError(f"{chosen.folder}: five trials in a row failed; the last: {last}") from error
+            raise UserError(f"{plan.folder}: five trials in a row failed; the last: {last}") from error
         raise
     finally:
         processes.close()
     return chief
 
 
-def search_in_parallel(workers, arguments, chosen):
+def search_in_parallel(workers, arguments, plan):
     """Start a chief and workers of this very command on this machine; a worker that dies is started again.
 
     Parameters
@@ -104,7 +104,7 @@ def search_in_parallel(workers, arguments, chosen):
     workers : int
     arguments : list of str
         Flags of this script, without ``--workers``.
-    chosen : trials.Search
+    plan : trials.Search
         As parsed from the flags.
 
     Raises
@@ -112,8 +112,8 @@ def search_in_parallel(workers, arguments, chosen):
     UserError
         A part failed; the lines that it printed have the reason.
     """
-    chosen.claim()
-    with chosen.owned():
+    plan.claim()
+    with plan.owned():
         pass  # refused here in one line; the chief, which may outlive this process, is the owner
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -143,7 +143,7 @@ def search_in_parallel(workers, arguments, chosen):
         for process in running.values():
             process.wait()
     if running["chief"].returncode:
-        raise UserError(f"{chosen.folder}: the search stopped early, see the lines above; the same command goes on with it")
+        raise UserError(f"{plan.folder}: the search stopped early, see the lines above; the same command goes on with it")
 
 
 def parse(arguments):
@@ -194,7 +194,7 @@ def parse(arguments):
         {name: value for name, value in options.as_dictionary(checked[owner]).items() if name in given[owner]}
         for owner in owners[:2]
     )
-    chosen = trials.Search(
+    plan = trials.Search(
         folder=flags.search or pathlib.Path(),
         network=network_name,
         space=space,
@@ -210,12 +210,12 @@ def parse(arguments):
     )
     if training.get("schedule") == "onecycle":
         raise UserError("--schedule onecycle: takes its rate from --max_lr, which is not varied; choose another schedule")
-    scores = trials.objectives(chosen.data)
-    if chosen.objective not in scores:
-        raise UserError(f"--objective {chosen.objective}: one of {', '.join(scores)}")
-    if not chosen.parameters:
+    scores = trials.objectives(plan.data)
+    if plan.objective not in scores:
+        raise UserError(f"--objective {plan.objective}: one of {', '.join(scores)}")
+    if not plan.parameters:
         raise UserError("every option of the space is given; leave one out to search for it (--show_space lists them)")
-    return chosen, flags.workers, flags.show_space
+    return plan, flags.workers, flags.show_space
 
 
 def _data_defaults(space, network, data_class, given):
@@ -230,31 +230,31 @@ def _data_defaults(space, network, data_class, given):
 def main(arguments=None):
     """Search with the given flags; the last line printed is the best trial as JSON."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    chosen, workers, only_show = parse(arguments)
+    plan, workers, only_show = parse(arguments)
     if only_show:
-        for parameter in chosen.parameters:
+        for parameter in plan.parameters:
             print(f"{parameter.name:20s} {parameter.described()}")
         return
-    chosen.data.require_downloaded()
+    plan.data.require_downloaded()
     train_alone()  # a trial is no part of a cluster, also where SLURM has started several workers of a search
     if workers > 1:
         at = next(index for index, text in enumerate(arguments) if text.split("=")[0] == "--workers")
-        search_in_parallel(workers, arguments[:at] + arguments[at + 1 + ("=" not in arguments[at]) :], chosen)
+        search_in_parallel(workers, arguments[:at] + arguments[at + 1 + ("=" not in arguments[at]) :], plan)
     else:
-        _search_and_report(chosen)
+        _search_and_report(plan)
 
 
-def _search_and_report(chosen):
+def _search_and_report(plan):
     """Search, and as the chief, whose the search is until its end, report."""
     if not _is_chief():
-        search(chosen)
+        search(plan)
         return
     from network_models.architecture_search import report
 
-    chosen.claim()
-    with chosen.owned():
-        search(chosen)
-        report.write(chosen)
+    plan.claim()
+    with plan.owned():
+        search(plan)
+        report.write(plan)
 
 
 def _is_chief():

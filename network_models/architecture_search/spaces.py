@@ -35,7 +35,7 @@ class Parameter:
     needs: str | None = None
 
     def described(self):
-        """Its range in words."""
+        """Return its range in words: str."""
         if self.bounds:
             return f"{self.bounds[0]:g} to {self.bounds[1]:g}"
         return ", ".join(str(word(value)) for value in self.values)
@@ -73,11 +73,11 @@ class Space:
         return FullDiskTraining if self.full_disk else TrainingOptions
 
     def free(self, fixed):
-        """The parameters that are varied when the user has set the options `fixed` (names)."""
+        """Return the parameters that are varied when the user has set the options `fixed` (names)."""
         return tuple(parameter for parameter in self.parameters if parameter.name not in fixed)
 
     def split(self, values):
-        """A trial's values as (network options, training options): two dicts, ready for `tools.options.build`."""
+        """Divide a trial's values into (network options, training options): two dicts, ready for `tools.options.build`."""
         values = {name: unword(value) for name, value in values.items() if not name.startswith("tuner/")}
         names = options.fields(self.network_options)
         network = {name: value for name, value in values.items() if name in names}
@@ -85,12 +85,12 @@ class Space:
 
 
 def word(value):
-    """A value as keras-tuner can choose it: lists become words ("16-32-64"), the rest stays."""
+    """Write a value as keras-tuner can choose it: lists become words ("16-32-64"), the rest stays."""
     return "-".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def unword(value):
-    """The opposite of `word`."""
+    """Undo `word`."""
     numbers = isinstance(value, str) and all(part.isdigit() for part in value.split("-"))
     return [int(part) for part in value.split("-")] if numbers else value
 
@@ -160,7 +160,7 @@ SPACES = {
 
 
 def of(network):
-    """The space of a network.
+    """Find the space of a network.
 
     Parameters
     ----------

@@ -75,7 +75,7 @@ class Search:
         return self.training({}).epochs
 
     def training(self, values):
-        """The training options of a trial with `values` (dict)."""
+        """Make the training options of a trial with `values` (dict)."""
         values = {"seed": self.seed, **self.space.training, **self.training_values, **values}
         return options.build(self.space.training_options, values, origin="search")
 
@@ -115,7 +115,7 @@ class Search:
 
     @classmethod
     def from_stored(cls, folder, stored):
-        """The search in a folder, from what `stored` returned."""
+        """Make the search in a folder from what `stored` returned."""
         network, dataset = stored["network"], resolve_dataset(stored["dataset"])
         _, space = spaces.of(network if network in spaces.SPACES else str(resolve_dataset(network)))
         return cls(
@@ -303,7 +303,7 @@ def train(search, settings):
 
 
 def score(search, result):
-    """The objective's value in an `experiment.Result`: float."""
+    """Return the objective's value in an `experiment.Result`: float."""
     value = {"val_loss": result.val_loss, **result.scores}.get(search.objective, math.nan)
     if not math.isfinite(value):
         raise UserError(f"{result.folder}: {search.objective} is undefined")
@@ -319,7 +319,7 @@ def objectives(data):
 
 
 def existing_run(folder):
-    """The run of a trial that can be gone on with, or None: `RunFolder`. One without a checkpoint is removed.
+    """Find the run of a trial that can be gone on with: `RunFolder` or None. One without a checkpoint is removed.
 
     Raises
     ------
@@ -338,7 +338,7 @@ def existing_run(folder):
 
 
 def _continued(earlier, folder):
-    """A copy of the run that a trial continues, so that each trial has a whole run folder of its own."""
+    """Copy the run that a trial continues, so that each trial has a whole run folder of its own."""
     if earlier is None:
         return None
     target = folder / "trained_models" / earlier.path.name

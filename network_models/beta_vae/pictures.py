@@ -6,18 +6,18 @@ from tools import figures
 
 
 def middle_frame(images):
-    """Images as they are, of sequences the last frame, first channel: (n, ...) -> (n, height, width)."""
+    """Take the first channel, and of sequences the last frame: (n, ...) -> (n, height, width)."""
     return images[:, -1, ..., 0] if images.ndim == 5 else images[..., 0]
 
 
 def grey_range(images):
-    """Values drawn black and white: 0 and 1, or less than 1 for white where no image comes near: float, float."""
+    """Choose the values drawn black and white: 0 and 1, or less than 1 for white where no image comes near: float, float."""
     brightest = float(images.max())
     return 0.0, brightest if 0 < brightest < 0.5 else 1.0
 
 
 def reconstructions(path, images, rebuilt, *, labels=(), title=""):
-    """Images, what became of them, and the signed difference, as three rows.
+    """Draw images, what became of them, and the signed difference, as three rows.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def reconstructions(path, images, rebuilt, *, labels=(), title=""):
 
 
 def grid(path, images, *, columns=8, title=""):
-    """Images in rows of `columns`; arguments as of `reconstructions`."""
+    """Draw images in rows of `columns`; arguments as of `reconstructions`."""
     shown = middle_frame(images)
     columns = min(columns, len(shown))
     rows = -(-len(shown) // columns)

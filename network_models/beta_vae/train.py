@@ -22,7 +22,7 @@ SIZES = {"burgess": 32, "full_disk": 128, "sequence": 512}
 def main(arguments=None):
     """Train with the given flags; the last line printed is the result as JSON."""
     options = {name: module.Options for name, module in NETWORKS.items()}
-    chosen = settings.parse(
+    run_settings = settings.parse(
         arguments,
         __doc__,
         network_folder=HERE,
@@ -34,10 +34,10 @@ def main(arguments=None):
     )
     from network_models.training import schedules
 
-    objective = modules.load(HERE / "reconstruction.py").Reconstruction(chosen)
-    gamma, rate = chosen.training.gamma, chosen.training.learning_rate
+    objective = modules.load(HERE / "reconstruction.py").Reconstruction(run_settings)
+    gamma, rate = run_settings.training.gamma, run_settings.training.learning_rate
     callbacks = [schedules.StepDecay(rate, gamma)] if gamma < 1 else []
-    return experiment.run(NETWORKS[chosen.architecture].build, chosen, objective=objective, callbacks=callbacks)
+    return experiment.run(NETWORKS[run_settings.architecture].build, run_settings, objective=objective, callbacks=callbacks)
 
 
 if __name__ == "__main__":

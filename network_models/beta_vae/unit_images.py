@@ -89,7 +89,7 @@ class UnitImages(SolarData):
         return {self._name: self._unit(self.data.inputs(time), f"{self.title}: the image of {time}Z")}
 
     def image(self, time):
-        """The image or sequence of a time: float32 of the shape in `input_shapes`."""
+        """Return the image or sequence of a time: float32 of the shape in `input_shapes`."""
         return self.inputs(time)[self._name]
 
     def read_image(self, path):
@@ -99,7 +99,7 @@ class UnitImages(SolarData):
         return self.data.target(time)
 
     def targets(self, split):
-        """Zeros: a beta-VAE learns from images alone."""
+        """Return zeros: a beta-VAE learns from images alone."""
         return numpy.zeros(len(self.times(split)), "float32")
 
     def truth(self, time):

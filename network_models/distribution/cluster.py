@@ -36,7 +36,7 @@ class Cluster:
 
 
 def from_environment(environment=None):
-    """The cluster that TF_CONFIG, or else SLURM, describes; None for a process on its own.
+    """Read the cluster that TF_CONFIG, or else SLURM, describes; None for a process on its own.
 
     Parameters
     ----------
@@ -192,9 +192,9 @@ def _report(members, about, patience):
 
 def _differences(ours, theirs, here, there):
     for name in sorted({*ours, *theirs}):
-        one, other = ours.get(name, "nothing"), theirs.get(name, "nothing")
-        if one != other:
-            return [f"{name} differs: {one} on {here}, {other} on {there}; make them the same"]
+        mine, other = ours.get(name, "nothing"), theirs.get(name, "nothing")
+        if mine != other:
+            return [f"{name} differs: {mine} on {here}, {other} on {there}; make them the same"]
     return []
 
 

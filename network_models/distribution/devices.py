@@ -72,7 +72,7 @@ class OneProcess:
         self.replicas = 1 if strategy is None else strategy.num_replicas_in_sync
 
     def scope(self):
-        """Context in which a network is built and compiled, so that its variables are on all devices."""
+        """Return the context in which a network is built and compiled, so that its variables are on all devices."""
         return contextlib.nullcontext() if self._strategy is None else self._strategy.scope()
 
     def weighting(self, class_weights=None):
@@ -80,7 +80,7 @@ class OneProcess:
         return weighted_batches.for_devices(self.replicas, class_weights)
 
     def callbacks(self):
-        """Callbacks that keep the processes together, called before all others: list of keras.callbacks.Callback."""
+        """Return the callbacks that keep the processes together, called before all others: list of keras.callbacks.Callback."""
         return []
 
     def attach(self, model):
@@ -100,7 +100,7 @@ class OneProcess:
 
     @contextlib.contextmanager
     def together(self, folder):
-        """Context of the training: it ends when all processes are through, and names one that is lost.
+        """Surround the training: the context ends when all processes are through, and names one that is lost.
 
         Parameters
         ----------

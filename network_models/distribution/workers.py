@@ -64,7 +64,7 @@ def _identity(settings):
 
 
 def _fingerprint(path):
-    """SHA-256 of a file, or "none" without it."""
+    """Compute the SHA-256 of a file, or "none" without it."""
     return digests.of_file(path) if path.is_file() else "none"
 
 
@@ -104,7 +104,7 @@ class Workers:
         self._sum_now = tensorflow.function(self._sum)
 
     def scope(self):
-        """Nothing: each process builds an ordinary network."""
+        """Return a context of nothing: each process builds an ordinary network."""
         return contextlib.nullcontext()
 
     def weighting(self, class_weights=None):
@@ -132,7 +132,7 @@ class Workers:
         self._share_gradients_and_metrics(model)
 
     def _sum(self, vector):
-        """Sum of a float32 vector over all processes, inside a tf.function."""
+        """Sum a float32 vector over all processes, inside a tf.function."""
         import tensorflow
 
         def in_replica(value):
@@ -209,7 +209,7 @@ class Workers:
         return float(self._agreed.numpy()) > 0
 
     def _lost(self):
-        """Addresses of other processes that no longer answer: list of str."""
+        """List addresses of other processes that no longer answer: list of str."""
         gone = []
         for index, address in enumerate(self.addresses):
             if index == self.index:
@@ -222,7 +222,7 @@ class Workers:
 
     @contextlib.contextmanager
     def together(self, folder):
-        """Context of the training, as `OneProcess.together`."""
+        """Surround the training, as `OneProcess.together`."""
         with self._naming_losses(folder):
             yield
             self.sums([numpy.zeros(1)])  # nobody leaves before all are through
@@ -232,7 +232,7 @@ class Workers:
 
     @contextlib.contextmanager
     def _naming_losses(self, folder):
-        """Context in which the loss of another process ends in one line that names it."""
+        """End the loss of another process, within this context, in one line that names it."""
         import tensorflow
 
         try:

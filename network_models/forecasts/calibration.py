@@ -8,7 +8,7 @@ Forecasts are CSV files with a time, a probability and, to fit, a target: those 
 Targets that they lack come from the lists given with --flares.
 A network trained with class weights, or for too long, overstates flares; its order of hours can still be good. A
 calibration changes the probabilities and keeps the order. With --coverage the file also holds conformal sets (see
-network_models.forecasts.conformal), and applying it says for each hour which of yes and no cannot be excluded. With cross each
+network_models.forecasts.conformal), and applying it gives for each hour which of yes and no cannot be excluded. With cross each
 file is a fold of one cross-validation and is recalibrated on the others.
 """
 
@@ -35,7 +35,7 @@ HELD_TOGETHER = numpy.timedelta64(24, "h")  # gaps up to this do not end a perio
 
 
 def logit(probability):
-    """Log-odds of probabilities, at most `LARGEST_LOGIT` in size: float64 of the same shape."""
+    """Compute log-odds of probabilities, at most `LARGEST_LOGIT` in size: float64 of the same shape."""
     probability = numpy.asarray(probability, "float64")
     with numpy.errstate(divide="ignore"):
         odds = numpy.log(probability) - numpy.log1p(-probability)
@@ -140,10 +140,10 @@ def _scaling(kind, odds, event):
         return numpy.mean(numpy.logaddexp(0, margin)), numpy.array(gradient[: len(parameters)])
 
     start = numpy.array([1.0, 0.0] if kind == "platt" else [1.0])
-    found = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-9})
-    if found.x[0] <= 0:
+    minimum = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-9})
+    if minimum.x[0] <= 0:
         raise UserError("calibration: hours with higher forecasts do not flare more often; there is nothing to calibrate")
-    return Scaling(kind, *map(float, found.x))
+    return Scaling(kind, *map(float, minimum.x))
 
 
 def apply(calibration, values, *, logits=False):
@@ -249,7 +249,7 @@ def load(path):
 
 
 def read_json(path, form):
-    """A JSON object whose entry format is `form`: dict. Raises `UserError` when the file is anything else."""
+    """Read a JSON object whose entry format is `form`: dict; a `UserError` when the file is anything else."""
     content = structures.read_json(path, kind=dict, advice=f"give a file of format {form!r}, or fit one first")
     if content.get("format") != form:
         raise UserError(f"{path}: not a file of format {form!r}; give one that this program wrote")
@@ -353,7 +353,7 @@ def main(arguments=None):
 
 
 def _labelled(options):
-    """The forecasts of the files, with the outcomes of the flare lists where they have none."""
+    """Read the forecasts of the files, with the outcomes of the flare lists where they have none."""
     from dataset_models import flare_catalogue
 
     window, threshold, until, _ = forecast_files.flare_flags(options)
@@ -373,7 +373,9 @@ def _fit_files(options):
         block = conformal_sets.block_length(options.block)
         sets = conformal_sets.fit(read.probability, read.event, read.times, coverage=options.coverage, block=block)
     save(options.out, calibration, conformal=sets, times=read.times, simulated=read.simulated)
-    before, after = (numpy.mean((one - read.event) ** 2) for one in (read.probability, calibration.apply(read.probability)))
+    before, after = (
+        numpy.mean((values - read.event) ** 2) for values in (read.probability, calibration.apply(read.probability))
+    )
     print(
         f"{calibration.kind} on {len(read)} forecasts, {read.event.sum()} flaring;"
         f" Brier score {before:.4f}, of the fit {after:.4f}"
@@ -391,10 +393,12 @@ def _cross_files(options):
         raise UserError("two of the files have one name; rename them, the results take these names")
     for fold, name in enumerate(names):
         mine = read.fold == fold
-        one = read.where(mine)
-        columns = {"probability": probability[mine], "target": one.event.astype(int)}
-        forecast_files.write(pathlib.Path(options.out) / name, one.times, files=one.files, simulated=one.simulated, **columns)
-    before, after = (numpy.mean((one - read.event) ** 2) for one in (read.probability, probability))
+        part = read.where(mine)
+        columns = {"probability": probability[mine], "target": part.event.astype(int)}
+        forecast_files.write(
+            pathlib.Path(options.out) / name, part.times, files=part.files, simulated=part.simulated, **columns
+        )
+    before, after = (numpy.mean((values - read.event) ** 2) for values in (read.probability, probability))
     print(f"{options.kind}, {len(names)} folds: Brier score {before:.4f} before, {after:.4f} after; wrote {options.out}")
 
 
@@ -402,10 +406,10 @@ def _apply_file(options):
     saved = load(options.calibration)
     read = forecast_files.read(options.forecasts, target=False)
     times, probability, event = read.times, read.probability, read.event
-    known = inside(times, saved.periods)
-    if known.any() and not options.fitted_hours:
+    fitted = inside(times, saved.periods)
+    if fitted.any() and not options.fitted_hours:
         raise UserError(
-            f"{options.forecasts}: {known.sum()} of {len(times)} hours were used to fit {options.calibration};"
+            f"{options.forecasts}: {fitted.sum()} of {len(times)} hours were used to fit {options.calibration};"
             " give other hours, or --fitted_hours to calibrate them all the same"
         )
     columns = {

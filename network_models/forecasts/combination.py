@@ -186,16 +186,16 @@ def _logistic(features, event):
 
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation[deviation == 0] = 1.0
-    found = LogisticRegression(C=PENALTY, max_iter=5000, tol=1e-8).fit((features - mean) / deviation, event)
-    return Logistic(mean, deviation, found.coef_[0].copy(), float(found.intercept_[0]))
+    regression = LogisticRegression(C=PENALTY, max_iter=5000, tol=1e-8).fit((features - mean) / deviation, event)
+    return Logistic(mean, deviation, regression.coef_[0].copy(), float(regression.intercept_[0]))
 
 
 def _boosting(features, event, seed):
     from sklearn.ensemble import GradientBoostingClassifier
 
-    found = GradientBoostingClassifier(**BOOSTING, random_state=seed).fit(features.astype("float32"), event)
+    classifier = GradientBoostingClassifier(**BOOSTING, random_state=seed).fit(features.astype("float32"), event)
     trees = []
-    for (estimator,) in found.estimators_:
+    for (estimator,) in classifier.estimators_:
         tree = estimator.tree_
         trees.append(
             {
@@ -203,7 +203,7 @@ def _boosting(features, event, seed):
                 "right": tree.children_right.tolist(),
                 "feature": tree.feature.tolist(),
                 "threshold": tree.threshold.tolist(),
-                "value": (found.learning_rate * tree.value[:, 0, 0]).tolist(),
+                "value": (classifier.learning_rate * tree.value[:, 0, 0]).tolist(),
             }
         )
     rate = float(event.mean())
@@ -229,8 +229,8 @@ def cross_fitted(forecasts, *, events=None, asked=None, kind="logistic", seed=0)
     folds = numpy.unique(first.fold)
     if len(folds) < 2:
         raise UserError(f"{first.name}: one file is one fold; give two or more, each is combined by the others")
-    names = [one.name for one in forecasts]
-    probabilities = numpy.stack([one.probability for one in forecasts], axis=1)
+    names = [part.name for part in forecasts]
+    probabilities = numpy.stack([part.probability for part in forecasts], axis=1)
     result, threshold = numpy.empty(len(first)), numpy.empty(len(first))
     asked = first.times if asked is None else asked
     for fold in folds:
@@ -238,8 +238,8 @@ def cross_fitted(forecasts, *, events=None, asked=None, kind="logistic", seed=0)
         keywords = {"events": events, "asked": asked[~mine], "kind": kind, "seed": seed}
         fitted = fit(names, probabilities[~mine], first.event[~mine], first.times[~mine], **keywords)
         result[mine] = fitted.forecast(probabilities[mine], events, asked[mine])
-        known = fitted.forecast(probabilities[~mine], events, asked[~mine])
-        threshold[mine] = skill_scores.best_threshold(known, first.event[~mine])[0]
+        others = fitted.forecast(probabilities[~mine], events, asked[~mine])
+        threshold[mine] = skill_scores.best_threshold(others, first.event[~mine])[0]
     return result, threshold
 
 
@@ -309,27 +309,29 @@ def named(texts, *, target=True, **labels):
         A word without a name, two of one name, files that cannot be read or share no hour, outcomes that are unknown.
     """
     events = labels.pop("events", None)
-    found, notes = [], []
+    forecasts, notes = [], []
     for text in texts:
         name, equals, files = text.partition("=")
         if not equals or not name or not files:
             raise UserError(f"{text}: give forecasts as NAME=FILE[,FILE...], one file for each fold")
-        one, note = forecast_files.read(given_files(files.split(",")), name=name, target=False), None
+        part, note = forecast_files.read(given_files(files.split(",")), name=name, target=False), None
         if target:
-            one, note = forecast_files.labelled(one, events, **labels)
-        found.append(one)
+            part, note = forecast_files.labelled(part, events, **labels)
+        forecasts.append(part)
         notes += [note] if note else []
-    if len({one.name for one in found}) < len(found):
+    if len({part.name for part in forecasts}) < len(forecasts):
         raise UserError("two forecasts have one name; name them differently")
-    shared, left_out = forecast_files.common(found)
+    shared, left_out = forecast_files.common(forecasts)
     notes += [
-        f"{one.name}: {count} forecasts left out for times that the others lack"
-        for one, count in zip(shared, left_out, strict=True)
+        f"{part.name}: {count} forecasts left out for times that the others lack"
+        for part, count in zip(shared, left_out, strict=True)
         if count
     ]
     print("\n".join(notes), end="\n" if notes else "")
-    event, images = (next((v for v in (getattr(one, n) for one in shared) if v is not None), None) for n in ("event", "files"))
-    return [dataclasses.replace(one, event=event, files=images) for one in shared]
+    event, images = (
+        next((v for v in (getattr(part, n) for part in shared) if v is not None), None) for n in ("event", "files")
+    )
+    return [dataclasses.replace(part, event=event, files=images) for part in shared]
 
 
 def flares(paths, times):
@@ -353,13 +355,13 @@ def asked_of(events, times, paths, *, age=flare_history.AGE, until=None, all_kno
     return history.require(times, age=age, back=REACH, origin=", ".join(map(str, paths)), subject="a forecast")
 
 
-def _write(path, one, probability, threshold=None, *, simulated=False):
+def _write(path, forecasts, probability, threshold=None, *, simulated=False):
     columns = {
         "probability": probability,
-        "target": None if one.event is None else one.event.astype(int),
+        "target": None if forecasts.event is None else forecasts.event.astype(int),
         "threshold": threshold,
     }
-    forecast_files.write(path, one.times, files=one.files, simulated=one.simulated or simulated, **columns)
+    forecast_files.write(path, forecasts.times, files=forecasts.files, simulated=forecasts.simulated or simulated, **columns)
 
 
 def main(arguments=None):
@@ -371,68 +373,70 @@ def main(arguments=None):
         ("fit", "fit on all folds"),
         ("apply", "apply to others"),
     ):
-        one = commands.add_parser(command, help=text)
+        command_parser = commands.add_parser(command, help=text)
         if command == "apply":
-            one.add_argument("combination", help="what fit wrote")
+            command_parser.add_argument("combination", help="what fit wrote")
         else:
-            one.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(default: %(default)s)")
-            add_number(one, "--seed", int, least=0, most=2**32 - 1, default=0, help="of the boosting (default: %(default)s)")
-        one.add_argument("forecasts", nargs="+", metavar="NAME=CSV[,CSV...]", help="forecasts, a file for each fold")
+            command_parser.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(default: %(default)s)")
+            add_number(
+                command_parser, "--seed", int, least=0, most=2**32 - 1, default=0, help="of the boosting (default: %(default)s)"
+            )
+        command_parser.add_argument("forecasts", nargs="+", metavar="NAME=CSV[,CSV...]", help="forecasts, a file for each fold")
         purpose = "the class table and the flare history" + ("" if command == "apply" else ", and outcomes that files lack")
-        forecast_files.add_flare_flags(one, purpose)
-        one.add_argument("--out", required=True, type=pathlib.Path, help="a folder for cross, else a file")
-    chosen = parser.parse_args(arguments)
-    window, least, until, age = forecast_files.flare_flags(chosen)
-    events = flare_catalogue.read(chosen.flares).events if chosen.flares else None
+        forecast_files.add_flare_flags(command_parser, purpose)
+        command_parser.add_argument("--out", required=True, type=pathlib.Path, help="a folder for cross, else a file")
+    flags = parser.parse_args(arguments)
+    window, least, until, age = forecast_files.flare_flags(flags)
+    events = flare_catalogue.read(flags.flares).events if flags.flares else None
     labels = {"events": events, "window": window, "threshold": least, "until": until}
-    applying = chosen.command == "apply"
-    forecasts = named(chosen.forecasts, target=not applying, **labels)
+    applying = flags.command == "apply"
+    forecasts = named(flags.forecasts, target=not applying, **labels)
     first, asked = forecasts[0], None
     if events is not None:
-        asked = asked_of(events, first.times, chosen.flares, age=age, until=until, all_known=not applying)
+        asked = asked_of(events, first.times, flags.flares, age=age, until=until, all_known=not applying)
     if applying:
-        _apply(chosen, forecasts, events, asked)
+        _apply(flags, forecasts, events, asked)
         return
-    keywords = {"events": events, "asked": asked, "kind": chosen.kind, "seed": chosen.seed}
-    if chosen.command == "cross":
+    keywords = {"events": events, "asked": asked, "kind": flags.kind, "seed": flags.seed}
+    if flags.command == "cross":
         probability, threshold = cross_fitted(forecasts, **keywords)
         for fold in numpy.unique(first.fold):
             mine = first.fold == fold
-            _write(chosen.out / f"fold{fold + 1}.csv", first.where(mine), probability[mine], threshold[mine])
-        print(f"{chosen.kind}: {len(first)} hours of {len(numpy.unique(first.fold))} folds, each forecast by the others")
+            _write(flags.out / f"fold{fold + 1}.csv", first.where(mine), probability[mine], threshold[mine])
+        print(f"{flags.kind}: {len(first)} hours of {len(numpy.unique(first.fold))} folds, each forecast by the others")
     else:
-        probabilities = numpy.stack([one.probability for one in forecasts], axis=1)
-        fitted = fit([one.name for one in forecasts], probabilities, first.event, first.times, **keywords)
-        save(chosen.out, dataclasses.replace(fitted, simulated=first.simulated))
-        print(f"{chosen.kind} of {', '.join(fitted.names)} on {len(first)} hours")
-    print(f"wrote {chosen.out}")
+        probabilities = numpy.stack([part.probability for part in forecasts], axis=1)
+        fitted = fit([part.name for part in forecasts], probabilities, first.event, first.times, **keywords)
+        save(flags.out, dataclasses.replace(fitted, simulated=first.simulated))
+        print(f"{flags.kind} of {', '.join(fitted.names)} on {len(first)} hours")
+    print(f"wrote {flags.out}")
 
 
-def _apply(chosen, forecasts, events, asked):
-    fitted = load(chosen.combination)
-    by_name = {one.name: one for one in forecasts}
+def _apply(flags, forecasts, events, asked):
+    fitted = load(flags.combination)
+    by_name = {part.name: part for part in forecasts}
     if set(by_name) != set(fitted.names):
-        raise UserError(f"{chosen.combination}: combines {', '.join(fitted.names)}; received {', '.join(by_name)}")
+        raise UserError(f"{flags.combination}: combines {', '.join(fitted.names)}; received {', '.join(by_name)}")
     first = forecasts[0]
-    known = calibration.inside(first.times, fitted.periods)
-    if known.any():
-        raise UserError(f"{chosen.combination}: was fitted on {known.sum()} of these hours; give others, or use cross")
+    used = calibration.inside(first.times, fitted.periods)
+    if used.any():
+        raise UserError(f"{flags.combination}: was fitted on {used.sum()} of these hours; give others, or use cross")
     if fitted.table is not None and events is None:
-        raise UserError(f"{chosen.combination}: uses the flare history; give --flares with lists up to these hours")
+        raise UserError(f"{flags.combination}: uses the flare history; give --flares with lists up to these hours")
     if fitted.table is None:
         asked = first.times
     probabilities = numpy.stack([by_name[name].probability for name in fitted.names], axis=1)
     use = ~numpy.isnat(asked)
     kept, asked = first.where(use), asked[use]
-    _write(chosen.out, kept, fitted.forecast(probabilities[use], events, asked), simulated=fitted.simulated)
-    print(f"{fitted.model.kind} applied to {len(kept)} hours; wrote {chosen.out}")
+    _write(flags.out, kept, fitted.forecast(probabilities[use], events, asked), simulated=fitted.simulated)
+    print(f"{fitted.model.kind} applied to {len(kept)} hours; wrote {flags.out}")
     late = int((asked < kept.times).sum())
     if late:
         print(f"note: {late} of them are later than the flare lists, whose history is taken as of {asked.max()}Z")
     if not use.all():
         raise Stopped(
             f"{(~use).sum()} of {len(first)} forecasts left out, the first {first.times[~use][0]}Z: the flare lists begin less"
-            f" than 72 h before, or end more than --history_age {chosen.history_age:g} h before; give lists that cover them",
+            f" than 72 h before, or end more than --history_age {flags.history_age:g} h before; give lists that cover them",
             4,
         )
 

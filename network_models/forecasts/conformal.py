@@ -75,7 +75,7 @@ class Conformal:
 
     @classmethod
     def from_dictionary(cls, values):
-        """The inverse of `as_dictionary`; `ValueError`, `KeyError` or `TypeError` when the values make no sense."""
+        """Undo `as_dictionary`; `ValueError`, `KeyError` or `TypeError` when the values make no sense."""
         groups = [Group(int(hours), int(blocks), float(limit)) for hours, blocks, limit in (values[name] for name in ANSWERS)]
         if not (0 < values["coverage"] < 1 and all(0 <= group.limit <= 1 for group in groups)):
             raise ValueError("a conformal limit or coverage outside 0 to 1")
@@ -149,7 +149,7 @@ def block_numbers(times, block):
 
 
 def block_length(days):
-    """A number of days as `numpy.timedelta64`; `UserError` unless it is above zero."""
+    """Read a number of days as `numpy.timedelta64`; `UserError` unless it is above zero."""
     if not 0 < days < 1e5:
         raise UserError(f"--block {days:g}: give a number of days above zero")
     return numpy.timedelta64(round(days * 86400), "s")
@@ -178,15 +178,15 @@ def coverage_by_block(probability, event, times, *, coverage=0.9, block=ROTATION
         if event[others].all() or not event[others].any():
             continue
         sets = fit(probability[others], event[others], numpy.asarray(times)[others], coverage=coverage, block=block)
-        found = sets.sets(probability[inside])
+        members = sets.sets(probability[inside])
         for column, answer in enumerate(ANSWERS):
             of_kind = event[inside] == bool(column)
             if of_kind.any():
-                held[answer].append(float(found[of_kind, column].mean()))
+                held[answer].append(float(members[of_kind, column].mean()))
     return {answer: numpy.array(shares, "float64") for answer, shares in held.items()}
 
 
 def words(sets):
-    """Sets (bool (n, 2)) as texts: ``no``, ``yes``, ``no or yes``, or ``neither`` when both are unlike anything seen."""
+    """Write sets (bool (n, 2)) as texts: ``no``, ``yes``, ``no or yes``, or ``neither`` when both are unlike anything seen."""
     names = numpy.array(["neither", "no", "yes", "no or yes"])
     return names[sets[:, 0] + 2 * sets[:, 1]].tolist()

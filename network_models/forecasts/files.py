@@ -38,7 +38,7 @@ class Forecasts:
     files : numpy.ndarray or None
         str (n,): the images forecast from, where the files have a column ``file``.
     simulated : bool
-        Whether a file says that its forecasts are of simulated data, see `dataset_models.simulation_mark`.
+        Whether a file marks its forecasts as of simulated data, see `dataset_models.simulation_mark`.
     """
 
     name: str
@@ -53,17 +53,17 @@ class Forecasts:
     def __len__(self):
         return len(self.times)
 
-    def where(self, chosen):
-        """Some of them: `chosen` is bool (n,) or positions."""
+    def where(self, places):
+        """Some of them: `places` is bool (n,) or positions."""
         event, threshold, files = (
-            None if values is None else values[chosen] for values in (self.event, self.threshold, self.files)
+            None if values is None else values[places] for values in (self.event, self.threshold, self.files)
         )
         return dataclasses.replace(
             self,
-            times=self.times[chosen],
-            probability=self.probability[chosen],
+            times=self.times[places],
+            probability=self.probability[places],
             event=event,
-            fold=self.fold[chosen],
+            fold=self.fold[places],
             threshold=threshold,
             files=files,
         )
@@ -113,19 +113,19 @@ def _one(path, target):
     times = observation_times.table_times(table, origin=str(path))
     columns = {}
     for what, names in (("probability", PROBABILITY_COLUMNS), ("outcome", TARGET_COLUMNS)):
-        found = [name for name in names if name in table.columns]
-        if not found and (what == "probability" or target):
+        present = [name for name in names if name in table.columns]
+        if not present and (what == "probability" or target):
             raise UserError(f"{path}: no column of the {what} ({', '.join(names)}); it has {', '.join(table.columns)}")
         try:
-            columns[what] = table[found[0]].to_numpy("float64") if found else None
+            columns[what] = table[present[0]].to_numpy("float64") if present else None
         except ValueError as error:
-            raise UserError(f"{path}: column {found[0]} holds something else than numbers ({error})") from error
+            raise UserError(f"{path}: column {present[0]} holds something else than numbers ({error})") from error
     threshold = None
     if "threshold" in table.columns:
         threshold, _ = checked(table["threshold"], origin=f"{path}, column threshold")
     files = table["file"].fillna("").to_numpy(str) if "file" in table.columns else None
-    found = checked(columns["probability"], columns["outcome"], origin=str(path))
-    return times, *found, threshold, files, simulation_mark.of_table(table)
+    probability, outcome = checked(columns["probability"], columns["outcome"], origin=str(path))
+    return times, probability, outcome, threshold, files, simulation_mark.of_table(table)
 
 
 def write(path, times, *, files=None, simulated=False, **columns):
@@ -155,12 +155,12 @@ def table(times, *, files=None, simulated=False, **columns):
     return pandas.DataFrame({name: values for name, values in content.items() if values is not None})
 
 
-def labelled(one, events, *, window=flare_index.DAY, threshold="M1.0", until=None):
-    """Forecasts with the outcomes that flares give them, where their files have none.
+def labelled(forecasts, events, *, window=flare_index.DAY, threshold="M1.0", until=None):
+    """Give forecasts the outcomes of flares, where their files have none.
 
     Parameters
     ----------
-    one : Forecasts
+    forecasts : Forecasts
     events : pandas.DataFrame or None
         Flares of `dataset_models.flare_catalogue`.
     window : numpy.timedelta64
@@ -182,20 +182,21 @@ def labelled(one, events, *, window=flare_index.DAY, threshold="M1.0", until=Non
     UserError
         There are neither outcomes nor flares, or these cover no window.
     """
-    if one.event is not None:
-        return one, None
+    if forecasts.event is not None:
+        return forecasts, None
     if events is None:
         columns = ", ".join(TARGET_COLUMNS)
-        raise UserError(f"{one.name}: no column of the outcome ({columns}); add one, or give --flares")
-    inside = flare_labels.covered(events, one.times, window, until=until)
+        raise UserError(f"{forecasts.name}: no column of the outcome ({columns}); add one, or give --flares")
+    inside = flare_labels.covered(events, forecasts.times, window, until=until)
     if not inside.any():
         first, last = flare_labels.list_span(events, until)
+        begin, end = forecasts.times[[0, -1]]
         raise UserError(
-            f"{one.name}: the flare lists ({first}Z to {last}Z) cover no window of it ({one.times[0]}Z to {one.times[-1]}Z);"
+            f"{forecasts.name}: the flare lists ({first}Z to {last}Z) cover no window of it ({begin}Z to {end}Z);"
             " give lists of its dates, or --flares_until TIME if they are complete until then"
         )
-    left_out = f"{one.name}: {(~inside).sum()} forecasts left out whose windows the flare lists do not cover"
-    kept = one.where(inside)
+    left_out = f"{forecasts.name}: {(~inside).sum()} forecasts left out whose windows the flare lists do not cover"
+    kept = forecasts.where(inside)
     event = flare_index.FlareIndex(events).label(kept.times, window=window, threshold=threshold)
     return dataclasses.replace(kept, event=event), None if inside.all() else left_out
 
@@ -273,7 +274,7 @@ def checked(values, event=None, *, origin="forecasts"):
 
 
 def common(forecasts):
-    """The hours that several forecasts share.
+    """Find the hours that several forecasts share.
 
     Parameters
     ----------
@@ -291,21 +292,21 @@ def common(forecasts):
     UserError
         No hour is common to all; they disagree on what happened in one; some are of simulated data and some not.
     """
-    simulation_mark.refuse_mixture({one.name: one.simulated for one in forecasts})
+    simulation_mark.refuse_mixture({part.name: part.simulated for part in forecasts})
     times = forecasts[0].times
-    for one in forecasts[1:]:
-        times = numpy.intersect1d(times, one.times, assume_unique=True)
+    for part in forecasts[1:]:
+        times = numpy.intersect1d(times, part.times, assume_unique=True)
     if not len(times):
         raise UserError(
-            f"{', '.join(one.name for one in forecasts)}: no hour is common to all; compare forecasts of one period"
+            f"{', '.join(part.name for part in forecasts)}: no hour is common to all; compare forecasts of one period"
         )
-    shared = [one.where(numpy.searchsorted(one.times, times)) for one in forecasts]
-    known = [one for one in shared if one.event is not None]
-    for one in known[1:]:
-        different = one.event != known[0].event
+    shared = [part.where(numpy.searchsorted(part.times, times)) for part in forecasts]
+    labelled_parts = [part for part in shared if part.event is not None]
+    for part in labelled_parts[1:]:
+        different = part.event != labelled_parts[0].event
         if different.any():
             raise UserError(
-                f"{one.name}: {different.sum()} outcomes differ from those of {known[0].name}, the first at"
+                f"{part.name}: {different.sum()} outcomes differ from those of {labelled_parts[0].name}, the first at"
                 f" {times[different][0]}; compare forecasts of one event"
             )
-    return shared, [len(one) - len(times) for one in forecasts]
+    return shared, [len(part) - len(times) for part in forecasts]

@@ -21,12 +21,12 @@ LEAST = 30  # hours of a class below which its neighbours are asked as well
 
 
 def _past(events):
-    """An index by the time at which each flare was known; `FlareIndex` leaves the end of a window out."""
+    """Make an index by the time at which each flare was known; `FlareIndex` leaves the end of a window out."""
     return FlareIndex(events[["flux"]].assign(start=known_at(events)))
 
 
 def persistence(events, times, *, window=DAY, threshold="M1.0"):
-    """1 where a flare of the threshold was settled in the window before, else 0: float64 (n,)."""
+    """Forecast 1 where a flare of the threshold was settled in the window before, else 0: float64 (n,)."""
     second = numpy.timedelta64(1, "s")
     times = numpy.asarray(times, "datetime64[s]")
     return _past(events).label(times - window - second, window=window + second, threshold=threshold).astype("float64")
@@ -53,8 +53,8 @@ def flare_rate(events, times, *, days=POISSON_DAYS, window=DAY, threshold="M1.0"
     """
     times = numpy.asarray(times, "datetime64[s]").astype("int64")
     strong = events[events["flux"] >= threshold_flux(threshold)]
-    known = numpy.sort(known_at(strong).astype("int64"))
-    before = numpy.searchsorted(known, times, "left") - numpy.searchsorted(known, times - int(days * 86400), "left")
+    settled = numpy.sort(known_at(strong).astype("int64"))
+    before = numpy.searchsorted(settled, times, "left") - numpy.searchsorted(settled, times - int(days * 86400), "left")
     rate = (before + 0.5) / (days + 0.5)
     return 1 - numpy.exp(-rate * (window / DAY))
 
@@ -81,11 +81,11 @@ def recent_climatology(events, times, *, days=RATE_DAYS, window=DAY, threshold="
     first = times.min().astype("datetime64[h]").astype("datetime64[s]") - numpy.timedelta64(days * 24 + 48, "h") - window
     hours = numpy.arange(first, times.max() + HOUR, HOUR)
     flared = FlareIndex(events).label(hours, window=window, threshold=threshold)
-    known = numpy.concatenate([[0], numpy.cumsum(covered(events, hours, window, until=until))])
+    covered_hours = numpy.concatenate([[0], numpy.cumsum(covered(events, hours, window, until=until))])
     total = numpy.concatenate([[0], numpy.cumsum(flared)])
     last = numpy.searchsorted(hours, times - window - HOUR, "right")
     start = last - days * 24
-    whole = known[last] - known[start] == days * 24
+    whole = covered_hours[last] - covered_hours[start] == days * 24
     return numpy.where(whole, (total[last] - total[start]) / (days * 24), numpy.nan)
 
 
@@ -110,13 +110,13 @@ class ClassTable:
 
 
 def recent_class(events, times):
-    """Class, 0 to 7, of the strongest flare that started in (t - 25 h, t - 1 h]: int64 (n,).
+    """Find the class, 0 to 7, of the strongest flare that started in (t - 25 h, t - 1 h]: int64 (n,).
 
     A flare whose class was settled more than an hour after its start counts as started an hour before that, so that
     none is used before it was known.
     """
-    known, second = known_at(events), numpy.timedelta64(1, "s")
-    starts = numpy.maximum(events["start"].to_numpy("datetime64[s]"), known - HOUR + second)
+    settled, second = known_at(events), numpy.timedelta64(1, "s")
+    starts = numpy.maximum(events["start"].to_numpy("datetime64[s]"), settled - HOUR + second)
     index = FlareIndex(events[["flux"]].assign(start=starts))
     flux = index.peak_flux(numpy.asarray(times, "datetime64[s]") - 25 * HOUR, DAY + second)
     return numpy.searchsorted(CLASS_BOUNDS, flux * (1 + 1e-9), "right")  # M1.0 is 1e-5 but for rounding
@@ -151,7 +151,7 @@ def fit_class_table(events, times, event):
 
 
 def climatology(event):
-    """The event rate of training hours: float, at least 1 / (n + 2) away from 0 and 1."""
+    """Compute the event rate of training hours: float, at least 1 / (n + 2) away from 0 and 1."""
     event = numpy.asarray(event, bool)
     return float((event.sum() + 1) / (len(event) + 2))
 

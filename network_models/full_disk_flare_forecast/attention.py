@@ -83,7 +83,7 @@ def build(inputs, options, seed=0):
 
 
 def trunk(image, weights):
-    """The convolutions that the attention network and the standard network share.
+    """Apply the convolutions that the attention network and the standard network share.
 
     Parameters
     ----------

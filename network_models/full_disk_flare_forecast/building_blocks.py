@@ -29,14 +29,14 @@ class InitialWeights:
         return int(self._seeds.integers(2**31))
 
     def kernel(self):
-        """Initialiser of a convolution or dense kernel (He et al. 2015, fan in)."""
+        """Make an initialiser of a convolution or dense kernel (He et al. 2015, fan in)."""
         import keras
 
         distribution = "uniform" if self.name == "he_uniform" else "untruncated_normal"
         return keras.initializers.VarianceScaling(2.0, "fan_in", distribution, seed=self.next_seed())
 
     def batch_norm_scale(self):
-        """Initialiser of the scale of a BatchNorm as the attention study sets it: U(0, 1) or N(0, 0.01)."""
+        """Make an initialiser of the scale of a BatchNorm as the attention study sets it: U(0, 1) or N(0, 0.01)."""
         import keras
 
         if self.name == "he_uniform":
@@ -77,7 +77,7 @@ def network_inputs(inputs, *, least):
 
 
 def logits(features, side_channel, weights):
-    """The last layer: two logits, no event and event, float32 whatever the policy.
+    """Apply the last layer: two logits, no event and event, float32 whatever the policy.
 
     Parameters
     ----------

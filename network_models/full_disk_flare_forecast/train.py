@@ -24,17 +24,17 @@ DATASET = "dataset_models/SDO/HMI/full_disk.py"
 
 
 def choice():
-    """The flag ``--models`` and its shortcuts: `network_models.settings.NetworkChoice`."""
+    """Make the flag ``--models`` and its shortcuts: `network_models.settings.NetworkChoice`."""
     options = {name: module.Options for name, module in NETWORKS.items()}
     return settings.NetworkChoice("--models", "alex", options, networks.SPELLINGS, SHORTCUTS)
 
 
-def train(chosen):
+def train(run_settings):
     """Train, or continue to train, one of the five networks.
 
     Parameters
     ----------
-    chosen : network_models.settings.RunSettings
+    run_settings : network_models.settings.RunSettings
         Its training is a `FullDiskTraining`, its architecture a key of `NETWORKS`.
 
     Returns
@@ -48,17 +48,17 @@ def train(chosen):
     """
     from dataset_models.augmentation import EqualClasses
 
-    data, training = chosen.data, chosen.training
+    data, training = run_settings.data, run_settings.training
     data.require_downloaded()
     if data.task != "classification":
         raise UserError(f"{data.title}: these networks forecast whether there is a flare; choose a target of that kind")
     rate = _event_rate(data, "training")
     _event_rate(data, "validation")
     weights = (rate, 1 - rate) if training.balance == "weights" else None
-    objective = Forecast(chosen, optimizer=functools.partial(optimizer_of, training), class_weights=weights)
+    objective = Forecast(run_settings, optimizer=functools.partial(optimizer_of, training), class_weights=weights)
     return experiment.run(
-        NETWORKS[chosen.architecture].build,
-        chosen,
+        NETWORKS[run_settings.architecture].build,
+        run_settings,
         objective=objective,
         callbacks=schedule_of(training),
         sampling=EqualClasses(data.targets("training"), seed=training.seed) if training.balance == "augment" else None,
@@ -66,7 +66,7 @@ def train(chosen):
 
 
 def optimizer_of(training):
-    """The `keras.optimizers.Optimizer` that the options ask for."""
+    """Make the optimizer of the options: keras.optimizers.Optimizer."""
     import keras
 
     from network_models.training.sgd import CoupledSGD
@@ -78,7 +78,7 @@ def optimizer_of(training):
 
 
 def schedule_of(training):
-    """The callbacks that move the learning rate: list, empty for a constant one."""
+    """Make the callbacks that move the learning rate: list, empty for a constant one."""
     from network_models.training import schedules
 
     if training.schedule == "onecycle":
@@ -111,7 +111,7 @@ def _event_rate(data, split):
 
 def main(arguments=None):
     """Train with the given flags; the last line printed is the result as JSON."""
-    chosen = settings.parse(
+    run_settings = settings.parse(
         arguments,
         __doc__,
         network_folder=HERE,
@@ -121,11 +121,13 @@ def main(arguments=None):
         data_defaults=data_defaults,
         aliases=ALIASES,
     )
-    if chosen.resume and chosen.training.schedule == "onecycle":
-        planned = chosen.resume.settings()["training_options"]["epochs"]
-        if chosen.training.epochs != planned:
-            raise UserError(f"--epochs {chosen.training.epochs}: the one-cycle schedule of this run ends at epoch {planned}")
-    return train(chosen)
+    if run_settings.resume and run_settings.training.schedule == "onecycle":
+        planned = run_settings.resume.settings()["training_options"]["epochs"]
+        if run_settings.training.epochs != planned:
+            raise UserError(
+                f"--epochs {run_settings.training.epochs}: the one-cycle schedule of this run ends at epoch {planned}"
+            )
+    return train(run_settings)
 
 
 if __name__ == "__main__":

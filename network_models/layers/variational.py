@@ -110,7 +110,7 @@ class MeanVector(keras.metrics.Metric):
 
 
 def divergence(mean, log_variance):
-    """Kullback-Leibler divergence, in nats, of each latent's posterior from the standard normal prior.
+    """Compute the Kullback-Leibler divergence, in nats, of each latent's posterior from the standard normal prior.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ class Whiten(keras.layers.Layer):
         return keras.ops.cast(whitened, self.compute_dtype)
 
     def transform(self, x):
-        """Logarithm of the logarithmic channels: array or tensor (..., channel) -> the same shape."""
+        """Take the logarithm of the logarithmic channels: array or tensor (..., channel) -> the same shape."""
         if not any(self.logarithmic):
             return x
         logarithm = keras.ops.log10(1 + keras.ops.maximum(x, 0))

@@ -43,7 +43,7 @@ class Forecast(Objective):
         start.start_at_climatology(network, self.data)
 
     def trained_part(self, network):
-        """The network up to its target or logits: Keras pairs targets and metrics with the first of several outputs."""
+        """Return the network up to its target or logits: Keras pairs targets and metrics with the first of several outputs."""
         import keras
 
         return keras.Model(network.input, network.output["logits"]) if isinstance(network.output, dict) else network
@@ -94,7 +94,7 @@ class Forecast(Objective):
 
 
 def optimizer_of(training):
-    """The `keras.optimizers.Optimizer` of some `TrainingOptions`."""
+    """Make the `keras.optimizers.Optimizer` of some `TrainingOptions`."""
     import keras
 
     rate = training.learning_rate
@@ -105,7 +105,7 @@ def optimizer_of(training):
 
 
 def scores_of(path, data):
-    """Scores of a file written by `SolarData.evaluate`, beside those of the baselines on the same samples.
+    """Score a file written by `SolarData.evaluate`, beside those of the baselines on the same samples.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ MOMENTA = (0.85, 0.95)  # at the highest learning rate, at the ends
 
 
 def one_cycle(step, steps, highest):
-    """Learning rate and momentum of the one-cycle policy with cosine annealing, as PyTorch's ``OneCycleLR``.
+    """Compute learning rate and momentum of the one-cycle policy with cosine annealing, as PyTorch's ``OneCycleLR``.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def one_cycle(step, steps, highest):
 
 
 def stepped_down(epoch, initial, factor, every=1):
-    """The rate in an epoch (counted from 0) when it starts at `initial`, times `factor` after each `every` epochs."""
+    """Compute the rate in an epoch (counted from 0) when it starts at `initial`, times `factor` after each `every` epochs."""
     return initial * factor ** (epoch // every)
 
 
@@ -62,7 +62,7 @@ class Schedule(keras.callbacks.Callback):
     Attributes
     ----------
     scale : float
-        By which all rates are multiplied, as --scale_rate asks for on several devices.
+        By which all rates are multiplied, with --scale_rate on several devices.
     """
 
     scale = 1.0
@@ -73,7 +73,7 @@ class Schedule(keras.callbacks.Callback):
         return getattr(optimizer, "inner_optimizer", optimizer)  # mixed precision wraps it
 
     def rate(self):
-        """The learning rate now, on one device or several: float."""
+        """Return the learning rate now, on one device or several: float."""
         return float(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(self.optimizer.learning_rate)))
 
     def on_epoch_end(self, epoch, logs=None):

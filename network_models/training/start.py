@@ -156,7 +156,7 @@ def parameter_limit(limit):
 
 @contextlib.contextmanager
 def precision(mixed):
-    """Context in which layers compute in float16 where it is safe, if `mixed`, else in float32."""
+    """Let layers compute in float16 where it is safe, if `mixed`, else in float32, within this context."""
     import keras
 
     before = keras.config.dtype_policy()

@@ -16,8 +16,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 def main(arguments=None):
     """Train with the given flags; the last line printed is the result as JSON."""
     network = network_file.load(HERE / "architecture.py")
-    chosen = settings.parse(arguments, __doc__, network_folder=HERE, network=network.options)
-    return experiment.run(network.build, chosen)
+    run_settings = settings.parse(arguments, __doc__, network_folder=HERE, network=network.options)
+    return experiment.run(network.build, run_settings)
 
 
 if __name__ == "__main__":
