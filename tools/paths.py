@@ -4,12 +4,15 @@ import argparse
 import glob
 import os
 import pathlib
+import stat
 
 from tools import notes
 from tools.errors import UserError
 from tools.reading import structures
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{name}{number}" for name in ("COM", "LPT") for number in range(1, 10))}
+_LONGEST_PATH = 1000  # bytes
 KEYS = ("aia", "hmi", "goes", "flares", "cache")
 ARCHIVES = {
     "jsoc_aia": "http://jsoc.stanford.edu/data/aia/synoptic",
@@ -108,6 +111,70 @@ def archive_url(name, flag=None):
     if given and not given.startswith(("http://", "https://")):
         raise UserError(f"{name}: {given} is no http:// or https:// URL; set --url, SOLAR_{name.upper()}_URL or {config}")
     return given.rstrip("/")
+
+
+def inside(folder, name):
+    """Find a file of a folder by a name that came from elsewhere: a manifest, or an archive's answer.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+    name : str
+        Relative, with ``/``.
+
+    Returns
+    -------
+    pathlib.Path
+        Whether there is such a file or not; never anything but a regular file of the folder.
+
+    Raises
+    ------
+    UserError
+        The name is none of a file in the folder: it is absolute, leads outside (``..``, a symbolic link), is hidden, has
+        characters that no file name should have, is one of a device, or is too long; or something else has this name.
+
+    Examples
+    --------
+    >>> inside("data", "2014/06/a.fits").as_posix()
+    'data/2014/06/a.fits'
+    >>> inside("data", "../a.fits")
+    Traceback (most recent call last):
+    tools.errors.UserError: data: '../a.fits' is no name of a file in this folder
+    """
+    folder = pathlib.Path(folder)
+    parts = name.split("/") if isinstance(name, str) else []
+    if not parts or len(name.encode("utf-8", "replace")) > _LONGEST_PATH or not all(map(_is_plain, parts)):
+        shown = repr(name) if len(repr(name)) <= 120 else f"{repr(name)[:120]}..."
+        raise UserError(f"{folder}: {shown} is no name of a file in this folder")
+    place, outside = folder.joinpath(*parts), False
+    try:
+        resolved = place.resolve()
+        outside = not resolved.is_relative_to(folder.resolve())
+        mode = resolved.stat().st_mode
+    except (FileNotFoundError, PermissionError):
+        mode = None
+    except NotADirectoryError:
+        raise UserError(f"{folder}: {name} lies below a file; move that away") from None
+    except (OSError, RuntimeError, ValueError) as error:  # a circle of links
+        raise UserError(f"{folder}: {name} cannot be looked up ({error}); move it away") from error
+    if outside:
+        raise UserError(f"{folder}: {name} leads outside of this folder by a symbolic link")
+    if mode is not None and not stat.S_ISREG(mode):
+        raise UserError(f"{folder}: {name} is a folder or a device, not a file; move it away")
+    return place
+
+
+def _is_plain(part):
+    """Check that a piece of a path names a file or folder on any system, and nothing hidden: bool."""
+    if (
+        not part
+        or part.startswith(".")
+        or part != part.strip()
+        or part.endswith(".")
+        or len(part.encode("utf-8", "replace")) > 200
+    ):
+        return False
+    return part.isprintable() and not set(part) & set('\\:*?"<>|') and part.split(".")[0].upper() not in _DEVICES
 
 
 def matching(words):

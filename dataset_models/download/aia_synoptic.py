@@ -90,7 +90,7 @@ def times_around_flares(flares, start, end, step, *, seed=0):
     every = numpy.sort(flares["all"].astype("datetime64[s]"))
     before = numpy.searchsorted(every, hours.astype("datetime64[s]") - _QUIET)
     after = numpy.searchsorted(every, (hours + 1).astype("datetime64[s]") + _QUIET)
-    # Before its first flare and after its last one a list says nothing: an hour counts as quiet between two known flares.
+    # Before its first flare and after its last one a list holds nothing: an hour counts as quiet between two known flares.
     quiet = hours[(before == after) & (before > 0) & (before < len(every))]
     drawn = numpy.random.default_rng(seed).choice(quiet, min(len(loud), len(quiet)), replace=False)
     times = [numpy.arange(h, h + numpy.timedelta64(1, "h"), step) for h in numpy.union1d(loud, drawn).astype("datetime64[s]")]
@@ -114,38 +114,34 @@ def find(times, book, fetch, *, url, tolerance, channels=CHANNELS):
 
     Returns
     -------
-    list of fetcher.Wanted, dict of time to str
-        Files; and for each time without a frame, why.
-
-    Raises
-    ------
-    UserError
-        An hour could not be listed.
+    list of fetcher.Wanted, dict of time to str, fetcher.Summary
+        Files; for each time without a frame, why; and hours that could not be listed.
     """
     hours = {hour_path(time + off): time + off for time in times for off in (-tolerance, 0 * tolerance, tolerance)}
-    listings, unknown, failed = {}, [], {}
+    listings, remaining, summary = {}, [], fetcher.Summary()
     for path in hours:
-        known = book.answer(f"{url}/{path}/")
-        if known is None:
-            unknown.append(f"{url}/{path}/")
+        listing = _remembered(book.answer(f"{url}/{path}/"))
+        if listing is None:
+            remaining.append(f"{url}/{path}/")
         else:
-            listings[path] = {numpy.datetime64(time, "s"): set(has) for time, has in known.items()}
-    for asked, found in fetch.get_all(unknown, parse_listing, desc="list hours"):
+            listings[path] = listing
+    for asked, answer in fetch.get_all(remaining, parse_listing, desc="list hours"):
         path = asked.removeprefix(f"{url}/").rstrip("/")
-        if isinstance(found, fetcher.NotFetched):
-            failed[path] = str(found)
+        if isinstance(answer, fetcher.NotFetched):
+            summary.add(f"{path}/", "not fetched", f"could not be listed: {answer}")
             continue
-        listings[path] = found or {}
+        listings[path] = answer or {}
         # An hour without frames is asked for again next time: a wrong page may look like one.
         if listings[path] and numpy.datetime64("now", "s") - hours[path] > _SETTLED:
             book.remember(asked, {str(time): sorted(has) for time, has in listings[path].items()})
-    if failed:
-        raise UserError(f"{len(failed)} hours could not be listed, the first because of {next(iter(failed.values()))}")
     wanted, missing = {}, {}
     for time in times:
         near = {}
-        for off in (-tolerance, 0 * tolerance, tolerance):
-            near |= listings[hour_path(time + off)]
+        around = {hour_path(time + off) for off in (-tolerance, 0 * tolerance, tolerance)}
+        if not around <= set(listings):
+            continue  # a nearer frame may be in the hour that is not known
+        for path in around:
+            near |= listings[path]
         complete = [frame for frame, has in near.items() if has >= set(channels) and abs(frame - time) <= tolerance]
         if not complete:
             some = any(abs(frame - time) <= tolerance for frame in near)
@@ -156,7 +152,16 @@ def find(times, book, fetch, *, url, tolerance, channels=CHANNELS):
             path = frame_path(frame, channel)
             expected = {"channel": channel, "size": SIZE, "time": f"{frame}Z", "tolerance": _WITHIN}
             wanted[path] = fetcher.Wanted(f"{url}/{path}", path, "aia", expected, f"{time}Z")
-    return list(wanted.values()), missing
+    return list(wanted.values()), missing, summary
+
+
+def _remembered(answer):
+    """Read a listing that a manifest has kept; None where it is none."""
+    try:
+        listing = {numpy.datetime64(time, "s"): set(has) for time, has in answer.items()}
+    except (AttributeError, ValueError, TypeError):
+        return None
+    return None if any(numpy.isnat(time) for time in listing) else listing
 
 
 def main(arguments=None):
@@ -199,11 +204,14 @@ def main(arguments=None):
     fetch = fetcher.Fetcher(limits)
     with script.opened(flags, folder, ARCHIVE) as book:
         tolerance = numpy.timedelta64(round(60 * flags.tolerance), "s")
-        wanted, missing = find(times, book, fetch, url=url, tolerance=tolerance, channels=tuple(flags.channels))
+        wanted, missing, unlisted = find(times, book, fetch, url=url, tolerance=tolerance, channels=tuple(flags.channels))
         if flags.dry_run:
-            script.plan(wanted, folder, missing=len(missing))
+            script.plan(wanted, folder, missing=len(missing), unanswered=unlisted)
             return
-        script.finish(script.add_missing(fetch.fetch(wanted, book), missing), book)
+        if unlisted.troubles and not wanted and not missing:
+            first = next(iter(unlisted.troubles.values())).partition("could not be listed: ")[2]
+            raise UserError(f"{len(unlisted.troubles)} hours could not be listed, the first because of {first}")
+        script.finish(script.add_missing(script.merged(fetch.fetch(wanted, book), unlisted), missing), book)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import threading
 
 import numpy
 
+from tools import atomic_files
 from tools.errors import UserError
 
 AIA_SOURCES = dict(zip(range(8, 18), (94, 131, 171, 193, 211, 304, 335, 1600, 1700, 4500), strict=True))
@@ -44,13 +45,17 @@ def check(kind, path, expected):
     Rejected
     """
     path = pathlib.Path(path)
+    if kind not in KINDS:
+        raise Rejected("is of a kind that this program does not know")
+    if path.stat().st_size > LARGEST[kind]:
+        raise Rejected(f"has {path.stat().st_size} bytes, more than the {LARGEST[kind]} that a file of its kind may have")
     with open(path, "rb") as file:
         head = file.read(512)
     if not head:
         raise Rejected("is empty")
-    told = _told_instead(head)
-    if told and kind not in _TEXTS:
-        raise Rejected(told)
+    refusal = _refusal(head)
+    if refusal and kind not in _TEXTS:
+        raise Rejected(refusal)
     try:
         with _ONE_AT_A_TIME if kind in _WARNED else contextlib.nullcontext():
             return KINDS[kind](path, expected)
@@ -58,17 +63,21 @@ def check(kind, path, expected):
         raise
     except UserError as error:
         raise Rejected(str(error).removeprefix(f"{path}: ").removeprefix(str(path)).strip()) from error
+    except Exception as error:  # what libraries raise for a file that means harm has no bounds
+        if atomic_files.disk_is_full(error):
+            raise
+        raise Rejected(f"cannot be read ({' '.join(f'{type(error).__name__}: {error}'.split())[:120]})") from error
 
 
-def _told_instead(head):
+def _refusal(head):
     """Read the refusal that a server sent in place of a file; None when it seems to have sent one."""
     text = head.lstrip().lower()
     if text.startswith((b"<!doctype html", b"<html")) or b"<head>" in text:
         return "is an HTML page"
     if text.startswith(b"file not found"):
-        return "the server said: File not found."
+        return "the server answered: File not found."
     if text.startswith((b"{", b"[")):
-        return f"the server said: {' '.join(head.decode('utf-8', 'replace').split())[:120]}"
+        return f"the server answered: {' '.join(head.decode('utf-8', 'replace').split())[:120]}"
     return None
 
 
@@ -180,13 +189,13 @@ def flare_list(path, expected):
 
     if expected["rows"] == 0:
         return
-    found = flare_lists.read_list(path)
-    if found.rows != expected["rows"]:
-        raise Rejected(f"holds {found.rows} rows, not {expected['rows']}")
+    rows = flare_lists.read_list(path).rows
+    if rows != expected["rows"]:
+        raise Rejected(f"holds {rows} rows, not {expected['rows']}")
 
 
 def region_summary(path, expected):
-    """NOAA's solar region summary of ``day``: issued on it, and not cut short."""
+    """Check NOAA's solar region summary of ``day``: issued on it, and not cut short."""
     from dataset_models.flares import region_summaries
 
     issued = region_summaries.read(path).issued
@@ -195,6 +204,8 @@ def region_summary(path, expected):
     return numpy.datetime64(issued, "ms")
 
 
+# Bytes of one file at most: several times the largest that the archives have.
+LARGEST = {"aia": 256 << 20, "jp2": 64 << 20, "goes": 512 << 20, "json": 64 << 20, "flares": 64 << 20, "regions": 4 << 20}
 KINDS = {"aia": aia_fits, "jp2": jp2, "goes": goes, "json": json_list, "flares": flare_list, "regions": region_summary}
 _WARNED = {"aia", "goes"}  # kinds whose readers tell damage by warnings, which Python collects for all threads at once
 _ONE_AT_A_TIME = threading.Lock()

@@ -30,7 +30,7 @@ def windows(start, end):
 
 
 def wanted_files(days, url):
-    """`fetcher.Wanted` of windows."""
+    """List the `fetcher.Wanted` of windows."""
     wanted = []
     for day in days:
         last = day + (_DAYS - 1)

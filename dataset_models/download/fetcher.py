@@ -11,15 +11,26 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 import uuid
 
 from dataset_models.download import checks, manifest
-from dataset_models.download.patient_requests import Bad, Limits, Missing, NotFetched, PatientRequests, Refused, Transient
+from dataset_models.download.patient_requests import (
+    Bad,
+    Limits,
+    Missing,
+    NotFetched,
+    PatientRequests,
+    Refused,
+    TooLarge,
+    Transient,
+)
 from tools import atomic_files, digests
 from tools.errors import UserError
 
 __all__ = ["Fetcher", "Limits", "NotFetched", "Summary", "Wanted", "describe", "remove_abandoned_parts", "repair"]
+_PROCESS = re.compile(r"[0-9]{1,9}")
 OUTCOMES = ("fetched", "already there", "missing at the source", "rejected", "not fetched")
 
 
@@ -115,7 +126,14 @@ class Fetcher(PatientRequests):
         summary, groups = Summary(), collections.defaultdict(list)
         remove_abandoned_parts(book.folder)
         for one in wanted:
-            if not again and self._is_there(one, book):
+            try:
+                book.place(one.path)
+            except UserError as error:
+                summary.add(one.path, "rejected", str(error))
+                continue
+            if one.kind not in checks.KINDS:
+                summary.add(one.path, "rejected", f"{book.path}: its record is damaged; remove it")
+            elif not again and self._is_there(one, book):
                 summary.add(one.path, "already there")
             else:
                 groups[one.url].append(one)
@@ -132,7 +150,7 @@ class Fetcher(PatientRequests):
         return summary
 
     def _is_there(self, one, book):
-        record, target = book.get(one.path), book.folder / one.path
+        record, target = book.get(one.path), book.place(one.path)
         try:
             size = target.stat().st_size
         except OSError:
@@ -160,15 +178,15 @@ class Fetcher(PatientRequests):
             if outcome[0] != "fetched":
                 outcomes.append(outcome[:2])
                 continue
-            target = book.folder / one.path
+            target = book.place(one.path)
             target.parent.mkdir(parents=True, exist_ok=True)
             part = _part(target)
             try:
-                os.link(book.folder / first.path, part)
+                os.link(book.place(first.path), part)
                 os.replace(part, target)
             except OSError:
                 with atomic_files.replacing(target) as copy:
-                    shutil.copyfile(book.folder / first.path, copy)
+                    shutil.copyfile(book.place(first.path), copy)
             record = book.get(first.path)
             book.add(dataclasses.replace(record, path=one.path, requested=one.requested))
             outcomes.append(("fetched", None, 0))
@@ -177,12 +195,12 @@ class Fetcher(PatientRequests):
     def _fetch_one(self, one, book):
         if self.stopped:
             return "not fetched", "stopped"
-        target = book.folder / one.path
+        target = book.place(one.path)
         try:
             return self.with_patience(one.url, lambda: self._request_file(one, target, book))
         except Missing as error:
             return "missing at the source", str(error)
-        except Bad as error:
+        except (Bad, TooLarge) as error:
             return "rejected", str(error)
         except (Refused, Transient) as error:
             return "not fetched", str(error)
@@ -194,7 +212,7 @@ class Fetcher(PatientRequests):
         try:
             digest, size = hashlib.sha256(), 0
             with _opened(part) as file:
-                for chunk in self.chunks(one.url):
+                for chunk in self.chunks(one.url, most=checks.LARGEST[one.kind]):
                     file.write(chunk)
                     digest.update(chunk)
                     size += len(chunk)
@@ -239,8 +257,9 @@ def remove_abandoned_parts(folder):
     """Remove what killed runs on this machine left half fetched."""
     for path in pathlib.Path(folder).rglob(".*.part"):
         pieces = path.name.split(".")
-        if len(pieces) >= 4 and pieces[-3].isdigit() and not _is_running(int(pieces[-3])):
-            path.unlink(missing_ok=True)
+        if len(pieces) >= 4 and _PROCESS.fullmatch(pieces[-3]) and not _is_running(int(pieces[-3])):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _is_running(process):

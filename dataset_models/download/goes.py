@@ -23,14 +23,15 @@ from tools.paths import archive_url, data_path
 
 ARCHIVE = "GOES XRS"
 _STALL = 60.0  # seconds; sunpy's search sets no limit of its own
+_LOST_AFTER = 3  # searches in a row without an answer
 _NETCDF = numpy.datetime64("2001-03-01", "s")  # from here on NOAA's netCDF, before it daily FITS
 _GOES_R = numpy.datetime64("2017-02-07", "s")  # GOES-16 and later
 _GOES_R_ALONE = numpy.datetime64("2020-03-04", "s")  # GOES-15 and earlier end
 _SATELLITE = re.compile(r"_g(\d\d)_|^go(\d\d)")
 
 
-def search(start, end, *, satellite=None, resolution="avg1m"):
-    """Files that sunpy's client for GOES X-ray flux, the one behind Fido, finds.
+def search(start, end, *, satellite=None, resolution="avg1m", unanswered=None):
+    """Find files by sunpy's client for GOES X-ray flux, the one behind Fido.
 
     Parameters
     ----------
@@ -40,6 +41,9 @@ def search(start, end, *, satellite=None, resolution="avg1m"):
     resolution : str
         Of NOAA's netCDF files: ``"avg1m"`` or ``"flx1s"``.
 
+    unanswered : fetcher.Summary, optional
+        Takes the times for which the archives gave no answer that sunpy understands.
+
     Returns
     -------
     list of (str, str, int)
@@ -48,7 +52,7 @@ def search(start, end, *, satellite=None, resolution="avg1m"):
     Raises
     ------
     UserError
-        The archives do not answer.
+        The archives do not answer, and there is no `unanswered`, or they have not answered three times in a row.
 
     Notes
     -----
@@ -58,7 +62,7 @@ def search(start, end, *, satellite=None, resolution="avg1m"):
     from sunpy.net import attrs as a
     from sunpy.net.dataretriever import XRSClient
 
-    rows = []
+    rows, failures = [], 0
     for begin, stop in _pieces(start, end):
         query = [a.Time(str(begin), str(stop - numpy.timedelta64(1, "s"))), a.Instrument("XRS")]
         old, new = begin < _GOES_R_ALONE, stop > _GOES_R
@@ -69,19 +73,29 @@ def search(start, end, *, satellite=None, resolution="avg1m"):
             asked = list(query)
             if begin >= _NETCDF:
                 asked += [a.goes.SatelliteNumber(str(number)), a.Resolution(resolution)]
-            with _timeout(_STALL):
-                try:
-                    found = XRSClient().search(*asked)
-                except Exception as error:  # sunpy lets anything through that a server's answer provokes
-                    reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
-                    text = f"GOES archives: the search failed ({reason}); check the network or run it again later"
-                    raise UserError(text) from error
-            for row in found:
-                url = str(row["url"])
-                named = _SATELLITE.search(url.rsplit("/", 1)[1])
-                found_in = int(named[1] or named[2]) if named else None
-                if found_in is not None and satellite in (None, found_in):
-                    rows.append((url, str(numpy.datetime64(row["Start Time"].to_datetime(), "D")), found_in))
+            try:
+                with _timeout(_STALL):
+                    rows += _readable(XRSClient().search(*asked), satellite)
+                failures = 0
+            except Exception as error:  # sunpy lets anything through that a server's answer provokes
+                reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+                text = f"the search failed ({reason}); check the network or run it again later"
+                failures += 1
+                if unanswered is None or failures == _LOST_AFTER:
+                    raise UserError(f"GOES archives: {text}") from error
+                unanswered.add(f"{begin}Z to {stop}Z" + (f", GOES-{number}" if number else ""), "not fetched", text)
+    return rows
+
+
+def _readable(answer, satellite):
+    """List URL, day and satellite of what sunpy found."""
+    rows = []
+    for row in answer:
+        url = str(row["url"])
+        match = _SATELLITE.search(url.rsplit("/", 1)[1])
+        number = int(match[1] or match[2]) if match else None
+        if number is not None and satellite in (None, number):
+            rows.append((url, str(numpy.datetime64(row["Start Time"].to_datetime(), "D")), number))
     return rows
 
 
@@ -109,7 +123,7 @@ def _mirrored(mirror, record):
 
 
 def wanted_files(rows, *, mirror=""):
-    """`fetcher.Wanted` for what a search found; `mirror` takes the place of scheme and host."""
+    """List the `fetcher.Wanted` of a search's rows; `mirror` takes the place of scheme and host."""
     wanted = []
     for url, day, satellite in rows:
         name = pathlib.PurePosixPath(urllib.parse.urlsplit(url).path).name
@@ -140,19 +154,21 @@ def main(arguments=None):
             script.audit(flags, book, lambda: fetcher.Fetcher(limits), repair=repair)
     start, end = script.span(flags)
     mirror = archive_url("goes_mirror", flags.url)
-    wanted = wanted_files(search(start, end, satellite=flags.satellite, resolution=flags.resolution), mirror=mirror)
-    if not wanted:
+    unanswered = fetcher.Summary()
+    rows = search(start, end, satellite=flags.satellite, resolution=flags.resolution, unanswered=unanswered)
+    wanted = wanted_files(rows, mirror=mirror)
+    if not wanted and not unanswered.troubles:
         raise UserError(f"GOES: no files of X-ray flux from {flags.start} to {flags.end}; try another --satellite or time")
     fetch = fetcher.Fetcher(limits)
     with script.opened(flags, folder, ARCHIVE) as book:
         if flags.dry_run:
-            script.plan(wanted, folder)
+            script.plan(wanted, folder, unanswered=unanswered)
             return
-        summary = fetch.fetch(wanted, book)
+        summary = script.merged(fetch.fetch(wanted, book), unanswered)
         if not flags.no_import:
             from dataset_models import goes_xrs
 
-            here = [folder / one.path for one in wanted if one.path in book and (folder / one.path).is_file()]
+            here = [book.place(one.path) for one in wanted if one.path in book and book.has_file(one.path)]
             imported = goes_xrs.import_files(store, here, progress=True)
             print(f"{store}: {len(imported.imported)} files imported, {len(imported.present)} already there")
             for note in imported.notes():

@@ -18,11 +18,14 @@ import numpy
 from dataset_models.download import checks, fetcher, manifest, script
 from dataset_models.flares import flare_lists, flare_rows
 from tools import atomic_files, command_line, digests
+from tools.errors import UserError
 from tools.paths import archive_url
 
 ARCHIVE = "HEK"
 COLUMNS = ("event_starttime", "event_peaktime", "event_endtime", "fl_goescls", "ar_noaanum", "hgs_x", "hgs_y", "frm_name")
 _PAGE = 500  # records of an answer
+_MOST_PAGES = 200  # of a month; the most active ones have two
+_MONTH = re.compile(r"[12][0-9]{3}-(0[1-9]|1[0-2])\.csv")
 _SETTLED = numpy.timedelta64(30, "D")
 
 
@@ -82,35 +85,56 @@ def _salvaged(text):
 
 
 def _is_text(record):
-    """Say whether none of the fields that are kept holds a byte that was no text."""
+    """Check that none of the fields that are kept holds a byte that was no text: bool."""
     return not any("\ufffd" in str(record.get(name)) for name in COLUMNS)
 
 
 def month_of_flares(fetch, url, begin, end):
-    """Ask for the flares that start in [begin, end), each once, by time: list of dict; and how many cannot be read.
+    """Ask for the flares that start in [begin, end).
 
-    Records whose start cannot be read are among them: the catalogue leaves them out, counts and names them.
+    Parameters
+    ----------
+    fetch : fetcher.Fetcher
+    url : str
+    begin, end : numpy.datetime64
+
+    Returns
+    -------
+    records : list of dict
+        Each flare once, by time. Records whose start cannot be read are among them: the catalogue leaves them out, counts and
+        names them.
+    left_out : str
+        What could not be read, in words; empty where everything could.
 
     Raises
     ------
     dataset_models.download.fetcher.NotFetched
         The archive gives no answer, or knows no such page.
     """
-    found, page, lost = {}, 1, 0
-    while True:
+    flares, seen, lost, end_of_pages = {}, set(), 0, ""
+    for page in range(1, _MOST_PAGES + 1):
         answer = fetch.get(question(url, begin, end, page), parse)
         if answer is None:
             raise fetcher.NotFetched(f"{url}: there is no such page; check --url")
         records, more, unreadable = answer
         lost += unreadable
+        before = len(seen)
         for one in records:
+            kept = {name: one.get(name, "") for name in COLUMNS}
+            seen.add(str(kept))
             start = _start(one)
             if one.get("fl_goescls") and (start is None or begin <= start < end):
-                key = one.get("event_starttime"), one["fl_goescls"], one.get("ar_noaanum")
-                found.setdefault(key, {name: one.get(name, "") for name in COLUMNS})
+                key = str((one.get("event_starttime"), one["fl_goescls"], one.get("ar_noaanum")))
+                flares.setdefault(key, kept)
         if not more or not records:
-            return [found[key] for key in sorted(found, key=str)], lost
-        page += 1
+            break
+        if len(seen) == before:
+            end_of_pages = f"whatever comes after page {page}, which brings nothing new"
+            break
+    else:
+        end_of_pages = f"whatever comes after page {_MOST_PAGES}"
+    left_out = ", ".join(([f"{lost} records"] if lost else []) + ([end_of_pages] if end_of_pages else []))
+    return [flares[key] for key in sorted(flares)], left_out
 
 
 def _start(record):
@@ -121,14 +145,14 @@ def _start(record):
     return None if numpy.isnat(start) else start
 
 
-def write_month(book, path, url, begin, end, records, lost=0):
-    """Write the CSV of a month and enter it in the manifest, with the number of records that could not be read."""
+def write_month(book, path, url, begin, end, records, left_out=""):
+    """Write the CSV of a month and enter it in the manifest, with what could not be read."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
-    target = book.folder / path
-    expected = {"rows": len(records)} | ({"left_out": lost} if lost else {})
+    target = book.place(path)
+    expected = {"rows": len(records)} | ({"left_out": left_out} if left_out else {})
     with atomic_files.replacing(target) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
         checks.check("flares", temporary, expected)
@@ -146,21 +170,31 @@ def fetch_months(fetch, book, url, months, *, again=()):
         path = f"{month}.csv"
         begin, end = month.astype("datetime64[s]"), (month + 1).astype("datetime64[s]")
         over = numpy.datetime64("now", "s") - end > _SETTLED
+        try:
+            book.place(path)
+        except UserError as error:
+            summary.add(path, "rejected", str(error))
+            continue
         record = book.get(path)
-        there = record is not None and (book.folder / path).is_file() and (book.folder / path).stat().st_size == record.size
+        there = record is not None and book.has_file(path) and book.place(path).stat().st_size == record.size
         if there and over and path not in again and not record.expected.get("left_out"):
             summary.add(path, "already there")
             continue
         try:
-            records, lost = month_of_flares(fetch, url, begin, end)
-            write_month(book, path, url, begin, end, records, lost)
+            records, left_out = month_of_flares(fetch, url, begin, end)
+            write_month(book, path, url, begin, end, records, left_out)
         except fetcher.NotFetched as error:
             summary.add(path, "not fetched", str(error))
         except checks.Rejected as error:
             summary.add(path, "rejected", str(error))
         else:
-            summary.add(path, "fetched", size=(book.folder / path).stat().st_size)
+            summary.add(path, "fetched", size=book.place(path).stat().st_size)
     return summary
+
+
+def _in_words(left_out):
+    """Describe what a record has as left out; manifests of before have the number of records alone."""
+    return f"{left_out} records" if isinstance(left_out, int) else str(left_out)
 
 
 def main(arguments=None):
@@ -173,8 +207,12 @@ def main(arguments=None):
 
     def repair(fetch, book, findings):
         broken = {*findings.damaged, *findings.missing}
+        summary = fetcher.Summary()
+        for path in [path for path in broken if not _MONTH.fullmatch(path)]:
+            broken.remove(path)
+            summary.add(path, "rejected", f"{book.path}: is no month of flares; remove its record")
         months = sorted(numpy.datetime64(path.removesuffix(".csv"), "M") for path in broken)
-        return fetch_months(fetch, book, url, months, again=broken)
+        return script.merged(fetch_months(fetch, book, url, months, again=broken), summary)
 
     if flags.verify or flags.repair:
         with script.opened(flags, folder, ARCHIVE) as book:
@@ -192,7 +230,7 @@ def main(arguments=None):
         lists, unreadable = script.contents(book, here, flare_lists.read_list)
         script.catalogue(folder, lists.values())
         summary.left_out = unreadable | {
-            one.path: f"{one.expected['left_out']} records" for one in here if one.expected.get("left_out")
+            one.path: _in_words(one.expected["left_out"]) for one in here if one.expected.get("left_out")
         }
         script.finish(summary, book)
 

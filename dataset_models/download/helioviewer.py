@@ -12,6 +12,7 @@ fetched twice. With --flares: from ten hours before each flare's peak to the pea
 <flare>/<source>/<time>.jp2. What no check can see is a flipped bit inside a JPEG 2000 body, which has no checksum.
 """
 
+import contextlib
 import json
 import re
 
@@ -40,17 +41,23 @@ def parse_closest(body):
     """
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise checks.Rejected(f"answers {body[:80].decode('utf-8', 'replace')!r} instead of JSON") from None
     if not isinstance(answer, dict) or "id" not in answer or "date" not in answer:
-        said = answer.get("error") or answer.get("message") if isinstance(answer, dict) else None
-        raise checks.Rejected(f"says: {said or json.dumps(answer)[:100]}")
+        complaint = answer.get("error") or answer.get("message") if isinstance(answer, dict) else None
+        raise checks.Rejected(f"answers: {str(complaint or json.dumps(answer))[:100]}")
     try:
-        time = numpy.datetime64(str(answer["date"]).replace(" ", "T").removesuffix("Z"), "s")
-        number = str(int(answer["id"]))
-    except (ValueError, TypeError) as error:
+        return _image(answer["id"], str(answer["date"]).replace(" ", "T").removesuffix("Z"))
+    except (ValueError, TypeError, OverflowError) as error:
         raise checks.Rejected(f"answers {json.dumps(answer)[:100]}, which holds no number and time") from error
-    return number, time
+
+
+def _image(number, time):
+    """Check the number and the time of an image: str, ``datetime64[s]``. Raises ValueError, TypeError or OverflowError."""
+    number, time = int(number), numpy.datetime64(time, "s")
+    if not (0 <= number < 1 << 63 and numpy.datetime64("1990", "s") <= time < numpy.datetime64("2200", "s")):
+        raise ValueError("no number or time of an image")
+    return str(number), time
 
 
 def name_of(time, source):
@@ -91,20 +98,20 @@ def find(places, source, book, fetch, *, url, tolerance):
         questions.setdefault(f"{url}/getClosestImage/?date={time}Z&sourceId={source}", time)
     answers, summary = {}, fetcher.Summary()
     for asked, time in questions.items():
-        known = book.answer(asked)
-        if known is not None:
-            answers[time] = known[0], numpy.datetime64(known[1], "s")
-    unknown = [asked for asked, time in questions.items() if time not in answers]
-    for asked, answer in fetch.get_all(unknown, parse_closest, desc="closest images"):
+        with contextlib.suppress(ValueError, TypeError, LookupError, OverflowError):  # none remembered, or none that is one
+            answers[time] = _image(*book.answer(asked))
+    remaining = [asked for asked, time in questions.items() if time not in answers]
+    for asked, answer in fetch.get_all(remaining, parse_closest, desc="closest images"):
         time = questions[asked]
         if isinstance(answer, fetcher.NotFetched):
-            if re.search(r"source", str(answer), re.IGNORECASE) and not answers:
-                raise UserError(f"--source {source}: {answer}") from answer
             summary.add(f"{time}Z", "not fetched", str(answer))
             continue
         answers[time] = answer
         if answer is not None and numpy.datetime64("now", "s") - time > _SETTLED:
             book.remember(asked, [answer[0], str(answer[1])])
+    of_source = [why for why in summary.troubles.values() if "source" in why.lower()]
+    if of_source and not answers:
+        raise UserError(f"--source {source}: {of_source[0].removeprefix('not fetched: ')}")
     wanted, missing = [], {}
     for time, place in places:
         if time not in answers:
@@ -180,7 +187,7 @@ def main(arguments=None):
         tolerance = numpy.timedelta64(round(60 * minutes), "s")
         wanted, missing, unanswered = find(places, flags.source, book, fetch, url=url, tolerance=tolerance)
         if flags.dry_run:
-            script.plan(wanted, folder, missing=len(missing))
+            script.plan(wanted, folder, missing=len(missing), unanswered=unanswered)
             return
         summary = script.merged(fetch.fetch(wanted, book), unanswered)
         script.finish(script.add_missing(summary, missing), book)

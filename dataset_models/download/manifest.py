@@ -17,6 +17,7 @@ import numpy
 
 from tools import atomic_files, digests
 from tools.errors import UserError
+from tools.paths import inside
 
 NAME = "manifest.sqlite"
 CATALOGUE = "catalogue.csv"
@@ -43,7 +44,7 @@ class Record:
     fetched : str
         UTC.
     kind : str
-        Of `dataset_models.download.checks.KINDS`.
+        Of `dataset_models.download.checks.KINDS`; None for a row of the manifest that is no record.
     expected : dict
         What the check was given.
     """
@@ -55,7 +56,7 @@ class Record:
     size: int
     sha256: str
     fetched: str
-    kind: str
+    kind: str | None
     expected: dict
 
 
@@ -119,8 +120,8 @@ class Manifest:
         self._connection.execute("COMMIT")
 
     def _require_ours(self):
-        found = dict(self._connection.execute("SELECT name, value FROM about"))
-        archive, version = found.get("archive", "something else"), found.get("version")
+        about = dict(self._connection.execute("SELECT name, value FROM about"))
+        archive, version = about.get("archive", "something else"), about.get("version")
         if archive != self.archive:
             raise UserError(f"{self.path}: is the manifest of {archive}, not of {self.archive}; choose another --out")
         if version != str(_VERSION):
@@ -143,16 +144,38 @@ class Manifest:
         return self._run("SELECT COUNT(*) FROM files")[0][0]
 
     def _run(self, text, values=()):
-        with self._lock:
-            return self._rows(text, values)
+        try:
+            with self._lock:
+                return self._rows(text, values)
+        except sqlite3.Error as error:
+            raise UserError(f"{self.path}: cannot be used as a manifest ({error}); move it away to begin a new one") from error
 
     def _rows(self, text, values):
         try:
             return self._connection.execute(text, values).fetchall()
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             if atomic_files.disk_is_full(error):
                 raise atomic_files.full_disk(self.path) from error
             raise
+
+    def place(self, path):
+        """Find a file of the folder by the name that a record or an archive gives it: pathlib.Path.
+
+        Raises
+        ------
+        UserError
+            As `tools.paths.inside`; or the name is that of the manifest itself, or of a file that is made from others.
+        """
+        if str(path).lower().startswith(NAME) or path in _MADE:
+            raise UserError(f"{self.folder}: {str(path)[:120]!r} is no name of a file of the archive")
+        return inside(self.folder, path)
+
+    def has_file(self, path):
+        """Check whether a file of the folder is there: bool; False for a name that is none."""
+        try:
+            return self.place(path).is_file()
+        except UserError:
+            return False
 
     def get(self, path):
         """Return the record of a file, or None."""
@@ -183,11 +206,15 @@ class Manifest:
     def answer(self, question):
         """Look up what an archive answered to a question before; None when it was not asked."""
         rows = self._run("SELECT answer FROM answers WHERE question = ?", (question,))
-        return json.loads(rows[0][0]) if rows else None
+        try:
+            return json.loads(rows[0][0]) if rows else None
+        except (TypeError, ValueError, RecursionError):
+            return None  # ask again
 
     def remember(self, question, answer):
         """Keep an answer, so that a resumed download need not ask again."""
-        self._run("INSERT OR REPLACE INTO answers VALUES (?, ?)", (question, json.dumps(answer)))
+        with self._lock:
+            self._rows("INSERT OR REPLACE INTO answers VALUES (?, ?)", (question, json.dumps(answer)))
 
 
 def require_manifest(folder):
@@ -205,7 +232,17 @@ def _connected_to_read(path):
 
 
 def _record(row):
-    return Record(*row[:-1], json.loads(row[-1]))
+    """Make a `Record` of a row; that of a row which is none has kind None."""
+    *values, expected = row
+    path, url, requested, observed, size, digest, fetched, kind = values
+    texts = all(isinstance(text, str) for text in (path, url, digest, fetched, kind))
+    try:
+        expected = json.loads(expected)
+    except (TypeError, ValueError, RecursionError):
+        expected = None
+    if not (texts and isinstance(size, int) and isinstance(expected, dict)):
+        path, url, kind, expected = path if isinstance(path, str) else repr(path), str(url), None, {}
+    return Record(path, url, requested, observed, size, digest, fetched, kind, expected)
 
 
 def now():
@@ -244,25 +281,25 @@ def verify(manifest, *, workers=4, progress=True):
     records = manifest.records()
 
     def state(record):
-        path = manifest.folder / record.path
         try:
+            path = manifest.place(record.path)
             if path.stat().st_size != record.size:
                 return "damaged"
             return "intact" if digests.of_file(path) == record.sha256 else "damaged"
         except FileNotFoundError:
             return "missing"
-        except OSError:
+        except (OSError, UserError):
             return "damaged"
 
-    found = {"intact": [], "damaged": [], "missing": []}
+    paths = {"intact": [], "damaged": [], "missing": []}
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         states = pool.map(state, records)
         bar = tqdm(states, total=len(records), desc="verify", unit="file", disable=None if progress else True)
         for record, kind in zip(records, bar, strict=True):
-            found[kind].append(record.path)
-    known = {record.path for record in records}
-    extra = sorted(path for path in data_files(manifest.folder) if path not in known)
-    return Findings(len(found["intact"]), found["damaged"], found["missing"], extra)
+            paths[kind].append(record.path)
+    recorded = {record.path for record in records}
+    extra = sorted(path for path in data_files(manifest.folder) if path not in recorded)
+    return Findings(len(paths["intact"]), paths["damaged"], paths["missing"], extra)
 
 
 def data_files(folder):

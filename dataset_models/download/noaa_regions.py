@@ -18,7 +18,7 @@ ARCHIVE = "NOAA solar region summaries"
 
 
 def wanted_files(days, url):
-    """`fetcher.Wanted` of the summaries of days."""
+    """List the `fetcher.Wanted` of the summaries of days."""
     wanted = []
     for day in days:
         year, month, number = str(day).split("-")
@@ -28,7 +28,7 @@ def wanted_files(days, url):
 
 
 def read(path):
-    """Regions with spots of one summary.
+    """Read the regions with spots of one summary.
 
     Parameters
     ----------

@@ -2,9 +2,12 @@
 
 A request that fails for now (no connection, no bytes for a while, too long altogether, a server's 5xx, 429 or 408, a body
 cut short, a content that is not what it should be) is tried again after a pause that doubles, with jitter, or that the
-server asks for by Retry-After. Only 404 and 410 say that the source does not have something; any other refusal (400, 403,
-451, ...) is a failure that trying again does not mend. Ranges are never asked for: servers that promise and ignore them
-spoil files.
+server asks for by Retry-After. Only 404 and 410 mean that the source does not have something; any other refusal (400, 403,
+451, ...) is a failure that trying again does not mend, and so is a body above the limit of its kind. Ranges are never asked
+for: servers that promise and ignore them spoil files.
+
+Lines of headers and between chunks have at most 64 KiB, and headers at most 100 lines, by Python's http.client; `Limits.total`
+ends a request that never comes to its end there.
 """
 
 import collections
@@ -22,6 +25,7 @@ from tools.errors import UserError
 
 _CHUNK = 1 << 18
 _LARGEST_ANSWER = 64 << 20  # bytes of a listing or a JSON answer
+_REDIRECTS = 5
 _LOST_AFTER = 12  # files in a row that a host does not answer for: the network is gone
 _AGENT = "solar-forecasting (research; python-requests)"
 
@@ -55,20 +59,25 @@ class Limits:
 
 
 class Missing(Exception):
-    """The source says that it does not have this."""
+    """The source answers that it does not have this."""
 
 
 class Refused(Exception):
-    """The source answers but does not give this, which says nothing about whether it has it; trying again does not help."""
+    """The source answers but does not give this; whether it has it stays unknown, and trying again does not help."""
+
+
+class TooLarge(Refused):
+    """A body has more bytes than any of its kind."""
 
 
 class Transient(Exception):
-    """Not now; `after` seconds if the server says when."""
+    """Not now; `after` seconds if the server asks for that, `host` where it is another one than was asked."""
 
-    def __init__(self, why, after=None, *, unreachable=False):
+    def __init__(self, why, after=None, *, unreachable=False, host=None):
         super().__init__(why)
         self.after = after
         self.unreachable = unreachable
+        self.host = host
 
 
 class Bad(Transient):
@@ -130,15 +139,13 @@ class PatientRequests:
         """
 
         def request():
-            body = bytearray()
-            for chunk in self.chunks(url):
-                body += chunk
-                if len(body) > _LARGEST_ANSWER:
-                    raise Bad("is larger than any answer should be")
+            body = b"".join(self.chunks(url, most=_LARGEST_ANSWER))
             try:
-                return accept(bytes(body)) if accept else bytes(body)
+                return accept(body) if accept else body
             except checks.Rejected as error:
                 raise Bad(str(error)) from error
+            except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
+                raise Bad(f"answers what cannot be understood ({type(error).__name__})") from error
 
         try:
             return self.with_patience(url, request)
@@ -196,13 +203,13 @@ class PatientRequests:
 
     def with_patience(self, url, request):
         """Call `request` until it succeeds, as often and with such pauses as the limits say."""
-        host = urllib.parse.urlsplit(url).netloc
+        host = _host(url)
         pause = self.limits.pause
         for attempt in range(1, self.limits.tries + 1):
             try:
                 answer = request()
             except Transient as error:
-                self._note(host, error)
+                self._note(error.host or host, error)
                 if attempt == self.limits.tries or self.stopped:
                     raise
                 wait = error.after
@@ -240,35 +247,81 @@ class PatientRequests:
         if lost >= _LOST_AFTER * self.limits.tries:
             raise UserError(f"{host}: no longer answers ({error}); run it again to go on") from error
 
-    def chunks(self, url):
-        """Fetch the body of a URL piece by piece, its length checked."""
+    def chunks(self, url, *, most):
+        """Fetch the body of a URL piece by piece, its length checked.
+
+        Parameters
+        ----------
+        url : str
+        most : int
+            Bytes that the body may have.
+
+        Yields
+        ------
+        bytes
+
+        Raises
+        ------
+        Missing, Refused, Transient
+            `TooLarge` before the first byte where the server states the length.
+        """
         import requests
         import urllib3
 
-        self._wait_for_turn(url)
-        begun = time.monotonic()
-        try:
-            timeout = (self.limits.connect, self.limits.stall)
-            with self._get(url, self._secret, timeout) as response:
-                self._require_success(url, response)
-                expected = response.headers.get("Content-Length")
-                received = 0
-                while chunk := response.raw.read1(_CHUNK):
-                    received += len(chunk)
-                    if time.monotonic() - begun > self.limits.total:
-                        raise Transient(f"took longer than {self.limits.total:.0f} s")
-                    yield chunk
-                if expected is not None and expected.isdigit() and received != int(expected):
-                    raise Bad(f"was cut short: {received} of {expected} bytes")
-        except requests.exceptions.ConnectionError as error:
+        from dataset_models.download import deadlines
+
+        place = url
+        with deadlines.Deadline(self.limits.total) as deadline:
+            try:
+                for hop in range(_REDIRECTS + 1):
+                    self._wait_for_turn(place)
+                    with self._get(place, self._secret if hop == 0 else None) as response:
+                        target = _redirected(place, response)
+                        if target is None:
+                            yield from self._body(place, response, most)
+                            if deadline.over:
+                                raise Bad("was cut short")
+                            return
+                    place = target
+                raise Bad(f"redirects more than {_REDIRECTS} times")
+            except (Transient, requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                if isinstance(error, Transient) and not deadline.over:
+                    raise
+                elsewhere = _host(place) if _host(place) != _host(url) else None
+                raise self._transient(error, late=deadline.over, elsewhere=elsewhere) from error
+            except ValueError as error:  # requests and http.client let through some that a server's headers provoke
+                raise Bad(f"answers what is no HTTP ({_reason(error)})") from error
+
+    def _transient(self, error, *, late, elsewhere):
+        """Tell what an exception of the network means: `Transient`, with the host where a redirect led to another one."""
+        import requests
+        import urllib3
+
+        where = f"redirected to {elsewhere}: " if elsewhere else ""
+        if late:
+            return Transient(f"{where}took longer than {self.limits.total:g} s", host=elsewhere)
+        if isinstance(error, requests.exceptions.ConnectionError):
             cause = getattr(error.args[0] if error.args else None, "reason", None)
             unreachable = isinstance(cause, (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.NewConnectionError))
             unreachable |= isinstance(error, requests.exceptions.SSLError)
-            raise Transient(_reason(error), unreachable=unreachable) from error
-        except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
-            raise Transient(f"sent nothing for {self.limits.stall:g} s") from error
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as error:
-            raise Bad(f"was cut short ({_reason(error)})") from error
+            return Transient(where + _reason(error), unreachable=unreachable, host=elsewhere)
+        if isinstance(error, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)):
+            return Transient(f"{where}sent nothing for {self.limits.stall:g} s", host=elsewhere)
+        return Bad(f"{where}was cut short ({_reason(error)})", host=elsewhere)
+
+    def _body(self, url, response, most):
+        self._require_success(url, response)
+        expected = _number(response.headers.get("Content-Length"))
+        if expected is not None and expected > most:
+            raise TooLarge(f"has {expected} bytes, more than the {most} that a file of its kind may have")
+        received = 0
+        while chunk := response.raw.read1(_CHUNK):
+            received += len(chunk)
+            if received > most:
+                raise TooLarge(f"has more than the {most} bytes that a file of its kind may have")
+            yield chunk
+        if expected is not None and received != expected:
+            raise Bad(f"was cut short: {received} of {expected} bytes")
 
     def _require_success(self, url, response):
         status = response.status_code
@@ -279,10 +332,10 @@ class PatientRequests:
         after = _retry_after(response.headers.get("Retry-After"))
         if after is not None:
             with self._lock:  # the whole host asks for it, not one file
-                state = self._hosts[urllib.parse.urlsplit(url).netloc]
+                state = self._hosts[_host(url)]
                 state["free"] = max(state["free"], time.monotonic() + min(after, self.limits.longest_pause))
-        said = " ".join(response.raw.read(200, decode_content=True).decode("utf-8", "replace").split())
-        error = f"answers {status}" + (f": {said}" if said.startswith("{") else "")
+        text = " ".join(response.raw.read(200, decode_content=False).decode("utf-8", "replace").split())
+        error = f"answers {status}" + (f": {text}" if text.startswith("{") else "")
         if status in (408, 425, 429) or status >= 500:
             raise Transient(error, after)
         if status in (401, 403) and self._key_setting:
@@ -292,7 +345,7 @@ class PatientRequests:
     def _wait_for_turn(self, url):
         """Keep to the rate that the host may be asked at."""
         with self._lock:
-            state = self._hosts[urllib.parse.urlsplit(url).netloc]
+            state = self._hosts[_host(url)]
             begin = max(state["free"], time.monotonic())
             if self.limits.rate > 0:
                 state["free"] = begin + 1 / self.limits.rate
@@ -300,38 +353,64 @@ class PatientRequests:
                 return
         self._stop.wait(max(0.0, begin - time.monotonic()))
 
-    def _get(self, url, params, timeout):
+    def _get(self, url, params):
         """Open a streamed answer, by this thread's session."""
         import requests
+
+        from dataset_models.download import deadlines
 
         local = self._local
         if not hasattr(local, "session"):
             local.session, local.hosts = requests.Session(), {}
             local.session.headers.update({"Accept-Encoding": "identity", "User-Agent": _AGENT})
-            local.session.max_redirects = 5
             local.session.trust_env = False
-        host = urllib.parse.urlsplit(url).netloc
+            for scheme in ("http://", "https://"):
+                local.session.mount(scheme, deadlines.Adapter())
+        host = _host(url)
         if host not in local.hosts:
             # Headers, and proxies, certificates and passwords of the environment, once: requests would work them out again
             # at every request.
             settings = requests.Session().merge_environment_settings(url, {}, True, None, None)
             first = requests.Request("GET", url, auth=requests.utils.get_netrc_auth(url))
             local.hosts[host] = local.session.prepare_request(first), settings
-        known, settings = local.hosts[host]
-        request = known.copy()
+        prepared, settings = local.hosts[host]
+        request = prepared.copy()
         request.prepare_url(url, params)
-        return local.session.send(request, **settings, timeout=timeout)
+        timeout = (self.limits.connect, self.limits.stall)
+        # Not by the session, which reads a redirect's body to its end, even where it does not follow it.
+        return local.session.get_adapter(request.url).send(request, **settings, timeout=timeout)
+
+
+def _host(url):
+    return urllib.parse.urlsplit(url).netloc
+
+
+def _redirected(url, response):
+    """Find where a redirect leads; None for any other answer."""
+    if response.status_code not in (301, 302, 303, 307, 308):
+        return None
+    target = urllib.parse.urljoin(url, response.headers.get("Location") or "")
+    if not response.headers.get("Location") or not target.startswith(("http://", "https://")):
+        raise Refused(f"redirects to {target[:100]!r}, which is no http:// or https:// URL")
+    return target
+
+
+def _number(text):
+    """Read a header's whole number; None where it is none."""
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
 
 
 def _retry_after(text):
     """Seconds from a Retry-After header, which is a number or a date; None when there is none that makes sense."""
     if not text:
         return None
-    if text.strip().isdigit():
-        return float(text)
+    seconds = _number(text)
+    if seconds is not None:
+        return float(seconds)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, TypeError, OverflowError, OSError):
         return None
 
 

@@ -18,7 +18,7 @@ from dataset_models.observation_times import given_time
 from tools import atomic_files, command_line, goes_class
 from tools.errors import UserError
 from tools.options import add_number
-from tools.paths import ARCHIVES, PROJECT, archive_url
+from tools.paths import ARCHIVES, PROJECT, archive_url, inside
 
 DATA = PROJECT / "data"
 
@@ -119,10 +119,10 @@ def flares_between(lists, start, end, least):
     except ValueError as error:
         raise UserError(f"--least_class {least}: is no GOES class; write it like M1.0") from error
     events = flares(lists)
-    chosen = events[(events["when"] >= start) & (events["when"] < end) & (events["flux"] >= flux * (1 - 1e-9))]
-    if chosen.empty:
+    strong = events[(events["when"] >= start) & (events["when"] < end) & (events["flux"] >= flux * (1 - 1e-9))]
+    if strong.empty:
         raise UserError(f"{', '.join(map(str, lists))}: no flares of {least} or more from {start} to {end}")
-    return chosen
+    return strong
 
 
 def moved(name, flags, url_of):
@@ -180,15 +180,21 @@ def finish(summary, book):
     sys.exit(summary.exit_code)
 
 
-def plan(wanted, folder, *, missing=0):
-    """Say what a run would fetch, for --dry-run."""
+def plan(wanted, folder, *, missing=0, unanswered=None):
+    """Print what a run would fetch, for --dry-run; exit with code 4 where the archive did not answer for some (a summary)."""
     wanted = list({one.path: one for one in wanted}.values())
-    there = sum((folder / one.path).is_file() for one in wanted)
+    there = 0
+    for one in wanted:
+        with contextlib.suppress(UserError):
+            there += inside(folder, one.path).is_file()
     print(f"{len(wanted)} files wanted, {there} of them seem to be there, {missing} times without an image at the source")
     for one in wanted[:5]:
         print(f"  {one.url.split('?api_key')[0]} -> {one.path}")
     if len(wanted) > 5:
         print(f"  and {len(wanted) - 5} more")
+    if unanswered is not None and unanswered.exit_code:
+        print(fetcher.describe(unanswered, folder))
+        sys.exit(unanswered.exit_code)
 
 
 @contextlib.contextmanager
@@ -196,7 +202,7 @@ def opened(flags, folder, archive):
     """Open the manifest of a folder.
 
     For --verify and --repair there must be one, and --verify writes nothing; for --dry-run where there is none yet it is one
-    in memory's place that is thrown away.
+    that is thrown away.
     """
     if flags.verify or flags.repair:
         manifest.require_manifest(folder)
@@ -258,7 +264,7 @@ def contents(book, records, read):
     held, unreadable = {}, {}
     for one in records:
         try:
-            held[one.path] = read(book.folder / one.path)
+            held[one.path] = read(book.place(one.path))
         except UserError as error:
             unreadable[one.path] = str(error).removeprefix(f"{book.folder / one.path}: ")
     return held, unreadable
@@ -277,7 +283,7 @@ def files_here(book):
 
 def there(book):
     """List the records of a manifest whose files are there."""
-    return [one for one in book.records() if (book.folder / one.path).is_file()]
+    return [one for one in book.records() if book.has_file(one.path)]
 
 
 def catalogue(folder, lists):

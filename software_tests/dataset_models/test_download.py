@@ -128,8 +128,8 @@ def test_each_fault_once_then_fine(tree, fault):
 
 PERMANENT = {
     "html": "rejected: is an HTML page",
-    "json error": "rejected: the server said: {",
-    "not found text": "rejected: the server said: File not found.",
+    "json error": "rejected: the server answered: {",
+    "not found text": "rejected: the server answered: File not found.",
     "empty": "rejected: is empty",
     "cut": "rejected: was cut short",
     "other image": "rejected: ",
