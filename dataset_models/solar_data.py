@@ -407,7 +407,31 @@ class SolarData(abc.ABC):
         logit = outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs[:, 0]
         return 0.5 * (1 + numpy.tanh(logit / 2))
 
-    def evaluate(self, model, path, *, split="validation", batch_size=16):
+    def finite_forecast(self, outputs, where):
+        """Turn network outputs into numbers as `forecast`, once it is sure that they are finite.
+
+        Parameters
+        ----------
+        outputs : array or dict of arrays
+            As of `forecast`.
+        where : callable
+            ``where(i)`` names the i-th sample of the batch, with the network where it is known.
+
+        Raises
+        ------
+        UserError
+            The network returns NaN or infinity for a sample, which is named.
+        """
+        used = numpy.asarray(outputs["logits"] if isinstance(outputs, dict) else outputs, "float64")
+        used = used.reshape(len(used), -1)
+        wrong = ~numpy.isfinite(used).all(axis=1)
+        if wrong.any():
+            first = int(wrong.argmax())
+            value = used[first][~numpy.isfinite(used[first])][0]
+            raise UserError(f"{where(first)}: returns {value:g}, which is no forecast; check its weights, or train anew")
+        return self.forecast(outputs)
+
+    def evaluate(self, model, path, *, split="validation", batch_size=16, network="the network"):
         """Forecast every sample of a split and write a CSV; memory does not grow with the number of samples.
 
         Parameters
@@ -419,13 +443,20 @@ class SolarData(abc.ABC):
             data with a column simulated of ones besides.
         split : str
         batch_size : int
+        network : str or pathlib.Path
+            What messages call the network.
 
         Returns
         -------
         int
             Rows written.
+
+        Raises
+        ------
+        UserError
+            The network returns NaN or infinity for a sample; nothing is written then.
         """
-        return evaluation.write(self, model, path, split=split, batch_size=batch_size)
+        return evaluation.write(self, model, path, split=split, batch_size=batch_size, network=network)
 
 
 def load_solar_data(path):

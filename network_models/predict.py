@@ -98,8 +98,12 @@ def _forecast_image(model, data, path, sources, network):
     image = next((arrays[name] for name in data.image_inputs if name in arrays), path)
     time = numpy.datetime64("NaT", "s") if time is None else time
     true, prior = _known(data, time)
-    value = float(data.value(data.forecast(model.predict_on_batch(batch))[0], prior))
-    if not numpy.isfinite(value):
+    (forecast,) = data.finite_forecast(model.predict_on_batch(batch), lambda _: f"{network}: on {path}")
+    with numpy.errstate(over="ignore"):
+        value = float(data.value(forecast, prior))
+    if numpy.isinf(value):
+        raise UserError(f"{network}: on {path}: the forecast is {value}; check its weights, or train anew")
+    if numpy.isnan(value):
         raise UserError(f"{path}: the forecast is a change from the value at {time}Z, which the data set does not know")
     return ImageForecast(path, time, value, true, prior, leak_check.content(image))
 
@@ -202,7 +206,7 @@ def _split(model, data, flags, saved):
     import pandas
 
     data.require_downloaded()
-    data.evaluate(model, flags.out, split=flags.split)
+    data.evaluate(model, flags.out, split=flags.split, network=flags.model)
     if saved is None:
         print(f"wrote {flags.out}")
         return

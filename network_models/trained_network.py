@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 from dataset_models.solar_data import SolarData, load_solar_data
+from network_models import loss_table, network_size
 from network_models.run_folder import RunFolder, run_folder_of
 from tools import options
 from tools.errors import UserError
@@ -61,7 +62,22 @@ def open_network(path, dataset, given=None):
 
 def _require_file(path):
     if not path.is_file():
-        raise UserError(f"{path}: no such network file")
+        raise UserError(f"{path}: no such network file{_elsewhere(path)}")
+
+
+def _elsewhere(path):
+    """Words on where the networks of the run are, when a file is missing from a run folder: str."""
+    folder = RunFolder(path.parent)
+    saved = sorted(folder.epochs.glob("weights.*.hdf5")) if folder.settings_file.is_file() else []
+    if not saved:
+        return ""
+    words = f"; {folder.epochs} has the network of each epoch"
+    if path != folder.best:
+        return words
+    rows, _ = loss_table.whole_rows(folder.performance / loss_table.NAME)
+    best = min(rows, key=lambda epoch: (float(rows[epoch]["val_loss"]), epoch), default=None)
+    same = [file for file in saved if best is not None and file.name.startswith(f"weights.{best:02d}-")]
+    return f"{words}: copy {same[0].name}, of the lowest validation loss, from there" if same else words
 
 
 def load_network(path):
@@ -80,7 +96,8 @@ def load_network(path):
     ------
     UserError
         The file is missing, is not a saved network, or holds layers that are not ours or Keras's own (Lambda layers,
-        which carry code, are refused).
+        which carry code, are refused). It declares more parameters than it holds, or than `network_size.LARGEST` unless its
+        run was begun with --allow_large, or more than `network_size.MOST_LAYERS` layers: seen before any takes memory.
     """
     path = pathlib.Path(path)
     _require_file(path)
@@ -89,7 +106,14 @@ def load_network(path):
     import network_models.layers  # noqa: F401
 
     try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
+        held = network_size.stored_parameters(path)
+        largest = max(held, 1) if _is_of_large_run(path) else min(max(held, 1), network_size.LARGEST)
+        words = f"that is more than {'the file holds' if largest == held else 'are loaded'}"
+        with network_size.parameter_limit(largest, words=words):
+            model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except UserError as error:
+        text = str(error)
+        raise UserError(text if text.startswith(str(path)) else f"{path}: {text}") from error
     except Exception as error:
         # Keras raises many types here: OSError, ValueError, TypeError, KeyError, UnicodeDecodeError.
         reason = " ".join(str(error).split())[:200]
@@ -97,6 +121,14 @@ def load_network(path):
     if isinstance(model, keras.Sequential):
         model = keras.Model(model.inputs, model.outputs)
     return model
+
+
+def _is_of_large_run(path):
+    run = run_folder_of(path)
+    if run is None:
+        return False
+    training = run.settings().get("training_options")
+    return isinstance(training, dict) and training.get("allow_large") is True
 
 
 def input_sources(model, data, path):

@@ -193,7 +193,7 @@ def problem(search, values):
     """
     import keras
 
-    from network_models.training.start import parameter_limit
+    from network_models.network_size import parameter_limit
 
     settings = search.settings(search.folder, values)
     try:

@@ -5,13 +5,11 @@ import math
 
 import numpy
 
-from network_models import keras_internals
 from network_models.image_inputs import inputs_of
 from network_models.network_file import require_current
+from network_models.network_size import LARGEST, parameter_limit
 from network_models.trained_network import load_network
 from tools.errors import UserError
-
-LARGEST = 150_000_000  # parameters
 
 
 def compiled_network(build, settings, objective, devices, callbacks=()):
@@ -128,30 +126,6 @@ def take_weights(network, path):
         raise UserError(f"--start_from {path}: has other layers than this network; give the same options as it was made with")
     for weight, value in zip(network.weights, received, strict=True):
         weight.assign(value)
-
-
-@contextlib.contextmanager
-def parameter_limit(limit):
-    """Inside this block a network is refused before the layer that makes it too large takes its memory.
-
-    Parameters
-    ----------
-    limit : int
-        Parameters; a network with more raises a `UserError`.
-    """
-    count = 0
-
-    def check(layer, shape):
-        nonlocal count
-        count += math.prod(shape or ())
-        if count > limit:
-            raise UserError(
-                f"the network has more than {limit:,} parameters (layer {layer.name} brings them to {count:,}); make it"
-                " smaller or give --allow_large"
-            )
-
-    with keras_internals.counting_weights(check):
-        yield
 
 
 @contextlib.contextmanager

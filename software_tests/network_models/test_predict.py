@@ -8,6 +8,7 @@ import pytest
 
 from network_models import predict
 from network_models.forecasts import calibration
+from network_models.trained_network import load_network, save_network
 from network_models.xray_flux_forecast.starting_point import network
 from tools.errors import UserError
 
@@ -55,6 +56,23 @@ def test_bad_input(run, tmp_path):
     with pytest.raises(UserError, match=r"input image expects 16 x 16 x 2, .*small\.npy gives image of 8 x 8 x 2"):
         predict.main([str(run.best), str(TINY), "--out", str(tmp_path / "f.csv"), "--images", str(tmp_path / "small.npy")])
     assert not (tmp_path / "f.csv").exists()
+
+
+@pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
+def test_a_network_whose_output_is_not_finite_is_refused(run, tmp_path, value):
+    model = load_network(run.best)
+    layer = model.get_layer("output")
+    layer.bias.assign([value])
+    broken = tmp_path / "broken.hdf5"
+    save_network(model, broken)
+    numpy.save(tmp_path / "new.npy", numpy.zeros((16, 16, 2)))
+    kind = ["--kind", "classification", "--out", str(tmp_path / "f.csv")]
+    message = rf"broken\.hdf5: on the validation sample of 2016-01-01T00:00:00Z: returns {value}, which is no forecast"
+    with pytest.raises(UserError, match=message):
+        predict.main([str(broken), str(TINY), *kind])
+    with pytest.raises(UserError, match=rf"broken\.hdf5: on .*new\.npy: returns {value}, which is no forecast"):
+        predict.main([str(broken), str(TINY), *kind, "--images", str(tmp_path / "new.npy")])
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["broken.hdf5", "new.npy"]
 
 
 def test_a_beta_vae_forecasts_nothing(tmp_path):
