@@ -106,36 +106,74 @@ def test_killed_within_an_epoch(uninterrupted, tmp_path):
     same(folder, uninterrupted)
 
 
+def nothing_left_over(out):
+    """The runs in a folder, after any kills: one, without lock or temporary files."""
+    assert len(list((pathlib.Path(out) / "trained_models").iterdir())) == 1
+    left = [path for path in pathlib.Path(out).rglob("*") if path.name.startswith(".") or path.name == "run.lock"]
+    assert not left
+
+
+def same_networks(one, other):
+    import h5py
+
+    def arrays(path):
+        found = {}
+        with h5py.File(path) as file:
+            file.visititems(lambda name, entry: found.update({name: entry[()]}) if hasattr(entry, "shape") else None)
+        return found
+
+    for name in ("best_performing.hdf5", "most_skilful.hdf5"):
+        mine, theirs = arrays(one.path / name), arrays(other.path / name)
+        assert mine.keys() == theirs.keys()
+        assert all((mine[key] == theirs[key]).all() for key in mine)
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 def test_killed_at_random_moments(whole_run, tmp_path):
-    kills, epochs = 20, 60
+    """20 kills within training, or in the seconds before and after; 10 in start-up, 5 of them of a run that is resumed."""
+    kills, epochs = 20, 40
     random_ = random.Random(kills)
     flags = [*FLAGS, "--epochs", epochs, "--checkpoint_steps", "2", "--out", tmp_path]
+
+    def killed_in_start_up(*arguments):
+        process = start(*arguments)
+        time.sleep(random_.uniform(0.0, longest))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+    begun = time.monotonic()
+    process = start(*flags)
+    wait_for(process, "run folder")
+    longest = time.monotonic() - begun + 1.0  # into the first step
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    for _ in range(5):
+        killed_in_start_up(*flags)
     process = start(*flags)
     done = 0
     while True:
         line = wait_for(process, "run folder")
-        folder = folder_of(tmp_path)
-        assert str(folder) in line
+        folder = RunFolder(line.split("run folder ")[1].strip())
         if done == kills:
             break
-        time.sleep(random_.uniform(0.0, 2.0))  # compiling, training, a state being written, validation, the last pictures
+        time.sleep(random_.uniform(0.0, 1.5))  # compiling, training, a state being written, validation, the last pictures
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
         done += 1
-        if not folder.state.is_file():  # nothing to resume yet
-            import shutil
-
-            shutil.rmtree(folder.path)
-            process = start(*flags)
-        else:
-            process = start("--resume", folder)
-    process.communicate(timeout=240)
+        if done % 4 == 0 and folder.state.is_file():
+            killed_in_start_up("--resume", folder)
+        process = start("--resume", folder) if folder.state.is_file() else start(*flags)
+    process.communicate(timeout=400)
     assert (folder.performance / "scores.json").is_file()
     assert done == kills, "the training was over before it had been killed often enough"
-    same(folder, whole_run(epochs))
+    whole = whole_run(epochs)
+    nothing_left_over(tmp_path)
+    same(folder, whole)
+    same_networks(folder, whole)
+    for name in ("performance/scores.json", "summary.txt"):
+        assert (folder.path / name).read_bytes() == (whole.path / name).read_bytes()
 
 
 @pytest.mark.slow
