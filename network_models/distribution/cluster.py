@@ -144,7 +144,7 @@ def _gather(members, about, patience, refusal):
     try:
         listening = socket.create_server(("", port), backlog=len(members.addresses))
     except OSError as error:
-        return f"{members.addresses[0]}: cannot listen there ({error.strerror}); is the port taken?"
+        return refusal or f"{members.addresses[0]}: cannot listen there ({error.strerror}); is the port taken?"
     with listening, contextlib.ExitStack() as stack:
         while silent and time.monotonic() < end:
             listening.settimeout(max(0.1, end - time.monotonic()))

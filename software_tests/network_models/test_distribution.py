@@ -242,6 +242,11 @@ def test_processes_agree_or_name_the_difference():
     assert set(found.values()) == {f"Keras differs: 3.15 on {addresses[0]}, 3.14 on {addresses[2]}; make them the same"}
 
 
+def test_all_are_told_why_the_chief_refuses():
+    line = "RUN: belongs to process 7 on another"
+    assert _all_agree([{}, {}, {}], patience=20, refusal=line)[1] == {0: line, 1: line, 2: line}
+
+
 def test_who_does_not_report_is_named():
     addresses, found = _all_agree([{}, {}, None], patience=2)
     assert found[0].startswith(f"{addresses[2]}: did not report within 2 s")

@@ -132,7 +132,7 @@ def same_networks(one, other):
 @pytest.mark.timeout(2400)
 def test_killed_at_random_moments(whole_run, tmp_path):
     """20 kills within training, or in the seconds before and after; 10 in start-up, 5 of them of a run that is resumed."""
-    kills, epochs = 20, 40
+    kills, epochs = 20, 60
     random_ = random.Random(kills)
     flags = [*FLAGS, "--epochs", epochs, "--checkpoint_steps", "2", "--out", tmp_path]
 
@@ -151,29 +151,50 @@ def test_killed_at_random_moments(whole_run, tmp_path):
     for _ in range(5):
         killed_in_start_up(*flags)
     process = start(*flags)
-    done = 0
+    done, trained = 0, set()
     while True:
         line = wait_for(process, "run folder")
         folder = RunFolder(line.split("run folder ")[1].strip())
         if done == kills:
             break
-        time.sleep(random_.uniform(0.0, 1.5))  # compiling, training, a state being written, validation, the last pictures
+        # Compiling, training, a state being written, validation, pictures: seconds in proportion to this machine's start.
+        time.sleep(random_.uniform(0.0, 0.6 * longest))
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
         done += 1
+        trained.add(len(list(folder.epochs.glob("*"))))
         if done % 4 == 0 and folder.state.is_file():
             killed_in_start_up("--resume", folder)
         process = start("--resume", folder) if folder.state.is_file() else start(*flags)
     process.communicate(timeout=400)
     assert (folder.performance / "scores.json").is_file()
     assert done == kills, "the training was over before it had been killed often enough"
+    assert len(trained) > kills // 4, "most kills were before training"
     whole = whole_run(epochs)
     nothing_left_over(tmp_path)
     same(folder, whole)
     same_networks(folder, whole)
     for name in ("performance/scores.json", "summary.txt"):
         assert (folder.path / name).read_bytes() == (whole.path / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_two_resumes_at_once(uninterrupted, tmp_path):
+    import shutil
+
+    run = RunFolder(tmp_path / "trained_models" / "run")
+    shutil.copytree(uninterrupted.path, run.path)
+    first = start("--resume", run, "--epochs", "14")
+    wait_for(first, "run folder")
+    second = start("--resume", run, "--epochs", "14")
+    said = second.communicate(timeout=200)[0].strip().splitlines()
+    assert second.returncode == 2
+    assert f"{run}: belongs to process {first.pid} on " in said[-1]
+    first.communicate(timeout=400)
+    assert first.returncode == 0
+    assert rows_of(run)["epoch"].tolist() == list(range(1, 15))
+    nothing_left_over(tmp_path)
 
 
 @pytest.mark.slow
