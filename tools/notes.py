@@ -26,6 +26,12 @@ def note(text, *, about=None):
     print(f"{os.path.basename(sys.argv[0])}: note: {' '.join(text.split())}", file=sys.stderr)
 
 
+def forget():
+    """Print every remark once more, as in a new process."""
+    with _LOCK:
+        _SAID.clear()
+
+
 def note_unknown_names(folder, paths, *, expected):
     """Count files whose names fit no pattern, and name three of them.
 

@@ -1,8 +1,5 @@
 """AIA level 1: named, pointed, registered, calibrated; the same image as the synoptic frame of the same Sun."""
 
-import subprocess
-import sys
-
 import numpy
 import pytest
 import scipy.special
@@ -198,8 +195,7 @@ def test_conversion_to_the_cache_is_what_training_reads(tmp_path, capsys):
         aia_to_cache.main(["--folder", str(tmp_path / "none")])
 
 
-def test_the_script_refuses_in_one_line(tmp_path):
-    command = [sys.executable, aia_to_cache.__file__, "--folder", str(tmp_path), "--image_size", "100"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "divides 1024" in done.stderr
+def test_the_script_refuses_in_one_line(tmp_path, command):
+    done = command(aia_to_cache.__file__, "--folder", tmp_path, "--image_size", "100")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "divides 1024" in done.err

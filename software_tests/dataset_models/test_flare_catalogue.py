@@ -1,6 +1,4 @@
 import re
-import subprocess
-import sys
 
 import numpy
 import pandas
@@ -300,20 +298,12 @@ def test_each_format_is_claimed_by_its_own_reader_alone():
         assert [other.name for other in flare_lists.FORMATS if other.can_read(form.required)] == [form.name]
 
 
-def test_the_script_ends_with_code_2_and_writes_nothing(tmp_path):
+def test_the_script_ends_with_code_2_and_writes_nothing(tmp_path, command):
     path, out = written(tmp_path, "a,b\n1,2\n"), tmp_path / "catalogue.csv"
-    command = [
-        sys.executable,
-        flare_catalogue.__file__,
-        str(written(tmp_path, INTEGRATED, "good.csv")),
-        str(path),
-        "--out",
-        str(out),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert "list.csv" in done.stderr
+    done = command(flare_catalogue.__file__, written(tmp_path, INTEGRATED, "good.csv"), path, "--out", out)
+    assert done.code == 2
+    assert len(done.err.strip().splitlines()) == 1
+    assert "list.csv" in done.err
     assert not out.exists()
 
 

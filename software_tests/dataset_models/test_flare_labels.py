@@ -1,7 +1,5 @@
 import ast
 import datetime
-import subprocess
-import sys
 
 import numpy
 import pandas
@@ -332,22 +330,12 @@ def test_the_script_writes_folds_without_overlap_when_asked_for(shared, tmp_path
     assert training["label"].str.startswith("201").all()
 
 
-def test_the_script_refuses_a_gap_shorter_than_the_window(shared, tmp_path):
-    command = [
-        sys.executable,
-        flare_labels.__file__,
-        "--flares",
-        str(shared / HEK),
-        "--gap",
-        "12",
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    command += ["--index", str(shared / "published_labels" / "image_index.csv")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2
-    assert "leave a gap of 24 h" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_the_script_refuses_a_gap_shorter_than_the_window(shared, tmp_path, command):
+    index = ["--index", shared / "published_labels" / "image_index.csv"]
+    done = command(flare_labels.__file__, "--flares", shared / HEK, *index, "--gap", "12", "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "leave a gap of 24 h" in done.err
+    assert len(done.err.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
 
 

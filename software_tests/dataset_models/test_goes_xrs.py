@@ -426,11 +426,22 @@ def test_genuine_x_flare_through_script_store_and_series(shared, tmp_path, capsy
     assert before[0] == series.flux[peak] == pytest.approx(1.3797796e-4, rel=1e-7)
 
 
+VERSION_1 = """
+CREATE TABLE minutes (
+    time INTEGER NOT NULL, satellite INTEGER NOT NULL, calibration TEXT NOT NULL, flux REAL NOT NULL,
+    samples INTEGER NOT NULL, quality INTEGER NOT NULL, PRIMARY KEY (time, satellite, calibration)
+) WITHOUT ROWID;
+CREATE TABLE files (
+    sha256 TEXT PRIMARY KEY, name TEXT NOT NULL, satellite INTEGER NOT NULL, calibration TEXT NOT NULL,
+    minutes INTEGER NOT NULL, imported TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+) WITHOUT ROWID;
+"""
+
+
 def version_1(path, rows):
     """A store as earlier versions wrote them."""
     connection = sqlite3.connect(path)
-    connection.executescript(goes_xrs._SCHEMA)
-    connection.execute("ALTER TABLE files DROP COLUMN simulated")
+    connection.executescript(VERSION_1)
     connection.executemany("INSERT INTO minutes VALUES (?, ?, 'science', ?, 1, 0)", rows)
     connection.execute("INSERT INTO files VALUES ('0', 'old.nc', 15, 'science', 1, '2026-01-01')")
     connection.execute("PRAGMA user_version = 1")
@@ -560,17 +571,14 @@ def test_faults_of_files_are_summed_up_in_a_line_each(tmp_path, capsys):
     assert f"note: 10 records without a flux, left out ({named} and 2 more files)" in capsys.readouterr().out
 
 
-def test_script_ends_with_code_4_when_some_files_are_bad(tmp_path):
+def test_script_ends_with_code_4_when_some_files_are_bad(tmp_path, command):
     bad = tmp_path / "xrays-1-day.json"
     bad.write_text("[{")
-    command = [sys.executable, SCRIPT, sunpy_file("go1520110607.fits"), str(bad), "--store", str(tmp_path / "xrs.sqlite")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 4
-    assert f"rejected {bad}: is no sound JSON" in done.stdout
-    assert done.stderr.splitlines()[-1].endswith(
-        f"1 of 2 files rejected, as named; the others are in {tmp_path / 'xrs.sqlite'}"
-    )
-    assert "Traceback" not in done.stderr
+    done = command(SCRIPT, sunpy_file("go1520110607.fits"), bad, "--store", tmp_path / "xrs.sqlite")
+    assert done.code == 4
+    assert f"rejected {bad}: is no sound JSON" in done.out
+    assert done.err.splitlines()[-1].endswith(f"1 of 2 files rejected, as named; the others are in {tmp_path / 'xrs.sqlite'}")
+    assert "Traceback" not in done.err
 
 
 def test_stores_that_are_none_are_refused(tmp_path):

@@ -1,10 +1,9 @@
 """JPEG 2000 -> the tree of pictures: names, pixels, pointing, going on after an interruption, and no mixing."""
 
+import functools
 import importlib.util
 import json
 import pathlib
-import subprocess
-import sys
 
 import numpy
 import pytest
@@ -155,30 +154,30 @@ def test_cut_outs(tmp_path):
         Recipe(centre=(0.0, 0.0))
 
 
-def run(*arguments):
-    script = pathlib.Path(jp2_to_images.__file__)
-    return subprocess.run([sys.executable, str(script), *map(str, arguments)], capture_output=True, text=True, timeout=120)
+@pytest.fixture
+def run(command):
+    return functools.partial(command, jp2_to_images.__file__)
 
 
-def test_script(tmp_path):
+def test_script(tmp_path, run):
     magnetograms(tmp_path / "jp2", [1, 2])
     magnetograms(tmp_path / "jp2", [3], levels=1)
     flat = files.encode(numpy.full((256, 256), 7, "uint8"), files.header(256))
     (tmp_path / "jp2/2026_02_01__04_00_00_000__SDO_HMI_HMI_magnetogram.jp2").write_bytes(flat)
     (tmp_path / "jp2/2026_02_01__05_00_00_000__SDO_HMI_HMI_magnetogram.jp2").write_bytes(flat[:-2])
     done = run(tmp_path / "jp2", "--out", tmp_path / "out", "--size", 64, "--workers", 1)
-    assert done.returncode == 0, done.stderr
-    assert "3 converted, 0 there, 2 rejected" in done.stdout
-    assert "3 pictures of 64 x 64 as jpg, mode reduced" in done.stdout
-    assert "1 with fewer wavelet levels" in done.stdout
-    assert "every pixel has the same value" in done.stdout
-    assert "is truncated" in done.stdout
+    assert done.code == 0, done.err
+    assert "3 converted, 0 there, 2 rejected" in done.out
+    assert "3 pictures of 64 x 64 as jpg, mode reduced" in done.out
+    assert "1 with fewer wavelet levels" in done.out
+    assert "every pixel has the same value" in done.out
+    assert "is truncated" in done.out
     with Image.open(tmp_path / "out/contact_sheet.png") as sheet:
         assert sheet.size[0] > 300
     record = json.loads((tmp_path / "out/conversion.json").read_text())
     assert record == Recipe(size=64).record()
     again = run(tmp_path / "jp2", "--out", tmp_path / "out", "--size", 64)
-    assert "0 converted, 3 there, 2 rejected" in again.stdout
+    assert "0 converted, 3 there, 2 rejected" in again.out
 
 
 @pytest.mark.parametrize(
@@ -192,14 +191,14 @@ def test_script(tmp_path):
         (["{}/jp2", "--out", "{}/out", "--crop", "100"], "never enlarged"),
     ],
 )
-def test_bad_input_is_one_line(tmp_path, arguments, message):
+def test_bad_input_is_one_line(tmp_path, run, arguments, message):
     (tmp_path / "empty").mkdir()
     path = files.write(tmp_path / "jp2/cut.jp2", 64)
     path.write_bytes(path.read_bytes()[:-1])
     done = run(*(argument.format(tmp_path) for argument in arguments))
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.code == 2
+    assert message in done.err
+    assert done.err.count("\n") == 1
     assert not list(tmp_path.rglob("*.jpg"))
 
 

@@ -1,6 +1,4 @@
 import shutil
-import subprocess
-import sys
 
 import numpy
 import pandas
@@ -197,11 +195,6 @@ def test_a_target_may_be_missing_or_text_of_numbers():
     assert check_columns(gaps, [*target.tolist(), None]) == expected
 
 
-def script(*arguments):
-    command = [sys.executable, leak_check.__file__, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
-
-
 def tables(folder, training, validation):
     paths = [folder / "training.csv", folder / "validation.csv"]
     for path, table in zip(paths, (training, validation), strict=True):
@@ -216,17 +209,18 @@ def table_of(first, count=200):
     )
 
 
-def test_the_script_passes_clean_tables_and_names_every_leak(tmp_path):
+def test_the_script_passes_clean_tables_and_names_every_leak(tmp_path, command):
     training, validation = table_of("2014-01-01"), table_of("2015-01-01", 100)
-    clean = script(*tables(tmp_path, training, validation))
-    assert (clean.returncode, clean.stderr) == (0, "")
-    assert "0 of 100 validation windows" in clean.stdout
-    leaking = script(*tables(tmp_path, training, table_of("2014-01-09T08", 100).assign(flux=lambda table: table["target"])))
-    assert leaking.returncode == 2
-    assert leaking.stdout.count("LEAK") == 2
-    assert len(leaking.stderr.strip().splitlines()) == 1
-    assert "23 of 100" in leaking.stderr
-    assert "validation.csv: columns that foretell" in leaking.stderr
+    clean = command(leak_check.__file__, *tables(tmp_path, training, validation))
+    assert (clean.code, clean.err) == (0, "")
+    assert "0 of 100 validation windows" in clean.out
+    overlapping = table_of("2014-01-09T08", 100).assign(flux=lambda table: table["target"])
+    leaking = command(leak_check.__file__, *tables(tmp_path, training, overlapping))
+    assert leaking.code == 2
+    assert leaking.out.count("LEAK") == 2
+    assert len(leaking.err.strip().splitlines()) == 1
+    assert "23 of 100" in leaking.err
+    assert "validation.csv: columns that foretell" in leaking.err
 
 
 @pytest.mark.parametrize(

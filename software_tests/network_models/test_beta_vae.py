@@ -105,22 +105,26 @@ def test_mixed_precision(name):
     assert numpy.isfinite(numpy.asarray(outputs["output"])).all()
 
 
-@pytest.mark.parametrize("name", ["burgess 64", "sequence"])
-def test_saved_networks_load_in_another_process(name, tmp_path):
-    model = built(name, beta=3.0, likelihood="gaussian", capacity=2.0)
-    x = batch(name)
-    save_network(model, tmp_path / "network.hdf5")
-    numpy.save(tmp_path / "x.npy", x)
+def test_saved_networks_load_in_another_process(tmp_path):
+    expected = {}
+    for name in ("burgess 64", "sequence"):
+        model = built(name, beta=3.0, likelihood="gaussian", capacity=2.0)
+        save_network(model, tmp_path / f"{name}.hdf5")
+        numpy.save(tmp_path / f"{name}.npy", batch(name))
+        expected[name] = numpy.asarray(model(batch(name), training=False)["output"])
     code = (
-        "import numpy, sys; from network_models.beta_vae import reconstruction;"
-        "model = reconstruction.load('network.hdf5'); outputs = model(numpy.load('x.npy'), training=False);"
-        "numpy.save('out.npy', outputs['output']); print(model.beta, model.likelihood, model.capacity, model.deviation)"
+        "import numpy, sys\nfrom network_models.beta_vae import reconstruction\n"
+        "for name in sys.argv[1:]:\n"
+        "    model = reconstruction.load(f'{name}.hdf5')\n"
+        "    outputs = model(numpy.load(f'{name}.npy'), training=False)\n"
+        "    numpy.save(f'{name} out.npy', outputs['output'])\n"
+        "    print(model.beta, model.likelihood, model.capacity, model.deviation)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run([sys.executable, "-c", code, *expected], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-800:]
-    assert done.stdout.split() == ["3.0", "gaussian", "2.0", "0.0443"]
-    expected = numpy.asarray(model(x, training=False)["output"])
-    numpy.testing.assert_allclose(numpy.load(tmp_path / "out.npy"), expected, atol=1e-5)
+    assert done.stdout.splitlines() == ["3.0 gaussian 2.0 0.0443"] * 2
+    for name, output in expected.items():
+        numpy.testing.assert_allclose(numpy.load(tmp_path / f"{name} out.npy"), output, atol=1e-5)
 
 
 # Loss
@@ -465,18 +469,24 @@ def test_images_outside_0_to_1():
         (["--loss", "hinge"], "invalid choice"),
         (["--architecture", "sequence"], "takes sequences"),
         (["--source", "mnist", "--folder", "nowhere"], "missing train-images-idx3-ubyte"),
-        (["--devices", "2", "--capacity", "5"], "--capacity 5: works on one device, not on 2"),
     ],
 )
-def test_bad_flags_are_one_line_and_leave_nothing(flags, message, tmp_path):
+def test_bad_flags_are_one_line_and_leave_nothing(flags, message, tmp_path, command):
     out = tmp_path / "out"
-    command = [sys.executable, str(SCRIPT), *flags, "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2, done.stderr[-800:]
-    lines = done.stderr.splitlines()
-    assert len(lines) == 1, done.stderr
+    done = command(SCRIPT, *flags, "--out", out)
+    assert done.code == 2, done.err
+    lines = done.err.splitlines()
+    assert len(lines) == 1, done.err
     assert message in lines[0]
     assert not out.exists()
+
+
+def test_a_capacity_is_refused_on_several_devices(tmp_path):
+    """In a process of its own: TensorFlow takes the number of devices once."""
+    command = [sys.executable, str(SCRIPT), "--devices", "2", "--capacity", "5", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (2, "train.py: --capacity 5: works on one device, not on 2; use --beta\n")
+    assert not (tmp_path / "out").exists()
 
 
 def test_another_network_is_no_beta_vae(tmp_path):

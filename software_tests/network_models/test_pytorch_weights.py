@@ -5,7 +5,6 @@ import importlib.util
 import json
 import pathlib
 import pickle
-import subprocess
 import sys
 
 import numpy
@@ -184,12 +183,11 @@ def test_script_writes_a_network_that_loads(tmp_path, standard_tensors):
     numpy.testing.assert_array_equal(model.get_layer("global_conv").bias, standard_tensors["dense.bias"])
 
 
-def test_script_refuses_in_one_line_and_writes_nothing(tmp_path):
+def test_script_refuses_in_one_line_and_writes_nothing(tmp_path, command):
     (tmp_path / "text.pth").write_text("not weights")
     out = tmp_path / "network.hdf5"
-    command = [sys.executable, pytorch_weights.__file__, str(tmp_path / "text.pth"), "alexnet", str(out)]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert finished.returncode == 2
-    assert len(finished.stderr.splitlines()) == 1
-    assert "text.pth" in finished.stderr
+    finished = command(pytorch_weights.__file__, tmp_path / "text.pth", "alexnet", out)
+    assert finished.code == 2
+    assert len(finished.err.splitlines()) == 1
+    assert "text.pth" in finished.err
     assert not out.exists()

@@ -338,7 +338,7 @@ def test_overlap_of_the_published_folds_is_counted(sun, tmp_path, capsys):
     assert numpy.datetime64("2020-04-01T00:00:00") not in apart.data.times("training")
 
 
-def test_bad_input_is_one_line(sun, tmp_path):
+def test_bad_input_is_one_line(sun, tmp_path, command):
     import shutil
 
     quarter = tmp_path / "quarter"
@@ -375,10 +375,9 @@ def test_bad_input_is_one_line(sun, tmp_path):
             train.main(arguments(sun, out, "--epochs", 1, *more))
         assert "\n" not in str(raised.value)
         assert not list(out.rglob("*.hdf5"))
-    script = [sys.executable, train.__file__, *arguments(sun, tmp_path / "out", "--fold", 5)]
-    done = subprocess.run(script, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2
-    assert done.stderr == "train.py: command line: fold is at most 4; received 5\n"
+    done = command(train.__file__, *arguments(sun, tmp_path / "out", "--fold", 5))
+    assert done.code == 2
+    assert done.err == "train.py: command line: fold is at most 4; received 5\n"
 
 
 @pytest.mark.slow

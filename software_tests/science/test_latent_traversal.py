@@ -1,8 +1,6 @@
 """Latent spaces: traversal, what is measured, correlations, disentanglement, forecasts, anomalies, files, bad input."""
 
 import pathlib
-import subprocess
-import sys
 
 import numpy
 import pandas
@@ -345,11 +343,10 @@ def test_another_network_is_refused(saved):
 
 
 @pytest.mark.parametrize("script", ["latent_traversal", "latent_forecast", "anomalies"])
-def test_a_missing_network_is_one_line(script, tmp_path):
-    command = [sys.executable, str(ROOM / f"{script}.py"), "missing.hdf5", str(SUN), "--out", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr == f"{script}.py: missing.hdf5: no such network file\n"
+def test_a_missing_network_is_one_line(script, tmp_path, command):
+    done = command(ROOM / f"{script}.py", "missing.hdf5", SUN, "--out", tmp_path / "out")
+    assert done.code == 2
+    assert done.err == f"{script}.py: missing.hdf5: no such network file\n"
     assert not (tmp_path / "out").exists()
 
 
