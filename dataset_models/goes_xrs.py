@@ -35,7 +35,7 @@ NEAR_REAL_TIME = goes_files.NEAR_REAL_TIME
 CALIBRATIONS = ("operational", "science", NEAR_REAL_TIME)
 
 _PATIENCE = 60.0  # seconds to wait for another writer
-_TOGETHER = 32  # files in one transaction
+FILES_PER_TRANSACTION = 32
 _BEFORE, _AFTER = 0, 4102444800  # seconds since 1970: no minute of GOES lies outside 1970 to 2100
 _LONGEST = 40 * 366 * 1440  # minutes of a series: 40 years, 170 MB
 _ADVICE = "check it or choose another --store"
@@ -189,7 +189,7 @@ def import_files(store, files, *, workers=None, progress=False):
     workers = processes.worker_count(len(new), workers, most=4)
     with tqdm(total=len(new), desc="import", unit="file", disable=None if progress else True) as bar:
         read = zip(new.items(), processes.mapped(_read_one, list(new.values()), workers=workers), strict=True)
-        while batch := list(itertools.islice(read, _TOGETHER)):
+        while batch := list(itertools.islice(read, FILES_PER_TRANSACTION)):
             _insert(store, batch, outcome)
             bar.update(len(batch))
     return outcome

@@ -163,7 +163,7 @@ def _draw(projection, name, source, data, sample, path):
         [per_unit(projected[..., index], image[..., index], channel) for index, channel in enumerate(data.channels)],
         axis=-1,
     )
-    corners, side = _windows(shown)
+    corners, side = windows(shown)
     best = int(numpy.abs(shown).sum(axis=(0, 1, 2)).argmax())
     columns, rows = len(projection.channels), 2 + len(data.channels)
     figure, axes = figures.new(rows, columns, figsize=(2.2 * columns + 2.4, 2.15 * rows + 0.9), squeeze=False)
@@ -199,7 +199,7 @@ def _draw(projection, name, source, data, sample, path):
     figures.save(figure, path)
 
 
-def _windows(projected):
+def windows(projected):
     """Place squares of one size that hold everything that was projected: corners (row, column) and side, in pixels.
 
     Parameters

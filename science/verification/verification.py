@@ -97,7 +97,7 @@ def main(arguments=None):
     add_number(parser, "--seed", int, least=0, most=2**32 - 1, default=0, help="of the bootstrap (default: %(default)s)")
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER", help="for verification.json and pictures")
     flags = parser.parse_args(arguments)
-    words = _forecasts(flags.forecasts)
+    words = files_of(flags.forecasts)
     settings = _settings(flags)
     files = [file for _, several in words for file in several]
     for file in files:
@@ -128,7 +128,7 @@ def main(arguments=None):
     print(f"wrote {flags.out}")
 
 
-def _forecasts(texts):
+def files_of(texts):
     """Parse the words that name forecasts, patterns expanded: list of (name or None, files).
 
     The files of a pattern are folds after a name or beside a comma, else forecasts of their own, as from the shell.

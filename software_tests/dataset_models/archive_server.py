@@ -177,9 +177,9 @@ class ArchiveServer:
         else:
             with self._lock:
                 self.served[path] += 1
-        self._send(handler, status, content)
+        self.send(handler, status, content)
 
-    def _send(self, handler, status, body, headers=None, *, length=True):
+    def send(self, handler, status, body, headers=None, *, length=True):
         handler.send_response(status)
         handler.send_header("Accept-Ranges", "bytes")  # a promise that is not kept
         if length:
@@ -194,26 +194,26 @@ class ArchiveServer:
 
     def _misbehave(self, handler, fault, content, path, query):
         if fault == "503":
-            self._send(handler, 503, b"busy")
+            self.send(handler, 503, b"busy")
         elif fault == "408":
-            self._send(handler, 408, b"")
+            self.send(handler, 408, b"")
         elif fault == "429":
-            self._send(handler, 429, b"", {"Retry-After": "0"})
+            self.send(handler, 429, b"", {"Retry-After": "0"})
         elif fault == "html":
-            self._send(handler, 200, HTML)
+            self.send(handler, 200, HTML)
         elif fault == "json error":
-            self._send(handler, 200, json.dumps({"error": "internal", "errno": 12}).encode())
+            self.send(handler, 200, json.dumps({"error": "internal", "errno": 12}).encode())
         elif fault == "not found text":
-            self._send(handler, 200, b"File not found.")
+            self.send(handler, 200, b"File not found.")
         elif fault == "empty":
-            self._send(handler, 200, b"")
+            self.send(handler, 200, b"")
         elif fault == "other image":
             other = aia_fits("2001-01-01", 171) if content[:6] == b"SIMPLE" else jp2("2001-01-01")
-            self._send(handler, 200, other)
+            self.send(handler, 200, other)
         elif fault == "bit flip":
             damaged = bytearray(content)
             damaged[-100 if content[:6] == b"SIMPLE" else 2] ^= 16  # in pixels; elsewhere where it can be seen
-            self._send(handler, 200, bytes(damaged))
+            self.send(handler, 200, bytes(damaged))
         elif fault == "cut":
             handler.send_response(200)
             handler.send_header("Content-Length", str(len(content)))
@@ -221,7 +221,7 @@ class ArchiveServer:
             handler.wfile.write(content[: len(content) // 2])
             handler.close_connection = True
         elif fault == "cut without a length":
-            self._send(handler, 200, content[: len(content) // 2], length=False)
+            self.send(handler, 200, content[: len(content) // 2], length=False)
         elif fault == "stall":
             handler.send_response(200)
             handler.send_header("Content-Length", str(len(content)))
@@ -246,7 +246,7 @@ class ArchiveServer:
         elif fault == "redirect":
             target = f"/moved{path}{'?' + query if query else ''}"
             self.files[f"/moved{path}"] = self.files[path]
-            self._send(handler, 302, b"", {"Location": target})
+            self.send(handler, 302, b"", {"Location": target})
         else:
             return False
         return True

@@ -181,8 +181,8 @@ def test_retry_after_holds_for_the_whole_host(tree):
         (one,) = _many(server, 1)
         content = server.files[f"/{one.path}"]
         server.files[f"/{one.path}"] = lambda query: content if server.requests.total() > 1 else (503, b"")
-        sent = server._send
-        server._send = lambda handler, status, body, *rest, **more: sent(
+        sent = server.send
+        server.send = lambda handler, status, body, *rest, **more: sent(
             handler, status, body, {"Retry-After": "1"} if status == 503 else {}, **more
         )
         begun = time.monotonic()
@@ -195,8 +195,8 @@ def test_a_server_that_wants_hours_of_rest_is_left_alone(tree):
     with ArchiveServer() as server, manifest.Manifest(tree, "test") as book:
         (one,) = _many(server, 1)
         server.files[f"/{one.path}"] = lambda query: (429, b"")
-        sent = server._send
-        server._send = lambda handler, status, body, *rest, **more: sent(handler, status, body, {"Retry-After": "7200"})
+        sent = server.send
+        server.send = lambda handler, status, body, *rest, **more: sent(handler, status, body, {"Retry-After": "7200"})
         begun = time.monotonic()
         summary = fetcher.Fetcher(fetcher.Limits(rate=0, pause=0.01)).fetch([one], book)
         assert "asks to come back in 7200 s" in summary.troubles[one.path]

@@ -79,16 +79,18 @@ def case(request, tmp_path):
         options |= {"goes": str(folder / "xrs.sqlite"), "image_size": 64}
         if name == "swap":
             data = load_solar_data(SWAP)(folder=str(folder / "swap"), **options)
-            return data, next(path for time, path in data._files.items() if time == data.times("validation")[0])
+            return data, _file_at(data, data.times("validation")[0])
         archived = folder / name.replace(" ", "_")
         data = AIA8(folder=str(archived), cache=str(tmp_path), **options)
         return data, next(iter(_at(archived, data.times("validation")[0])))
-    kind, ending = ("hmi_jpg", "*.jpg") if name == "magnetograms" else ("hmi_fits", "*.fits")
+    kind = "hmi_jpg" if name == "magnetograms" else "hmi_fits"
     lists = tuple(str(folder / name) for name in ("flares.csv", "span.csv"))
     data = FullDiskMagnetograms(folder=str(folder / kind), flares=lists, image_size=32, window_hours=6.0, history=True)
-    return data, next(
-        path for path in sorted((folder / kind).rglob(ending)) if data._files[data.times("validation")[0]] == path
-    )
+    return data, _file_at(data, data.times("validation")[0])
+
+
+def _file_at(data, time):
+    return next(path for path in data.archives[0] if data.image_time(path) == time)
 
 
 def _at(folder, time):

@@ -47,6 +47,12 @@ def hourly(folder, hours, size=32):
     return paths
 
 
+def file_at(data, time):
+    """The file of a data set that has the image of a time."""
+    (path,) = [path for path in data.archives[0] if data.image_time(path) == time]
+    return path
+
+
 @pytest.fixture
 def data(tmp_path):
     """Two days of hourly images without those of hours 16 to 21 of the first day."""
@@ -141,7 +147,7 @@ def test_a_sequence_is_the_images_it_is_made_of(data, tmp_path):
         for time in found.times(split):
             sequence = found.inputs(time)["sequence"]
             assert sequence.dtype == numpy.float32
-            paths = [found._files[frame] for frame in found.frame_times(time)]
+            paths = [file_at(found, frame) for frame in found.frame_times(time)]
             for image, path in zip(sequence, paths, strict=True):
                 numpy.testing.assert_array_equal(image, magnetogram_images.read(path, size=16).image)
             assert len({image.tobytes() for image in sequence}) == 3
@@ -152,13 +158,14 @@ def test_a_sequence_is_the_images_it_is_made_of(data, tmp_path):
 
 def test_a_new_image_brings_the_frames_before_it(data):
     found = data()
-    path = found._files[START + 15 * HOUR]
+    path = file_at(found, START + 15 * HOUR)
     sequence = found.read_image(path)["sequence"]
     for image, hour in zip(sequence, (9, 12, 15), strict=True):
-        numpy.testing.assert_array_equal(image, magnetogram_images.read(found._files[START + hour * HOUR], size=16).image)
+        expected = magnetogram_images.read(file_at(found, START + hour * HOUR), size=16).image
+        numpy.testing.assert_array_equal(image, expected)
     assert found.image_header(path)["CRPIX1"] == 8.5
     with pytest.raises(UserError, match="too few images"):
-        found.read_image(found._files[START])
+        found.read_image(file_at(found, START))
     with pytest.raises(UserError, match="no such image"):
         found.read_image("HMI.m2026.02.01_23.30.00.jpg")
 
@@ -221,7 +228,7 @@ def test_one_folder_per_flare(tmp_path):
     (tmp_path / "flares.csv").write_text(LIST)
     options = {"folder": str(tmp_path / "jp2"), "flares": (str(tmp_path / "flares.csv"),), "cache": str(tmp_path / "cache")}
     found = FlareSequences(**options, window_hours=5.0, frames=3, image_size=32, decoding="reduced", end="2026-02-01T12:00")
-    assert len(found._files) == 9
+    assert found.is_downloaded().found == 9
     (time,) = found.times("validation")  # a single flare has nothing before it to train on
     assert [str(frame) for frame in found.frame_times(time)] == [f"2026-02-01T{hour:02}:00:10" for hour in (6, 8, 10)]
     assert found.inputs(time)["sequence"].shape == (3, 32, 32, 1)
@@ -244,11 +251,11 @@ def test_real_images(shared, tmp_path):
     options = {"folder": str(shared / "hmi_2026"), "flares": (str(shared / "flares_2026.csv"),), "cache": str(tmp_path)}
     found = load_solar_data(flare_sequences.__file__)(**options, image_size=32)
     assert found.is_downloaded().found == 1177
-    samples, left_out = found._candidates  # without converting every frame
-    assert len(samples) == 469
-    assert len(left_out) == 373
-    for time, sample in samples.items():
-        steps = numpy.diff(numpy.append(sample.frames, time))
+    times = numpy.concatenate([found.times("training"), found.times("validation")])
+    assert len(times) == 469
+    assert len(found.left_out) == 373
+    for time in times:
+        steps = numpy.diff(numpy.append(found.frame_times(time), time))
         assert (steps[:-1] >= HOUR).all()
         assert (steps <= 4 * HOUR).all()
 

@@ -77,7 +77,7 @@ def test_each_content_once_and_bad_files_named(shared, tmp_path):
 def test_processes_and_small_transactions_give_the_same_store(shared, tmp_path, monkeypatch):
     files = copies(shared / "xrs" / f"sci_xrsf-l2-avg1m_g15_d{DAYS[0]}_v1-0-0.nc", tmp_path / "files", 5)
     goes_xrs.import_files(tmp_path / "one.sqlite", files, workers=1)
-    monkeypatch.setattr(goes_xrs, "_TOGETHER", 2)
+    monkeypatch.setattr(goes_xrs, "FILES_PER_TRANSACTION", 2)
     goes_xrs.import_files(tmp_path / "two.sqlite", files, workers=2)
     one, two = (goes_xrs.series(tmp_path / name, calibration="science") for name in ("one.sqlite", "two.sqlite"))
     assert len(one) == 5 * 1440
@@ -86,7 +86,7 @@ def test_processes_and_small_transactions_give_the_same_store(shared, tmp_path, 
 
 def test_a_transaction_that_fails_leaves_whole_ones_behind(shared, tmp_path, monkeypatch):
     files = copies(shared / "xrs" / f"sci_xrsf-l2-avg1m_g15_d{DAYS[1]}_v1-0-0.nc", tmp_path / "files", 4)
-    monkeypatch.setattr(goes_xrs, "_TOGETHER", 2)
+    monkeypatch.setattr(goes_xrs, "FILES_PER_TRANSACTION", 2)
     read = goes_files.read_minutes
     monkeypatch.setattr(
         goes_xrs.goes_files, "read_minutes", lambda path: read(path) if path != files[3] else (_ for _ in ()).throw(MemoryError)

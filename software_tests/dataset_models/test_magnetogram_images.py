@@ -15,7 +15,6 @@ from PIL import Image
 from dataset_models.images import fits_files
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
-from tools import notes
 from tools.errors import UserError
 
 SPOT = (310.0, -455.0)  # arcsec, west and north of disk centre
@@ -325,8 +324,7 @@ def test_other_instruments_and_observables_are_refused_by_name(shared):
         assert words in str(caught.value)
 
 
-def test_where_nothing_says_what_it_is_the_user_is_told_once(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(notes, "_SAID", set())
+def test_where_nothing_says_what_it_is_the_user_is_told_once(tmp_path, capsys):
     for name in ("a.jpg", "b.jpg", "HMI.m2026.02.01_00.00.00.jpg"):
         Image.fromarray(numpy.arange(4096, dtype="uint8").reshape(64, 64)).save(tmp_path / name)
         magnetogram_images.read(tmp_path / name, size=64)
@@ -346,8 +344,7 @@ def test_names_of_the_vso_and_of_near_real_time():
     assert time_of("hmi.ic_45s.2011.06.07_06_33_00_TAI.continuum.fits") is None
 
 
-def test_names_that_no_pattern_knows_are_counted_and_three_are_named(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(notes, "_SAID", set())
+def test_names_that_no_pattern_knows_are_counted_and_three_are_named(tmp_path, capsys):
     folder = tmp_path / "images"
     folder.mkdir()
     for name in ("HMI.m2026.02.01_00.00.00.jpg", "a.fits", "b.fits", "c.fits", "d.fits", "conversion.json", "manifest.sqlite"):

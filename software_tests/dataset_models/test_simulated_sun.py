@@ -530,7 +530,6 @@ def test_flaring_within_leaves_out_hidden_flares_only():
 
 
 def test_flaring_within_that_leaves_nothing_is_named():
-    sun = SimulatedSun(activity="clear cut", days=1, start="2012-01-01", flaring_within=10.0)
-    sun._hides_flaring = lambda time: True
-    with pytest.raises(UserError, match="--flaring_within 10"):
+    sun = SimulatedSun(activity="clear cut", days=1, start="2011-01-01", flaring_within=60.0)
+    with pytest.raises(UserError, match="--flaring_within 60: leaves no image"):
         sun.image_times()

@@ -171,7 +171,8 @@ def test_one_cycle_moves_the_optimizer_inside_mixed_precision():
     finally:
         keras.config.set_dtype_policy("float32")
     assert history.history["rate"] == pytest.approx([schedules.one_cycle(step, 10, 0.02)[0] for step in (1, 3, 5, 7, 9)])
-    assert float(optimizer._momentum) == pytest.approx(0.95)
+    (momentum,) = (variable for variable in optimizer.variables if variable.name == "momentum")
+    assert float(momentum) == pytest.approx(0.95)
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 

@@ -14,10 +14,9 @@ from science.saliency.saliency import explain as saliency
 from science.smooth_gradients.smooth_gradients import smooth_gradients
 from tools.errors import UserError
 
-# Of 2,304 pixels, how many float32 puts further off than the golden float64: with the golden baseline a maximum falls on the
-# other side at one point of the midpoint rule, where two of its values differ by 4e-10 of 3; one multiplier is 1.002e-5 off.
-FLIPPED = {"float32": 13, "float64": 0}
-OFF = {"float32": 1, "float64": 0}
+# From the golden baseline a maximum of the fourth image falls on the other side at one point of the midpoint rule in float32:
+# two of its values differ by 4e-10 of 3. What it sees of the image is this corner.
+FLIPPED = (3, slice(16, 24), slice(16, 24))
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +39,8 @@ def golden(golden_folder):
     return arrays, model
 
 
-def equal(found, expected, tolerance=1e-5, *, but=0):
-    """Equal to a share of the largest value; `but` counts pixels that may be further away, by twenty times that share."""
-    far = numpy.abs(found - expected) > tolerance * float(numpy.abs(expected).max())
-    if but and far.sum() <= but:
-        tolerance *= 20
+def equal(found, expected, tolerance=1e-5):
+    """Equal to a share of the largest value."""
     numpy.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * float(numpy.abs(expected).max()))
 
 
@@ -86,14 +82,14 @@ def test_golden_smooth_gradients(golden, kind, name):
         ("gauss-legendre", "ig50_gausslegendre_zero", 50),
         ("left", "ig50_riemann_left_zero", 50),
         ("right", "ig50_riemann_right_zero", 50),
-        ("gauss-legendre", "ig1000_gausslegendre_zero", 1000),
+        pytest.param("gauss-legendre", "ig1000_gausslegendre_zero", 1000, marks=pytest.mark.slow),
     ],
 )
-def test_golden_integrated_gradients(golden, rule, name, steps):
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("float64", 1e-6)])
+def test_golden_integrated_gradients(golden, rule, name, steps, precision, tolerance):
     arrays, model = golden
-    for precision, tolerance in (("float32", 1e-5), ("float64", 1e-6)):
-        found = integrated_gradients(model, x_of(arrays), rule=rule, steps=steps, tolerance=None, precision=precision)
-        equal(found.maps["image"], arrays[f"A/attr/{name}"], tolerance)
+    found = integrated_gradients(model, x_of(arrays), rule=rule, steps=steps, tolerance=None, precision=precision)
+    equal(found.maps["image"], arrays[f"A/attr/{name}"], tolerance)
 
 
 def test_golden_integrated_gradients_compiled(golden):
@@ -135,11 +131,15 @@ def test_golden_integrated_gradients_trapezoid(golden):
 def test_golden_integrated_gradients_from_a_baseline(golden, rule):
     arrays, model = golden
     name = {"midpoint": "ig50_riemann_middle_baseline", "gauss-legendre": "ig50_gausslegendre_baseline"}[rule]
-    for precision, tolerance in (("float32", 1e-5), ("float64", 1e-6)):
+    expected = arrays[f"A/attr/{name}"].copy()
+    for precision, tolerance in (("float64", 1e-6), ("float32", 1e-5)):
         keywords = {"rule": rule, "tolerance": None, "precision": precision}
-        found = integrated_gradients(model, x_of(arrays), baseline=start_of(arrays), **keywords)
-        few = FLIPPED[precision] if rule == "midpoint" else 0
-        equal(found.maps["image"], arrays[f"A/attr/{name}"], tolerance, but=few)
+        found = integrated_gradients(model, x_of(arrays), baseline=start_of(arrays), **keywords).maps["image"]
+        if (rule, precision) == ("midpoint", "float32"):
+            atol = 2e-4 * numpy.abs(expected).max()
+            numpy.testing.assert_allclose(found[FLIPPED], expected[FLIPPED], rtol=0, atol=atol)
+            expected[FLIPPED] = found[FLIPPED]
+        equal(found, expected, tolerance)
 
 
 def test_steps_double_until_complete(golden):
@@ -152,8 +152,8 @@ def test_steps_double_until_complete(golden):
 
 def test_the_note_tells_the_steps_that_were_taken(golden):
     arrays, model = golden
-    found = integrated_gradients(model, x_of(arrays), steps=700, tolerance=1e-12)
-    assert found.parameters["steps"] == [1400] * len(arrays["x"])
+    found = integrated_gradients(model, {"image": x_of(arrays)["image"][:1]}, steps=700, tolerance=1e-12)
+    assert found.parameters["steps"] == [1400]
     assert found.notes == ("not complete to 1e-12 with 1400 steps",)
 
 
@@ -191,7 +191,8 @@ def test_golden_deep_lift(golden, precision, tolerance):
     equal(found.maps["image"], arrays["A/attr/deeplift_baseline"], tolerance)
     assert max(zero.residual.max(), found.residual.max()) < 1e-5
     multipliers = deep_lift(model, x_of(arrays), baseline=start_of(arrays), multipliers=True, precision=precision)
-    equal(multipliers.maps["image"], arrays["A/attr/deeplift_nomult_baseline"], tolerance, but=OFF[precision])
+    off = 1.1e-5 if precision == "float32" else tolerance  # one multiplier is 1.015e-5 off
+    equal(multipliers.maps["image"], arrays["A/attr/deeplift_nomult_baseline"], off)
     # What an unpatched Captum returns is not complete, so a test that it passed would be none.
     wrong = arrays["A/attr_captum_bug/deeplift_baseline"]
     assert numpy.abs(found.maps["image"] - wrong).max() > 1e-3 * numpy.abs(wrong).max()
@@ -331,13 +332,19 @@ def test_relu_rules_reach_every_kind_of_relu(kind):
         function(model, inputs).maps["image"] for function in (saliency, guided_backpropagation, deconvolution)
     )
     assert guided_backpropagation(model, inputs).relu_count == 3
-    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "kernel")]
+    layers = with_kernels(model)
     layers.sort(key=lambda layer: layer.kernel.shape[-2] if layer.kernel.ndim == 4 else 1000 - layer.kernel.shape[0])
     weights = [layer.get_weights() for layer in layers]  # convolutions by their input channels, then dense layers
     for found, rule in ((guided, "guided"), (deconvolved, "deconvolution")):
         expected = by_hand(inputs["image"], weights, rule)
         numpy.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * numpy.abs(expected).max())
         assert numpy.abs(found - plain).max() > 0.01 * numpy.abs(plain).max()
+
+
+def with_kernels(model):
+    """Convolutions and dense layers of a network and of the networks in it."""
+    inner = [part for layer in model.layers if hasattr(layer, "layers") for part in with_kernels(layer)]
+    return inner + [layer for layer in model.layers if hasattr(layer, "kernel")]
 
 
 def by_hand(image, weights, rule):

@@ -95,7 +95,7 @@ def test_the_square_holds_everything_that_was_projected():
     projected = numpy.zeros((2, 40, 60, 1))
     projected[0, 0:5, 50:60] = 1
     projected[1, 20:30, 10:14] = -1
-    corners, side = deconvolutional._windows(projected)
+    corners, side = deconvolutional.windows(projected)
     for values, (row, column) in zip(projected, corners, strict=True):
         assert values[row : row + side, column : column + side].any()
         assert numpy.abs(values).sum() == numpy.abs(values[row : row + side, column : column + side]).sum()

@@ -13,7 +13,8 @@ from tools import figures
 from tools.errors import UserError
 
 
-def test_groups_stay_together_and_the_seed_decides():
+def check_groups_and_seed():
+    """Groups that are far apart stay together, one seed gives one map, and two give two."""
     random = numpy.random.default_rng(0)
     group = numpy.repeat(numpy.arange(3), 30)
     vectors = random.normal(0, 1, (90, 40)) + 12 * numpy.eye(40)[group]
@@ -24,6 +25,10 @@ def test_groups_stay_together_and_the_seed_decides():
         numpy.testing.assert_array_equal(positions, tsne.embed(vectors, seed=seed))
     for one, other in ((1, 2), (None, 1)):
         assert numpy.abs(maps[one] - maps[other]).max() > 0.1 * numpy.ptp(maps[one])
+
+
+def test_groups_stay_together_and_the_seed_decides():
+    check_groups_and_seed()
 
 
 @pytest.mark.parametrize("shape", [(5, 1), (5, 3), (12, 300)])
@@ -188,7 +193,7 @@ def test_many_samples_keep_their_groups(monkeypatch):
     """The same promise by openTSNE, which takes over from `MANY` samples on."""
     monkeypatch.setattr(tsne, "MANY", 50)
     monkeypatch.setattr(tsne, "with_scikit_learn", None)
-    test_groups_stay_together_and_the_seed_decides()
+    check_groups_and_seed()
 
 
 def test_neighbours_by_hand():

@@ -432,8 +432,8 @@ def test_patterns_are_forecasts_of_their_own_or_folds_of_one(tmp_path, capsys):
     for name in files:
         open(name, "w").close()
     every, none = str(tmp_path / "a?.csv"), str(tmp_path / "b*.csv")
-    assert verification._forecasts([every, none]) == [(None, files[:1]), (None, files[1:])]
+    assert verification.files_of([every, none]) == [(None, files[:1]), (None, files[1:])]
     assert f"no file matches {none}" in capsys.readouterr().err
-    assert verification._forecasts([f"mine={every}", f"other={none},{files[0]}"]) == [("mine", files), ("other", files[:1])]
+    assert verification.files_of([f"mine={every}", f"other={none},{files[0]}"]) == [("mine", files), ("other", files[:1])]
     with pytest.raises(UserError, match=r"no file matches .*b\*\.csv; check the folder and the pattern"):
-        verification._forecasts([f"mine={none}"])
+        verification.files_of([f"mine={none}"])
