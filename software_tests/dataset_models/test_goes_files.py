@@ -11,6 +11,7 @@ import numpy
 import pytest
 from astropy.io import fits
 from hypothesis import strategies
+from sunpy.data.test import get_test_filepath
 
 from dataset_models import goes_files
 from dataset_models.download import checks
@@ -18,21 +19,63 @@ from tools import goes_class
 
 DAY = 86400
 X1 = "sci_xrsf-l2-avg1m_g16_d20220330_v2-1-0.nc"
-OLD = "go1520110607.fits"
+OLD = "go1520110607.fits"  # a genuine one, which comes with sunpy
+
+
+VARIABLES = ("time", "xrsb_flux", "xrsb_flag", "xrsb_num")
 
 
 @pytest.fixture(scope="module")
-def compact(shared, tmp_path_factory):
-    """The genuine day with its variables in one piece each, as it is not one that takes long to copy and open."""
+def compact(shared_or_none, tmp_path_factory):
+    """The genuine day with its variables in one piece each, not one that takes long to copy and open; else one made like it."""
     path = tmp_path_factory.mktemp("compact") / X1
-    with h5py.File(shared / "xrs" / X1) as file, h5py.File(path, "w") as copy:
+    if shared_or_none is None:
+        write_day(path)
+        return path
+    with h5py.File(shared_or_none / "xrs" / X1) as file, h5py.File(path, "w") as copy:
         copy.attrs.update(file.attrs)
-        for name in ("time", "xrsb_flux", "xrsb_flag", "xrsb_num"):
+        for name in VARIABLES:
             copy[name] = file[name][:]
             copy[name].attrs.update(
                 {key: value for key, value in file[name].attrs.items() if key.islower() or key == "_FillValue"}
             )
     return path
+
+
+def write_day(path):
+    """Write a day as NOAA does: an X1.3 flare at 17:37, an hour of eclipse, and bad minutes around it."""
+    minute = numpy.arange(1440)
+    random = numpy.random.default_rng(3)
+    after = numpy.clip(minute - 1057, -12, None)
+    flare = 1.36e-4 * numpy.where(after < 0, 1 + after / 12, numpy.exp(-after / 15))
+    flux = (1.4e-6 * (1 + 0.3 * numpy.sin(minute / 200)) * random.uniform(0.98, 1.02, 1440) + flare).astype("float32")
+    flag = numpy.zeros(1440, "uint8")
+    flag[500:576], flag[508:568] = 1, 2
+    flux[flag == 2] = -9999.0
+    masks, values = [3, 1, 2, 4, 8, 8, 48, 48], [0, 1, 2, 4, 0, 8, 16, 32]
+    meanings = "good_data eclipse bad_data e_contam_significant e_correction_valid e_correction_invalid"
+    meanings += " e_correction_interp e_correction_decay"
+    with h5py.File(path, "w") as file:
+        for name, value in {
+            "id": X1,
+            "time_coverage_start": "2022-03-30T00:00:00.000Z",
+            "time_coverage_end": "2022-03-31T00:00:00.000Z",
+            "title": "L2 XRS 1 minute average",
+            "platform": "g16",
+        }.items():
+            file.attrs[name] = numpy.bytes_(value.encode())
+        noon = int(numpy.datetime64("2000-01-01T12:00:00", "s").astype("int64"))
+        arrays = (start("2022-03-30") - noon + 60.0 * minute, flux, flag, numpy.full(1440, 60, "uint8"))
+        for name, array in zip(VARIABLES, arrays, strict=True):
+            file[name] = array
+        fills = (-9999.0, numpy.float32(-9999.0), numpy.uint8(255), numpy.uint8(255))
+        for name, fill in zip(VARIABLES, fills, strict=True):
+            file[name].attrs["_FillValue"] = numpy.array([fill])
+        file["time"].attrs["units"] = numpy.bytes_(b"seconds since 2000-01-01 12:00:00")
+        limits = {"valid_min": numpy.array([1e-9], "float32"), "valid_max": numpy.array([0.2], "float32")}
+        file["xrsb_flux"].attrs.update({"units": numpy.bytes_(b"W/m2"), **limits})
+        masks = {"flag_masks": numpy.array(masks, "uint8"), "flag_values": numpy.array(values, "uint8")}
+        file["xrsb_flag"].attrs.update({**masks, "flag_meanings": numpy.bytes_(meanings.encode())})
 
 
 @pytest.fixture
@@ -50,8 +93,8 @@ def edited(compact, tmp_path):
 
 
 @pytest.fixture
-def genuine(shared):
-    return goes_files.read_minutes(shared / "xrs" / X1)
+def genuine(compact):
+    return goes_files.read_minutes(compact)
 
 
 def start(day):
@@ -61,7 +104,8 @@ def start(day):
 # A day with an X1.3
 
 
-def test_genuine_day_with_an_x_flare(genuine):
+def test_genuine_day_with_an_x_flare(shared):
+    genuine = goes_files.read_minutes(shared / "xrs" / X1)
     assert (genuine.satellite, genuine.calibration, genuine.faults) == (16, "science", {})
     assert len(genuine.time) == 1362  # 70 minutes of eclipse and what the flags reject around it
     assert (genuine.time // DAY == start("2022-03-30") // DAY).all()
@@ -71,9 +115,9 @@ def test_genuine_day_with_an_x_flare(genuine):
     assert goes_class.from_flux(genuine.flux[peak]) == "X1.3"
 
 
-def test_gzipped_files_are_read_by_their_content(shared, tmp_path, genuine):
+def test_gzipped_files_are_read_by_their_content(compact, tmp_path, genuine):
     path = tmp_path / "unnamed"
-    path.write_bytes(gzip.compress((shared / "xrs" / X1).read_bytes(), 1))
+    path.write_bytes(gzip.compress(compact.read_bytes(), 1))
     numpy.testing.assert_array_equal(goes_files.read_minutes(path).flux, genuine.flux)
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(goes_files.NotGoes, match="unnamed: is truncated"):
@@ -323,11 +367,11 @@ def test_netcdf_that_cannot_be_used_is_one_line(edited, edit, message):
 
 
 @pytest.fixture
-def old(shared, tmp_path):
+def old(tmp_path):
     """A function that applies `edit` to the HDUs of the genuine daily FITS file; returns the path of the result."""
 
     def old(edit, *, name=OLD):
-        with fits.open(shared / "xrs" / OLD) as file:
+        with fits.open(get_test_filepath(OLD)) as file:
             hdus = edit(file) or file
             fits.HDUList(list(hdus)).writeto(tmp_path / name, output_verify="ignore", overwrite=True)
         return tmp_path / name
@@ -336,8 +380,8 @@ def old(shared, tmp_path):
 
 
 @pytest.fixture
-def genuine_old(shared):
-    return goes_files.read_minutes(shared / "xrs" / OLD)
+def genuine_old():
+    return goes_files.read_minutes(get_test_filepath(OLD))
 
 
 def broken(path, name, old, new):
@@ -615,8 +659,8 @@ def test_texts_that_cannot_be_used_are_one_line(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
-def test_downloaded_file_is_mostly_of_its_day(shared, edited):
-    path = shared / "xrs" / X1
+def test_downloaded_file_is_mostly_of_its_day(compact, edited):
+    path = compact
     assert checks.check("goes", path, {"day": "2022-03-30", "satellite": 16}) == numpy.datetime64("2022-03-30T00:00:00")
     with pytest.raises(checks.Rejected, match="nothing of 2022-03-29"):
         checks.check("goes", path, {"day": "2022-03-29"})
