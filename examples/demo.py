@@ -19,13 +19,17 @@ DATASET = "dataset_models/simulated/sun.py"
 NETWORK = "network_models/xray_flux_forecast/fdl1"
 
 
-def demo(out=None):
+def demo(out=None, *, data=(), training=()):
     """Train the FDL 2017 network, save one validation image, and explain and embed what was learned.
 
     Parameters
     ----------
     out : str or pathlib.Path, optional
         Where ``trained_models`` is made instead of beside the training script.
+    data : sequence of str
+        Flags of the simulated Sun, for another one than the default.
+    training : sequence of str
+        Further flags of the training script.
 
     Returns
     -------
@@ -34,13 +38,13 @@ def demo(out=None):
     """
     begin = time.monotonic()
     where = ["--out", str(pathlib.Path(out).expanduser().resolve())] if out else []  # the scripts run in the project's folder
-    last_line = _run(f"{NETWORK}/aia_only.py", *where)
+    last_line = run_script(f"{NETWORK}/aia_only.py", *data, *training, *where)
     folder = pathlib.Path(json.loads(last_line)["run_folder"])
-    image = _run("dataset_models/simulated/archive.py", "--image", "validation", "--out", str(folder / "images"))
+    image = run_script("dataset_models/simulated/archive.py", "--image", "validation", *data, "--out", str(folder / "images"))
     network = str(folder / "best_performing.hdf5")
-    _run("science/saliency/saliency.py", network, DATASET, image)
-    _run("science/deconvolutional/deconvolutional.py", network, DATASET, image)
-    _run("science/embedding/tsne.py", network, DATASET)
+    run_script("science/saliency/saliency.py", network, DATASET, image)
+    run_script("science/deconvolutional/deconvolutional.py", network, DATASET, image)
+    run_script("science/embedding/tsne.py", network, DATASET)
     print(f"\nEverything is in {folder} ({time.monotonic() - begin:.0f} s). Pictures:")
     for picture in sorted(folder.rglob("*.png")):
         print(f"  {picture.relative_to(folder)}")
@@ -48,7 +52,7 @@ def demo(out=None):
     return folder
 
 
-def _run(script, *arguments):
+def run_script(script, *arguments):
     """Run a script of the project, show what it prints, and return its last line."""
     print(f"\n$ python {' '.join([script, *arguments])}", flush=True)
     command = [sys.executable, str(PROJECT / script), *arguments]

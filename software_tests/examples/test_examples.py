@@ -11,6 +11,7 @@ import sunpy.map
 
 from dataset_models import goes_xrs
 from dataset_models.solar_data import load_solar_data
+from tools import modules
 from tools.errors import UserError
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
@@ -55,7 +56,7 @@ def test_the_demonstration_writes_to_a_folder_beside_the_user(tmp_path, monkeypa
         calls.append((script, *arguments))
         return json.dumps({"run_folder": str(tmp_path / "here" / "run")})
 
-    monkeypatch.setattr(module, "_run", run)
+    monkeypatch.setattr(module, "run_script", run)
     monkeypatch.chdir(tmp_path)
     module.main(["--out", "here"])
     assert calls[0][1:] == ("--out", str(tmp_path / "here"))
@@ -64,10 +65,31 @@ def test_the_demonstration_writes_to_a_folder_beside_the_user(tmp_path, monkeypa
     assert len(calls[0]) == 1
 
 
+PICTURES = ("performance/loss_curve.png", "maps/*.png", "maps/*.fits", "features/*.png", "embeddings/embedding.png")
+
+
+def test_a_short_demonstration_leaves_a_picture_of_every_tool(tmp_path, monkeypatch, capsys):
+    """As `make demo`, of magnetograms of a smaller Sun, its scripts in this process."""
+    module = _demo()
+
+    def run_script(script, *arguments):
+        modules.load(module.PROJECT / script).main(list(arguments))
+        return capsys.readouterr().out.strip().splitlines()[-1]
+
+    monkeypatch.setattr(module, "run_script", run_script)
+    data = ["--image_size", "32", "--days", "60", "--channel_set", "hmi"]
+    pools = [f"--pool_{number}_{part}={4 // number}" for number in (1, 2) for part in ("width", "height", "stride")]
+    folder = module.demo(tmp_path, data=data, training=["--epochs", "1", *pools])
+    for pattern in PICTURES:
+        assert list(folder.glob(pattern)), pattern
+    assert f"Everything is in {folder}" in capsys.readouterr().out
+    assert "simulated: true" in (folder / "settings.yml").read_text()
+
+
 @pytest.mark.slow
 def test_the_demonstration_leaves_a_picture_of_every_tool(tmp_path):
     folder = _demo().demo(tmp_path)
-    for pattern in ("performance/loss_curve.png", "maps/*.png", "maps/*.fits", "features/*.png", "embeddings/embedding.png"):
+    for pattern in PICTURES:
         assert list(folder.glob(pattern)), pattern
     scores = json.loads((folder / "performance" / "scores.json").read_text())
     assert scores["skill_climatology"] > 0.5
