@@ -8,6 +8,20 @@ import pytest
 
 ROOMS = ("tools", "dataset_models", "network_models", "science")
 PROJECT = pathlib.Path(__file__).parents[1]
+CALLED_FROM_PYTHON = {  # by users: their examples are not to get lost
+    "tools.digests",
+    "tools.figures",
+    "tools.paths",
+    "dataset_models.flare_catalogue",
+    "dataset_models.flare_index",
+    "dataset_models.flare_labels",
+    "dataset_models.flux_series",
+    "dataset_models.goes_xrs",
+    "dataset_models.images.headers",
+    "dataset_models.images.picture_tree",
+    "dataset_models.observation_times",
+    "dataset_models.solar_data",
+}
 
 
 def modules_with_examples():
@@ -25,3 +39,7 @@ def test_examples_of_docstrings(name):
     results = doctest.testmod(importlib.import_module(name), verbose=False)
     assert results.attempted > 0
     assert results.failed == 0
+
+
+def test_modules_that_users_call_have_examples():
+    assert set(modules_with_examples()) >= CALLED_FROM_PYTHON

@@ -1,5 +1,6 @@
 """Several processes on loopback train as one does; what is lost or different is named."""
 
+import functools
 import json
 import os
 import pathlib
@@ -13,15 +14,17 @@ import time
 import numpy
 import pytest
 
-from network_models.distribution import cluster
+from network_models import settings
+from network_models.distribution import cluster, workers
 from network_models.distribution.devices import OneProcess
 from network_models.distribution.workers import Workers
 from network_models.run_folder import RunFolder
+from network_models.xray_flux_forecast.starting_point import architecture, network
 from tools.errors import UserError
 
 HERE = pathlib.Path(__file__).parent
 PROJECT = HERE.parents[1]
-SCRIPT = PROJECT / "network_models" / "xray_flux_forecast" / "starting_point" / "network.py"
+SCRIPT = pathlib.Path(network.__file__)
 VAE = PROJECT / "network_models" / "beta_vae" / "train.py"
 DATA = ["--dataset", HERE / "tiny_data.py", "--count", "45", "--batch_size", "16"]  # three batches, the last of 13
 FLAGS = [*DATA, "--epochs", "3", "--dropout_rate", "0", "--block_channels", "4", "8", "--learning_rate", "0.01"]
@@ -70,14 +73,11 @@ def table_of(folder):
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """Make the run of one process with some flags: its folder."""
+    """Make the run of one process, this one, with some flags: its folder."""
 
     def make(*flags):
         out = tmp_path_factory.mktemp("alone")
-        process = start(0, None, *FLAGS, *flags, "--out", out)
-        output = process.communicate(timeout=200)[0]
-        assert process.returncode == 0, output
-        return folder_of(out)
+        return network.main([*map(str, [*FLAGS, *flags, "--out", out])]).folder
 
     return make
 
@@ -197,9 +197,26 @@ def test_a_signal_to_one_stops_all(tmp_path):
 @pytest.mark.parametrize(
     ("differing", "words"),
     [
-        (["--learning_rate", "0.02"], "--learning_rate differs: 0.01 on"),
-        pytest.param(["--count", "44"], "--count differs: 45 on", marks=pytest.mark.slow),
+        (["--learning_rate", "0.02"], "--learning_rate differs: 0.01 on {}, 0.02 on {}"),
+        (["--count", "44"], "--count differs: 45 on"),
     ],
+)
+def test_workers_with_different_settings_are_not_connected(monkeypatch, differing, words):
+    monkeypatch.setenv("SOLAR_PATIENCE", "20")
+
+    def chosen(*more):
+        given = [str(flag) for flag in (*FLAGS, *more)]
+        return settings.parse(given, "", network_folder=HERE, network=architecture.Options)
+
+    addresses, found = _all_agree([chosen(), chosen(*differing)], workers.connect)
+    assert len(set(found.values())) == 1
+    assert words.format(*addresses) in found[0]
+
+
+@pytest.mark.slow  # the same by processes of their own
+@pytest.mark.parametrize(
+    ("differing", "words"),
+    [(["--learning_rate", "0.02"], "--learning_rate differs: 0.01 on"), (["--count", "44"], "--count differs: 45 on")],
 )
 def test_different_settings_are_refused_at_the_start(tmp_path, differing, words):
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
@@ -212,19 +229,22 @@ def test_different_settings_are_refused_at_the_start(tmp_path, differing, words)
     assert not (tmp_path / "trained_models").exists()
 
 
-def _agree(members, about, found, **keywords):
+def _outcome(agree, members, about, found):
     try:
-        cluster.agree(members, about, **keywords)
+        agree(members, about)
         found[members.index] = None
     except UserError as error:
         found[members.index] = str(error)
 
 
-def _all_agree(abouts, **keywords):
+def _all_agree(abouts, agree=cluster.agree, **keywords):
+    """Let threads take part in a cluster as processes do, those with None stay away: addresses, and errors by index."""
     addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(len(abouts)))
     found = {}
     threads = [
-        threading.Thread(target=_agree, args=(cluster.Cluster(addresses, index), about, found), kwargs=keywords)
+        threading.Thread(
+            target=_outcome, args=(functools.partial(agree, **keywords), cluster.Cluster(addresses, index), about, found)
+        )
         for index, about in enumerate(abouts)
         if about is not None
     ]
@@ -324,7 +344,7 @@ def test_clusters_from_slurm():
 def test_a_run_of_another_network_or_data_set_is_refused(alone, tmp_path):
     from network_models.xray_flux_forecast.fdl1 import aia_only
 
-    folder = alone()
+    folder = alone("--epochs", 1)
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
     with pytest.raises(UserError, match="has no option"):
         aia_only.main(["--resume", str(folder)])
