@@ -15,6 +15,8 @@ import numpy
 HERE = pathlib.Path(__file__).parent
 SIZES = {"alexnet": 512, "vgg16": 512, "resnet34": 512, "attention": 256, "no_attention": 256}
 
+PIECE = 2**20  # numbers made at once: those of a whole layer of VGG16 are 0.8 GB in float64
+
 
 def state_dicts():
     """Names and shapes of each network's tensors, in the order of its state_dict: dict of dict of str to list."""
@@ -23,23 +25,28 @@ def state_dicts():
 
 def recipe(shapes):
     """Reproducible weights: dict of name to shape -> dict of float32 arrays."""
-    tensors = {}
-    for number, (name, shape) in enumerate(shapes.items()):
-        spread = numpy.random.default_rng(number).random(int(numpy.prod(shape))).reshape(shape)
-        spread *= 2
-        spread -= 1
-        if name.endswith("num_batches_tracked"):
-            spread = numpy.zeros(shape)
-        elif name.endswith("running_mean"):
-            spread = 0.05 * spread
-        elif name.endswith("running_var"):
-            spread = 1 + 0.2 * spread**2
-        elif len(shape) == 1:
-            spread = 0.5 + 0.1 * spread if name.endswith(".weight") else 0.05 * spread
-        else:
-            spread *= numpy.sqrt(6 / numpy.prod(shape[1:]))
-        tensors[name] = spread.astype("float32")
-    return tensors
+    return {name: _tensor(number, name, shape) for number, (name, shape) in enumerate(shapes.items())}
+
+
+def _tensor(number, name, shape):
+    if name.endswith("num_batches_tracked"):
+        return numpy.zeros(shape, "float32")
+    random, values = numpy.random.default_rng(number), numpy.empty(int(numpy.prod(shape)), "float32")
+    for begin in range(0, len(values), PIECE):
+        piece = values[begin : begin + PIECE]
+        piece[:] = _scaled(2 * random.random(len(piece)) - 1, name, shape)
+    return values.reshape(shape)
+
+
+def _scaled(spread, name, shape):
+    """Bring numbers from -1 to 1 to the size that weights of a name and a shape have."""
+    if name.endswith("running_mean"):
+        return 0.05 * spread
+    if name.endswith("running_var"):
+        return 1 + 0.2 * spread**2
+    if len(shape) == 1:
+        return 0.5 + 0.1 * spread if name.endswith(".weight") else 0.05 * spread
+    return spread * numpy.sqrt(6 / numpy.prod(shape[1:]))
 
 
 def pictures(size):
