@@ -16,6 +16,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # the numbers that scripts give
 os.environ["MPLBACKEND"] = "Agg"
+# Threads of scikit-learn and openTSNE that wait for each other give the processor to the other worker, instead of spinning.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
 
