@@ -4,7 +4,8 @@
 
 labels every image with what the Sun did in the 24 hours after it, and writes all labels (``all.csv``) and training and
 validation tables of four folds (``Fold1_train.csv``, ``Fold1_val.csv``, ...): under ``full`` with the strongest and all
-other flares of each window, under ``simplified`` with the target alone.
+other flares of each window, under ``simplified`` with the target alone, under ``located`` with place and start of the
+strongest flare. :mod:`dataset_models.SDO.HMI.full_disk` trains from any of them (``--labels``).
 
 The window is that of the published full-disk studies (Pandey et al. 2022, 2023): (t, t + 24 h), that is from one
 second after the observation to t + 23:59:59. A flare belongs to it when it starts in it.
@@ -18,7 +19,7 @@ import typing
 import numpy
 import pandas
 
-from dataset_models import flare_catalogue, leak_check, observation_times, simulation_mark
+from dataset_models import flare_catalogue, label_tables, leak_check, observation_times, simulation_mark
 
 # Data sets of users import these from here.
 from dataset_models.flares.flare_index import (  # noqa: F401
@@ -42,6 +43,8 @@ FOLDS = 4
 QUARTERS = ("January to March", "April to June", "July to September", "October to December")
 COLUMNS = ("label", "target", "goes_class", "fl_lon", "fl_lat", "rest_fl", "rest_lon", "rest_lat")
 SIMPLIFIED = COLUMNS[:2]
+LOCATED = (*COLUMNS[:3], "fl_location", "flare_start")  # as instance tables of the later studies have them
+KINDS = {"full": COLUMNS, "simplified": SIMPLIFIED, "located": LOCATED}
 UNTIL_HELP = "UTC time until which the flare lists are complete, where that is later than their last flare"
 
 
@@ -95,6 +98,23 @@ def label_table(index, times, *, names=None, window=DAY, threshold="M1.0"):
         values[:] = [row[number] for row in words]
         columns[name] = values[which]
     return pandas.DataFrame(columns)
+
+
+def located(table, index, times, *, window=DAY):
+    """Add where and when the strongest flare of each window starts: the table with the further columns of `LOCATED`.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of :func:`label_table`, for the same index, times and window.
+    index, times, window
+        As there.
+    """
+    places = list(map(label_tables.location, table["fl_lon"], table["fl_lat"]))
+    starts = numpy.append(index.events["start"].to_numpy("datetime64[s]"), numpy.datetime64("NaT", "s"))
+    starts = starts[index.strongest(times, window)]
+    words = [UNKNOWN if numpy.isnat(start) else str(start).replace("T", " ") for start in starts]
+    return table.assign(fl_location=places, flare_start=words)
 
 
 def image_names(times):
@@ -252,7 +272,7 @@ def label_images(events, names, times, *, window=DAY, threshold="M1.0", cadence=
     times = times[kept]
     index = FlareIndex(events)
     labels = [name for name, keep in zip(names, kept, strict=True) if keep]
-    table = label_table(index, times, names=labels, window=window, threshold=threshold)
+    table = located(label_table(index, times, names=labels, window=window, threshold=threshold), index, times, window=window)
     split = split_folds(times, gap=gap) if folds else []
     require_flares(table["target"], split)
     overlaps = [
@@ -263,7 +283,7 @@ def label_images(events, names, times, *, window=DAY, threshold="M1.0", cadence=
 
 
 def write(labelled, folder, *, simulated=False):
-    """Write the table of all images and those of every fold, full and simplified, under `folder`; returns the paths.
+    """Write the table of all images and those of every fold, of every kind of `KINDS`, under `folder`; returns the paths.
 
     Those of simulated flares get a column of ones, see `dataset_models.simulation_mark`.
     """
@@ -274,7 +294,7 @@ def write(labelled, folder, *, simulated=False):
         parts |= {f"Fold{fold.number}_train.csv": fold.training, f"Fold{fold.number}_val.csv": fold.validation}
     written = []
     for name, rows in tqdm(parts.items(), desc="write labels", unit="table", disable=None):
-        for kind, columns in (("full", COLUMNS), ("simplified", SIMPLIFIED)):
+        for kind, columns in KINDS.items():
             path = pathlib.Path(folder) / kind / name
             part = labelled.table.iloc[rows][list(columns)]
             atomic_files.write_table(path, part.assign(**simulation_mark.columns(simulated, len(part))))

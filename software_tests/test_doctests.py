@@ -13,7 +13,7 @@ CALLED_FROM_PYTHON = {  # by users: their examples are not to get lost
     "tools.figures",
     "tools.paths",
     "dataset_models.flare_catalogue",
-    "dataset_models.flare_index",
+    "dataset_models.flares.flare_index",
     "dataset_models.flare_labels",
     "dataset_models.flux_series",
     "dataset_models.goes_xrs",

@@ -97,7 +97,7 @@ def data_defaults(name, given):
     """
     defaults = {"image_size": 256 if name in ("attention", "cnn") else 512, "dependent_variable": "flare"}
     defaults |= {"channel_set": "hmi", "magnetogram_unit": "grey"}
-    return defaults if {"validation_start", "split"} & set(given) else defaults | {"fold": 1}
+    return defaults if {"validation_start", "split", "labels"} & set(given) else defaults | {"fold": 1}
 
 
 def _event_rate(data, split):

@@ -323,7 +323,7 @@ def test_the_script_labels_the_images_of_a_folder(shared, tmp_path, capsys):
 def test_the_script_writes_folds_without_overlap_when_asked_for(shared, tmp_path, capsys):
     common = ["--flares", str(shared / HEK), "--index", str(shared / "published_labels" / "image_index.csv")]
     flare_labels.main([*common, "--gap", "24", "--cadence", "180", "--out", str(tmp_path)])
-    assert capsys.readouterr().out.count("wrote 18 tables") == 1
+    assert capsys.readouterr().out.count("wrote 27 tables") == 1
     training, validation = (pandas.read_csv(tmp_path / "simplified" / f"Fold3_{split}.csv") for split in ("train", "val"))
     assert set(observation_times.from_names(validation["label"]).astype("datetime64[M]").astype(int) % 12) == {6, 7, 8}
     assert not set(training["label"]) & set(validation["label"])

@@ -2,21 +2,23 @@
 
 Images are a folder of magnetograms in one format: the published jpg tree (``2026/02/01/HMI.m2026.02.01_00.00.00.jpg``),
 the same as npy, Helioviewer JPEG 2000, or HMI FITS (see :mod:`dataset_models.SDO.HMI.magnetogram_images`). Targets come
-from any flare list that :mod:`dataset_models.flare_catalogue` reads.
+from any flare list that :mod:`dataset_models.flare_catalogue` reads, or from label tables as they were published (see
+:mod:`dataset_models.label_tables`).
 """
 
 import dataclasses
 import functools
+import pathlib
 
 import numpy
 
-from dataset_models import flare_labels, leak_check
+from dataset_models import flare_labels, label_tables, leak_check
 from dataset_models.flares import flare_history, flare_index
 from dataset_models.images import jpeg2000
 from dataset_models.observation_times import given_time
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.SDO.HMI.magnetogram_data import MagnetogramData
-from tools import goes_class
+from tools import goes_class, notes
 from tools.errors import UserError
 from tools.options import option
 
@@ -29,6 +31,11 @@ class FullDiskMagnetograms(MagnetogramData):
 
     The window is (t, t + hours), open at both ends as in the published studies: a flare that starts at the very time
     of the image does not count.
+
+    With `labels` the targets are those of label tables, whatever window they were made with; `validation_labels` gives the
+    validation split, otherwise the labelled images are split like others. A label belongs to the image nearest to it, within
+    `label_tolerance`; labels without an image are counted and left out. What happened before an image is taken from the label
+    of one window earlier, unless flare lists are given too.
 
     Examples
     --------
@@ -57,6 +64,9 @@ class FullDiskMagnetograms(MagnetogramData):
     title = "SDO/HMI full-disk magnetograms"
 
     folder: str | None = option(None, "folder of magnetograms (default: hmi of config.yml)", place="hmi")
+    labels: tuple[str, ...] = option((), "label tables, such as Fold1_train.csv, instead of flare lists")
+    validation_labels: tuple[str, ...] = option((), "label tables of the validation split, such as Fold1_val.csv")
+    label_tolerance: float = option(12.0, "most minutes between a label and its image", least=0.0, most=1440.0)
     flares: tuple[str, ...] = option((), "flare lists (default: flares of config.yml)", place="flares")
     image_size: int = option(256, "pixels of the image that a network sees", least=8, most=4096)
     clip: float = option(256.0, "gauss that map to 0 and 1 when images are FITS", least=1.0, most=10_000.0)
@@ -83,6 +93,10 @@ class FullDiskMagnetograms(MagnetogramData):
         None, "hours left out around validation (default: the window; for folds none, as published)", least=0.0, most=24_000.0
     )
     split_seed: int = option(0, "seed of a random split", least=0, most=2**32 - 1)
+
+    def __post_init__(self):
+        if self.validation_labels and not self.labels:
+            raise UserError("--validation_labels: needs --labels, the tables of the training split")
 
     # What goes in and what comes out
 
@@ -114,22 +128,23 @@ class FullDiskMagnetograms(MagnetogramData):
         return self._with_history(self._read(self._files[time]).image, time, self._files[time])
 
     def target(self, time):
-        flux = self._strongest([time], self._window)[0]
-        return float(flux >= self._threshold_flux) if self.task == "classification" else float(numpy.log10(flux))
+        return float(self._in_network_units(*self._coming([time]))[0])
 
     def targets(self, split):
-        flux = self._strongest(self.times(split), self._window)
-        return (flux >= self._threshold_flux if self.task == "classification" else numpy.log10(flux)).astype("float32")
+        return self._in_network_units(*self._coming(self.times(split))).astype("float32")
 
     def truth(self, time):
-        """Return true value and prior; the prior is of the flares whose class was settled in the hours before the time."""
-        past = max(self._history.peak_flux([time], self._window)[0], QUIET_FLUX)
-        coming = self._strongest([time], self._window)[0]
-        if self.task == "classification":
-            return float(coming >= self._threshold_flux), float(past >= self._threshold_flux)
-        return float(coming), float(past)
+        """Return true value and prior; the prior is of the flares whose class was settled in the hours before the time.
+
+        With label tables alone it is the label of one window earlier, NaN where there is none.
+        """
+        number = 0 if self.task == "classification" else 1
+        return float(self._coming([time])[number][0]), float(self._past(time)[number])
 
     def truth_if_known(self, time):
+        if self.labels:
+            row = self._label_rows(numpy.array([time], "datetime64[s]"))[0]
+            return self.truth(time) if row >= 0 else (numpy.nan, float(self._past(time)[self.task != "classification"]))
         true, prior = self.truth(time)
         if not flare_labels.covered(self._events, [time], self._window, until=self._until)[0]:
             true = numpy.nan
@@ -137,8 +152,9 @@ class FullDiskMagnetograms(MagnetogramData):
         return true, prior if asked[0] == time else numpy.nan
 
     def metadata(self, time):
-        flux = self._strongest([time], self._window)[0]
-        return {"flux": float(flux), "class": goes_class.from_flux(flux), "flare": int(flux >= self._threshold_flux)}
+        event, flux = (float(values[0]) for values in self._coming([time]))
+        known = {} if numpy.isnan(flux) else {"flux": flux, "class": goes_class.from_flux(flux)}
+        return known | {"flare": int(event)}
 
     def read_image(self, path):
         image = self._read(path, any_size=True).image
@@ -160,6 +176,10 @@ class FullDiskMagnetograms(MagnetogramData):
         return self.image_header(self._files[numpy.datetime64(time, "s")])
 
     def places(self, time):
+        if self.labels:
+            row = self._table[self._label_rows(numpy.array([time], "datetime64[s]"))]
+            known = row.event[0] and not numpy.isnan(row.flux[0]) and abs(row.longitude[0]) <= 90
+            return ((goes_class.from_flux(row.flux[0]), float(row.longitude[0]), float(row.latitude[0])),) if known else ()
         events, time = self._events, numpy.datetime64(time, "s")
         if "longitude" not in events:
             return ()
@@ -174,19 +194,86 @@ class FullDiskMagnetograms(MagnetogramData):
         return self._checked(self._splits)
 
     def describe(self):
-        return super().describe() | {"overlapping_windows": self.split_report.overlapping}
+        about = super().describe() | {"overlapping_windows": self.split_report.overlapping}
+        return about | ({"labels_without_image": self.labels_without_image} if self.labels else {})
+
+    @property
+    def labels_without_image(self):
+        """How many labels of each split, or of both together, have no image: dict of str to int."""
+        return {name: len(table) - len(self._matched[name][0]) for name, table in self._tables.items()}
 
     def check_leaks(self):
         splits = [self.times("training"), self.times("validation")]
         paths = [[self._files[time] for time in times] for times in splits]
         compared = leak_check.check_duplicates(*paths, times=splits)
         report = f"{self.split_report}; no image is in both splits ({compared} compared by content)"
+        if self.labels:
+            labels, without = sum(map(len, self._tables.values())), sum(self.labels_without_image.values())
+            report += f"; {without} of {labels} labels have no image"
         if self.history and len(splits[0]):
             count = leak_check.check_causality(flare_history.history, self._events, splits[0], names=flare_history.NAMES)
             report += f"; the flare history does not depend on the future (tried at {count} times)"
         return report
 
     # Parts
+
+    @property
+    def _wants_flares(self):
+        return bool(not self.labels or self.history or self.flares)
+
+    @functools.cached_property
+    def _flare_files(self):
+        return super()._flare_files if self._wants_flares else []
+
+    @functools.cached_property
+    def _label_files(self):
+        return [pathlib.Path(path).expanduser() for path in (*self.labels, *self.validation_labels)]
+
+    @functools.cached_property
+    def _tables(self):
+        """Label tables by split, or under ``"both"`` where they are to be split: dict of `label_tables.LabelTable`."""
+        if not self.validation_labels:
+            return {"both": label_tables.read(self.labels, threshold=self.threshold)}
+        names = {"training": self.labels, "validation": self.validation_labels}
+        return {split: label_tables.read(paths, threshold=self.threshold) for split, paths in names.items()}
+
+    @functools.cached_property
+    def _table(self):
+        """All labels, those of both splits: `label_tables.LabelTable`."""
+        table = label_tables.joined(list(self._tables.values()))
+        if self.task != "classification" and numpy.isnan(table.flux).any():
+            path = next(p for p in self._tables.values() if numpy.isnan(p.flux).any()).paths[0]
+            raise UserError(
+                f"{path}: states 0 and 1 alone; --target_kind 'log flux' needs tables with classes in the column goes_class"
+            )
+        return table
+
+    @functools.cached_property
+    def _matched(self):
+        """Positions of labels and of images that belong together, by the names of `_tables`: dict of two int64 (n,)."""
+        times = numpy.array(list(self._files), "datetime64[s]")
+        matched = {
+            name: label_tables.match(table, times, tolerance=self._label_tolerance) for name, table in self._tables.items()
+        }
+        for name, table in self._tables.items():
+            files = ", ".join(map(str, table.paths))
+            without, rows = len(table) - len(matched[name][0]), len(table) + table.repeated
+            if without == len(table):
+                text = f"of its {rows} labels, {table.times[0]} to {table.times[-1]}, none has an image in {self._folder}"
+                raise UserError(f"{files}: {text} within {self.label_tolerance:g} minutes; give the folder of its images")
+            if without or table.repeated:
+                repeated = f", {table.repeated} say the same again" if table.repeated else ""
+                text = f"{without} of {rows} labels have no image in {self._folder}{repeated}; they are left out"
+                notes.note(f"{files}: {text}")
+        return matched
+
+    @property
+    def _label_tolerance(self):
+        return numpy.timedelta64(round(60 * self.label_tolerance), "s")
+
+    def _label_rows(self, times):
+        """Find the labels of images: int64 (n,), positions in `_table`, -1 where an image has none."""
+        return self._table.rows(times, tolerance=self._label_tolerance)
 
     @functools.cached_property
     def _index(self):
@@ -204,7 +291,13 @@ class FullDiskMagnetograms(MagnetogramData):
     def _splits(self):
         times = numpy.array(list(self._files), "datetime64[s]")
         times = times[self._within_dates(times)]
-        times = times[flare_labels.covered(self._events, times, self._window, until=self._until)]
+        if self.validation_labels:
+            return self._given_splits(times)
+        if self.labels:
+            labelled = numpy.array(list(self._files), "datetime64[s]")[self._matched["both"][1]]
+            times = times[numpy.isin(times, labelled)]
+        else:
+            times = times[flare_labels.covered(self._events, times, self._window, until=self._until)]
         if self.fold and (self.validation_start or self.split == "random"):
             other = "--validation_start" if self.validation_start else "--split random"
             raise UserError(f"--fold {self.fold} and {other} are two ways to split; give one of them (--fold 0: no fold)")
@@ -228,17 +321,33 @@ class FullDiskMagnetograms(MagnetogramData):
         """Time left out around validation: the window, unless the options give another."""
         if self.gap_hours is not None:
             return numpy.timedelta64(round(self.gap_hours * 3600), "s")
-        return numpy.timedelta64(0, "s") if self.fold or self.split == "random" else self._window
+        as_published = self.fold or self.split == "random" or self.validation_labels
+        return numpy.timedelta64(0, "s") if as_published else self._window
 
     def _checked(self, splits):
         return leak_check.check_split(
             splits["training"], splits["validation"], window=self._window, published_folds=self._gap < self._window
         )
 
+    def _given_splits(self, times):
+        """Split as the label tables do; training images closer than the gap to one of validation are left out."""
+        others = {"--fold": self.fold, "--validation_start": self.validation_start, "--split random": self.split == "random"}
+        other = next((flag for flag, given in others.items() if given), None)
+        if other:
+            raise UserError(f"--validation_labels and {other} are two ways to split; give one of them")
+        images = numpy.array(list(self._files), "datetime64[s]")
+        splits = {name: times[numpy.isin(times, images[places])] for name, (_, places) in self._matched.items()}
+        training, validation = splits["training"], splits["validation"]
+        if self._gap and len(training) and len(validation):
+            away = leak_check.distance(training.astype("int64"), validation.astype("int64"))
+            splits["training"] = training[away >= flare_labels.seconds_of(self._gap)]
+        self._checked(splits)
+        return splits
+
     def _fold(self, times):
         fold = flare_labels.split_fold(times, self.fold, gap=self._gap)
         if self.task == "classification":
-            flare_labels.require_flares(self._strongest(times, self._window) >= self._threshold_flux, [fold])
+            flare_labels.require_flares(self._coming(times)[0], [fold])
         return {"training": times[fold.training], "validation": times[fold.validation]}
 
     def _random_split(self, times):
@@ -250,6 +359,28 @@ class FullDiskMagnetograms(MagnetogramData):
         validation = numpy.zeros(len(times), bool)
         validation[numpy.random.default_rng(self.split_seed).permutation(len(times))[: len(times) // 4]] = True
         return {"training": times[~validation], "validation": times[validation]}
+
+    def _coming(self, times):
+        """Find what follows: whether there is a flare, bool (n,), and the strongest peak flux, float64 (n,)."""
+        times = numpy.asarray(times, "datetime64[s]")
+        if not self.labels:
+            flux = self._strongest(times, self._window)
+            return flux >= self._threshold_flux, flux
+        rows = self._label_rows(times)
+        if (rows < 0).any():
+            raise UserError(f"{', '.join(map(str, self._label_files))}: no label of {times[numpy.argmax(rows < 0)]}")
+        return self._table.event[rows], numpy.maximum(self._table.flux[rows], QUIET_FLUX)
+
+    def _past(self, time):
+        """Find what was before, as `_coming` does for one time: bool or NaN, and float."""
+        if self._wants_flares:
+            flux = max(self._history.peak_flux([time], self._window)[0], QUIET_FLUX)
+            return flux >= self._threshold_flux, flux
+        row = self._label_rows(numpy.array([time], "datetime64[s]") - self._window)[0]
+        return (self._table.event[row], max(self._table.flux[row], QUIET_FLUX)) if row >= 0 else (numpy.nan, numpy.nan)
+
+    def _in_network_units(self, event, flux):
+        return event if self.task == "classification" else numpy.log10(flux)
 
     def _strongest(self, times, window):
         """Find the strongest peak flux of flares that start in (t, t + window), at least `QUIET_FLUX`: float64 (n,)."""

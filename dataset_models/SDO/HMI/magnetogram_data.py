@@ -44,11 +44,12 @@ class MagnetogramData(SolarData):
 
     @property
     def archives(self):
-        return list(self._files.values()) if self._folder.is_dir() else [], self._flare_files
+        return list(self._files.values()) if self._folder.is_dir() else [], [*self._flare_files, *self._label_files]
 
     def is_downloaded(self):
-        looked_in = (str(self._folder), *map(str, self._flare_files))
+        looked_in = (str(self._folder), *map(str, (*self._flare_files, *self._label_files)))
         missing = [f"flare list {path}" for path in self._flare_files if not path.is_file()]
+        missing += [f"label table {path}" for path in self._label_files if not path.is_file()]
         if not self._folder.is_dir():
             return Availability(looked_in, 0, (f"folder {self._folder}", *missing))
         if not self._files:
@@ -56,6 +57,8 @@ class MagnetogramData(SolarData):
         return Availability(looked_in, len(self._files), tuple(missing))
 
     # Parts
+
+    _label_files = ()  # label tables, where targets come from such
 
     @functools.cached_property
     def _folder(self):
