@@ -153,36 +153,11 @@ def parse(arguments):
     first.add_argument("--dataset")
     early, _ = first.parse_known_args(arguments)
 
-    parser = command_line.parser(__doc__)
-    text = f"{', '.join(spaces.SPACES)}, or a network's .py file (default: %(default)s)"
-    parser.add_argument("--network", metavar="NAME", default="fdl1", help=text)
-    parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {DEFAULT_DATASET})")
-    parser.add_argument("--search", type=pathlib.Path, metavar="FOLDER", help="of the search, new or to go on with")
-    parser.add_argument("--method", choices=METHODS, default="bayesian", help="(default: %(default)s)")
-    add_number(parser, "--trials", int, least=1, most=100_000, default=30, help="networks tried at most (default: %(default)s)")
-    parser.add_argument("--objective", default="val_loss", help="val_loss, or a score of the run (default: %(default)s)")
-    add_number(
-        parser,
-        "--parameter_limit",
-        int,
-        least=1,
-        most=10**9,
-        default=5_000_000,
-        help="larger networks are skipped (default: %(default)s)",
-    )
-    add_number(
-        parser, "--workers", int, least=1, most=1024, default=1, help="trials at a time on this machine (default: %(default)s)"
-    )
-    parser.add_argument("--show_space", action="store_true", help="print what is varied, and stop")
     dataset = pathlib.Path(early.dataset) if early.dataset else resolve_dataset(DEFAULT_DATASET)
     (network_name, space), data_class = spaces.of(early.network), load_solar_data(dataset)
     owners = (space.training_options, space.network_options, data_class)
     refuse_clashes(owners, dataset)
-    data_defaults = _data_defaults(space, network_name, data_class, {})
-    titles = ("training", f"network: {space.title} (fixed when given)", f"data set: {data_class.title}")
-    for owner, title in zip(owners, titles, strict=True):
-        defaults = data_defaults if owner is data_class else space.training
-        options.add_flags(parser, owner, title=title, defaults=defaults)
+    parser = _parser(space, network_name, owners)
     flags = parser.parse_args(arguments)
     if flags.search is None and not flags.show_space:
         parser.error("the following arguments are required: --search")
@@ -210,12 +185,40 @@ def parse(arguments):
     )
     if training.get("schedule") == "onecycle":
         raise UserError("--schedule onecycle: takes its rate from --max_lr, which is not varied; choose another schedule")
+    _require_searchable(plan)
+    return plan, flags.workers, flags.show_space
+
+
+def _parser(space, network_name, owners):
+    """Make the parser of all flags, for the options of `owners`: training, network and data set."""
+    parser = command_line.parser(__doc__)
+    text = f"{', '.join(spaces.SPACES)}, or a network's .py file (default: %(default)s)"
+    parser.add_argument("--network", metavar="NAME", default="fdl1", help=text)
+    parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {DEFAULT_DATASET})")
+    parser.add_argument("--search", type=pathlib.Path, metavar="FOLDER", help="of the search, new or to go on with")
+    parser.add_argument("--method", choices=METHODS, default="bayesian", help="(default: %(default)s)")
+    add_number(parser, "--trials", int, least=1, most=100_000, default=30, help="networks tried at most (default: %(default)s)")
+    parser.add_argument("--objective", default="val_loss", help="val_loss, or a score of the run (default: %(default)s)")
+    text = "larger networks are skipped (default: %(default)s)"
+    add_number(parser, "--parameter_limit", int, least=1, most=10**9, default=5_000_000, help=text)
+    text = "trials at a time on this machine (default: %(default)s)"
+    add_number(parser, "--workers", int, least=1, most=1024, default=1, help=text)
+    parser.add_argument("--show_space", action="store_true", help="print what is varied, and stop")
+    data_defaults = _data_defaults(space, network_name, owners[-1], {})
+    titles = ("training", f"network: {space.title} (fixed when given)", f"data set: {owners[-1].title}")
+    for owner, title in zip(owners, titles, strict=True):
+        defaults = data_defaults if owner is owners[-1] else space.training
+        options.add_flags(parser, owner, title=title, defaults=defaults)
+    return parser
+
+
+def _require_searchable(plan):
+    """Raise a `UserError` unless the objective is a score of the data set and something is left to vary."""
     scores = trials.objectives(plan.data)
     if plan.objective not in scores:
         raise UserError(f"--objective {plan.objective}: one of {', '.join(scores)}")
     if not plan.parameters:
         raise UserError("every option of the space is given; leave one out to search for it (--show_space lists them)")
-    return plan, flags.workers, flags.show_space
 
 
 def _data_defaults(space, network, data_class, given):
