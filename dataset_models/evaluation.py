@@ -1,12 +1,11 @@
 """A network's forecasts of a split beside what happened, as a table."""
 
-import csv
 import math
 
 import numpy
 
 from dataset_models import simulation_mark
-from tools import atomic_files
+from tools import atomic_files, tables
 from tools.errors import UserError
 
 EVALUATION_COLUMNS = ("time", "prediction", "true_delta", "true_value", "prior_value")
@@ -21,7 +20,7 @@ def write(data, model, path, *, split, batch_size, network):
     mark = simulation_mark.columns(data.simulated, 1)
     name, row = f"{network}: on the {split} sample", 0
     with atomic_files.replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = tables.Writer(file)
         writer.writerow([*EVALUATION_COLUMNS, *mark])
         with data.reporting_reads(), tqdm(total=len(times), desc=f"forecast {split}", unit="image", disable=None) as bar:
             for inputs, _ in batches:

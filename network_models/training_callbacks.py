@@ -9,7 +9,7 @@ import numpy
 
 from network_models import loss_table
 from network_models.trained_network import save_network
-from tools import atomic_files
+from tools import atomic_files, tables
 from tools.errors import UserError
 
 
@@ -120,7 +120,7 @@ class PerformanceTable(keras.callbacks.Callback):
     def __init__(self, folder, settings, first_epoch=0):
         super().__init__()
         self.path = folder.performance / loss_table.NAME
-        self.settings = settings
+        self.settings = {name: tables.guarded(value) for name, value in settings.items()}
         self.first_epoch = first_epoch
         self.rows = []
         self._kept = None

@@ -1,7 +1,6 @@
 """Files that appear complete or not at all: written beside their place, flushed to disk, then renamed."""
 
 import contextlib
-import errno
 import functools
 import hashlib
 import os
@@ -12,8 +11,9 @@ import socket
 import tempfile
 import time
 
-from tools import processes
+from tools import processes, tables
 from tools.errors import UserError
+from tools.full_disks import disk_is_full, full_disk
 
 OLD = 86400.0  # seconds without a change after which a temporary file of a process that cannot be asked is given up
 
@@ -22,7 +22,6 @@ _TEMPORARY = re.compile(r"\..*\.([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-[a-z0-9_]{8}
 _EARLIER = re.compile(
     r"\.unfinished\.[a-z0-9_]{8}|\..+\.[a-z0-9_]{8}\.(hdf5|npz|npy|csv|tsv|json|yml|txt|png|pbtxt)", re.DOTALL
 )
-_FULL = re.compile(r"No space left on device|Not enough space on disk|database or disk is full|\d+ requested and \d+ written")
 
 
 @contextlib.contextmanager
@@ -173,26 +172,6 @@ def _machine():
     return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:8]
 
 
-def disk_is_full(error):
-    """Check whether an exception, or one that it came from, means that the disk is full.
-
-    h5py, TensorFlow and astropy wrap the operating system's error in their own and keep only its text; numpy says how
-    much it could write, and SQLite has words of its own.
-    """
-    while error is not None:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if _FULL.search(str(error)):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def full_disk(path):
-    """Make the error for a full disk, with the name of what was being written: `OSError`."""
-    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-
-
 def write_text(path, text):
     """Write a text file (UTF-8), complete or not at all."""
     with replacing(path) as temporary:
@@ -228,9 +207,9 @@ def second_name(path, name):
 
 
 def write_table(path, table):
-    """Write a `pandas.DataFrame` as CSV without its index, complete or not at all."""
+    """Write a `pandas.DataFrame` as CSV by `tools.tables.write`, complete or not at all."""
     with replacing(path) as temporary:
-        table.to_csv(temporary, index=False)
+        tables.write(temporary, table)
 
 
 def safe_name(*parts):

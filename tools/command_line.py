@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 
-from tools import atomic_files, quiet_tensorflow
+from tools import full_disks, quiet_tensorflow
 from tools.errors import Stopped, UserError, shortened
 
 
@@ -79,7 +79,7 @@ def _outcome(main, arguments):
     except KeyboardInterrupt:
         return _told("interrupted", 130)
     except Exception as error:
-        if atomic_files.disk_is_full(error):
+        if full_disks.disk_is_full(error):
             return _told(_full_disk(_file_of(error)), 2)
         with contextlib.suppress(OSError):
             traceback.print_exc()
@@ -91,7 +91,7 @@ def _note_unwritten(unwritten, unraisable):
 
     Python 3.13 reports it, with a traceback; before, it was silent.
     """
-    if isinstance(unraisable.exc_value, OSError) and atomic_files.disk_is_full(unraisable.exc_value):
+    if isinstance(unraisable.exc_value, OSError) and full_disks.disk_is_full(unraisable.exc_value):
         unwritten.append(getattr(unraisable.object, "name", "the output"))
     else:
         sys.__unraisablehook__(unraisable)

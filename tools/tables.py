@@ -1,11 +1,110 @@
-"""Tables and lists in text files, as users write them."""
+"""Tables and lists in text files, as users write them.
 
+A spreadsheet evaluates a cell whose text begins with ``=``, ``+``, ``-`` or ``@``, whatever archive or file name it came from.
+Such texts are written with an apostrophe before them, which marks a text; what reads them here takes it away again. Numbers
+stay what they are.
+"""
+
+import csv
 import io
+import re
 
 from tools.errors import UserError, quoted
 from tools.reading import raw_files
 
 _ADVICE = "give a CSV or a list of image names"
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four as in East Asian input
+_NUMBER = re.compile(r"[+-](?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-](?:inf|nan)", re.IGNORECASE)
+
+
+def guarded(value):
+    """Write a text such that no spreadsheet evaluates it; any other value, and a number as text, stays what it is.
+
+    Examples
+    --------
+    >>> guarded("=1+1"), guarded("-1.5"), guarded("flare"), guarded(-3)
+    ("'=1+1", '-1.5', 'flare', -3)
+    """
+    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
+
+
+def unguarded(value):
+    """Read a text as it was before `guarded`.
+
+    Examples
+    --------
+    >>> unguarded("'=1+1"), unguarded("'quoted'"), unguarded(guarded("'=1"))
+    ('=1+1', "'quoted'", "'=1")
+    """
+    if isinstance(value, str) and value.startswith("'") and _FORMULA.match(value):
+        return value[1:]
+    return value
+
+
+class Writer:
+    """Writes rows of a CSV, texts guarded.
+
+    Parameters
+    ----------
+    file : file object
+        Text, opened with ``newline=""``.
+    """
+
+    def __init__(self, file):
+        self._plain = csv.writer(file, lineterminator="\n")
+        self._quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+
+    def writerow(self, row):
+        """Write one row."""
+        cells = [guarded(value) for value in row]
+        self._writer(cells).writerow(cells)
+
+    def writerows(self, rows):
+        """Write rows."""
+        for row in rows:
+            self.writerow(row)
+
+    def _writer(self, cells):
+        # A carriage return alone ends a line, unless it is quoted.
+        return self._quoted if any(isinstance(cell, str) and "\r" in cell for cell in cells) else self._plain
+
+
+def write(path, table, **formats):
+    """Write a `pandas.DataFrame` as CSV without its index, texts and names of columns guarded.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+    table : pandas.DataFrame
+    **formats
+        Of `pandas.DataFrame.to_csv`.
+    """
+    texts = _of_texts(table, guarded)
+    returns = any(isinstance(value, str) and "\r" in value for place in _text_columns(texts) for value in texts.iloc[:, place])
+    texts.to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL, **formats)
+
+
+def _text_columns(table):
+    """List the positions of columns that may hold texts; names may be there twice."""
+    from pandas.api import types
+
+    kinds = enumerate(table.dtypes)
+    return [place for place, kind in kinds if not (types.is_numeric_dtype(kind) or types.is_datetime64_any_dtype(kind))]
+
+
+def _of_texts(table, change):
+    """Change the texts of a table and the names of its columns: a new table."""
+    changed = table.copy(deep=False)
+    for place in _text_columns(table):
+        values = table.iloc[:, place].tolist()
+        others = [change(value) for value in values]
+        if any(one is not other for one, other in zip(values, others, strict=True)):
+            changed.isetitem(place, others)
+    changed.columns = [change(name) for name in table.columns]
+    return changed
 
 
 def read_lines(path):
@@ -34,7 +133,7 @@ def read(path, *, numbers=(), texts=(), advice=_ADVICE):
     Returns
     -------
     pandas.DataFrame
-        Its columns stripped; empty fields, and those that hold nan, are missing.
+        Its columns stripped; empty fields, and those that hold nan, are missing; texts as they were before `guarded`.
 
     Raises
     ------
@@ -52,7 +151,7 @@ def read(path, *, numbers=(), texts=(), advice=_ADVICE):
         raise UserError(f"{path}: not readable as CSV ({error}); {advice}") from error
     if not len(table):
         raise UserError(f"{path}: no rows below the header; {advice}")
-    table = table.rename(columns=lambda name: str(name).strip())
+    table = _of_texts(table.rename(columns=lambda name: str(name).strip()), unguarded)
     for name in (*numbers, *texts):
         if list(table.columns).count(name) != 1:
             state = "twice" if name in table.columns else "not"

@@ -13,7 +13,7 @@ import threading
 
 import numpy
 
-from tools import atomic_files
+from tools import full_disks
 from tools.errors import UserError
 
 AIA_SOURCES = dict(zip(range(8, 18), (94, 131, 171, 193, 211, 304, 335, 1600, 1700, 4500), strict=True))
@@ -64,7 +64,7 @@ def check(kind, path, expected):
     except UserError as error:
         raise Rejected(str(error).removeprefix(f"{path}: ").removeprefix(str(path)).strip()) from error
     except Exception as error:  # what libraries raise for a file that means harm has no bounds
-        if atomic_files.disk_is_full(error):
+        if full_disks.disk_is_full(error):
             raise
         raise Rejected(f"cannot be read ({' '.join(f'{type(error).__name__}: {error}'.split())[:120]})") from error
 

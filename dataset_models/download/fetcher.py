@@ -26,7 +26,7 @@ from dataset_models.download.patient_requests import (
     TooLarge,
     Transient,
 )
-from tools import atomic_files, digests
+from tools import atomic_files, digests, full_disks
 from tools.errors import UserError
 
 __all__ = ["Fetcher", "Limits", "NotFetched", "Summary", "Wanted", "describe", "remove_abandoned_parts", "repair"]
@@ -222,8 +222,8 @@ class Fetcher(PatientRequests):
             os.replace(part, target)
             kept = True
         except OSError as error:
-            if atomic_files.disk_is_full(error):
-                raise atomic_files.full_disk(target) from error
+            if full_disks.disk_is_full(error):
+                raise full_disks.full_disk(target) from error
             raise UserError(f"{target}: cannot be written ({error.strerror}); choose another --out") from error
         finally:
             if not kept:

@@ -7,7 +7,6 @@ Months that are over are not asked for again. A record that is none, or that hol
 counted, and the next run asks for its month again; rows that the catalogue cannot read are named and left out of it.
 """
 
-import csv
 import io
 import json
 import re
@@ -17,7 +16,7 @@ import numpy
 
 from dataset_models.download import checks, fetcher, manifest, script
 from dataset_models.flares import flare_lists, flare_rows
-from tools import atomic_files, command_line, digests
+from tools import atomic_files, command_line, digests, tables
 from tools.errors import UserError
 from tools.paths import archive_url
 
@@ -148,13 +147,13 @@ def _start(record):
 def write_month(book, path, url, begin, end, records, left_out=""):
     """Write the CSV of a month and enter it in the manifest, with what could not be read."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
+    writer = tables.Writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows([record[name] for name in COLUMNS] for record in records)
     target = book.place(path)
     expected = {"rows": len(records)} | ({"left_out": left_out} if left_out else {})
     with atomic_files.replacing(target) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+        temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
         checks.check("flares", temporary, expected)
     size, digest = target.stat().st_size, digests.of_file(target)
     link = question(url, begin, end, 1)

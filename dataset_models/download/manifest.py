@@ -15,7 +15,7 @@ import threading
 
 import numpy
 
-from tools import atomic_files, digests
+from tools import digests, full_disks
 from tools.errors import UserError
 from tools.paths import inside
 
@@ -154,8 +154,8 @@ class Manifest:
         try:
             return self._connection.execute(text, values).fetchall()
         except sqlite3.Error as error:
-            if atomic_files.disk_is_full(error):
-                raise atomic_files.full_disk(self.path) from error
+            if full_disks.disk_is_full(error):
+                raise full_disks.full_disk(self.path) from error
             raise
 
     def place(self, path):

@@ -10,7 +10,7 @@ import re
 import typing
 
 from dataset_models.flares import region_numbers
-from tools import goes_class
+from tools import goes_class, tables
 
 LONGEST = datetime.timedelta(hours=12)  # a moved peak or end further than this from the start is no roll-over
 NOWHERE = (math.nan, math.nan)
@@ -236,7 +236,8 @@ def csv_rows(text):
             fields = fields[1:]
         values = {}
         for name, field in zip(names, fields, strict=False):
-            values.setdefault(name, field)  # FlareNet has its peak twice; the second is that of the nearest AIA image
+            # FlareNet has its peak twice; the second is that of the nearest AIA image.
+            values.setdefault(name, tables.unguarded(field))
         yield reader.line_num, values if len(fields) == len(names) else None
 
 

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy
 
-from tools import atomic_files, processes
+from tools import atomic_files, full_disks, processes
 from tools.errors import UserError
 
 ALIGNMENT = 64  # bytes: TensorFlow takes an array in such memory as a tensor without copying it
@@ -184,4 +184,4 @@ def _is_passing(error):
 
 
 def _is_exhausted(error):
-    return any(isinstance(cause, MemoryError) for cause in _causes(error)) or atomic_files.disk_is_full(error)
+    return any(isinstance(cause, MemoryError) for cause in _causes(error)) or full_disks.disk_is_full(error)

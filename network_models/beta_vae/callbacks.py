@@ -1,11 +1,9 @@
 """Files written while a beta-VAE trains, beside those of every network."""
 
-import csv
-
 import keras  # noqa: TID253 - defines Keras callbacks
 import numpy
 
-from tools import atomic_files
+from tools import atomic_files, tables
 
 
 class LatentKL(keras.callbacks.Callback):
@@ -34,7 +32,7 @@ class LatentKL(keras.callbacks.Callback):
         for split, values in (("training", self.training), ("validation", numpy.asarray(self.model.latent_kl.result()))):
             self.rows.append([epoch + 1, split, *(f"{value:.6g}" for value in (values.sum(), *values))])
         with atomic_files.replacing(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = tables.Writer(file)
             writer.writerow(["epoch", "split", "kl", *(f"latent_{place}" for place in range(self.model.latent_dim))])
             writer.writerows(self.rows)
         self._draw()

@@ -1,13 +1,12 @@
 """Reconstruction as an objective: how a beta-VAE starts, is compiled and is scored."""
 
-import csv
 import functools
 
 import numpy
 
 from network_models.training import forecast
 from network_models.training.objective import Objective
-from tools import atomic_files, figures
+from tools import atomic_files, figures, tables
 from tools.errors import UserError
 
 from .building_blocks import ACTIVE
@@ -168,7 +167,7 @@ def scores_of(model, images, path, *, split="validation", batch_size=16):
             latent.append(kl)
             bar.update(len(error))
     with atomic_files.replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = tables.Writer(file)
         writer.writerow(["time", "reconstruction_error", "mean_squared_error", "kl"])
         writer.writerows([f"{time}Z", *(f"{value:.9g}" for value in row)] for time, row in zip(times, rows, strict=True))
     means = numpy.array(rows, "float64").mean(axis=0)

@@ -12,7 +12,7 @@ import numpy
 from dataset_models.solar_data import SPLITS
 from science.explanation import subject as explanation
 from science.latent_traversal import latents
-from tools import atomic_files, command_line, figures
+from tools import atomic_files, command_line, figures, tables
 from tools.options import add_number
 
 
@@ -59,7 +59,7 @@ def write(folder, subject, encoded, *, count=6):
             "score": score,
             "true_value": truth,
         }
-        pandas.DataFrame(table).to_csv(unfinished / "anomalies.csv", index=False, float_format="%.6g")
+        tables.write(unfinished / "anomalies.csv", pandas.DataFrame(table), float_format="%.6g")
         draw(encoded, score, truth > 0.5 if images.task == "classification" else None, heading, unfinished / "anomalies.png")
         labels = [f"{str(encoded.times[place])[:13].replace('T', ' ')} h\nscore {score[place]:.1f}" for place in highest]
         path = unfinished / "most_unusual.png"

@@ -9,7 +9,7 @@ import numpy
 from dataset_models.images.geometry import FRAME
 from dataset_models.solar_data import SPLITS
 from science.latent_traversal import latents
-from tools import figures
+from tools import figures, tables
 
 CLIP = 256.0  # gauss that 0 and 1 stand for
 STRONG = 40.0  # gauss of the smoothed unsigned field from which on a place belongs to a region
@@ -162,7 +162,7 @@ def write(folder, subject, encoded, *, most=16):
         for latent in order
         for column, name in enumerate(names)
     ]
-    pandas.DataFrame(rows).to_csv(folder / "correlations.csv", index=False, float_format="%.4f")
+    tables.write(folder / "correlations.csv", pandas.DataFrame(rows), float_format="%.4f")
     shown = [latent for latent in order if kl[latent] > latents.ACTIVE][:most] or list(order[:most])
     images = subject.data
     with figures.style():

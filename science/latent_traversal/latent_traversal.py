@@ -12,7 +12,7 @@ import numpy
 from network_models.beta_vae import pictures
 from science.explanation import subject as explanation
 from science.latent_traversal import correlations, latents
-from tools import atomic_files, command_line, figures
+from tools import atomic_files, command_line, figures, tables
 from tools.options import add_number
 
 REACH = 3.0  # standard deviations of the prior
@@ -221,7 +221,7 @@ def write(folder, subject, encoded, *, around=None, count=10, steps=7, reach=REA
         if images.is_sequence:
             animate_traversal(traversal, values, labels, unfinished / "traversal.gif", title=title)
         draw_latents(encoded, unfinished / "latents.png", title=heading)
-        latent_table(encoded).to_csv(unfinished / "latents.csv", index=False)
+        tables.write(unfinished / "latents.csv", latent_table(encoded))
         when = [str(time)[:13].replace("T", " ") + " h" for time in encoded.times[places]]
         labels = [f"{text}\n{encoded.error[place]:.0f} nats" for text, place in zip(when, places, strict=True)]
         strip = unfinished / "reconstructions.png"

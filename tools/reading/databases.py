@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 
-from tools import atomic_files
+from tools import full_disks
 from tools.errors import UserError
 from tools.reading import raw_files
 
@@ -31,8 +31,8 @@ def damage_named(path, *, kind="a database", advice="give another file"):
     try:
         yield
     except (sqlite3.Error, TypeError, ValueError, OverflowError) as error:
-        if atomic_files.disk_is_full(error):
-            raise atomic_files.full_disk(path) from error
+        if full_disks.disk_is_full(error):
+            raise full_disks.full_disk(path) from error
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: cannot be used as {kind} ({reason}); {advice}") from error
 
