@@ -1,6 +1,6 @@
 """The one exception for what a user can cause."""
 
-_LONGEST_WORD, _LONGEST = 200, 2000
+_LONGEST_QUOTE, _LONGEST_WORD, _LONGEST = 120, 200, 2000
 _LONGEST_NAME, _LONGEST_PATH = 255, 800  # of a file, in bytes on most systems; longer ones exist and may be shortened
 
 
@@ -35,20 +35,20 @@ class Stopped(Exception):
 
 
 def quoted(value):
-    """Write a value that came from outside for a message: str, at most 200 characters.
+    """Write a value that came from outside for a message: str, at most 120 characters.
 
     Examples
     --------
     >>> quoted("M1.0"), len(quoted("x" * 10_000))
-    ("'M1.0'", 200)
+    ("'M1.0'", 120)
     """
     if isinstance(value, str | bytes):
-        value = value[: 2 * _LONGEST_WORD]
+        value = value[: 2 * _LONGEST_QUOTE]
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits, a structure of thousands of levels
         text = f"a {type(value).__name__}"
-    return _cut(text, _LONGEST_WORD)
+    return _cut(text, _LONGEST_QUOTE)
 
 
 def shortened(text):
