@@ -176,7 +176,7 @@ def test_networks_that_cannot_be_built_are_named(tmp_path):
 
 
 def test_a_search_runs_is_interrupted_and_goes_on(tmp_path, monkeypatch, capsys):
-    flags = ["--method", "random", "--trials", "2", "--count", "16", "--batch_size", "16"]
+    flags = ["--method", "random", "--trials", "3", "--count", "16", "--batch_size", "16"]
     arguments = ["--dataset", str(TINY), "--search", str(tmp_path / "s"), "--epochs", "1", *flags]
     calls = []
 
@@ -190,9 +190,9 @@ def test_a_search_runs_is_interrupted_and_goes_on(tmp_path, monkeypatch, capsys)
     with pytest.raises(KeyboardInterrupt):
         search_script.main(arguments)
     search_script.main(arguments)
-    assert calls == ["0", "1", "1"]
+    assert calls == ["0", "1", "1", "2"]
     table = pandas.read_csv(tmp_path / "s" / "trials.csv")
-    assert sorted(table["trial"]) == [0, 1]
+    assert sorted(table["trial"]) == [0, 1, 2]
     assert (table["status"] == "COMPLETED").all()
     assert table["score"].is_monotonic_increasing
     for run in table["run_folder"]:
@@ -210,10 +210,10 @@ def test_a_search_runs_is_interrupted_and_goes_on(tmp_path, monkeypatch, capsys)
     search_script.main(arguments)
     again = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     assert again == last
-    arguments[arguments.index("--trials") + 1] = "3"
+    arguments[arguments.index("--trials") + 1] = "4"
     search_script.main(arguments)
-    assert calls[3:] == ["2"]
-    assert len(pandas.read_csv(tmp_path / "s" / "trials.csv")) == 3
+    assert calls[4:] == ["3"]
+    assert len(pandas.read_csv(tmp_path / "s" / "trials.csv")) == 4
 
 
 def test_killed_between_the_end_of_a_training_and_its_entry(tmp_path):
