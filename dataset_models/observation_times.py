@@ -85,7 +85,9 @@ def from_texts(texts, *, origin="times"):
     for text in texts:
         if text.lower() in ("", "nat"):
             raise UserError(f"{origin}: a time is missing")
-        if re.search(r"\d:\d\d.*([+-]\d\d:?\d\d|[A-Za-z])$", text.removesuffix("Z").removesuffix("+00:00")):
+        plain = text.removesuffix("Z").removesuffix("+00:00")
+        clock, zone = re.search(r"\d:\d\d", plain), re.search(r"([+-]\d\d:?\d\d|[A-Za-z])$", plain)
+        if clock and zone and clock.end() <= zone.start():
             raise UserError(f"{origin}: the time {text} carries a time zone; give times in UTC without one")
         try:
             times.append(_parsed(text))
@@ -226,7 +228,9 @@ def read_index(path):
     times = from_texts(names, origin=str(path))
     if not len(times):
         raise UserError(f"{path}: no image names or times")
-    return _in_order([_TREE.sub(r"\1", str(name)) for name in names], times, str(path))
+    matches = [_TREE.match(str(name)) for name in names]  # sub would begin anew at each character of a long name
+    names = [str(name) if match is None else match[1] for name, match in zip(names, matches, strict=True)]
+    return _in_order(names, times, str(path))
 
 
 def _in_order(names, times, origin):

@@ -4,7 +4,9 @@ import errno
 import os
 import re
 
-_FULL = re.compile(r"No space left on device|Not enough space on disk|database or disk is full|\d+ requested and \d+ written")
+_FULL = re.compile(
+    r"No space left on device|Not enough space on disk|database or disk is full|(?<!\d)\d+ requested and \d+ written"
+)
 
 
 def disk_is_full(error):

@@ -253,6 +253,7 @@ def json_rows(text):
     first = _FIRST_KEY.search(text)
     start = re.compile(re.escape(first[0]) if first else r"\{", re.DOTALL)
     place, line, counted = text.index("[") + 1, 1, 0
+    ends = text.rstrip().endswith("]")
     while True:
         place = _BETWEEN.match(text, place).end()
         if text[place : place + 1] == "]":
@@ -260,10 +261,11 @@ def json_rows(text):
         line, counted = line + text.count("\n", counted, place), place
         try:
             record, place = decoder.raw_decode(text, place)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
         except json.JSONDecodeError as error:
             # The next record begins as the first one does.
             following = start.search(text, place + 1)
-            ends = text.rstrip().endswith("]")
             if not ends or (following is None and not counted):
                 raise ValueError(f"it is cut short or no JSON: {error}") from error
             yield line, None

@@ -79,7 +79,7 @@ def _text_rows(text):
 
 def _tail(text):
     """Split the end of a row into particulars and region."""
-    match = re.fullmatch(r"(.*?)(?:(?<!\S)(\d{1,5}))?\s*", text)
+    match = re.fullmatch(r"(.*?)(?:(?<!\S)(\d{1,5}))?", text.rstrip())
     return match[1].strip(), match[2] or ""
 
 
