@@ -23,7 +23,7 @@ _HEADINGS = (
 _NO_ROW = re.compile(r"\s*($|#|:|none\b|nmbr\b|\*+\s*correct)", re.IGNORECASE)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ISSUED = (
-    re.compile(r"^\s*:\s*Issued\s*:\s*(?P<year>\d{4})\s+(?P<month>[a-z]{3})[a-z]*\s+(?P<day>\d{1,2})\b", re.I | re.M),
+    re.compile(r"^[^\S\n]*:\s*Issued\s*:\s*(?P<year>\d{4})\s+(?P<month>[a-z]{3})[a-z]*\s+(?P<day>\d{1,2})\b", re.I | re.M),
     re.compile(r"\bIssued\s+at\s+\d{4}Z?\s+on\s+(?P<day>\d{1,2})\s+(?P<month>[a-z]{3})[a-z]*\s+(?P<year>\d{4})\b", re.I),
 )
 _NUMBER = re.compile(r"\d{4,5}")
