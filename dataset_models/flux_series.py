@@ -19,8 +19,8 @@ class FluxSeries:
     flux : array_like
         float64 (n,), means over the minutes from `start` on, 1-8 Angstrom, W m^-2; NaN where missing.
     calibration : str
-        ``"operational"``, ``"science"``, ``"near real time"``, ``"science and near real time"``, or the name of
-        a simulation's own.
+        ``"operational"``, ``"science"``, ``"near real time"``, ``"science and near real time"``, ``"flarenet"``, or
+        the name of a simulation's own.
     satellite : int, optional
         GOES number; None for a mixture.
 
@@ -125,6 +125,12 @@ class FluxSeries:
     def _latest_valid(self):
         """Index of the latest minute with a flux up to each minute, -1 where there is none: int64 (n,)."""
         return numpy.maximum.accumulate(numpy.where(numpy.isnan(self.flux), -1, numpy.arange(len(self))))
+
+    def last_known(self, time):
+        """Return when the latest minute with a flux ended that was complete at a time: ``datetime64[s]``, NaT without any."""
+        place = min(int((numpy.datetime64(time, "s") - self.start) // _MINUTE) - 1, len(self) - 1)
+        latest = self._latest_valid[place] if place >= 0 else -1
+        return (self.start + (latest + 1) * _MINUTE).astype("datetime64[s]") if latest >= 0 else numpy.datetime64("NaT", "s")
 
     def current(self, times):
         """Find the latest 1-minute mean that was complete at a time.

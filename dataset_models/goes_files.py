@@ -2,7 +2,8 @@
 
 Daily FITS files of GOES 6 to 15 (SDAC, about 2 s) hold operational values. NOAA's netCDF files are science-quality:
 ``sci_gxrs-l2-irrad`` and ``sci_xrsf-l2-flx1s`` at 1 or 2 s, ``sci_xrsf-l2-avg1m`` with means of a minute. SWPC's JSON
-(``xrays-6-hour.json`` to ``xrays-7-day.json``, primary and secondary) holds 1-minute means in near real time.
+(``xrays-6-hour.json`` to ``xrays-7-day.json``, primary and secondary) holds 1-minute means in near real time. FlareNet's
+tables (``Flux_2010_2017_max.csv``) hold maxima of two minutes.
 
 Read here and not with sunpy, which gives up a file for one time without a value, for an HDU that is not needed, or for a
 status table without rows, and reads twice as much as is needed; a year of daily files is to be imported in seconds.
@@ -12,7 +13,8 @@ import dataclasses
 import pathlib
 import warnings
 
-from dataset_models.goes_formats import daily_fits, netcdf, swpc_json
+from dataset_models.goes_formats import daily_fits, flarenet_csv, netcdf, swpc_json
+from dataset_models.goes_formats.flarenet_csv import FLARENET, UNKNOWN_SATELLITE  # noqa: F401
 from dataset_models.goes_formats.headers import short_reason
 from dataset_models.goes_formats.minutes import Minutes, NotGoes  # noqa: F401
 from dataset_models.goes_formats.swpc_json import CONTAMINATED, NEAR_REAL_TIME  # noqa: F401
@@ -107,4 +109,6 @@ _READERS = (
     (b"CDF", _netcdf_3),
     (b"[", swpc_json.read),
     (b"{", swpc_json.read),
+    (b'"Time","Flux"', flarenet_csv.read),
+    (b"Time,Flux", flarenet_csv.read),
 )

@@ -2,15 +2,16 @@
 
     python dataset_models/goes_xrs.py FILES... [--store xrs.sqlite]
 
-imports daily FITS files, science-quality netCDF files and SWPC's JSON of the last days (xrays-*.json), each once however
-often it is offered.
+imports daily FITS files, science-quality netCDF files, SWPC's JSON of the last days (xrays-*.json) and FlareNet's tables
+(Flux_2010_2017_max.csv), each once however often it is offered.
 
 Calibrations are never mixed unasked. *Operational* fluxes of GOES 8 to 15 carry a scaling that SWPC applied to match
 GOES 7; flare classes before 2020 are on that scale. *Science*-quality fluxes have it removed and are true irradiances.
 :func:`dataset_models.flux_series.remove_operational_scaling` converts; nothing here does so unasked. *Near real time* fluxes
 of GOES-16 and later, from SWPC's JSON, are on the scale of science-quality ones (see
 :func:`dataset_models.goes_files.read_minutes`) but preliminary. They are kept beside them, and only a series that is asked for
-near real time has them, where there is no science-quality flux.
+near real time has them, where there is no science-quality flux. *FlareNet* fluxes are the largest raw operational samples of
+two minutes each, as its tables have them.
 """
 
 import contextlib
@@ -32,7 +33,7 @@ from tools.errors import Stopped, UserError
 from tools.reading import databases
 
 NEAR_REAL_TIME = goes_files.NEAR_REAL_TIME
-CALIBRATIONS = ("operational", "science", NEAR_REAL_TIME)
+CALIBRATIONS = ("operational", "science", NEAR_REAL_TIME, goes_files.FLARENET)
 
 _PATIENCE = 60.0  # seconds to wait for another writer
 FILES_PER_TRANSACTION = 32
@@ -250,6 +251,11 @@ def contents(store):
         return [(*row[:3], *(numpy.datetime64(_moment(time), "s").astype("datetime64[m]") for time in row[3:])) for row in rows]
 
 
+def name_of(satellite):
+    """Name the satellite of a row: str; FlareNet's tables do not tell theirs."""
+    return "unknown satellite" if satellite == goes_files.UNKNOWN_SATELLITE else f"GOES-{satellite}"
+
+
 def is_simulated(store):
     """Check whether a store holds simulated flux, by the marks of its files when they were imported: bool."""
     with _opened(store) as connection:
@@ -267,7 +273,7 @@ def series(store, *, calibration, satellite=None, start=None, end=None):
     store : str or pathlib.Path
     calibration : str
         ``"operational"``; ``"science"``; or ``"near real time"``: science-quality flux, and near-real-time flux in the minutes
-        that have none.
+        that have none; or ``"flarenet"``.
     satellite : int, optional
         GOES number. Without it every minute comes from the newest satellite (the highest number) that has a flux then.
     start, end : datetime64, optional
@@ -312,7 +318,7 @@ def series(store, *, calibration, satellite=None, start=None, end=None):
         if first is None:
             wanted = f"{calibration} flux" if satellite is None else f"{calibration} flux of GOES-{satellite}"
             kinds = connection.execute("SELECT DISTINCT satellite, calibration FROM minutes ORDER BY 1, 2")
-            present = [f"GOES-{number} {kind}" for number, kind in kinds]
+            present = [f"{name_of(number)} {kind}" for number, kind in kinds]
             raise UserError(f"{store}: has no {wanted}; it holds {', '.join(present) or 'nothing yet'}")
         first = _seconds(start) if start is not None else _moment(first)
         last = _seconds(end) if end is not None else _moment(last) + 60
@@ -439,7 +445,8 @@ def main(arguments=None):
         "files",
         nargs="+",
         metavar="FILE",
-        help="daily GOES FITS, science-quality netCDF (1 or 2 s, or 1-minute), or SWPC's xrays-*.json; plain or gzipped",
+        help="daily GOES FITS, science-quality netCDF (1 or 2 s, or 1-minute), SWPC's xrays-*.json, or FlareNet's Flux_*.csv;"
+        " plain or gzipped",
     )
     parser.add_argument("--store", help="SQLite file (default: 'goes' of config.yml)")
     flags = parser.parse_args(arguments)
@@ -450,7 +457,7 @@ def main(arguments=None):
     done = import_files(store, files, progress=True)
     print(f"{store}: {len(done.imported)} imported, {len(done.present)} already there, {len(done.rejected)} rejected")
     for satellite, calibration, minutes, first, last in contents(store):
-        print(f"GOES-{satellite} {calibration}: {minutes} minutes, {first}Z to {last}Z")
+        print(f"{name_of(satellite)} {calibration}: {minutes} minutes, {first}Z to {last}Z")
     for pattern in unmatched:
         print(f"no file matches {pattern}")
     for note in done.notes():

@@ -203,6 +203,31 @@ def images(folder):
     return _in_order(names, from_names(names, origin=str(folder)), str(folder))
 
 
+def stamped(folder):
+    """Find the files of a folder tree, of any archive, whose names state a UTC time: (names, times), sorted by time.
+
+    Of several files of one minute, such as the channels of a frame, the first by name stands for all.
+
+    Raises
+    ------
+    UserError
+        The folder is missing, or no name in it states a time.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder of images")
+    found = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not picture_tree.is_by_product(path)):
+        match = _STAMP.search(path.name)
+        if match:
+            texts = ["{}-{}-{}T{}:{}:{}".format(*(part or "00" for part in match.groups()))]
+            found.setdefault(from_texts(texts, origin=str(path))[0], path.name)
+    if not found:
+        raise UserError(f"{folder}: no file whose name states a time, like AIA20140617_2136_0094.fits")
+    times = numpy.array(sorted(found), "datetime64[s]")
+    return [found[time] for time in times], times
+
+
 def read_index(path):
     """Read the image names of an index file: one per line, or a CSV with a column label, timestamp or time.
 

@@ -8,6 +8,7 @@ import abc
 import dataclasses
 import functools
 import pathlib
+import re
 
 import numpy
 
@@ -15,7 +16,7 @@ from dataset_models import observation_times
 from dataset_models.observation_times import given_time
 from dataset_models.solar_data import SPLITS, SolarData
 from tools import goes_class, tables
-from tools.errors import UserError
+from tools.errors import UserError, quoted
 from tools.options import option
 
 DURATIONS = {
@@ -31,6 +32,17 @@ CATCHES = LAGS[1:]
 DEPENDENT_VARIABLES = ("forecast", "flux delta", "log flux", "flare")
 SIDE_CHANNELS = ("current flux", "true value", "hmi features")
 HMI_FEATURE_COUNT = 25
+_FEATURES = "give a CSV of HMI features"
+_DAY = re.compile(r'"?(\d{4})(\d\d)(\d\d)')  # as the rows of FlareNet's HMI_features.csv begin
+# Mean and standard deviation of each feature, by which FlareNet standardised its HMI_features.csv, in its order.
+FLARENET_MEANS = (
+    *(3.84e3, 7.96e23, 8.13e13, 4.70e2, 2.12e13, 5.41e22, 2.35e3, 2.44e4, 1.12e1, 9.24e1, 1.91e2, 2.43e2, 7.88e2),
+    *(7.96e2, 3.59e2, 2.25e-2, -1.35, 1.82e-2, 7.56e10, -7.33e3, 7.15e2, -3.17e2, -1.18, -3.34e-2, 3.67e-2),
+)
+FLARENET_DEVIATIONS = (
+    *(3.11e3, 8.75e23, 6.26e13, 6.04e2, 3.21e13, 4.10e22, 1.71e3, 1.28e4, 6.12, 4.95e1, 8.99e1, 1.16e2, 4.35e2),
+    *(4.40e2, 1.83e2, 1.18, 1.87e2, 1.21e-1, 5.83e10, 5.93e3, 3.34e3, 6.01e3, 7.55e-1, 3.91e-1, 4.33e-1),
+)
 MICRO = 1e-6  # W m^-2 in one network unit of "forecast" and "flux delta": losses are then of order 1
 
 
@@ -59,7 +71,9 @@ class XRayFluxData(SolarData):
     side_channels: tuple[str, ...] = option(
         (), "side channels; 'true value' is the answer itself, a sanity check", choices=SIDE_CHANNELS
     )
-    hmi_features: str | None = option(None, f"CSV of a time and {HMI_FEATURE_COUNT} features (for 'hmi features')")
+    hmi_features: str | None = option(
+        None, f"CSV of a time and {HMI_FEATURE_COUNT} features, or FlareNet's HMI_features.csv (for 'hmi features')"
+    )
     validation_fraction: float = option(0.2, "last part of the time span that validates", least=0.0, most=1.0)
     validation_start: str | None = option(None, "first time of the validation split, UTC, instead of a fraction")
 
@@ -319,14 +333,12 @@ class XRayFluxData(SolarData):
 
 def _gap(series, time):
     """Describe how long before a time the flux ends, and what to do about it."""
-    minute = numpy.timedelta64(1, "m")
-    times = series.start + (numpy.flatnonzero(~numpy.isnan(series.flux)) + 1) * minute
-    times = times[times <= time].astype("datetime64[s]")
+    last = series.last_known(time)
     action = "import newer files (python dataset_models/goes_xrs.py FILES...)"
-    if not len(times):
+    if numpy.isnat(last):
         return f"no X-ray flux is known in the time before; {action}"
-    hours = (time - times[-1]) / numpy.timedelta64(1, "h")
-    return f"the X-ray flux before ends at {times[-1]}Z, {hours:.1f} h earlier; {action}"
+    hours = (time - last) / numpy.timedelta64(1, "h")
+    return f"the X-ray flux before ends at {last}Z, {hours:.1f} h earlier; {action}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -341,9 +353,11 @@ class HmiFeatures:
     Parameters
     ----------
     path : str or pathlib.Path
-        CSV whose first column ``time`` is UTC and whose other 25 columns are numbers; not finite counts as missing.
+        CSV whose first column ``time`` is UTC and whose other 25 columns are numbers; not finite counts as missing. Or
+        FlareNet's HMI_features.csv: no header, the first column begins with the day as YYYYMMDD, and the row is that day's.
     before : datetime64
-        Mean and standard deviation are taken over rows before this time (over all when there are none).
+        Mean and standard deviation are taken over rows before this time (over all when there are none). Those of FlareNet's
+        file are fixed, as there.
 
     Raises
     ------
@@ -352,12 +366,39 @@ class HmiFeatures:
 
     Notes
     -----
-    FlareNet used 25 SHARP-like parameters with fixed means and deviations; a missing value became the mean, as here.
+    FlareNet used 25 SHARP-like parameters with fixed means and deviations (`FLARENET_MEANS`); a missing value became the
+    mean, as here. Its file does not say when in the day the features were measured: an image of 00:00 may get what was seen
+    later that day.
     """
 
     def __init__(self, path, *, before):
         path = pathlib.Path(path)
-        table = tables.read(path, advice="give a CSV of HMI features")
+        self._oldest = numpy.timedelta64(24, "h")
+        if _DAY.match(tables.read_lines(path, advice=_FEATURES)[0]):
+            self._read_flarenet(path)
+        else:
+            self._read_named(path, before)
+
+    def _read_flarenet(self, path):
+        self.names = tuple(f"HMI feature {number}" for number in range(1, HMI_FEATURE_COUNT + 1))
+        table = tables.read(path, header=("day", *self.names), numbers=self.names, advice=_FEATURES)
+        days = table["day"].astype(str).str.strip()
+        wrong = ~days.str.match(_DAY).to_numpy(bool)
+        if wrong.any():
+            row = int(numpy.argmax(wrong))
+            raise UserError(f"{path}: line {row + 1}: {quoted(days.iloc[row])} does not begin with a day as YYYYMMDD")
+        texts = days.str.replace(_DAY, r"\1-\2-\3", regex=True).str[:10]
+        times = observation_times.from_texts(texts, origin=str(path))
+        order = numpy.argsort(times, kind="stable")
+        last = numpy.append(numpy.diff(times[order]) > numpy.timedelta64(0, "s"), True)  # of a day the last row stands
+        self.times = times[order][last]
+        self._oldest -= numpy.timedelta64(1, "s")  # a row is that of its day alone
+        values = table[list(self.names)].to_numpy("float64")[order][last]
+        scaled = (values - FLARENET_MEANS) / FLARENET_DEVIATIONS
+        self.values = numpy.where(numpy.isfinite(scaled), scaled, 0.0)
+
+    def _read_named(self, path, before):
+        table = tables.read(path, advice=_FEATURES)
         columns = list(table.columns)
         if columns[:1] != ["time"] or len(columns) != 1 + HMI_FEATURE_COUNT:
             shown = f"{len(columns)} columns ({', '.join(map(str, columns[:3]))}, ...)"
@@ -387,7 +428,7 @@ class HmiFeatures:
         row = numpy.searchsorted(self.times, times, side="right") - 1
         if len(self.times) == 0:
             return row
-        return numpy.where((row >= 0) & (times - self.times[row] <= numpy.timedelta64(24, "h")), row, -1)
+        return numpy.where((row >= 0) & (times - self.times[row] <= self._oldest), row, -1)
 
     def at(self, times):
         """Return standardised features: float64 (n, 25), NaN where there is no row."""

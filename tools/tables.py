@@ -107,7 +107,7 @@ def _of_texts(table, change):
     return changed
 
 
-def read_lines(path):
+def read_lines(path, *, advice=_ADVICE):
     """Read the lines of a text file (UTF-8) that are not blank: list of str, without the space around them.
 
     Raises
@@ -115,10 +115,10 @@ def read_lines(path):
     UserError
         The file is missing, unreadable, empty or not text.
     """
-    return [line.strip() for line in _text(path, _ADVICE).splitlines() if line.strip()]
+    return [line.strip() for line in _text(path, advice).splitlines() if line.strip()]
 
 
-def read(path, *, numbers=(), texts=(), advice=_ADVICE):
+def read(path, *, numbers=(), texts=(), header=None, missing=(), advice=_ADVICE):
     """Read a CSV.
 
     Parameters
@@ -127,6 +127,10 @@ def read(path, *, numbers=(), texts=(), advice=_ADVICE):
     numbers, texts : sequence of str
         Columns that it must have. Those of numbers come as float64, an empty field as NaN; those of texts as str, "" for an
         empty field.
+    header : sequence of str, optional
+        Names of the columns of a file that has no header.
+    missing : sequence of str
+        What else than an empty field and nan stands for a missing value.
     advice : str
         Follows the reason in errors.
 
@@ -144,7 +148,17 @@ def read(path, *, numbers=(), texts=(), advice=_ADVICE):
     import pandas
 
     text = io.StringIO(_text(path, advice))
-    keywords = {"skipinitialspace": True, "keep_default_na": False, "na_values": ["", "nan", "NaN"], "low_memory": False}
+    keywords = {
+        "skipinitialspace": True,
+        "keep_default_na": False,
+        "na_values": ["", "nan", "NaN", *missing],
+        "low_memory": False,
+    }
+    if header is not None:
+        keywords |= {"header": None, "names": list(header), "index_col": False}
+        first = text.getvalue().lstrip("\n").partition("\n")[0]
+        if first.count(",") + 1 != len(header):
+            raise UserError(f"{path}: expected {len(header)} columns, received {first.count(',') + 1}; {advice}")
     try:
         table = pandas.read_csv(text, **keywords)
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError, OverflowError) as error:
@@ -161,7 +175,8 @@ def read(path, *, numbers=(), texts=(), advice=_ADVICE):
         wrong = values.isna() & table[name].notna()
         if wrong.any():
             row = int(wrong.to_numpy().argmax())
-            raise UserError(f"{path}: line {row + 2}: {name} is no number ({quoted(table[name].iloc[row])}); {advice}")
+            line = row + (2 if header is None else 1)
+            raise UserError(f"{path}: line {line}: {name} is no number ({quoted(table[name].iloc[row])}); {advice}")
         table[name] = values.astype("float64")
     for name in texts:
         table[name] = table[name].fillna("").astype(str)

@@ -11,7 +11,7 @@ import typing
 
 import numpy
 
-from dataset_models import goes_xrs
+from dataset_models import flux_tables, goes_xrs
 from dataset_models.images import fits_files, geometry
 from dataset_models.images.headers import Keywords
 from dataset_models.images.image_cache import ImageCache
@@ -48,6 +48,7 @@ class AIA8(XRayFluxData):
     folder: str | None = option(None, "folder of AIA files (default: 'aia' of config.yml)", place="aia")
     image_size: int = option(256, "height and width of images in pixels; divides 1024", least=8, most=1024)
     goes: str | None = option(None, "X-ray flux store (default: 'goes' of config.yml)", place="goes")
+    flux_table: str | None = option(None, "table of targets, as All_Ys_01hrDelay_24hrMax.csv, instead of the flux store")
     calibration: str = option("science", "calibration of the X-ray flux", choices=goes_xrs.CALIBRATIONS)
     satellite: int | None = option(None, "GOES number; otherwise the newest one that has a flux", least=1, most=99)
     correction_table: str | None = option(None, "AIA response table of SolarSoft (default: the one in aiapy)")
@@ -187,6 +188,8 @@ class AIA8(XRayFluxData):
 
     def _flux(self, first, last):
         """Read the flux that samples from a first to a last time need."""
+        if self.flux_table is not None:
+            return flux_tables.read(self.flux_table, lag=self.lag, catch=self.catch)
         margin = numpy.timedelta64(1, "D") + DURATIONS[self.lag] + DURATIONS[self.catch]
         return goes_xrs.series(
             paths.data_path("goes", self.goes),
@@ -198,15 +201,21 @@ class AIA8(XRayFluxData):
 
     @property
     def archives(self):
-        return ([frame.paths[0] for frame in self._frames], [paths.data_path("goes", self.goes)])
+        return ([frame.paths[0] for frame in self._frames], [self._flux_file])
+
+    @property
+    def _flux_file(self):
+        table = self.flux_table
+        return paths.data_path("goes", self.goes) if table is None else pathlib.Path(table).expanduser()
 
     def is_downloaded(self):
-        folder, store = paths.data_path("aia", self.folder), paths.data_path("goes", self.goes)
+        folder, store = paths.data_path("aia", self.folder), self._flux_file
         missing = []
         if not self._frames:
             missing.append("AIA files (AIAYYYYMMDD_HHMM_0094.fits, ..., or YYYYMMDD_HHMM_AIA_08_1024_1024.dat)")
         if not store.is_file():
-            missing.append("the X-ray flux store (python dataset_models/goes_xrs.py FILES...)")
+            name = "the X-ray flux store (python dataset_models/goes_xrs.py FILES...)"
+            missing.append(name if self.flux_table is None else f"the table {store} (see dataset_models/flux_tables.py)")
         count = sum(len(frame.paths) for frame in self._frames)
         return Availability((str(folder), str(store)), count, tuple(missing))
 
