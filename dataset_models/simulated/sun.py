@@ -31,6 +31,7 @@ MAGNETOGRAMS = {unit: Channel("magnetogram", "hmimag", words) for unit, words in
 
 _IMAGE_NAME = re.compile(r"(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)_(AIA_08|HMI_01|AIA_HMI_09)_(\d+)_(\d+)\.dat")
 _BEHIND_THE_LIMB = 125.0  # degrees: what is farther does not come into view within a day
+_IMAGE_NOISE, _TARGET_NOISE = 1001, 1002  # of random streams of their own
 _MARGIN = numpy.timedelta64(2, "D")  # of flux before the first image and after the last one
 
 
@@ -39,6 +40,11 @@ class SimulatedSun(XRayFluxData):
     """X-ray flux of a simulated Sun from its images.
 
     The default is a sample a day over four years around the maximum of a cycle.
+
+    Some options make it a test of the training itself, as FlareNet's synthetic data were: channels of nothing but noise, which
+    a network must learn to leave out; another scale of the signal; noise of known size in the target, below which no loss on
+    the training split can fall without memorising; fewer samples. None of them changes the truth that forecasts are scored
+    against.
 
     Examples
     --------
@@ -76,9 +82,19 @@ class SimulatedSun(XRayFluxData):
         "of a magnetogram's pixels: Gauss, or grey levels as full-disk images of HMI have them: 0.5 no field, 0 off the disk",
         choices=tuple(MAGNETOGRAMS),
     )
+    noise_channels: int = option(0, "further channels, of noise alone", least=0, most=64)
+    noise_scale: float = option(1.0, "standard deviation of the noise channels", least=0.0, most=1e6)
+    signal_scale: float = option(1.0, "factor on the other channels", least=0.0, most=1e6)
+    target_noise: float = option(
+        0.0, "standard deviation of noise added to log10 of the target's flux, dex", least=0.0, most=10
+    )
+    training_size: int = option(0, "training samples, evenly drawn from all; 0: all", least=0, most=10_000_000)
+    validation_size: int = option(0, "validation samples, evenly drawn from all; 0: all", least=0, most=10_000_000)
 
     def __post_init__(self):
         super().__post_init__()
+        if self.target_noise and self.task == "classification":
+            raise UserError("--target_noise: is for targets that are fluxes; choose another --dependent_variable than flare")
         if not (numpy.datetime64("1975-01-01") <= self._start <= numpy.datetime64("2099-01-01")):
             raise UserError(f"--start: {self.start} is not between 1975 and 2099")
 
@@ -140,7 +156,43 @@ class SimulatedSun(XRayFluxData):
         numpy.ndarray
             float32 (height, width, channel): DN/s, and for a magnetogram `magnetogram_unit`.
         """
-        return self._in_unit(self.drawn(regions, time))
+        return self._with_noise(self._in_unit(self.drawn(regions, time)), time)
+
+    def _with_noise(self, image, time):
+        """Scale the signal of an image and append the channels of noise, which the time decides."""
+        if self.signal_scale != 1:
+            image = image * numpy.float32(self.signal_scale)
+        if not self.noise_channels:
+            return image
+        seed = [self.sun_seed, _IMAGE_NOISE, int(numpy.datetime64(time, "s").astype("int64"))]
+        shape = (*self.image_shape, self.noise_channels)
+        noise = numpy.random.default_rng(seed).standard_normal(shape, "float32") * numpy.float32(self.noise_scale)
+        return numpy.concatenate([image, noise], axis=-1)
+
+    # Targets and sizes
+
+    def times(self, split):
+        times, wanted = super().times(split), getattr(self, f"{split}_size")
+        if not wanted:
+            return times
+        if wanted > len(times):
+            raise UserError(f"--{split}_size {wanted}: there are {len(times)} {split} samples; raise --days")
+        return times[numpy.arange(wanted) * len(times) // wanted]
+
+    def target(self, time):
+        return float(self._noisy(numpy.atleast_1d(time))[0])
+
+    def targets(self, split):
+        return self._noisy(self.times(split)).astype("float32")
+
+    def _noisy(self, times):
+        """Return targets in network units, with their noise, which the time of each decides: float64 (n,)."""
+        true, prior = self.truths(times)
+        if self.target_noise:
+            seconds = numpy.asarray(times, "datetime64[s]").astype("int64").tolist()
+            draws = [numpy.random.default_rng([self.sun_seed, _TARGET_NOISE, second]).normal() for second in seconds]
+            true = true * 10.0 ** (self.target_noise * numpy.array(draws))
+        return self._in_network_units(true, prior)
 
     def drawn(self, regions, time):
         """Draw as `image_of` does, with magnetograms in Gauss (0 off the disk) whatever their unit is here."""
@@ -166,7 +218,8 @@ class SimulatedSun(XRayFluxData):
     def channels(self):
         aia = tuple(Channel(name, f"sdoaia{name}", "DN/s", True) for name in AIA_CHANNELS)
         magnetogram = MAGNETOGRAMS[self.magnetogram_unit]
-        return {"aia": aia, "hmi": (magnetogram,), "both": (*aia, magnetogram)}[self.channel_set]
+        noise = tuple(Channel(f"noise {number}", unit="noise") for number in range(1, self.noise_channels + 1))
+        return {"aia": aia, "hmi": (magnetogram,), "both": (*aia, magnetogram)}[self.channel_set] + noise
 
     @property
     def image_shape(self):
@@ -228,7 +281,7 @@ class SimulatedSun(XRayFluxData):
             raise UserError(f"{path}: cannot be read ({error.strerror or 'truncated'})") from error
         except (ValueError, EOFError) as error:
             raise UserError(f"{path}: is no array saved by numpy, or is cut short or holds pickled objects") from error
-        expected = (*self.image_shape, len(self.channels))
+        expected = (*self.image_shape, len(self.channels) - self.noise_channels)
         if image.ndim == 2 and image.shape == (expected[0] * expected[1], expected[2]):
             image = image.reshape(expected)
         if image.shape[-1:] != expected[-1:]:
@@ -245,7 +298,7 @@ class SimulatedSun(XRayFluxData):
         if image.min() == image.max():
             raise UserError(f"{path}: every pixel is {image.min():g}")
         self.regions(time)  # refuses times outside the span
-        return self._around(self._in_unit(image[::-1]), time)
+        return self._around(self._with_noise(self._in_unit(image[::-1]), time), time)
 
     def _time_of(self, path):
         match = _IMAGE_NAME.fullmatch(path.name)

@@ -533,3 +533,61 @@ def test_flaring_within_that_leaves_nothing_is_named():
     sun = SimulatedSun(activity="clear cut", days=1, start="2011-01-01", flaring_within=60.0)
     with pytest.raises(UserError, match="--flaring_within 60: leaves no image"):
         sun.image_times()
+
+
+# Knobs that test the training itself
+
+
+def _sun(**options):
+    return SimulatedSun(**({"start": "2012-01-01", "days": 60, "image_size": 32} | options))
+
+
+def test_without_knobs_nothing_changes():
+    """Targets and pixels of the default are those of before there were knobs."""
+    plain, stated = _sun(), _sun(noise_scale=5.0, training_size=0)
+    time = plain.times("training")[3]
+    image = plain.inputs(time)["image"]
+    assert image.dtype == numpy.float32
+    assert numpy.array_equal(image, plain.drawn(plain.regions(time), time))
+    assert numpy.array_equal(image, stated.inputs(time)["image"])
+    for split in ("training", "validation"):
+        true, _ = plain.truths(plain.times(split))
+        assert numpy.array_equal(plain.targets(split), numpy.log10(true).astype("float32"))
+
+
+def test_noise_channels_and_the_scale_of_the_signal(tmp_path):
+    plain, noisy = _sun(), _sun(noise_channels=2, noise_scale=3.0, signal_scale=0.5)
+    time, other = plain.times("training")[:2]
+    image = noisy.inputs(time)["image"]
+    assert image.shape == (32, 32, 10) == noisy.input_shapes["image"]
+    assert [channel.name for channel in noisy.channels[-2:]] == ["noise 1", "noise 2"]
+    assert numpy.array_equal(image[..., :8], plain.inputs(time)["image"] * numpy.float32(0.5))
+    assert image[..., 8:].std() == pytest.approx(3.0, rel=0.1)
+    assert numpy.array_equal(image, noisy.inputs(time)["image"])
+    assert not numpy.array_equal(image[..., 8:], noisy.inputs(other)["image"][..., 8:])
+    path = archive.write_image(tmp_path, noisy, time)
+    numpy.testing.assert_allclose(noisy.read_image(path)["image"], image, rtol=1e-6)
+    assert numpy.array_equal(noisy.targets("training"), plain.targets("training"))
+
+
+def test_target_noise_has_the_size_asked_for_and_leaves_the_truth_alone():
+    plain, noisy = _sun(days=600), _sun(days=600, target_noise=0.3)
+    times = plain.times("training")
+    away = noisy.targets("training") - plain.targets("training")
+    assert away.std() == pytest.approx(0.3, rel=0.15)
+    assert abs(away.mean()) < 0.06
+    assert noisy.truth(times[0]) == plain.truth(times[0])
+    assert noisy.target(times[5]) == pytest.approx(noisy.targets("training")[5], rel=1e-6)
+    with pytest.raises(UserError, match="--target_noise: is for targets that are fluxes"):
+        _sun(target_noise=0.1, dependent_variable="flare")
+
+
+def test_set_sizes_are_those_asked_for():
+    plain, small = _sun(), _sun(training_size=7, validation_size=3)
+    for split, count in (("training", 7), ("validation", 3)):
+        times = small.times(split)
+        assert len(times) == len(small.targets(split)) == count
+        assert set(times) <= set(plain.times(split))
+        assert (numpy.diff(times) > numpy.timedelta64(0)).all()
+    with pytest.raises(UserError, match=r"--training_size 5000: there are \d+ training samples; raise --days"):
+        _sun(training_size=5000).times("training")
