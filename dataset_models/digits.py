@@ -12,6 +12,7 @@ import struct
 
 import numpy
 
+from dataset_models.images import picture_files
 from dataset_models.solar_data import SPLITS, Availability, Channel, SolarData
 from tools.errors import UserError
 from tools.options import option
@@ -90,16 +91,8 @@ class Digits(SolarData):
         return {"digit": int(self.target(time))}
 
     def read_image(self, path):
-        from PIL import Image
-
-        path = pathlib.Path(path)
-        if not path.is_file():
-            raise UserError(f"{path}: no such image")
-        try:
-            with Image.open(path) as picture:
-                grey = numpy.asarray(picture.convert("L"), "float32") / 255
-        except Exception as error:  # Pillow raises many types for damaged files
-            raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
+        with picture_files.opened(path) as picture:
+            grey = numpy.asarray(picture.convert("L"), "float32") / 255
         return {"image": _resized(grey, self.image_size)}
 
     def _place(self, time):

@@ -14,14 +14,13 @@ What carries no mark counts as observed.
 """
 
 import csv
-import gzip
 import io
 import pathlib
 import warnings
 
 import numpy
 
-from dataset_models.images import jpeg2000, picture_tree
+from dataset_models.images import fits_files, jpeg2000, picture_files, picture_tree
 from tools.errors import UserError
 from tools.reading import raw_files, structures
 
@@ -148,11 +147,7 @@ def refuse_mixture(marks):
 
 
 def _of_fits(path):
-    from astropy.io import fits
-
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    with opener(path, "rb") as raw, fits.open(raw, memmap=False, lazy_load_hdus=True) as units:
-        return any(of_header(unit.header) for unit in units)
+    return any(of_header(header) for header in fits_files.headers(path))
 
 
 def _of_jp2(path):
@@ -160,9 +155,7 @@ def _of_jp2(path):
 
 
 def _of_jpg(path):
-    from PIL import Image
-
-    with Image.open(path) as picture:
+    with picture_files.opened(path, ("JPEG", "PNG")) as picture:
         comment = picture.info.get("comment") or b""
     return comment == WORDS.encode("ascii") or of_header(picture_tree.from_comment(comment) or {})
 

@@ -23,12 +23,13 @@ import numpy
 
 from dataset_models import simulation_mark
 from dataset_models.conversion import contact_sheet
-from dataset_models.images import jpeg2000, picture_tree, quality
+from dataset_models.images import jpeg2000, picture_files, picture_tree, quality
 from dataset_models.images.headers import Keywords, parse_time
 from tools import atomic_files, command_line, figures, processes
 from tools.errors import UserError
 from tools.options import add_number
 from tools.paths import Files
+from tools.reading import arrays
 
 FORMATS = ("jpg", "npy")
 _VERSION = 1  # raise it when the same files and options come to give other pictures
@@ -282,14 +283,12 @@ def _kind(path):
 
 def draw_contact_sheet(pictures, path, *, title):
     """Draw a contact sheet of pictures of a tree."""
-    from PIL import Image
-
     images = {}
     for picture in contact_sheet.pick(pictures):
         if picture.suffix == ".npy":
-            images[picture.stem] = numpy.load(picture, allow_pickle=False)
+            images[picture.stem] = arrays.read_array(picture)
         else:
-            with Image.open(picture) as opened:
+            with picture_files.opened(picture, ("JPEG",)) as opened:
                 images[picture.stem] = numpy.asarray(opened, "float32") / 255
     contact_sheet.write(path, images, title=title)
 

@@ -1,19 +1,23 @@
 """FITS files as archives write them: whole or not, by the bytes that are on the disk, and the first image inside."""
 
-import gzip
 import io
 import re
 import warnings
-import zlib
 
 import numpy
 
+from dataset_models.images import picture_files
 from tools.errors import UserError
+from tools.reading import raw_files
 
 _CARD = 80
 _RIGHT = 0xFFFFFFFF  # of a unit with its own CHECKSUM in place: minus zero in ones' complement
 _CHECKSUM = re.compile(rb"CHECKSUM= *'([^']*)'")
 _DATASUM = re.compile(rb"DATASUM = *'?([^'/]*)")
+_BLOCK = 2880
+_LONGEST_HEADER = 200  # blocks: 7200 cards, ten times those of SDO's
+_AXES = 999  # of an image, and fields of a table: the most that the standard allows
+_COUNT = re.compile(rb"(Z?NAXIS\d*|TFIELDS|PCOUNT|GCOUNT|THEAP|ZTILE\d+) *= *([^/]*)")
 
 
 def read(path):
@@ -32,7 +36,8 @@ def read(path):
     Raises
     ------
     UserError
-        Missing, truncated, with a wrong CHECKSUM or DATASUM, without an image, or one of more than two axes.
+        Missing, truncated, with a wrong CHECKSUM or DATASUM, without an image, one of more than two axes, or one that
+        announces more pixels than `dataset_models.images.picture_files.LARGEST`.
 
     Notes
     -----
@@ -45,6 +50,7 @@ def read(path):
         content = _content(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what astropy warns of is checked here, or repaired
+            require_modest(content, path)
             _check_units(content, path)
             with fits.open(io.BytesIO(content)) as file:
                 unit = next((unit for unit in file if unit.is_image and unit.header.get("NAXIS", 0) >= 2), None)
@@ -55,10 +61,6 @@ def read(path):
                 pixels, header = numpy.array(unit.data, "float32"), unit.header.copy()
     except UserError:
         raise
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path}: is truncated or no gzip file; fetch it again") from error
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())[:100]
         raise UserError(f"{path}: cannot be read as FITS ({reason})") from error
@@ -70,10 +72,85 @@ def read(path):
     return pixels, header
 
 
+def headers(path):
+    """Read the headers of all units of a FITS file, whose sums are not looked at: list of `astropy.io.fits.Header`.
+
+    Raises
+    ------
+    UserError
+        Missing, or its headers announce what no file can hold.
+    Exception
+        astropy raises anything on damaged files.
+    """
+    from astropy.io import fits
+
+    content = _content(path)
+    require_modest(content, path)
+    with fits.open(io.BytesIO(content)) as file:
+        return [unit.header for unit in file]
+
+
+def require_modest(content, path):
+    """Raise a `UserError` where headers announce what a file cannot hold, before astropy makes room for it.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the file.
+    path : str or pathlib.Path
+        Named in errors.
+    """
+    place = 0
+    while content[place : place + 8] in (b"SIMPLE  ", b"XTENSION"):
+        counts, length = _counts(content, place, path)
+        naxis, bits = counts.get("NAXIS", 0), abs(counts.get("BITPIX", 8))
+        for card in ("NAXIS", "ZNAXIS", "TFIELDS"):
+            if counts.get(card, 0) > _AXES:
+                raise _immodest(path, card, counts[card])
+        axes = [counts.get(f"NAXIS{axis}", 0) for axis in range(1, naxis + 1)]
+        size = counts.get("GCOUNT", 1) * (counts.get("PCOUNT", 0) + _product(axes)) * bits // 8 if axes else 0
+        if place + length + size > len(content):
+            raise UserError(f"{path}: is truncated; fetch it again")
+        compressed = [counts.get(f"ZNAXIS{axis}", 1) for axis in range(1, counts.get("ZNAXIS", 0) + 1)]
+        tile = [counts.get(f"ZTILE{axis}", 1) for axis in range(1, counts.get("ZNAXIS", 0) + 1)]
+        for sizes in (compressed, tile):
+            if sizes:
+                picture_files.require_modest(path, *sizes)
+        place += length + -(-size // _BLOCK) * _BLOCK
+
+
+def _counts(content, place, path):
+    """Read the counts in a header, the largest where a card is repeated, and how long it is: (dict of str to int, int)."""
+    counts = {}
+    last = min(len(content), place + _LONGEST_HEADER * _BLOCK)
+    for begin in range(place, last - _CARD + 1, _CARD):
+        card = content[begin : begin + _CARD]
+        if card[:8] == b"END     ":
+            return counts, -(-(begin + _CARD - place) // _BLOCK) * _BLOCK
+        match = _COUNT.match(card) or re.match(rb"(BITPIX) *= *([^/]*)", card)
+        if match is None:
+            continue
+        name, value = match[1].decode("ascii"), match[2].decode("latin-1").strip()
+        if not re.fullmatch(r"\d{1,15}" if name != "BITPIX" else r"-?\d\d?", value):
+            raise _immodest(path, name, value)
+        counts[name] = max(int(value), counts.get(name, int(value)))
+    raise UserError(f"{path}: has a header without an end; fetch it again")
+
+
+def _product(sizes):
+    total = 1
+    for size in sizes:
+        total *= size
+    return total
+
+
+def _immodest(path, card, value):
+    return UserError(f"{path}: its header announces what no file can hold ({card} = {str(value)[:30]}); fetch it again")
+
+
 def _content(path):
-    opener = gzip.open if str(path).lower().endswith(".gz") else open
-    with opener(path, "rb") as file:
-        return file.read()
+    content = raw_files.read_bytes(path)
+    return raw_files.unpack(content, path) if str(path).lower().endswith(".gz") else content
 
 
 def _check_units(content, path):

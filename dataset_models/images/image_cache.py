@@ -9,7 +9,9 @@ import numpy
 
 from tools import atomic_files, full_disks, processes
 from tools.errors import UserError
+from tools.reading import arrays, raw_files
 
+_LONGEST_REASON = 1 << 16  # bytes
 ALIGNMENT = 64  # bytes: TensorFlow takes an array in such memory as a tensor without copying it
 
 
@@ -76,8 +78,9 @@ class ImageCache:
                 rejected[key] = f"{error.filename}: cannot be read ({error.strerror})"
                 continue
             self._files[key] = self.folder / f"{stem}.npy"
-            if f"{stem}.rejected" in present:
-                rejected[key] = (self.folder / f"{stem}.rejected").read_text(encoding="utf-8")
+            reason = _remembered(self.folder / f"{stem}.rejected") if f"{stem}.rejected" in present else None
+            if reason:
+                rejected[key] = reason
             elif f"{stem}.npy" not in present:
                 jobs.append((key, paths, self._files[key], converter, self.shape))
         workers = processes.worker_count(len(jobs), workers, most=8)
@@ -110,14 +113,10 @@ def read_aligned(path, shape):
         Missing, truncated, or something else.
     """
     count = int(numpy.prod(shape))
+    raw_files.regular_file(path, advice="run again to convert it again")
     try:
         with open(path, "rb", buffering=0) as file:
-            version = numpy.lib.format.read_magic(file)
-            stored, fortran, dtype = (
-                numpy.lib.format.read_array_header_1_0(file)
-                if version == (1, 0)
-                else numpy.lib.format.read_array_header_2_0(file)
-            )
+            stored, fortran, dtype = arrays.read_header(file)
             if stored != tuple(shape) or fortran or dtype != numpy.dtype("<f4"):
                 raise UserError(
                     f"{path}: expected float32 {tuple(shape)}, received {dtype} {stored}; delete it to convert it again"
@@ -130,6 +129,8 @@ def read_aligned(path, shape):
                 if not got:
                     raise UserError(f"{path}: is truncated; delete it to convert it again")
                 done += got
+            if file.read(1):
+                raise UserError(f"{path}: is longer than its header says; delete it to convert it again")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); run again to convert it again") from error
     except ValueError as error:
@@ -150,6 +151,14 @@ def _fingerprint(paths, root):
         about = os.stat(path)
         digest.update(f"{os.path.relpath(path, root)}|{about.st_size}|{about.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:12]
+
+
+def _remembered(path):
+    """Read why an image was rejected; None where that cannot be read any more, so that it is tried again."""
+    try:
+        return " ".join(raw_files.read_text(path, most=_LONGEST_REASON).split())
+    except UserError:
+        return None
 
 
 def _convert(job):

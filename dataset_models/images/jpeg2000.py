@@ -14,9 +14,11 @@ import typing
 
 import numpy
 
+from dataset_models.images import picture_files
 from dataset_models.images.geometry import linear_wcs
 from dataset_models.images.headers import Keywords
 from tools.errors import UserError
+from tools.reading import raw_files
 
 MODES = ("area", "reduced")
 
@@ -143,11 +145,7 @@ def read(path):
     UserError
         Missing, not JPEG 2000, truncated by as little as a byte, or with more than 8 bits per pixel.
     """
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    content = raw_files.read_bytes(path, advice="fetch it again")
     contents = boxes(content, path=path)
     streams = [(begin, end) for kind, begin, end in contents if kind == b"jp2c"]
     if not streams:
@@ -185,6 +183,7 @@ def _main_header(content, begin, end, path):
         raise UserError(f"{path}: expected 8 bits per pixel as Helioviewer has them, received {bits}")
     if left or top or levels is None:
         levels = 0  # the phase of wavelet samples would depend on the offset
+    picture_files.require_modest(path, right - left, bottom - top)
     return right - left, bottom - top, levels
 
 
@@ -265,7 +264,7 @@ def decode(jp2, *, size, mode="area", crop=None):
         raise UserError(f"{jp2.path}: is {width} pixels wide, fewer than the {size} asked for; images are never enlarged")
     level = level_for(jp2, size=size, crop=crop) if mode == "reduced" else 0
     try:
-        with Image.open(io.BytesIO(jp2.content)) as picture:
+        with Image.open(io.BytesIO(jp2.content), formats=["JPEG2000"]) as picture:
             picture.reduce = level
             picture.load()
             grey = numpy.asarray(picture if picture.mode == "L" else picture.convert("L"))

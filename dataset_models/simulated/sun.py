@@ -24,6 +24,7 @@ from dataset_models.solar_data import Availability, Channel
 from dataset_models.xray_flux_data import XRayFluxData
 from tools.errors import UserError
 from tools.options import option
+from tools.reading import arrays
 
 PLACES = 6  # regions, the strongest, that figures name
 CHANNEL_SETS = {"aia": "AIA_08", "hmi": "HMI_01", "both": "AIA_HMI_09"}
@@ -274,13 +275,7 @@ class SimulatedSun(XRayFluxData):
         """Read an image that the simulated Sun wrote: see `dataset_models.simulated.archive.write_image`."""
         path = pathlib.Path(path)
         time = self._time_of(path)
-        try:
-            with open(path, "rb") as file:
-                image = numpy.load(file, allow_pickle=False)
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror or 'truncated'})") from error
-        except (ValueError, EOFError) as error:
-            raise UserError(f"{path}: is no array saved by numpy, or is cut short or holds pickled objects") from error
+        image = arrays.read_array(path)
         expected = (*self.image_shape, len(self.channels) - self.noise_channels)
         if image.ndim == 2 and image.shape == (expected[0] * expected[1], expected[2]):
             image = image.reshape(expected)
@@ -290,8 +285,6 @@ class SimulatedSun(XRayFluxData):
         if image.shape != expected:
             received = " x ".join(map(str, image.shape))
             raise UserError(f"{path}: expected {' x '.join(map(str, expected))} values, received {received}; set --image_size")
-        if image.dtype.kind not in "fiu":
-            raise UserError(f"{path}: expected numbers, received {image.dtype}")
         image = image.astype("float32")
         if not numpy.isfinite(image).all():
             raise UserError(f"{path}: has pixels that are no numbers")

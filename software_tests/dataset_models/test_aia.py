@@ -362,7 +362,7 @@ def test_harmless_quality_bits_pass():
 def test_damaged_files_are_refused(tmp_path):
     path = write_synoptic(tmp_path / "AIA20140617_2136_0171.fits", sun(), 171)
     content = path.read_bytes()
-    for kept, message in ((0.999, "is truncated"), (0.5, "is truncated"), (0.01, "cannot be read as FITS|holds no image")):
+    for kept, message in ((0.999, "is truncated"), (0.5, "is truncated"), (0.01, "is truncated|holds no image")):
         path.write_bytes(content[: int(kept * len(content))])
         with pytest.raises(UserError, match=message):
             aia_images.read_channel(path, 171)
@@ -420,10 +420,10 @@ def test_pickles_and_truncated_arrays_are_refused(tmp_path):
         aia_images.read_legacy(path)
     legacy(tmp_path, numpy.ones((1024 * 1024, 8), "float32"))
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match="is truncated or no numpy array"):
+    with pytest.raises(UserError, match=r"is truncated|is no array"):
         aia_images.read_legacy(path)
     path.write_bytes(b"")
-    with pytest.raises(UserError, match="is truncated or no numpy array"):
+    with pytest.raises(UserError, match=r"is truncated|is no array"):
         aia_images.read_legacy(path)
 
 
@@ -474,7 +474,7 @@ def test_converted_images_lie_aligned_in_memory_and_damage_is_noticed(archive, f
     with pytest.raises(UserError, match="is truncated; delete it"):
         data.image(time)
     path.unlink()
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="no such file"):
         data.image(time)
     numpy.save(path, numpy.zeros((4, 4), "float64"))
     with pytest.raises(UserError, match=r"expected float32 \(32, 32, 8\), received float64"):

@@ -184,7 +184,7 @@ def test_arrays_that_are_no_pictures_are_refused(tmp_path):
         (numpy.full((64, 64), 2.0), "values of 0 to 1"),
         (numpy.full((64, 64), numpy.nan), "values of 0 to 1"),
         (numpy.zeros((64, 64, 3)), r"shape \(height, width\)"),
-        (numpy.array([{}, []], dtype=object), "cannot be read"),
+        (numpy.array([{}, []], dtype=object), "holds pickled objects, which are refused"),
     ):
         numpy.save(tmp_path / name, array)
         with pytest.raises(UserError, match=message):

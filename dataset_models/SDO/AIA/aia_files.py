@@ -14,6 +14,7 @@ from tools.errors import UserError
 
 CHANNELS = (94, 131, 171, 193, 211, 304, 335, 1600)  # Angstrom
 REFERENCE = 171  # the channel that gives a level 1 frame its time: each channel has exposures of its own
+YEARS = range(2010, 2100)  # of SDO: one misnamed file would otherwise stretch a data set over millennia
 APART = numpy.timedelta64(24, "s")  # of exposures in one level 1 frame; the cadence at 1600 Angstrom
 
 _FITS_NAME = re.compile(r"AIA(\d{8})_(\d{4})(\d{2})?_(\d{4})\.fits?(\.gz)?", re.IGNORECASE)
@@ -188,11 +189,8 @@ def parse_name(path):
     name = pathlib.Path(path).name
     match = _level_1_match(path)
     if match:
-        digits = re.sub(r"\D", "", match["date"] + match["clock"])
-        try:
-            return numpy.datetime64(datetime.datetime.strptime(digits, "%Y%m%d%H%M%S"), "s"), int(match["channel"])
-        except ValueError:
-            return None, None
+        time = _time_of(re.sub(r"\D", "", match["date"] + match["clock"]))
+        return (None, None) if time is None else (time, int(match["channel"]))
     match, channel = _LEGACY_NAME.fullmatch(name), None
     seconds = ""
     if match is None:
@@ -200,8 +198,14 @@ def parse_name(path):
         if match is None:
             return None, None
         seconds, channel = match[3] or "", int(match[4])
+    time = _time_of(match[1] + match[2] + (seconds or "00"))
+    return (None, None) if time is None else (time, channel)
+
+
+def _time_of(digits):
+    """Read a time as year to second: ``datetime64[s]``; None for one that does not exist, or at which SDO does not observe."""
     try:
-        time = datetime.datetime.strptime(match[1] + match[2] + (seconds or "00"), "%Y%m%d%H%M%S")
+        time = datetime.datetime.strptime(digits, "%Y%m%d%H%M%S")
     except ValueError:
-        return None, None
-    return numpy.datetime64(time, "s"), channel
+        return None
+    return numpy.datetime64(time, "s") if time.year in YEARS else None

@@ -11,17 +11,16 @@ same for training and for a newly observed image. Nothing of it needs the networ
 The common grid has the disk centre in the image centre, solar north up, west right, and 2458 arcsec on a side.
 """
 
-import pathlib
-
 import numpy
 
-from dataset_models.images import fits_files, quality
+from dataset_models.images import fits_files, quality, soundness
 from dataset_models.images.geometry import FRAME, SOLAR_RADIUS, linear_wcs
 from dataset_models.images.headers import Keywords
 from dataset_models.SDO.AIA import level_1
 from dataset_models.SDO.AIA.aia_files import CHANNELS, parse_name
 from dataset_models.SDO.AIA.degradation import degradation
 from tools.errors import UserError
+from tools.reading import arrays
 
 FULL_SIZE = 1024
 PLATE_SCALE = FRAME / FULL_SIZE  # arcsec per pixel: 2.4
@@ -105,26 +104,20 @@ def read_legacy(path):
     FlareNet flattened each FITS image in its own row order, so row 0 of the file is the southernmost; it is turned here.
     Its degradation factors drift away from aiapy's after 2014 and are left as they are, as they are not in the file.
     """
-    path = pathlib.Path(path)
-    try:
-        with open(path, "rb") as file:
-            array = numpy.load(file, allow_pickle=False)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, EOFError) as error:  # numpy's for pickles, truncated data and foreign formats
-        reason = "holds pickled objects, which are refused" if "pickle" in str(error) else "is truncated or no numpy array"
-        raise UserError(f"{path}: {reason}") from error
+    array = arrays.read_array(path, advice="fetch it again")
     count = array.shape[-1] if array.ndim else 0
     if count != len(CHANNELS) and array.ndim in (2, 3):
         raise UserError(f"{path}: expected {len(CHANNELS)} channels, received {count}")
     accepted = [(FULL_SIZE**2, len(CHANNELS)), (FULL_SIZE, FULL_SIZE, len(CHANNELS))]
-    if array.shape not in accepted or array.dtype.kind not in "fiu":
+    if array.shape not in accepted:
         shapes = " or ".join(map(str, accepted))
         raise UserError(f"{path}: expected numbers of shape {shapes}, received {array.dtype} {array.shape}")
     image = array.reshape(FULL_SIZE, FULL_SIZE, len(CHANNELS)).astype("float32", copy=False)
     for index, channel in enumerate(CHANNELS):
         _require_contrast(image[..., index], f"{path}: channel {channel}")
-    return numpy.nan_to_num(image[::-1], nan=0.0, posinf=0.0, neginf=0.0)
+    image = numpy.nan_to_num(image[::-1], nan=0.0, posinf=0.0, neginf=0.0)
+    soundness.require_image(image, path, radius=soundness.RADIUS[0] / PLATE_SCALE)
+    return image
 
 
 def read_channel(path, channel, *, pointing_table=None):
@@ -143,13 +136,15 @@ def _calibrate(pixels, header, channel, *, path, pointing_table):
         raise UserError(f"{path}: expected {FULL_SIZE} x {FULL_SIZE} pixels, received {' x '.join(map(str, pixels.shape))}")
     keywords = Keywords(header, path)
     require_usable(keywords, channel)
-    linear_wcs(keywords)  # its errors name the card, which those of aiapy do not
+    soundness.require_pointing(linear_wcs(keywords), pixels.shape, path)
     _require_contrast(pixels, path)
     filled = numpy.where(numpy.isfinite(pixels), pixels, 0).astype("float32")
     if is_level_1:
         filled, header = level_1.register(filled, header, pointing_table=pointing_table, path=path)
     exposure = keywords.number("EXPTIME")
-    return register(filled / numpy.float32(exposure), header, path=path)
+    image = register(filled / numpy.float32(exposure), header, path=path)
+    soundness.require_image(image, path, radius=soundness.RADIUS[0] / PLATE_SCALE)
+    return image
 
 
 def require_usable(keywords, channel):
@@ -170,6 +165,7 @@ def require_usable(keywords, channel):
     exposure = keywords.number("EXPTIME", purpose="exposure time")
     if exposure <= 0:
         raise UserError(f"{keywords.path}: has no exposure time (EXPTIME = {exposure:g})")
+    soundness.require_exposure(exposure, keywords.path)
     damage = quality.damage(keywords.bits("QUALITY"), "AIA")
     if damage:
         raise UserError(f"{keywords.path}: rejected by its QUALITY: {', '.join(damage)}")

@@ -17,13 +17,15 @@ import typing
 import numpy
 
 from dataset_models import simulation_mark
-from dataset_models.images import fits_files, jpeg2000, picture_tree, quality
+from dataset_models.images import fits_files, jpeg2000, picture_files, picture_tree, quality, soundness
 from dataset_models.images.geometry import FRAME, linear_wcs, solar_radius
 from dataset_models.images.headers import Keywords, utc_from_tai
 from tools import notes
 from tools.errors import UserError
+from tools.reading import arrays
 
 _EXPECTED = "HMI.m2026.02.01_00.00.00.jpg or hmi.M_720s.20260201_000000_TAI.magnetogram.fits"
+_PICTURES = ("JPEG", "PNG", "JPEG2000")
 _INNER = 0.98  # of the disk's radius, where a magnetogram has no blank pixels
 _MAXIMUM_MISSING = 0.01
 
@@ -148,7 +150,9 @@ def read(path, *, size, clip=256.0, decoding="area", expected_source=None):
         raise UserError(f"{path}: is {source} pixels wide, the data set's other images are {expected_source}")
     if numpy.ptp(image) == 0:
         raise UserError(f"{path}: every pixel has the same value; the image is empty")
-    return Magnetogram(image[..., None].astype("float32", copy=False), make_header)
+    image = image[..., None].astype("float32", copy=False)
+    soundness.require_image(image, path)
+    return Magnetogram(image, make_header)
 
 
 def require_making_of(folder, path, *, decoding):
@@ -179,17 +183,12 @@ def require_making_of(folder, path, *, decoding):
 
 def source_size(path):
     """Read the width in pixels of a picture file without decoding it, None for FITS."""
-    from PIL import Image
-
     if _suffix(path) == "npy":
         return _load(path).shape[1]
     if _suffix(path) not in ("jpg", "jp2"):
         return None
-    try:
-        with Image.open(path) as picture:
-            return picture.size[0]
-    except Exception as error:
-        raise _damaged(path, error) from error
+    with picture_files.opened(path, _PICTURES) as picture:
+        return picture.size[0]
 
 
 def sky_header(time, size, *, frame=FRAME):
@@ -220,12 +219,6 @@ def _suffix(path):
 
 def _format_of(path):
     return next((form for form in _FORMATS if form.pattern.search(pathlib.Path(path).name)), None)
-
-
-def _damaged(path, error):
-    return UserError(
-        f"{path}: cannot be read ({' '.join(str(error).split()) or type(error).__name__}); it may be damaged or truncated"
-    )
 
 
 def _require_square(path, shape, size):
@@ -276,14 +269,9 @@ def _is_named(path):
 
 
 def _read_jpg(path, size, clip, decoding):
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            grey, comment = numpy.asarray(picture.convert("L")), picture.info.get("comment")
-    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error and more for damaged files
-        raise _damaged(path, error) from error
+    with picture_files.opened(path, _PICTURES) as picture:
+        picture.load()
+        grey, comment = numpy.asarray(picture.convert("L")), picture.info.get("comment")
     _require_square(path, grey.shape, size)
     wcs = picture_tree.from_comment(comment)
     require_magnetogram(Keywords(wcs or {}, path), named=_is_named(path))
@@ -303,12 +291,9 @@ def _read_npy(path, size, clip, decoding):
 
 
 def _load(path):
-    try:
-        array = numpy.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # numpy's for pickles, truncated data and foreign formats
-        raise _damaged(path, error) from error
-    if not isinstance(array, numpy.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu":
-        raise UserError(f"{path}: expected numbers of shape (height, width)")
+    array = arrays.read_array(path)
+    if array.ndim != 2 or not array.size:
+        raise UserError(f"{path}: expected numbers of shape (height, width), received {array.shape}")
     return array
 
 
@@ -355,6 +340,7 @@ def _read_fits(path, size, clip, decoding):
     across = min(gauss.shape) * wcs.scale
     if not across > 2 * radius > 0:
         raise UserError(f"{path}: expected the full disk ({2 * radius:.0f} arcsec), received a field of {across:.0f} arcsec")
+    soundness.require_pointing(wcs, gauss.shape, path, radius=radius)
     step = FRAME / size
     if wcs.scale > step:
         raise UserError(
