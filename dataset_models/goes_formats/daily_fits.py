@@ -12,6 +12,7 @@ from dataset_models.goes_formats.minutes import DAY, NotGoes, Records, means
 # Bits of the second status word in daily FITS files (octal in their headers) that concern the long channel, and of the
 # first one the eclipse by the Moon.
 REJECTED_STATUS = (0o1000, 0o1 | 0o2 | 0o4 | 0o20 | 0o200)
+_COLUMNS = 999  # of a table: the most that the FITS standard allows
 
 
 def read(path, content):
@@ -78,6 +79,8 @@ def _hdus(path, content):
         try:
             header = fits.Header.fromfile(io.BytesIO(content[start:]))
             name = str(header.get("EXTNAME", name)).strip().upper()
+            if not 0 <= int(header.get("TFIELDS", 0)) <= _COLUMNS:
+                raise ValueError(f"TFIELDS = {header['TFIELDS']}")
             size = len(header.tostring()) + header.data_size
             hdu = kind.fromstring(content[start:])
             if kind is fits.BinTableHDU and not hdu.columns.names:

@@ -34,6 +34,7 @@ REJECTED_MEANINGS = frozenset(
         "gain_state_change",
     }
 )
+_MOST = 20_000_000  # samples: 38 years of minutes, which NOAA's longest files of a satellite stay below
 _FLUXES = ("xrsb_flux", "b_flux")
 _FLAGS = ("xrsb_flag", "xrsb_flags", "b_flags")
 _UNITS = {"milliseconds": 1e-3, "seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86400.0}  # of netCDF times
@@ -75,6 +76,8 @@ def _variable(path, file, names):
     """Return the first netCDF variable of these names that has one dimension."""
     for name in names:
         if name in file and len(getattr(file[name], "shape", ())) == 1:
+            if len(file[name]) > _MOST:  # a chunked variable may announce any number and hold none
+                raise NotGoes(f"{path}: announces {len(file[name])} samples, more than {_MOST}; fetch it again")
             return file[name]
     raise NotGoes(f"{path}: has no variable {' or '.join(names)}; give NOAA's 1 s, 2 s or 1-minute fluxes")
 
