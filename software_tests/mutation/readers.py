@@ -122,12 +122,12 @@ def _simulated(path):
     return of_images(seeds.sun_of().read_image(path)["image"], disk=False)
 
 
-def _magnetogram(decoding="area", size=64):
+def _magnetogram(decoding="area", size=64, *, disk=True):
     def read(path):
         from dataset_models.SDO.HMI import magnetogram_images
 
         found = magnetogram_images.read(path, size=size, decoding=decoding)
-        image = of_images(found.image)
+        image = of_images(found.image, disk=disk)
         assert image.min() >= 0, f"{image.min()}"
         assert image.max() <= 1, f"{image.max()}"
         return image, found.header
@@ -140,7 +140,7 @@ def _sidecar(path):
 
     if picture_tree.header_path(path.with_suffix(".npy")) != path:
         return None
-    return _magnetogram()(path.with_suffix(".npy"))
+    return _magnetogram(disk=False)(path.with_suffix(".npy"))
 
 
 def _converted(path):
@@ -442,7 +442,7 @@ def _search(path):
         0
     ]
     chosen.claim()
-    return report.results(chosen).drop(columns="run_folder"), report._skipped(chosen)
+    return report.results(chosen).drop(columns="run_folder", errors="ignore"), report._skipped(chosen)
 
 
 def _config(path):
@@ -524,8 +524,8 @@ READERS = (
         unseen=PIXELS,
         share=0.5,
     ),
-    _reader("JPEG 2000", "HMI area", seeds.hmi_jp2, _magnetogram(), "jp2", unseen=PIXELS),
-    _reader("JPEG 2000", "HMI reduced", seeds.hmi_jp2, _magnetogram("reduced"), "jp2", unseen=PIXELS),
+    _reader("JPEG 2000", "HMI area", seeds.hmi_jp2, _magnetogram(disk=False), "jp2", unseen=PIXELS),
+    _reader("JPEG 2000", "HMI reduced", seeds.hmi_jp2, _magnetogram("reduced", disk=False), "jp2", unseen=PIXELS),
     _reader("JPEG 2000", "conversion", seeds.hmi_jp2, _converted, "jp2", unseen=PIXELS),
     _reader(
         "JPEG 2000",
@@ -545,8 +545,8 @@ READERS = (
         "jp2",
         unseen=PIXELS,
     ),
-    _reader("pictures", "HMI jpg", seeds.hmi_jpg, _magnetogram(), "jpeg", unseen=PIXELS),
-    _reader("pictures", "HMI npy", seeds.hmi_npy, _magnetogram(), "npy", unseen=PIXELS),
+    _reader("pictures", "HMI jpg", seeds.hmi_jpg, _magnetogram(disk=False), "jpeg", unseen=PIXELS),
+    _reader("pictures", "HMI npy", seeds.hmi_npy, _magnetogram(disk=False), "npy", unseen=PIXELS),
     _reader(
         "pictures",
         "keywords beside npy",

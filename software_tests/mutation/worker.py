@@ -111,7 +111,7 @@ def outcome(reader, path, folder):
         with limited(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             value = reader.read(path)
-            digest = hashlib.sha256(plain(value, folder).encode("utf-8", "surrogateescape")).hexdigest()
+            digest = hashlib.sha256(plain(value, folder).encode("utf-8", "backslashreplace")).hexdigest()
         text = shown(value, folder)
     except AssertionError as error:
         return "wrong", f"{str(error) or 'assertion'} ({_place_of(error)})", None
