@@ -77,7 +77,7 @@ def test_outcomes_are_told_apart(parts, tmp_path):
     wrapped.__cause__ = MemoryError()
     expected = {
         "refused": raising(UserError("x.fits: is truncated")),
-        "long line": raising(UserError("x" * 5000)),
+        "long line": raising(UserError("x " * 900)),
         "traceback": raising(ValueError("x")),
         "memory": raising(wrapped),
         "wrong": lambda path: readers.of_images(numpy.zeros((8, 8), "float32")),
@@ -104,6 +104,17 @@ def test_a_process_that_gives_no_answer_is_ended(parts, tmp_path, monkeypatch, c
     assert worker.process.poll() is not None
     worker.process.stdin.close()
     worker.process.stdout.close()
+
+
+@pytest.mark.timeout(900)
+def test_two_hundred_inputs_do_not_get_through():
+    """A part of what ``make mutation`` reads: of the areas below, without the readers that take seconds."""
+    areas = ("FITS images", "JPEG 2000", "pictures", "arrays", "X-ray flux", "flare lists", "regions")
+    flags = [word for area in areas for word in ("--area", area)]
+    command = [sys.executable, str(HERE / "run.py"), "--quick", "--inputs", "200", *flags]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "200 inputs" in done.stdout
 
 
 @pytest.mark.slow
