@@ -11,6 +11,7 @@ from tools.errors import UserError
 
 RADIUS = (900.0, 1020.0)  # arcsec, of the Sun: 944 to 976 from the Earth, a little more from L1
 EXPOSURE = (1e-4, 60.0)  # seconds; AIA's are 0.005 to 3
+_LARGEST = 1e9  # DN/s or gauss: a saturated pixel of AIA's shortest exposure, at its lowest sensitivity, is below
 _SQUARE = 1.05  # ratio of a pixel's sides
 _LEAST_WIDTH = 0.25  # of the disk in the image
 _INNER = 0.9  # of the disk's radius
@@ -54,7 +55,7 @@ def require_exposure(seconds, path):
 
 
 def require_image(image, path, *, radius=None):
-    """Raise a `UserError` unless an image is finite, not constant, and has no empty quarter of the disk.
+    """Raise a `UserError` unless an image is finite, of possible values, not constant, and has no empty quarter of the disk.
 
     Parameters
     ----------
@@ -70,7 +71,12 @@ def require_image(image, path, *, radius=None):
             raise UserError(
                 f"{path}: gives pixels that are no finite numbers; its header or its pixels are damaged, leave it out"
             )
-        if channel.min() == channel.max():
+        least, most = float(channel.min()), float(channel.max())
+        if max(-least, most) > _LARGEST:
+            raise UserError(
+                f"{path}: gives pixels of {least:.3g} to {most:.3g}, more than any instrument measures; leave it out"
+            )
+        if least == most:
             raise UserError(f"{path}: gives an image that is constant ({channel.flat[0]:g} everywhere); leave it out")
         if radius is not None:
             _require_disk(channel, path, radius)

@@ -14,6 +14,7 @@ import numpy
 
 from dataset_models import simulation_mark
 from dataset_models.flux_series import FluxSeries
+from dataset_models.images import soundness
 from dataset_models.images.geometry import FRAME, SOLAR_RADIUS
 from dataset_models.observation_times import given_time
 from dataset_models.simulated.active_regions import ACTIVITIES, Population
@@ -286,10 +287,7 @@ class SimulatedSun(XRayFluxData):
             received = " x ".join(map(str, image.shape))
             raise UserError(f"{path}: expected {' x '.join(map(str, expected))} values, received {received}; set --image_size")
         image = image.astype("float32")
-        if not numpy.isfinite(image).all():
-            raise UserError(f"{path}: has pixels that are no numbers")
-        if image.min() == image.max():
-            raise UserError(f"{path}: every pixel is {image.min():g}")
+        soundness.require_image(image, path)
         self.regions(time)  # refuses times outside the span
         return self._around(self._with_noise(self._in_unit(image[::-1]), time), time)
 

@@ -132,7 +132,9 @@ def read_channel(path, channel, *, pointing_table=None):
 
 def _calibrate(pixels, header, channel, *, path, pointing_table):
     is_level_1 = level_1.is_level_1(header)
-    if not is_level_1 and pixels.shape != (FULL_SIZE, FULL_SIZE):
+    if is_level_1:
+        level_1.require_full_size(pixels, path)
+    elif pixels.shape != (FULL_SIZE, FULL_SIZE):
         raise UserError(f"{path}: expected {FULL_SIZE} x {FULL_SIZE} pixels, received {' x '.join(map(str, pixels.shape))}")
     keywords = Keywords(header, path)
     require_usable(keywords, channel)

@@ -17,6 +17,13 @@ def is_level_1(header):
         return False
 
 
+def require_full_size(pixels, path):
+    """Raise a `UserError` unless an image has the pixels of a full-disk one, not of a cut-out."""
+    if pixels.shape != (SIZE, SIZE):
+        shape = " x ".join(map(str, pixels.shape))
+        raise UserError(f"{path}: expected a level 1 image of {SIZE} x {SIZE} pixels, received {shape}")
+
+
 def register(pixels, header, *, pointing_table=None, path="image"):
     """Point and register a full-disk level 1 image.
 
@@ -45,9 +52,7 @@ def register(pixels, header, *, pointing_table=None, path="image"):
     -----
     `aiapy.calibrate.update_pointing` and `aiapy.calibrate.register` (Barnes et al. 2020): a cubic spline, zero outside.
     """
-    if pixels.shape != (SIZE, SIZE):
-        shape = " x ".join(map(str, pixels.shape))
-        raise UserError(f"{path}: expected a level 1 image of {SIZE} x {SIZE} pixels, received {shape}")
+    require_full_size(pixels, path)
     import sunpy.map
     from aiapy.calibrate import register as register_level_1
     from aiapy.calibrate import update_pointing

@@ -8,6 +8,7 @@ arcsec across (0.6 arcsec per pixel at 4096), disk centre in the middle, north u
 by their WCS, centred, clipped, blanked beyond the limb, scaled and averaged over areas.
 """
 
+import contextlib
 import datetime
 import functools
 import pathlib
@@ -309,9 +310,14 @@ def _as_header(wcs, scale=1.0):
     """Convert FITS keywords to an `astropy.io.fits.Header`, for the image shrunk by `scale`; None where they do not point."""
     from astropy.io import fits
 
-    if not {"CRPIX1", "CRPIX2", "CDELT1", "CDELT2"} <= wcs.keys():
+    keywords = Keywords(wcs, "a picture")
+    pointing = {name + axis: keywords.described(name + axis) for axis in ("1", "2") for name in ("CRPIX", "CDELT")}
+    if None in pointing.values() or not all(pointing.values()):
         return None
-    header = fits.Header(wcs)
+    header = fits.Header()
+    for card, value in (wcs | pointing).items():
+        with contextlib.suppress(ValueError):  # lists, NaN, names that are none: such a card only describes
+            header[card] = value
     for axis in ("1", "2"):
         header["CRPIX" + axis] = (header["CRPIX" + axis] - 0.5) * scale + 0.5
         header["CDELT" + axis] /= scale
@@ -320,8 +326,11 @@ def _as_header(wcs, scale=1.0):
 
 def _read_jp2(path, size, clip, decoding):
     jp2 = jpeg2000.read(path)
-    require_magnetogram(Keywords(jpeg2000.stored_header(jp2), path), named=_is_named(path))
+    keywords = Keywords(jpeg2000.stored_header(jp2), path)
+    require_magnetogram(keywords, named=_is_named(path))
     picture = jpeg2000.decode(jp2, size=size, mode=decoding)
+    if picture.wcs:
+        soundness.require_pointing(linear_wcs(keywords), (jp2.height, jp2.width), path)
     return picture.grey / numpy.float32(255), functools.partial(_as_header, picture.wcs), jp2.width
 
 
