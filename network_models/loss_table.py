@@ -4,6 +4,7 @@ import csv
 import math
 
 from tools.errors import UserError
+from tools.reading import raw_files
 
 NAME = "loss_and_architecture.csv"
 _NEEDED = ("epoch", "loss", "val_loss")
@@ -46,17 +47,10 @@ def whole_rows(path):
 def _parsed(path):
     """(rows, problem): the rows that are whole in themselves, and what is wrong with the first that is not (or None)."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(_LARGEST + 1)
-        text = data.decode("utf-8")
-    except FileNotFoundError:
-        return [], "no such file"
-    except OSError as error:
-        return [], error.strerror
-    except UnicodeDecodeError:
-        text = data.decode("utf-8", "replace")
-    if len(data) > _LARGEST:
-        return [], f"more than {_LARGEST >> 20} MB"
+        data = raw_files.read_bytes(path, most=_LARGEST, advice="")
+    except UserError as error:
+        return [], str(error).removeprefix(f"{path}: ").rstrip("; ")
+    text = data.decode("utf-8", "replace")
     rows, problem = [], None
     try:
         reader = csv.DictReader(text.splitlines(keepends=True), strict=True)

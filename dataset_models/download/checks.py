@@ -15,6 +15,7 @@ import numpy
 
 from tools import full_disks
 from tools.errors import UserError
+from tools.reading import raw_files
 
 AIA_SOURCES = dict(zip(range(8, 18), (94, 131, 171, 193, 211, 304, 335, 1600, 1700, 4500), strict=True))
 HMI_SOURCES = {18: "continuum", 19: "magnetogram"}
@@ -47,10 +48,16 @@ def check(kind, path, expected):
     path = pathlib.Path(path)
     if kind not in KINDS:
         raise Rejected("is of a kind that this program does not know")
-    if path.stat().st_size > LARGEST[kind]:
-        raise Rejected(f"has {path.stat().st_size} bytes, more than the {LARGEST[kind]} that a file of its kind may have")
-    with open(path, "rb") as file:
-        head = file.read(512)
+    try:
+        size = raw_files.regular_file(path).stat().st_size
+        if size > LARGEST[kind]:
+            raise Rejected(f"has {size} bytes, more than the {LARGEST[kind]} that a file of its kind may have")
+        with open(path, "rb") as file:
+            head = file.read(512)
+    except UserError as error:
+        raise Rejected(str(error).removeprefix(f"{path}: ").split(";")[0]) from error
+    except OSError as error:
+        raise Rejected(f"cannot be read ({error.strerror})") from error
     if not head:
         raise Rejected("is empty")
     refusal = _refusal(head)

@@ -213,8 +213,7 @@ class Manifest:
 
     def remember(self, question, answer):
         """Keep an answer, so that a resumed download need not ask again."""
-        with self._lock:
-            self._rows("INSERT OR REPLACE INTO answers VALUES (?, ?)", (question, json.dumps(answer)))
+        self._run("INSERT OR REPLACE INTO answers VALUES (?, ?)", (question, json.dumps(answer)))
 
 
 def require_manifest(folder):

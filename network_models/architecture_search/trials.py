@@ -170,7 +170,10 @@ def read_trial(file):
     advice = "remove the folder of that trial, or start a new --search"
     state = structures.read_json(file, kind=dict, advice=advice)
     missing = {"trial_id", "status", "score", "message", "hyperparameters"} - state.keys()
-    if missing or not isinstance((state["hyperparameters"] or {}).get("values"), dict):
+    kinds = {"trial_id": str, "status": str, "score": float | int | None, "message": str | None, "hyperparameters": dict}
+    if missing or not all(isinstance(state[name], kind) for name, kind in kinds.items()):
+        raise UserError(f"{file}: is no trial of keras-tuner; {advice}")
+    if not isinstance(state["hyperparameters"].get("values"), dict):
         raise UserError(f"{file}: is no trial of keras-tuner; {advice}")
     return state
 

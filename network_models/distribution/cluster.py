@@ -13,7 +13,8 @@ import time
 
 import numpy
 
-from tools.errors import UserError
+from tools.errors import UserError, quoted
+from tools.reading import structures
 
 PATIENCE = 180.0  # seconds for all processes to report at the start
 _PORT = 12355  # first port on each SLURM node
@@ -69,19 +70,19 @@ def train_alone():
 def _from_tf_config(text):
     shape = '{"cluster": {"worker": ["host1:port", "host2:port"]}, "task": {"type": "worker", "index": 0}}'
     try:
-        config = json.loads(text)
+        config = structures.parse_json(text, "TF_CONFIG", kind=dict, advice=f"write it like {shape}")
         groups = {kind: list(config["cluster"].get(kind, [])) for kind in config["cluster"]}
-        kind, index = config["task"]["type"], int(config["task"]["index"])
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        kind, index = str(config["task"]["type"]), int(config["task"]["index"])
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise UserError(f"TF_CONFIG: is malformed ({type(error).__name__}: {error}); write it like {shape}") from error
     unknown = sorted(set(groups) - {"chief", "worker"})
     if unknown:
         raise UserError(f"TF_CONFIG: has {', '.join(unknown)}; this program knows chief and worker")
     addresses = [*groups.get("chief", []), *groups.get("worker", [])]
     for address in addresses:
-        host, _, port = str(address).rpartition(":")
+        host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
         if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-            raise UserError(f"TF_CONFIG: {address!r} is no address; write host:port, with a port from 1 to 65535")
+            raise UserError(f"TF_CONFIG: {quoted(address)} is no address; write host:port, with a port from 1 to 65535")
     if len(set(addresses)) != len(addresses):
         raise UserError("TF_CONFIG: an address is listed twice")
     if kind not in groups or not 0 <= index < len(groups[kind]):

@@ -21,7 +21,7 @@ from network_models.forecasts import calibration
 from network_models.forecasts import files as forecast_files
 from network_models.forecasts import references as reference_forecasts
 from tools import atomic_files, command_line, skill_scores
-from tools.errors import Stopped, UserError
+from tools.errors import Stopped, UserError, quoted
 from tools.options import add_number
 from tools.paths import given_files
 
@@ -30,6 +30,7 @@ REACH = numpy.timedelta64(72, "h")  # of the flare history
 FORMAT = "combination 1"
 TABLE = "class_table"
 PENALTY = 0.1  # inverse strength of the L2 penalty on standardised features
+_MOST_TREES = 10_000
 BOOSTING = {"n_estimators": 60, "learning_rate": 0.05, "max_depth": 3, "min_samples_leaf": 200, "subsample": 0.5}
 
 
@@ -273,23 +274,61 @@ def load(path):
     """
     content = calibration.read_json(path, FORMAT)
     try:
-        model = dict(content["model"])
-        if model.pop("kind") == "logistic":
-            offset = float(model.pop("offset"))
-            model = Logistic(**{name: numpy.array(value, "float64") for name, value in model.items()}, offset=offset)
-        else:
-            model = Boosting(**model)
-        table = content["class_table"]
+        names, table = content["names"], content["class_table"]
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise ValueError("no names of forecasts")
+        count = len(names) + (0 if table is None else 1 + len(flare_history.NAMES))
+        model = _model_of(dict(content["model"]), count)
         if table is not None:
             hours, probability = numpy.array(table["hours"], "int64"), numpy.array(table["probability"], "float64")
             table = reference_forecasts.ClassTable(probability, hours)
+            if not ((probability >= 0) & (probability <= 1)).all():
+                raise ValueError("no probabilities in the class table")
             if len(probability) != len(reference_forecasts.CLASS_NAMES) or content["history"] != list(flare_history.NAMES):
                 raise UserError(f"{path}: was fitted with other classes or another flare history; fit it again")
         texts = [moment.removesuffix("Z") for period in content["fitted_on"] for moment in period]
         spans = numpy.array(texts, "datetime64[s]").reshape(-1, 2)
-        return Combination(tuple(content["names"]), model, table, spans, bool(content.get("simulated", False)))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return Combination(tuple(names), model, table, spans, bool(content.get("simulated", False)))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(f"{path}: not a sound combination file ({type(error).__name__}: {error}); fit it again") from error
+
+
+def _model_of(stored, count):
+    """Make the model of its stored form for `count` features, or raise a ValueError where it can be none."""
+    kind = stored.pop("kind")
+    if kind == "logistic":
+        arrays = {name: numpy.array(stored[name], "float64") for name in ("mean", "deviation", "weights")}
+        offset = float(stored["offset"])
+        sound = all(array.shape == (count,) and numpy.isfinite(array).all() for array in arrays.values())
+        if not sound or not numpy.isfinite(offset) or not (arrays["deviation"] > 0).all():
+            raise ValueError(f"no weights of {count} features")
+        return Logistic(**arrays, offset=offset)
+    if kind != "boosting":
+        raise ValueError(f"a model of the kind {quoted(kind)}")
+    start, trees = float(stored["start"]), stored["trees"]
+    if not numpy.isfinite(start) or not isinstance(trees, list) or not 0 < len(trees) <= _MOST_TREES:
+        raise ValueError("no trees")
+    return Boosting(start, [_tree_of(tree, count) for tree in trees])
+
+
+def _tree_of(tree, count):
+    """Check a stored tree: its arrays of one length, each child behind its parent, so that every path ends."""
+    arrays = {name: numpy.array(tree[name]) for name in ("left", "right", "feature", "threshold", "value")}
+    size = len(tree["value"])
+    whole = ("left", "right", "feature")
+    if size == 0 or any(array.shape != (size,) or array.dtype.kind not in "if" for array in arrays.values()):
+        raise ValueError("a tree whose parts are no lists of numbers of one length")
+    if any(arrays[name].dtype.kind != "i" for name in whole) or not numpy.isfinite(arrays["value"]).all():
+        raise ValueError("a tree of other numbers")
+    inner = arrays["left"] >= 0
+    children = numpy.stack([arrays["left"], arrays["right"]])[:, inner]
+    if (children <= numpy.flatnonzero(inner)).any() or (children >= size).any():
+        raise ValueError("a tree whose nodes do not follow their parents")
+    if not ((arrays["feature"][inner] >= 0) & (arrays["feature"][inner] < count)).all():
+        raise ValueError(f"a tree of more than {count} features")
+    if not numpy.isfinite(arrays["threshold"][inner].astype("float64")).all():
+        raise ValueError("a tree with a threshold that is no number")
+    return {name: array.tolist() for name, array in arrays.items()}
 
 
 def named(texts, *, target=True, **labels):

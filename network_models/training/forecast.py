@@ -7,8 +7,10 @@ import numpy
 from dataset_models import simulation_mark
 from network_models.training import start
 from network_models.training.objective import Objective
-from tools import atomic_files, figures, skill_scores
+from tools import atomic_files, figures, skill_scores, tables
 from tools.errors import UserError
+
+_MADE_ANEW = "remove it, and it is made anew"
 
 
 class Forecast(Objective):
@@ -120,10 +122,11 @@ def scores_of(path, data):
         and the same for persistence; otherwise errors, and skill against climatology and persistence, in dex where
         every value is a flux.
     """
-    import pandas
-
-    table = pandas.read_csv(path)
-    forecast, truth, prior = (table[name].to_numpy("float64") for name in ("prediction", "true_value", "prior_value"))
+    names = ("prediction", "true_value", "prior_value")
+    table = tables.read(path, numbers=names, advice=_MADE_ANEW)
+    forecast, truth, prior = (table[name].to_numpy() for name in names)
+    if not all(numpy.isfinite(values).all() for values in (forecast, truth, prior)):
+        raise UserError(f"{path}: holds values that are no numbers; {_MADE_ANEW}")
     if data.task == "classification":
         climatology = float(data.targets("training").mean())
         scores = skill_scores.probability_scores(forecast, truth, reference=climatology)
@@ -141,8 +144,6 @@ def _most_skilful_forecasts(folder, data, batch_size):
 
     The skill is that of the epoch chosen on this very split, and so flatters a little.
     """
-    import pandas
-
     from network_models.trained_network import load_network
 
     network = folder.most_skilful if folder.most_skilful.is_file() else folder.best
@@ -152,7 +153,8 @@ def _most_skilful_forecasts(folder, data, batch_size):
         data.evaluate(load_network(network), path, batch_size=batch_size)
         source = path
     columns = {"time": "time", "prediction": "probability", "true_value": "target"}
-    table = pandas.read_csv(source)[list(columns)].rename(columns=columns).astype({"target": int})
+    table = tables.read(source, numbers=("prediction", "true_value"), texts=("time",), advice=_MADE_ANEW)
+    table = table[list(columns)].rename(columns=columns).astype({"target": int})
     atomic_files.write_table(path, table.assign(**simulation_mark.columns(data.simulated, len(table))))
     counts = skill_scores.contingency_table(table["probability"], table["target"])
     return {

@@ -17,6 +17,8 @@ from network_models import keras_internals
 from network_models.distribution.devices import OneProcess
 from tools import atomic_files
 from tools.errors import Stopped, UserError
+from tools.reading import structures
+from tools.reading.arrays import read_arrays
 
 SIGNALS = ("SIGTERM", "SIGUSR1")
 
@@ -286,19 +288,14 @@ def _expected(model):
 def _read(path, expected):
     """Read a state: (dict, arrays by name); a `UserError` when it cannot be, or declares more than such a state holds."""
     limit = 8 * sum(math.prod(shape) for shape in expected.values()) + _BESIDE_WEIGHTS
-    try:
-        with open(path, "rb") as file, numpy.load(file, allow_pickle=False) as stored:
-            declared = sum(member.file_size for member in stored.zip.infolist())
-            if declared > limit:
-                raise ValueError(f"it declares {declared >> 20} MB, this network's has {limit >> 20} MB at most")
-            state = json.loads(str(stored["state"]))
-            arrays = {name: stored[name] for name in stored.files if name != "state"}
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; the run ended before its first state, start a new one") from error
-    except Exception as error:
-        # numpy, zipfile, zlib and json raise many types here.
-        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())[:200]})") from error
-    return state, arrays
+    if not path.exists():
+        raise UserError(f"{path}: no such file; the run ended before its first state, start a new one")
+    advice = "it is no state of this run"
+    arrays = read_arrays(path, most=limit, advice=advice)
+    state = arrays.pop("state", None)
+    if state is None or state.dtype.kind != "U" or state.size != 1:
+        raise UserError(f"{path}: holds no state; {advice}")
+    return structures.parse_json(str(state.item()), path, kind=dict, advice=advice), arrays
 
 
 def _impossible(state):

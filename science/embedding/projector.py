@@ -5,8 +5,10 @@ import math
 import numpy
 
 from tools import atomic_files, figures
+from tools.reading import raw_files
 
 CONFIG = "projector_config.pbtxt"
+_LARGEST_CONFIG = 1 << 20  # bytes
 LARGEST_SPRITE = 8192  # pixels: the largest texture that browsers take
 
 
@@ -92,7 +94,7 @@ def link(folder, name):
     Only the log folder itself and its event folders are searched, and a configuration may name files in its own folder
     and below it: so the run folder gets one of its own.
     """
-    text = (folder / name / CONFIG).read_text(encoding="utf-8")
+    text = raw_files.read_text(folder / name / CONFIG, most=_LARGEST_CONFIG, advice="draw the embedding anew")
     atomic_files.write_text(folder / CONFIG, text.replace('_path: "', f'_path: "{name}/'))
 
 

@@ -13,6 +13,7 @@ import numpy
 import pytest
 
 from network_models import experiment, loss_table, settings
+from network_models.image_inputs import inputs_of
 from network_models.run_folder import RunFolder
 from network_models.trained_network import load_network
 from network_models.training.state import TrainingState
@@ -204,7 +205,8 @@ def test_damaged_scores_are_named_and_made_anew(copy, text, capsys):
     chosen = settings.parse(arguments, "", network_folder=PROJECT, network=architecture.Options)
     assert experiment.finished(chosen) is None
     line = capsys.readouterr().out
-    assert line.startswith(f"{copy.performance / 'scores.json'}: damaged (")
+    assert line.startswith(f"{copy.performance / 'scores.json'}: ")
+    assert "; it is damaged; both are made anew from the training state and the best network" in line
     assert line.count("\n") == 1
     assert len(line) < 400 + len(str(copy))
 
@@ -216,7 +218,7 @@ def test_a_finished_run_with_damage_is_whole_after_resume(copy, finished, capsys
     for name in ("scores.json", "validation_forecasts.csv"):
         assert (copy.performance / name).read_bytes() == (finished.performance / name).read_bytes()
     said = capsys.readouterr().out
-    assert "scores.json: damaged" in said
+    assert "scores.json: is no sound JSON" in said
     assert "restored epoch 2 from training_state.npz" in said
     with pytest.raises(UserError, match="already has 2 epochs"):
         resumed(copy)
@@ -232,7 +234,7 @@ def model(finished):
     chosen = settings.parse(["--resume", str(finished)], "", network_folder=PROJECT, network=architecture.Options)
     from network_models.training.forecast import Forecast
 
-    network = architecture.build(chosen.data.input_shapes, chosen.network, seed=0)
+    network = architecture.build(inputs_of(chosen.data), chosen.network)
     Forecast(chosen).compile(network, replicas=1)
     assert isinstance(network, keras.Model)
     return network
@@ -330,7 +332,7 @@ def test_a_state_within_an_epoch_that_the_data_have_not(copy, model):
 def test_a_state_that_declares_more_than_the_network_has(copy, model, capsys):
     changed(copy.state, lambda state, arrays: arrays.update(model_0=numpy.zeros((70 << 20,), "uint8")))
     assert restore(copy, model).first_epoch == 1
-    assert "it declares 70 MB, this network's has 64 MB at most" in capsys.readouterr().out
+    assert "declares 73.4 MB of arrays, more than the 67.1 MB expected at most" in capsys.readouterr().out
 
 
 def test_states_of_earlier_versions_have_no_table(copy, model):

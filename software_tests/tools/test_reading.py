@@ -4,15 +4,18 @@ import gzip
 import json
 import os
 import sqlite3
+import zipfile
 import zlib
 
 import hypothesis
 import hypothesis.strategies as st
+import numpy
 import pytest
 
 from tools import options
 from tools.errors import UserError, quoted, shortened
 from tools.reading import databases, raw_files, structures
+from tools.reading.arrays import read_arrays
 
 
 def failure(function, *arguments, **keywords):
@@ -204,3 +207,37 @@ def test_a_long_integer_in_a_record_leaves_the_others():
         float("inf"),
         1.2345678901234568e22,
     ]
+
+
+def test_files_of_arrays_are_read_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "state.npz"
+    arrays = {
+        "a": numpy.arange(6.0).reshape(2, 3),
+        "b": numpy.asfortranarray(numpy.eye(3, dtype="float32")),
+        "c": numpy.array("text"),
+    }
+    numpy.savez_compressed(path, **arrays)
+    found = read_arrays(path, most=10_000)
+    assert found.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert found[name].dtype == array.dtype
+        numpy.testing.assert_array_equal(found[name], array)
+    assert "expected at most; give another file" in failure(read_arrays, path, most=100)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        changed = bytearray(whole)
+        changed[place] ^= 0x55
+        path.write_bytes(changed)
+        found = {}
+        with contextlib.suppress(UserError):
+            found = read_arrays(path, most=10_000)
+        for name in found.keys() & arrays.keys():  # names and times of members are in no checksum
+            numpy.testing.assert_array_equal(found[name], arrays[name])
+    numpy.savez(path, objects=numpy.array([{}], dtype=object))
+    assert "holds pickled objects, which are refused" in failure(read_arrays, path, most=10_000)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", b"'''")
+    assert "is no array saved by numpy" in failure(read_arrays, path, most=10_000)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", bytes(1 << 26))
+    assert "declares 67.1 MB of arrays, more than the 1 MB" in failure(read_arrays, path, most=10**6)

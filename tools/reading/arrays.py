@@ -2,6 +2,7 @@
 
 import io
 import math
+import zipfile
 
 import numpy
 
@@ -9,6 +10,7 @@ from tools.errors import UserError
 from tools.reading import raw_files
 
 _MAGIC = b"\x93NUMPY"
+_MEMBERS = 100_000
 
 
 def read_array(path, *, most=raw_files.MOST, kinds="fiu", advice="give another file"):
@@ -36,6 +38,60 @@ def read_array(path, *, most=raw_files.MOST, kinds="fiu", advice="give another f
         more or fewer bytes than its header announces.
     """
     raw = raw_files.read_bytes(path, most=most, advice=advice)
+    return _parsed(raw, path, kinds, advice)
+
+
+def read_arrays(path, *, most, kinds="biufU", advice="give another file"):
+    """Read every array of a ``.npz`` file.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+    most : int
+        Bytes that its arrays may take together.
+    kinds, advice
+        As of `read_array`.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        Read-only, by name.
+
+    Raises
+    ------
+    UserError
+        The file is missing, no regular file, no archive of arrays, damaged, larger, or holds something else than arrays of
+        these kinds.
+    """
+    raw_files.regular_file(path, advice=advice)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            declared = sum(member.file_size for member in members)
+            if declared > most or len(members) > _MEMBERS:
+                size, limit = raw_files.in_words(declared), raw_files.in_words(most)
+                raise UserError(f"{path}: declares {size} of arrays, more than the {limit} expected at most; {advice}")
+            contents = {member.filename.removesuffix(".npy"): _unpacked(archive, member) for member in members}
+    except UserError:
+        raise
+    except Exception as error:  # what zipfile and zlib raise for a file that means harm has no bounds
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(f"{path}: cannot be read as a file of arrays ({reason}); {advice}") from error
+    if len(contents) != len(members):
+        raise UserError(f"{path}: holds an array twice; {advice}")
+    return {name: _parsed(content, f"{path}: {name}", kinds, advice) for name, content in contents.items()}
+
+
+def _unpacked(archive, member):
+    with archive.open(member) as file:
+        content = file.read(member.file_size + 1)  # past the end, so that its CRC is checked
+    if len(content) != member.file_size:
+        raise ValueError(f"{member.filename} holds another number of bytes than declared")
+    return content
+
+
+def _parsed(raw, path, kinds, advice):
+    """Make an array of the bytes of a ``.npy`` file; `path` is named in errors."""
     if not raw.startswith(_MAGIC):
         raise UserError(f"{path}: is no array saved by numpy, or is cut short; {advice}")
     file = io.BytesIO(raw)
