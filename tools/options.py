@@ -73,7 +73,7 @@ class Number:
         return value
 
 
-def add_number(parser, flag, kind, *, least, most, says=None, **keywords):
+def add_number(parser, flag, kind, *, least, most, says=None, alias=None, **keywords):
     """Give a parser a flag that takes a number, or with ``nargs`` several: no script declares one otherwise.
 
     Parameters
@@ -87,6 +87,8 @@ def add_number(parser, flag, kind, *, least, most, says=None, **keywords):
         Inclusive bounds, finite.
     says : str, optional
         What a refusal says after the flag and what was given; by default "must be at least ..." or "at most".
+    alias : str, optional
+        A second name of the flag.
     **keywords
         Passed on to ``add_argument``.
     """
@@ -94,7 +96,7 @@ def add_number(parser, flag, kind, *, least, most, says=None, **keywords):
     def refused(value, bound):
         return f"{flag} {value}: {says or f'must be {bound}'}"
 
-    parser.add_argument(flag, type=Number(kind, least, most, refused), **keywords)
+    parser.add_argument(*filter(None, (flag, alias)), type=Number(kind, least, most, refused), **keywords)
 
 
 def _bound(value, least, most):

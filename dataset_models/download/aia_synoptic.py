@@ -3,13 +3,17 @@
     python dataset_models/download/aia_synoptic.py --start 2014-06-01 --end 2014-06-08 --cadence 60 --out data/AIA
     python dataset_models/download/aia_synoptic.py --start 2014-01-01 --end 2015-01-01 --cadence 12 --out data/AIA \\
         --flares flares.csv --least_class M1.0
+    python dataset_models/download/aia_synoptic.py --start 2014-01-01 --end 2015-01-01 --out data/AIA \\
+        --flares flares.csv --lead 12
     python dataset_models/download/aia_synoptic.py --out data/AIA --verify
 
 With --flares only the hours of these flares are fetched, and as many quiet hours, drawn at random (--seed) from those
-between the list's first and last flare without any flare of it within six hours. Frames are found by listing the
-archive's hours, not by guessing minutes: the nearest one within --tolerance that has all channels is taken. Files go where
-dataset_models/SDO/AIA/fdl_1.py reads them. Each is opened, its checksums, size, pixels, exposure, QUALITY and time checked.
-Run it again to go on.
+between the list's first and last flare without any flare of it within six hours. With --lead 12 it is one frame twelve hours
+before each flare's peak, with --before and --after those in between, at the cadence; and as many single quiet times (--quiet
+gives another number), without a flare in the six hours before and in the six, or as many as the lead, after. Frames are
+found by listing the archive's hours, not by guessing minutes: the nearest one within --tolerance that has all channels is
+taken. Files go where dataset_models/SDO/AIA/fdl_1.py reads them. Each is opened, its checksums, size, pixels, exposure,
+QUALITY and time checked. Run it again to go on.
 """
 
 import re
@@ -21,7 +25,7 @@ from dataset_models.SDO.AIA.aia_files import CHANNELS
 from tools import command_line
 from tools.errors import UserError
 from tools.options import add_number
-from tools.paths import Files, archive_url, data_path
+from tools.paths import archive_url, data_path
 
 ARCHIVE = "JSOC AIA synoptic"
 _LINK = re.compile(r"AIA(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)_(\d{4})\.fits(?![.\w])")
@@ -96,6 +100,37 @@ def times_around_flares(flares, start, end, step, *, seed=0):
     times = [numpy.arange(h, h + numpy.timedelta64(1, "h"), step) for h in numpy.union1d(loud, drawn).astype("datetime64[s]")]
     times = numpy.concatenate(times) if times else numpy.array([], "datetime64[s]")
     return times[(times >= start) & (times < end)]
+
+
+def quiet_times(every, start, end, step, count, *, ahead, seed=0):
+    """Draw times at random around which a list has no flare.
+
+    Parameters
+    ----------
+    every : numpy.ndarray
+        ``datetime64[s]``, of every flare of the list.
+    start, end : datetime64
+        From and before which.
+    step : timedelta64
+        They are multiples of it after midnight.
+    count : int
+        How many, or all that there are.
+    ahead : timedelta64
+        At least so long after the time there is no flare, and six hours in any case.
+    seed : int
+
+    Returns
+    -------
+    numpy.ndarray
+        ``datetime64[s]``, in order.
+    """
+    grid = numpy.arange(start.astype("datetime64[D]").astype("datetime64[s]"), end, step)
+    grid = grid[grid >= start]
+    every = numpy.sort(every.astype("datetime64[s]"))
+    before = numpy.searchsorted(every, grid - _QUIET)
+    after = numpy.searchsorted(every, grid + max(ahead, _QUIET), side="right")
+    quiet = grid[(before == after) & (before > 0) & (before < len(every))]
+    return numpy.sort(numpy.random.default_rng(seed).choice(quiet, min(count, len(quiet)), replace=False))
 
 
 def find(times, book, fetch, *, url, tolerance, channels=CHANNELS):
@@ -179,11 +214,11 @@ def main(arguments=None):
         default=6.0,
         help="minutes of a frame from the time wanted (default: 6)",
     )
-    parser.add_argument(
-        "--flares", nargs="+", action=Files, metavar="LIST", help="only the hours of these flares, and as many quiet ones"
-    )
-    parser.add_argument("--least_class", default="M1.0", help="weakest flares whose hours are fetched (default: M1.0)")
-    add_number(parser, "--seed", int, least=0, most=2**32 - 1, default=0, help="of the quiet hours (default: 0)")
+    words = "only the hours of these flares, or with --lead, --before and --after frames around them; and as many quiet ones"
+    script.add_flare_flags(parser, before=None, words=words)
+    text = "quiet times beside frames around flares (default: as many as flares)"
+    add_number(parser, "--quiet", int, least=0, most=10_000_000, metavar="COUNT", help=text)
+    add_number(parser, "--seed", int, least=0, most=2**32 - 1, default=0, help="of the quiet hours or times (default: 0)")
     flags = parser.parse_args(arguments)
     folder = data_path("aia", flags.out)
     limits = script.limits(flags)
@@ -194,9 +229,18 @@ def main(arguments=None):
     start, end = script.span(flags)
     step = script.cadence(flags)
     url = archive_url("jsoc_aia", flags.url)
-    if flags.flares:
+    around = script.frames_around(flags, start, end, step)
+    hours = flags.lead if flags.lead is not None else flags.before
+    if around and (hours is not None or flags.after is not None):
+        every = script.flares(flags.flares)["when"].to_numpy("datetime64[s]")
+        count = len(around) if flags.quiet is None else flags.quiet
+        ahead = numpy.timedelta64(round(3600 * (hours or 0)), "s")
+        quiet = quiet_times(every, start, end, step, count, ahead=ahead, seed=flags.seed)
+        times = numpy.unique(numpy.concatenate([*(one.times for one in around), quiet]))
+        print(f"{len(around)} flares and {len(quiet)} quiet times")
+    elif around:
+        every, around = script.flares(flags.flares), []
         loud = script.flares_between(flags.flares, start, end, flags.least_class)
-        every = script.flares(flags.flares)
         both = {"loud": loud["when"].to_numpy("datetime64[s]"), "all": every["when"].to_numpy("datetime64[s]")}
         times = times_around_flares(both, start, end, step, seed=flags.seed)
     else:
@@ -205,8 +249,8 @@ def main(arguments=None):
     with script.opened(flags, folder, ARCHIVE) as book:
         tolerance = numpy.timedelta64(round(60 * flags.tolerance), "s")
         wanted, missing, unlisted = find(times, book, fetch, url=url, tolerance=tolerance, channels=tuple(flags.channels))
-        if flags.dry_run:
-            script.plan(wanted, folder, missing=len(missing), unanswered=unlisted)
+        missing = {f"{time}Z": why for time, why in missing.items()}
+        if script.announced(flags, wanted, folder, missing=missing, around=around, unanswered=unlisted):
             return
         if unlisted.troubles and not wanted and not missing:
             first = next(iter(unlisted.troubles.values())).partition("could not be listed: ")[2]

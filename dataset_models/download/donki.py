@@ -59,8 +59,7 @@ def main(arguments=None):
             script.audit(flags, book, lambda: fetch, repair=repair)
     days = windows(*script.span(flags))
     url = archive_url("donki", flags.url)
-    if flags.dry_run:
-        script.plan(wanted_files(days, url), folder)
+    if script.announced(flags, wanted_files(days, url), folder):
         return
     with script.opened(flags, folder, ARCHIVE) as book:
         over = numpy.datetime64("now", "D") - (days + _DAYS) > _SETTLED

@@ -1,9 +1,12 @@
 """GOES X-ray flux: daily FITS of the older satellites and NOAA's netCDF of GOES-8 to 19, fetched and put into the flux store.
 
     python dataset_models/download/goes.py --start 2014-01-01 --end 2015-01-01 --satellite 15 --out data/GOES
+    python dataset_models/download/goes.py --start 2012-01-01 --end 2012-02-01 --satellite 15 --calibration operational
 
-sunpy's Fido finds the files; they are fetched by this project's fetcher, opened and checked, entered in the manifest, and
-imported into the flux store (--store, goes of config.yml; --no_import leaves that out). Run it again to go on.
+--calibration operational takes the daily FITS of NASA's Solar Data Analysis Center, which go on to March 2020 with GOES-15:
+fluxes as they were when flares were classified. sunpy's Fido finds the files; they are fetched by this project's fetcher,
+opened and checked, entered in the manifest, and imported into the flux store (--store, goes of config.yml; --no_import leaves
+that out). Run it again to go on.
 """
 
 import contextlib
@@ -27,10 +30,11 @@ _LOST_AFTER = 3  # searches in a row without an answer
 _NETCDF = numpy.datetime64("2001-03-01", "s")  # from here on NOAA's netCDF, before it daily FITS
 _GOES_R = numpy.datetime64("2017-02-07", "s")  # GOES-16 and later
 _GOES_R_ALONE = numpy.datetime64("2020-03-04", "s")  # GOES-15 and earlier end
+CALIBRATIONS = ("science", "operational")
 _SATELLITE = re.compile(r"_g(\d\d)_|^go(\d\d)")
 
 
-def search(start, end, *, satellite=None, resolution="avg1m", unanswered=None):
+def search(start, end, *, satellite=None, resolution="avg1m", calibration="science", unanswered=None):
     """Find files by sunpy's client for GOES X-ray flux, the one behind Fido.
 
     Parameters
@@ -40,7 +44,9 @@ def search(start, end, *, satellite=None, resolution="avg1m", unanswered=None):
         GOES number; by default all.
     resolution : str
         Of NOAA's netCDF files: ``"avg1m"`` or ``"flx1s"``.
-
+    calibration : str
+        Of `CALIBRATIONS`. ``"operational"``: daily FITS for all of the time, https://umbra.nascom.nasa.gov/goes/fits, one for
+        each satellite and day, as ``2012/go1520120103.fits`` (before 1999 ``1995/go07950603.fits``).
     unanswered : fetcher.Summary, optional
         Takes the times for which the archives gave no answer that sunpy understands.
 
@@ -57,21 +63,30 @@ def search(start, end, *, satellite=None, resolution="avg1m", unanswered=None):
     Notes
     -----
     Asked in pieces, because sunpy chooses the archive by the end of the time asked for, and about GOES-19, which it does not
-    list. Daily FITS files are those before March 2001.
+    list. Daily FITS files are those before March 2001, and operational ones. Of days before March 2001 the archives have no
+    others.
     """
     from sunpy.net import attrs as a
     from sunpy.net.dataretriever import XRSClient
 
+    if calibration == "operational" and end > _GOES_R_ALONE:
+        raise UserError(
+            f"--end {end}: operational daily FITS end with GOES-15 on {_GOES_R_ALONE.astype('datetime64[D]')}; later satellites"
+            " have one calibration, see --calibration science"
+        )
     rows, failures = [], 0
     for begin, stop in _pieces(start, end):
         query = [a.Time(str(begin), str(stop - numpy.timedelta64(1, "s"))), a.Instrument("XRS")]
         old, new = begin < _GOES_R_ALONE, stop > _GOES_R
         numbers = [number for number in range(8, 20) if (old if number < 16 else new)]
-        if satellite is not None or begin < _NETCDF:
+        daily_fits = begin < _NETCDF or calibration == "operational"
+        if satellite is not None or daily_fits:
             numbers = [satellite]
         for number in numbers:
             asked = list(query)
-            if begin >= _NETCDF:
+            if daily_fits:
+                asked.append(a.Provider("SDAC"))
+            else:
                 asked += [a.goes.SatelliteNumber(str(number)), a.Resolution(resolution)]
             try:
                 with _timeout(_STALL):
@@ -141,6 +156,8 @@ def main(arguments=None):
     """Fetch, verify or repair, and import."""
     parser = script.parser(__doc__, out="GOES beside the flux store")
     add_number(parser, "--satellite", int, least=1, most=19, metavar="1..19", help="(default: every one in service)")
+    text = "operational: daily FITS until 2020 (default: science; before March 2001 there is nothing else than daily FITS)"
+    parser.add_argument("--calibration", choices=CALIBRATIONS, default="science", help=text)
     parser.add_argument("--resolution", choices=("avg1m", "flx1s"), default="avg1m", help="of netCDF files (default: avg1m)")
     parser.add_argument("--store", type=pathlib.Path, metavar="SQLITE", help="flux store (default: goes of config.yml)")
     parser.add_argument("--no_import", action="store_true", help="only fetch")
@@ -155,14 +172,14 @@ def main(arguments=None):
     start, end = script.span(flags)
     mirror = archive_url("goes_mirror", flags.url)
     unanswered = fetcher.Summary()
-    rows = search(start, end, satellite=flags.satellite, resolution=flags.resolution, unanswered=unanswered)
+    choice = {"satellite": flags.satellite, "resolution": flags.resolution, "calibration": flags.calibration}
+    rows = search(start, end, **choice, unanswered=unanswered)
     wanted = wanted_files(rows, mirror=mirror)
     if not wanted and not unanswered.troubles:
         raise UserError(f"GOES: no files of X-ray flux from {flags.start} to {flags.end}; try another --satellite or time")
     fetch = fetcher.Fetcher(limits)
     with script.opened(flags, folder, ARCHIVE) as book:
-        if flags.dry_run:
-            script.plan(wanted, folder, unanswered=unanswered)
+        if script.announced(flags, wanted, folder, unanswered=unanswered):
             return
         summary = script.merged(fetch.fetch(wanted, book), unanswered)
         if not flags.no_import:

@@ -160,6 +160,15 @@ def write_month(book, path, url, begin, end, records, left_out=""):
     book.add(manifest.Record(path, link, f"{begin}Z", None, size, digest, manifest.now(), "flares", expected))
 
 
+def wanted_files(months, url):
+    """`fetcher.Wanted` of months, which stand for the files made of the archive's answers."""
+    wanted = []
+    for month in months:
+        begin, end = month.astype("datetime64[s]"), (month + 1).astype("datetime64[s]")
+        wanted.append(fetcher.Wanted(question(url, begin, end, 1), f"{month}.csv", "flares", {}, f"{begin}Z"))
+    return wanted
+
+
 def fetch_months(fetch, book, url, months, *, again=()):
     """Fetch months (``datetime64[M]``) that are not there, not over, or in `again`: `fetcher.Summary`."""
     from tqdm import tqdm
@@ -218,9 +227,7 @@ def main(arguments=None):
             script.audit(flags, book, lambda: fetcher.Fetcher(limits), repair=repair)
     start, end = script.span(flags)
     months = numpy.arange(start.astype("datetime64[M]"), (end - numpy.timedelta64(1, "s")).astype("datetime64[M]") + 1)
-    if flags.dry_run:
-        there = sum((folder / f"{month}.csv").is_file() for month in months)
-        print(f"{len(months)} months from {months[0]} to {months[-1]}, {there} of them seem to be there")
+    if script.announced(flags, wanted_files(months, url), folder):
         return
     with script.opened(flags, folder, ARCHIVE) as book:
         again = script.contents(book, script.there(book), flare_lists.read_list)[1]

@@ -4,12 +4,15 @@
     python dataset_models/download/helioviewer.py --source 18 --cadence 12 --start 2022-08-01 --end 2022-08-02 --out data/HMI_c
     python dataset_models/download/helioviewer.py --flares flares.csv --least_class M1.0 --cadence 60 \\
         --start 2022-01-01 --end 2023-01-01 --out data/before_flares
+    python dataset_models/download/helioviewer.py --flares flares.csv --before 6 --after 6 --cadence 12 --source 18 19 \\
+        --start 2022-01-01 --end 2023-01-01 --out data/around_flares --dry-run --list frames.csv --list_flares flares_with.csv
     python dataset_models/download/helioviewer.py --out data/HMI_jp2 --repair
 
 The archive is first asked which image is closest to each time; one further away than --tolerance is not fetched. The others
 are fetched by their number, DATE_OBS in each file is compared, and it is stored under its own time, so that no image is
-fetched twice. With --flares: from ten hours before each flare's peak to the peak, as
-<flare>/<source>/<time>.jp2. What no check can see is a flipped bit inside a JPEG 2000 body, which has no checksum.
+fetched twice. With --flares: from ten hours before each flare's peak to the peak, or as --before, --after and --lead say, as
+<flare>/<source>/<time>.jp2. Several sources are fetched at the same times. What no check can see is a flipped bit inside a
+JPEG 2000 body, which has no checksum.
 """
 
 import contextlib
@@ -22,11 +25,11 @@ from dataset_models.download import checks, fetcher, script
 from tools import command_line
 from tools.errors import UserError
 from tools.options import add_number
-from tools.paths import Files, archive_url, data_path
+from tools.paths import archive_url, data_path
 
 ARCHIVE = "Helioviewer"
 MAGNETOGRAM = 19
-_BEFORE = numpy.timedelta64(10, "h")
+_BEFORE = 10.0  # hours before a flare
 _WITHIN = 2.0  # seconds of DATE_OBS from the time that the archive says
 _SETTLED = numpy.timedelta64(3, "D")  # after this the closest image stays the closest
 
@@ -71,8 +74,8 @@ def name_of(time, source):
 
 
 def folder_of(flare):
-    """Folder of a flare's images: its peak and class."""
-    return f"{re.sub('[-:]', '', str(numpy.datetime64(flare['when'], 's')))}_{flare['goes_class']}"
+    """Folder of the images of a flare (`script.FlareFrames`): its peak and class."""
+    return f"{re.sub('[-:]', '', str(flare.when))}_{flare.goes_class}"
 
 
 def find(places, source, book, fetch, *, url, tolerance):
@@ -129,6 +132,20 @@ def find(places, source, book, fetch, *, url, tolerance):
     return wanted, missing, summary
 
 
+def _tree(times, source):
+    """List times and places in a tree by date, as `find` takes them."""
+    return [(time, lambda observed: name_of(observed, source)) for time in times]
+
+
+def _places(around, source):
+    """List times and places around flares, in one folder per flare and source."""
+
+    def place_of(inside):
+        return lambda observed: f"{inside}/{source}/{re.sub('[-:]', '', str(observed))}.jp2"
+
+    return [(time, place) for flare in around for place in [place_of(folder_of(flare))] for time in flare.times]
+
+
 def main(arguments=None):
     """Fetch, verify or repair."""
     parser = script.parser(__doc__, out="hmi of config.yml", cadence=60.0, connections=3, rate=5.0)
@@ -140,9 +157,11 @@ def main(arguments=None):
         least=0,
         most=10_000,
         says="unknown source; 19 is the HMI magnetogram",
-        default=MAGNETOGRAM,
+        alias="--source_ids",
+        nargs="+",
+        default=[MAGNETOGRAM],
         metavar="ID",
-        help=f"sourceId: {sources}",
+        help=f"one or several sourceId: {sources}",
     )
     add_number(
         parser,
@@ -153,10 +172,7 @@ def main(arguments=None):
         says="must be some minutes",
         help="minutes of an image from the time wanted (default: half the cadence)",
     )
-    parser.add_argument(
-        "--flares", nargs="+", action=Files, metavar="LIST", help="only the ten hours before these flares' peaks"
-    )
-    parser.add_argument("--least_class", default="M1.0", help="weakest of them (default: M1.0)")
+    script.add_flare_flags(parser, before=_BEFORE, words="only frames around these flares")
     flags = parser.parse_args(arguments)
     folder = data_path("hmi", flags.out)
     limits = script.limits(flags)
@@ -170,26 +186,24 @@ def main(arguments=None):
     step = script.cadence(flags)
     minutes = flags.tolerance if flags.tolerance is not None else step / numpy.timedelta64(2, "m")
     url = archive_url("helioviewer", flags.url)
-    if flags.flares:
-        places = []
-        for _, flare in script.flares_between(flags.flares, start, end, flags.least_class).iterrows():
-            peak = numpy.datetime64(flare["when"], "s")
-            inside = folder_of(flare)
-
-            def place(observed, inside=inside):
-                return f"{inside}/{flags.source}/{re.sub('[-:]', '', str(observed))}.jp2"
-
-            places += [(time, place) for time in numpy.arange(peak - _BEFORE, peak + numpy.timedelta64(1, "s"), step)]
-    else:
-        places = [(time, lambda observed: name_of(observed, flags.source)) for time in numpy.arange(start, end, step)]
+    around = script.frames_around(flags, start, end, step, before=_BEFORE)
+    sources = list(dict.fromkeys(flags.source))
+    tolerance = numpy.timedelta64(round(60 * minutes), "s")
     fetch = fetcher.Fetcher(limits)
+    wanted, missing, summaries = [], {}, []
     with script.opened(flags, folder, ARCHIVE) as book:
-        tolerance = numpy.timedelta64(round(60 * minutes), "s")
-        wanted, missing, unanswered = find(places, flags.source, book, fetch, url=url, tolerance=tolerance)
-        if flags.dry_run:
-            script.plan(wanted, folder, missing=len(missing), unanswered=unanswered)
+        for source in sources:
+            places = _places(around, source) if around else _tree(numpy.arange(start, end, step), source)
+            found, lacking, unanswered = find(places, source, book, fetch, url=url, tolerance=tolerance)
+            wanted += found
+            summaries.append(unanswered)
+            of = f" of source {source}" if len(sources) > 1 else ""
+            missing |= {f"{time}Z{of}": why for time, why in lacking.items()}
+        if script.announced(
+            flags, wanted, folder, missing=missing, around=around, per_time=len(sources), unanswered=script.merged(*summaries)
+        ):
             return
-        summary = script.merged(fetch.fetch(wanted, book), unanswered)
+        summary = script.merged(fetch.fetch(wanted, book), *summaries)
         script.finish(script.add_missing(summary, missing), book)
 
 

@@ -71,8 +71,7 @@ def main(arguments=None):
     start, end = script.span(flags)
     days = numpy.arange(start.astype("datetime64[D]"), (end - numpy.timedelta64(1, "s")).astype("datetime64[D]") + 1)
     wanted = wanted_files(days, archive_url("noaa_regions", flags.url))
-    if flags.dry_run:
-        script.plan(wanted, folder)
+    if script.announced(flags, wanted, folder):
         return
     with script.opened(flags, folder, ARCHIVE) as book:
         again = script.contents(book, script.there(book), region_summaries.read)[1]

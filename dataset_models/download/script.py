@@ -6,6 +6,7 @@ left out or not fetched: run it again.
 """
 
 import contextlib
+import dataclasses
 import functools
 import pathlib
 import sys
@@ -18,7 +19,7 @@ from dataset_models.observation_times import given_time
 from tools import atomic_files, command_line, goes_class
 from tools.errors import UserError
 from tools.options import add_number
-from tools.paths import ARCHIVES, PROJECT, archive_url, inside
+from tools.paths import ARCHIVES, PROJECT, Files, archive_url, inside
 
 DATA = PROJECT / "data"
 
@@ -54,6 +55,8 @@ def parser(description, *, out, cadence=None, connections=4, rate=8.0):
         )
     made.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help=f"of the archive on disk (default: {out})")
     made.add_argument("--dry-run", action="store_true", help="say what would be fetched and fetch nothing")
+    text = "write what the archive has of what is wanted, and what it lacks and why, before anything is fetched"
+    made.add_argument("--list", metavar="CSV", help=text)
     made.add_argument("--verify", action="store_true", help="compare the folder with its manifest, file by file, and stop")
     made.add_argument("--repair", action="store_true", help="as --verify, then fetch damaged and missing files again")
     made.add_argument("--url", help="of the archive or a mirror (default: config.yml)")
@@ -63,6 +66,79 @@ def parser(description, *, out, cadence=None, connections=4, rate=8.0):
     )
     add_number(made, "--tries", int, least=1, most=100, default=6, help="per request (default: %(default)s)")
     return made
+
+
+def add_flare_flags(made, *, before, words):
+    """Give a parser the flags that choose times around flares.
+
+    Parameters
+    ----------
+    made : argparse.ArgumentParser
+    before : float or None
+        Default of --before, hours; None where an archive has another default, which `words` names.
+    words : str
+        Help of --flares.
+    """
+    made.add_argument("--flares", nargs="+", action=Files, metavar="LIST", help=words)
+    made.add_argument("--least_class", default="M1.0", help="weakest of these flares (default: M1.0)")
+    hours = {"least": 0, "most": 8784, "says": "must be some hours, at most a year", "metavar": "HOURS"}
+    default = "" if before is None else f" (default: {before:g}, without --after and --lead)"
+    add_number(made, "--before", float, help=f"frames from so long before each flare's peak on{default}", **hours)
+    add_number(made, "--after", float, help="frames until so long after each flare's peak (default: 0)", **hours)
+    add_number(made, "--lead", float, help="one frame, so long before each flare's peak", **hours)
+    made.add_argument("--list_flares", metavar="CSV", help="write which flares have all their frames, and what others lack")
+
+
+@dataclasses.dataclass(frozen=True)
+class FlareFrames:
+    """Frames wanted around a flare: its time (``datetime64[s]``) and class, and the frames' times, ``datetime64[s]`` (n,)."""
+
+    when: numpy.datetime64
+    goes_class: str
+    times: numpy.ndarray
+
+
+def frames_around(flags, start, end, step, *, before=None):
+    """List the frames around the flares that the flags of `add_flare_flags` choose.
+
+    Parameters
+    ----------
+    flags : argparse.Namespace
+    start, end : datetime64
+        Of the flares.
+    step : timedelta64
+        Between frames.
+    before : float, optional
+        Hours before each flare where no flag says it.
+
+    Returns
+    -------
+    list of FlareFrames
+        In the order of time.
+
+    Raises
+    ------
+    UserError
+        There are no such flares; --lead and --before or --after are given together; a list of flares is asked for without
+        flares.
+    """
+    if flags.lead is not None and (flags.before is not None or flags.after is not None):
+        raise UserError("--lead: is one frame before each flare, --before and --after are many; give one or the other")
+    asked = (flags.lead, flags.before, flags.after)
+    if not flags.flares:
+        if any(value is not None for value in asked) or flags.list_flares:
+            raise UserError("--before, --after, --lead and --list_flares: need --flares, the list of flares")
+        return []
+    if all(value is None for value in asked):
+        flags.before = before
+    first, last = (-flags.lead,) * 2 if flags.lead is not None else (-(flags.before or 0.0), flags.after or 0.0)
+    first, last = (numpy.timedelta64(round(3600 * hours), "s") for hours in (first, last))
+    frames = []
+    for _, flare in flares_between(flags.flares, start, end, flags.least_class).sort_values("when", kind="stable").iterrows():
+        when = numpy.datetime64(flare["when"], "s")
+        times = numpy.arange(when + first, when + last + numpy.timedelta64(1, "s"), step)
+        frames.append(FlareFrames(when, flare["goes_class"], times))
+    return frames
 
 
 def limits(flags, **others):
@@ -180,13 +256,87 @@ def finish(summary, book):
     sys.exit(summary.exit_code)
 
 
+def announced(flags, wanted, folder, *, missing=None, around=(), per_time=1, unanswered=None):
+    """Write the lists that are asked for, and for --dry-run print what would be fetched.
+
+    Parameters
+    ----------
+    flags : argparse.Namespace
+    wanted : list of fetcher.Wanted
+    folder : pathlib.Path
+    missing : dict of str to str
+        By time, as ``2014-06-17T21:36:00Z``, and whatever else tells wanted frames apart: what the source lacks, and why.
+    around : sequence of FlareFrames
+    per_time : int
+        Frames wanted at each time, such as one of each source.
+    unanswered : fetcher.Summary, optional
+        Times for which the archive did not answer; a dry run then exits with code 4.
+
+    Returns
+    -------
+    bool
+        Whether to stop here.
+    """
+    missing = missing or {}
+    if flags.list:
+        _write_list(flags.list, wanted, folder, missing)
+    if around:
+        lacking = [_lacking(one, missing, per_time) for one in around]
+        print(f"{lacking.count('')} of {len(around)} flares have all their frames")
+        if flags.list_flares:
+            columns = {"time": [f"{one.when}Z" for one in around], "goes_class": [one.goes_class for one in around]}
+            columns |= {"frames": [per_time * len(one.times) for one in around], "left_out_because": lacking}
+            _write(flags.list_flares, columns)
+    if flags.dry_run:
+        plan(wanted, folder, missing=len(missing), unanswered=unanswered)
+    return flags.dry_run
+
+
+def _write_list(path, wanted, folder, missing):
+    wanted = list({one.path: one for one in wanted}.values())
+    rows = [
+        (
+            one.requested or "",
+            one.expected.get("time", ""),
+            one.path,
+            one.url.split("?api_key")[0],
+            "there" if _is_there(folder, one.path) else "available",
+            "",
+        )
+        for one in wanted
+    ]
+    rows += [(time, "", "", "", "missing at the source", why) for time, why in missing.items()]
+    names = ("requested", "observed", "path", "url", "state", "reason")
+    _write(path, dict(zip(names, zip(*sorted(rows), strict=True), strict=True)) if rows else dict.fromkeys(names, ()))
+
+
+def _write(path, columns):
+    import pandas
+
+    atomic_files.write_table(path, pandas.DataFrame(columns))
+    print(f"wrote {path}")
+
+
+def _lacking(frames, missing, per_time):
+    """Say which frames of a flare the source lacks: str, empty where it has all."""
+    times = {f"{time}Z" for time in frames.times}
+    absent = {name: why for name, why in missing.items() if name.split(" ")[0] in times}
+    if not absent:
+        return ""
+    first = min(absent)
+    return f"{len(absent)} of {per_time * len(times)} frames missing; the first, {first}: {absent[first]}"
+
+
+def _is_there(folder, path):
+    with contextlib.suppress(UserError):
+        return inside(folder, path).is_file()
+    return False
+
+
 def plan(wanted, folder, *, missing=0, unanswered=None):
     """Print what a run would fetch, for --dry-run; exit with code 4 where the archive did not answer for some (a summary)."""
     wanted = list({one.path: one for one in wanted}.values())
-    there = 0
-    for one in wanted:
-        with contextlib.suppress(UserError):
-            there += inside(folder, one.path).is_file()
+    there = sum(_is_there(folder, one.path) for one in wanted)
     print(f"{len(wanted)} files wanted, {there} of them seem to be there, {missing} times without an image at the source")
     for one in wanted[:5]:
         print(f"  {one.url.split('?api_key')[0]} -> {one.path}")
@@ -218,9 +368,9 @@ def opened(flags, folder, archive):
 
 
 def add_missing(summary, times):
-    """Count times for which the source has nothing: the summary."""
+    """Count times, in words, for which the source has nothing: the summary."""
     for time, why in times.items():
-        summary.add(f"{time}Z", "missing at the source", why)
+        summary.add(time, "missing at the source", why)
     return summary
 
 

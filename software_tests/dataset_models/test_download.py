@@ -591,13 +591,13 @@ def _listing(times, channels=aia_synoptic.CHANNELS):
     return f'<html><a href="AIA20140230_0000_0171.fits">a day that does not exist</a>{links}</html>'.encode()
 
 
-def _aia_archive(server, times):
+def _aia_archive(server, times, channels=aia_synoptic.CHANNELS):
     for time_ in times:
-        for channel in aia_synoptic.CHANNELS:
+        for channel in channels:
             server.add(f"/synoptic/{aia_synoptic.frame_path(time_, channel)}", archive_server.aia_fits(time_, channel))
     for hour in {aia_synoptic.hour_path(time_) for time_ in times}:
         inside = [time_ for time_ in times if aia_synoptic.hour_path(time_) == hour]
-        server.add(f"/synoptic/{hour}/", _listing(inside))
+        server.add(f"/synoptic/{hour}/", _listing(inside, channels))
 
 
 def test_aia_frames_by_listing(tree, small, capsys):
@@ -682,12 +682,12 @@ def test_loud_and_quiet_hours_are_as_many():
     numpy.testing.assert_array_equal(times, again)
 
 
-def _helioviewer(server, observed):
+def _helioviewer(server, observed, sources=("19",)):
     """Serve images of times; getClosestImage answers with the nearest one."""
     observed = numpy.array(observed, "datetime64[s]")
 
     def closest(query):
-        if query["sourceId"] not in ("19",):
+        if query["sourceId"] not in sources:
             return json.dumps({"error": "Invalid sourceId"}).encode()
         asked = numpy.datetime64(query["date"].removesuffix("Z"), "s")
         index = int(numpy.abs(observed - asked).argmin())
@@ -730,6 +730,77 @@ def test_helioviewer_before_flares(tree, capsys):
     assert len(list(folder.glob("*.jp2"))) == 11
     assert (folder / "20220802T020030.jp2").is_file()
     assert len(flare_sequences.find_images(tree / "out")) == 11
+
+
+def test_what_is_available_around_flares_is_listed_before_anything_is_fetched(tree, capsys):
+    """Two hours before and after the peaks of two flares, of two sources; the second flare lacks a frame."""
+    import csv
+
+    from dataset_models.SDO.HMI import flare_sequences
+
+    flares = tree / "flares.csv"
+    times = "2022-08-02 11:50:00,M2.5,2022-08-02 12:00:00\n2022-08-03 11:50:00,X1.0,2022-08-03 12:00:00\n"
+    flares.write_text(f"start_time,goes_class,peak_time\n{times}")
+    hours = [numpy.datetime64("2022-08-02T10:00:30") + numpy.timedelta64(n, "h") for n in (0, 1, 2, 3, 4, 24, 25, 26, 27)]
+    lists = {name: tree / f"{name}.csv" for name in ("list", "list_flares")}
+    with ArchiveServer() as server:
+        _helioviewer(server, hours, ("19", "0"))
+        arguments = ["--start", "2022-08-02", "--end", "2022-08-04", "--flares", flares, "--out", tree / "out", "--before", "2"]
+        arguments += ["--after", "2", "--source_ids", "19", "0", "--url", f"{server.url}/v2", "--tolerance", "20"]
+        listing = [word for name, path in lists.items() for word in (f"--{name}", path)]
+        helioviewer.main([*map(str, [*arguments, "--dry-run", *listing])])
+        printed = capsys.readouterr().out
+        assert "1 of 2 flares have all their frames" in printed
+        assert "18 files wanted, 0 of them seem to be there, 2 times without an image" in printed
+        assert not any("getJP2Image" in path for path in server.requests)
+        rows = list(csv.DictReader(lists["list"].read_text().splitlines()))
+        assert [row["state"] for row in rows].count("available") == 18
+        lacking = [row for row in rows if row["state"] == "missing at the source"]
+        assert {row["requested"] for row in lacking} == {f"2022-08-03T14:00:00Z of source {source}" for source in (19, 0)}
+        assert all("further away than 20 minutes" in row["reason"] for row in lacking)
+        whole, part = csv.DictReader(lists["list_flares"].read_text().splitlines())
+        assert (whole["time"], whole["frames"], whole["left_out_because"]) == ("2022-08-02T12:00:00Z", "10", "")
+        assert part["left_out_because"].startswith("2 of 10 frames missing; the first, 2022-08-03T14:00:00Z of source 0: ")
+        assert _run(helioviewer.main, *arguments) == 3
+        assert "18 fetched, 2 missing at the source" in capsys.readouterr().out
+    for source in (19, 0):
+        folder = tree / "out" / "20220802T120000_M2.5" / str(source)
+        assert len(list(folder.glob("*.jp2"))) == 5
+    assert len(flare_sequences.find_images(tree / "out")) == 9
+
+
+def test_one_frame_of_aia_before_each_flare_and_random_quiet_times(tree, small, capsys):
+    flares = tree / "flares.csv"
+    rows = ["2014-06-10 11:50:00,C1.0,2014-06-10 12:00:00", "2014-06-15 11:50:00,M2.5,2014-06-15 12:07:00"]
+    rows += ["2014-06-17 13:00:00,X1.0,2014-06-17 13:40:00", "2014-06-25 11:50:00,C1.0,2014-06-25 12:00:00"]
+    flares.write_text("start_time,goes_class,peak_time\n" + "\n".join(rows) + "\n")
+    span = numpy.arange("2014-06-15", "2014-06-18", dtype="datetime64[h]").astype("datetime64[s]")
+    with ArchiveServer() as server:
+        _aia_archive(server, span, (171,))
+        arguments = ["--start", "2014-06-15", "--end", "2014-06-18", "--flares", flares, "--lead", "12", "--tolerance", "30"]
+        arguments += ["--channels", "171", "--out", tree / "aia", "--url", f"{server.url}/synoptic"]
+        assert _run(aia_synoptic.main, *arguments, "--quiet", "3") == 0
+        assert "2 flares and 3 quiet times" in capsys.readouterr().out
+        names = sorted(path.name for path in (tree / "aia").rglob("*.fits"))
+        assert len(names) == 5
+        assert {"AIA20140615_0000_0171.fits", "AIA20140617_0200_0171.fits"} <= set(names)  # nearest to 00:07 and 01:40
+        aia_synoptic.main([*map(str, arguments), "--quiet", "3", "--dry-run"])
+        assert "5 files wanted, 5 of them seem to be there" in capsys.readouterr().out
+        aia_synoptic.main([*map(str, arguments), "--quiet", "3", "--seed", "1", "--dry-run"])
+        assert "5 files wanted, 2 of them" in capsys.readouterr().out
+
+
+@given(st.lists(st.integers(0, 2000), min_size=2, max_size=30), st.integers(0, 48), st.integers(1, 40))
+def test_quiet_times_are_quiet(minutes, ahead, count):
+    every = START + numpy.array([10 * minute for minute in minutes], "timedelta64[m]")
+    step, ahead, six = numpy.timedelta64(720, "s"), numpy.timedelta64(ahead, "h"), numpy.timedelta64(6, "h")
+    end = START + numpy.timedelta64(14, "D")
+    times = aia_synoptic.quiet_times(every, START, end, step, count, ahead=ahead, seed=3)
+    assert len(times) <= count
+    assert len(numpy.unique(times)) == len(times)
+    for one in times:
+        assert not ((every >= one - six) & (every <= one + max(ahead, six))).any()
+        assert every.min() < one < every.max()
 
 
 def test_unknown_helioviewer_source(tree):
@@ -1136,6 +1207,38 @@ def test_goes_files_are_found_by_sunpy(monkeypatch):
     assert {one.path.split("/")[0] for one in wanted} == {"goes15", "goes16", "goes19"}
 
 
+def _fits_archive(server, monkeypatch, shared):
+    """NASA's archive of daily FITS, with the listing and the file of one day, of two satellites."""
+    from sunpy.net.dataretriever import XRSClient
+
+    monkeypatch.setattr(XRSClient, "pattern_old", f"{server.url}/{XRSClient.pattern_old.split('/', 3)[3]}")
+    names = ["go1420110607.fits", "go1520110606.fits", "go1520110607.fits", "go1520110608.fits"]
+    server.add("/goes/fits/2011/", "".join(f'<a href="{name}">{name}</a>' for name in names).encode())
+    server.add("/goes/fits/2011/go1520110607.fits", (shared / "xrs" / "go1520110607.fits").read_bytes())
+
+
+def test_operational_days_are_daily_fits_after_2001_too(tree, monkeypatch, shared, capsys):
+    """The M2.5 of 2011-06-07 in the flux store, on the scale of its class."""
+    from dataset_models import goes_xrs
+
+    with ArchiveServer() as server:
+        _fits_archive(server, monkeypatch, shared)
+        rows = goes.search(numpy.datetime64("2011-06-07", "s"), numpy.datetime64("2011-06-08", "s"), calibration="operational")
+        assert {(url.rsplit("/", 1)[1], day, satellite) for url, day, satellite in rows} == {
+            ("go1420110607.fits", "2011-06-07", 14),
+            ("go1520110607.fits", "2011-06-07", 15),
+        }
+        arguments = ["--start", "2011-06-07", "--end", "2011-06-08", "--satellite", "15", "--calibration", "operational"]
+        store = tree / "xrs.sqlite"
+        assert _run(goes.main, *arguments, "--store", store, "--out", tree / "files") == 0
+        assert "1 files imported" in capsys.readouterr().out
+        assert _run(goes.main, *arguments, "--store", store, "--out", tree / "files") == 0
+    flux = goes_xrs.series(store, calibration="operational", satellite=15).flux
+    assert numpy.nanmax(flux) == pytest.approx(2.555e-5, rel=0.005)  # a mean of a minute
+    with pytest.raises(UserError, match=r"--end 2021-.*operational daily FITS end with GOES-15 on 2020-03-04"):
+        goes.main(["--start", "2020-01-01", "--end", "2021-01-01", "--calibration", "operational", "--out", str(tree)])
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -1150,6 +1253,8 @@ def test_goes_files_are_found_by_sunpy(monkeypatch):
         (["--start", "2014-01-01", "--end", "2014-02-01", "--connections", "0"], "--connections 0: must be at least 1"),
         (["--start", "2014-01-01", "--end", "2014-02-01", "--url", "ftp://x"], "ftp://x is no http"),
         (["--start", "2014-01-01", "--end", "2014-02-01", "--source", "-3"], "--source -3: unknown source"),
+        (["--start", "2014-01-01", "--end", "2014-02-01", "--lead", "12"], "--lead and --list_flares: need --flares"),
+        (["--start", "2014-01-01", "--end", "2014-02-01", "--before", "-1"], "--before -1: must be some hours"),
         (["--verify"], "has no files; download something first"),
     ],
 )
