@@ -155,10 +155,10 @@ class Digits(SolarData):
             self.download()
         return super().require_downloaded()
 
-    def download(self):
+    def download(self, start=None, end=None):
         """Fetch MNIST's four files into the cache; a `UserError` says where they belong when there is no network."""
         if self.source != "mnist" or self.folder:
-            super().download()
+            return super().download()
         import keras
 
         try:  # without this folder Keras would put them into one of its own
@@ -175,6 +175,7 @@ class Digits(SolarData):
                     f"MNIST: {name}.gz cannot be downloaded ({' '.join(str(error).split())[:150]}); put the four IDX files"
                     " into a folder and give --folder, or use --source scikit-learn"
                 ) from error
+        return self.is_downloaded()
 
 
 def read_idx(path, *, axes):

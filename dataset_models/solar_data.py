@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import math
 import pathlib
+import shlex
 import typing
 
 import numpy
@@ -20,11 +21,13 @@ from dataset_models import batches, evaluation, simulation_mark
 from dataset_models.evaluation import EVALUATION_COLUMNS  # noqa: F401
 from dataset_models.sample_memory import SampleMemory
 from tools import modules, options
-from tools.errors import UserError
+from tools.errors import Stopped, UserError
+from tools.paths import PROJECT
 
 SPLITS = ("training", "validation")
 QUANTITIES = ("flux", "event", "number")  # that a target can be
 UNITS = {"flux": "W m^-2", "event": "", "number": ""}
+_ALL_THERE_IS = 3  # exit code of a download that fetched all that its archive has
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +79,33 @@ class Availability:
             return f"{self.found} files in {', '.join(self.looked_in)}"
         few = ", ".join(self.missing[:4]) + (f" and {len(self.missing) - 4} more" if len(self.missing) > 4 else "")
         return f"missing {few}; looked in {', '.join(self.looked_in)}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Download:
+    """A command that fetches files of a data set.
+
+    Attributes
+    ----------
+    script : str
+        Of an archive, relative to the project's folder: ``"dataset_models/download/helioviewer.py"``.
+    arguments : tuple of str
+    """
+
+    script: str
+    arguments: tuple[str, ...]
+
+    def __str__(self):
+        return shlex.join(["python", self.script, *self.arguments])
+
+    def run(self):
+        """Run it in this process; a `Stopped` where it ends with something rejected or not fetched."""
+        try:
+            modules.load(PROJECT / self.script).main(list(self.arguments))
+        except SystemExit as error:
+            if error.code not in (None, 0, _ALL_THERE_IS):
+                text = f"{self.script} ended with code {error.code}, as it says above; run it again: {self}"
+                raise Stopped(text, error.code) from error
 
 
 class SolarData(abc.ABC):
@@ -235,15 +265,50 @@ class SolarData(abc.ABC):
     def is_downloaded(self):
         """Check whether the files are there, and if not what is missing and where it was looked for: `Availability`."""
 
-    def download(self):
-        """Fetch what is missing.
+    def downloads(self, start, end):
+        """List the commands that fetch the files of a time, in order: list of `Download`, empty where there is no archive.
+
+        Parameters
+        ----------
+        start, end : str
+            UTC, from and before which, as the flags ``--start`` and ``--end`` of the scripts.
+        """
+        return []
+
+    def download(self, start=None, end=None):
+        """Fetch the files of a time with the archives' own scripts; what is there already is not fetched again.
+
+        Parameters
+        ----------
+        start, end : str, optional
+            UTC; by default the options of these names, where the data set has them.
+
+        Returns
+        -------
+        Availability
 
         Raises
         ------
         UserError
-            When the data set has no automatic source; the text names what is missing.
+            The data set has no archive, or a choice is needed (the time, a flare list); the text names what is missing and
+            the commands that fetch it.
+        tools.errors.Stopped
+            A script could not fetch everything that its archive has.
         """
-        raise UserError(f"{self.title}: there is nothing to download automatically; {self.is_downloaded()}")
+        start, end = start or getattr(self, "start", None), end or getattr(self, "end", None)
+        commands = self.downloads(start or "TIME", end or "TIME")
+        if not commands:
+            if self.is_downloaded():
+                return self.is_downloaded()
+            raise UserError(f"{self.title}: there is nothing to download automatically; {self.is_downloaded()}")
+        if not (start and end):
+            raise UserError(f"{self.title}: {self.is_downloaded()}; choose the time: {'; '.join(map(str, commands))}")
+        for command in commands:
+            command.run()
+        for name in list(vars(self)):  # what was found before
+            if isinstance(getattr(type(self), name, None), functools.cached_property):
+                del vars(self)[name]
+        return self.require_downloaded()
 
     def require_downloaded(self):
         """Raise a `UserError` that names what is missing and where it was looked for, unless everything is there."""

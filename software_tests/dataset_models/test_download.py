@@ -803,6 +803,48 @@ def test_quiet_times_are_quiet(minutes, ahead, count):
         assert every.min() < one < every.max()
 
 
+def test_data_sets_run_the_scripts_of_their_archives(tree, small, monkeypatch, shared):
+    """Magnetograms and their flare list, AIA and its flux: each from a loopback archive, by `SolarData.download`."""
+    from dataset_models.SDO.AIA.fdl_1 import AIA8
+    from dataset_models.SDO.HMI.flare_sequences import FlareSequences
+    from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
+
+    catalogue = tree / "HEK" / "catalogue.csv"
+    options = {"folder": str(tree / "hmi"), "flares": (str(catalogue),), "image_size": 16}
+    data = FullDiskMagnetograms(**options)
+    with pytest.raises(
+        UserError, match=r"choose the time: python dataset_models/download/hek\.py --start TIME --end TIME --out"
+    ):
+        data.download()
+    records = _hek_records(3)
+    hours = numpy.arange("2014-01-02", "2014-01-03", dtype="datetime64[h]")
+    with ArchiveServer() as server:
+        _helioviewer(server, hours)
+        server.add("/hek", lambda query: json.dumps({"result": records, "overmax": False}).encode())
+        monkeypatch.setenv("SOLAR_HELIOVIEWER_URL", f"{server.url}/v2")
+        monkeypatch.setenv("SOLAR_HEK_URL", f"{server.url}/hek")
+        found = data.download("2014-01-02", "2014-01-02T06:00")
+        assert found.found == 6
+        assert len(data._files) == 6
+        assert catalogue.is_file()
+        assert FullDiskMagnetograms(**options, start="2014-01-02", end="2014-01-02T08:00").download().found == 8
+        sequences = FlareSequences(folder=str(tree / "sequences"), flares=(str(catalogue),), image_size=16, window_hours=2.0)
+        command = str(sequences.downloads("2014-01-02", "2014-01-03")[-1])
+        assert f"--flares {catalogue} --before 2 --least_class C1.0 --source 19" in command
+    with ArchiveServer() as server:
+        time_ = numpy.datetime64("2011-06-07T00:00:00")
+        _aia_archive(server, [time_])
+        _fits_archive(server, monkeypatch, shared)
+        monkeypatch.setenv("SOLAR_JSOC_AIA_URL", f"{server.url}/synoptic")
+        options = {"folder": str(tree / "aia"), "goes": str(tree / "xrs.sqlite"), "satellite": 15}
+        with pytest.raises(UserError, match="choose the time: python dataset_models/download/aia_synoptic"):
+            AIA8(**options).download()
+        with pytest.raises(UserError, match="near real time flux has no archive"):
+            AIA8(**options, calibration="near real time").download("2011-06-07", "2011-06-08")
+        data = AIA8(**options, calibration="operational")
+        assert data.download("2011-06-07T00:00", "2011-06-07T00:30").found == 8
+
+
 def test_unknown_helioviewer_source(tree):
     with ArchiveServer() as server:
         _helioviewer(server, ["2022-08-02T00:00:12"])

@@ -109,7 +109,9 @@ def test_what_is_missing_is_said(tmp_path, folder):
     assert "none.csv" in str(availability)
     with pytest.raises(UserError, match=r"missing folder .*none"):
         here.require_downloaded()
-    with pytest.raises(UserError, match="nothing to download"):
+    with pytest.raises(
+        UserError, match=r"none\.csv not there.*your choice; for example python dataset_models/download/hek\.py"
+    ):
         here.download()
     (tmp_path / "empty").mkdir()
     empty = FullDiskMagnetograms(folder=str(tmp_path / "empty"), flares=(str(folder / "flares.csv"),))

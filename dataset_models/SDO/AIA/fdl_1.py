@@ -17,7 +17,7 @@ from dataset_models.images.headers import Keywords
 from dataset_models.images.image_cache import ImageCache
 from dataset_models.SDO.AIA import aia_files, aia_images
 from dataset_models.SDO.AIA.degradation import response_table_path
-from dataset_models.solar_data import Availability, Channel
+from dataset_models.solar_data import Availability, Channel, Download
 from dataset_models.xray_flux_data import DURATIONS, XRayFluxData
 from tools import digests, paths
 from tools.errors import UserError
@@ -207,6 +207,23 @@ class AIA8(XRayFluxData):
     def _flux_file(self):
         table = self.flux_table
         return paths.data_path("goes", self.goes) if table is None else pathlib.Path(table).expanduser()
+
+    def downloads(self, start, end):
+        time = ("--start", start, "--end", end)
+        folder, store = paths.data_path("aia", self.folder), self._flux_file
+        images = Download("dataset_models/download/aia_synoptic.py", (*time, "--out", str(folder)))
+        if self.flux_table is not None:
+            if not store.is_file():
+                raise UserError(f"{self.title}: the table {store} is not there; make it with dataset_models/flux_tables.py")
+            return [images]
+        if self.calibration not in ("science", "operational"):
+            raise UserError(
+                f"{self.title}: {self.calibration} flux has no archive; import it yourself (python dataset_models/goes_xrs.py"
+                f" FILES... --store {store}), then {images}"
+            )
+        flags = ("--store", str(store), "--calibration", self.calibration)
+        satellite = () if self.satellite is None else ("--satellite", str(self.satellite))
+        return [images, Download("dataset_models/download/goes.py", (*time, *flags, *satellite))]
 
     def is_downloaded(self):
         folder, store = paths.data_path("aia", self.folder), self._flux_file

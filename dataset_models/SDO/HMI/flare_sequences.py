@@ -153,6 +153,10 @@ class FlareSequences(MagnetogramData):
     def image_header(self, path):
         return magnetogram_images.read(path, size=self.image_size, clip=self.clip, decoding=self.decoding).header
 
+    def _image_flags(self):
+        hours = ("--before", f"{self.window_hours:g}", "--least_class", self.least_class, "--source", str(self.source_id))
+        return (*super()._image_flags(), "--flares", *map(str, self._flare_files), *hours)
+
     # Splits
 
     def check_leaks(self):

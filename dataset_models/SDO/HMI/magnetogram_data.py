@@ -8,8 +8,11 @@ from dataset_models import flare_catalogue
 from dataset_models.flares import flare_index
 from dataset_models.observation_times import given_time
 from dataset_models.SDO.HMI import magnetogram_images
-from dataset_models.solar_data import Availability, Channel, SolarData
+from dataset_models.solar_data import Availability, Channel, Download, SolarData
+from tools.errors import UserError
 from tools.paths import data_path
+
+CATALOGUE = "catalogue.csv"  # the list that the download of a flare list makes
 
 
 class MagnetogramData(SolarData):
@@ -55,6 +58,25 @@ class MagnetogramData(SolarData):
         if not self._files:
             missing.insert(0, f"magnetograms in {self._folder} (HMI.m*.jpg, Helioviewer .jp2 or hmi.m_*.fits)")
         return Availability(looked_in, len(self._files), tuple(missing))
+
+    def downloads(self, start, end):
+        time = ("--start", start, "--end", end)
+        commands = []
+        for path in self._flare_files:
+            if not path.is_file() and path.name == CATALOGUE:
+                commands.append(Download("dataset_models/download/hek.py", (*time, "--out", str(path.parent))))
+        missing = [path for path in (*self._flare_files, *self._label_files) if not path.is_file() and path.name != CATALOGUE]
+        if missing:
+            hek = Download("dataset_models/download/hek.py", (*time, "--out", str(missing[0].parent / "HEK")))
+            raise UserError(
+                f"{self.title}: {', '.join(map(str, missing))} not there, and which list it should be is your choice;"
+                f" for example {hek}, and give --flares {missing[0].parent / 'HEK' / CATALOGUE}"
+            )
+        return [*commands, Download("dataset_models/download/helioviewer.py", (*time, *self._image_flags()))]
+
+    def _image_flags(self):
+        """Return the flags of the download of images, beside the time: tuple of str."""
+        return ("--out", str(self._folder))
 
     # Parts
 
