@@ -3,13 +3,15 @@
     python dataset_models/conversion/jp2_to_images.py JP2_FOLDER --out PICTURES
     python dataset_models/conversion/jp2_to_images.py JP2_FOLDER --out PICTURES --mode area --format npy
     python dataset_models/conversion/jp2_to_images.py JP2_FOLDER --out CUTOUTS --size 512 --crop 512 --centre -300 250
+    python dataset_models/conversion/jp2_to_images.py JP2_FOLDER --out FLAT --height 256 --width 512 --mode area
 
 writes ``PICTURES/2026/02/01/HMI.m2026.02.01_00.00.00.jpg`` (the observation's own time), ``conversion.json`` with how they
 were made, and ``contact_sheet.png``. Run it again to go on: what is there is not made again. Pictures made in another
 way are refused in the same folder.
 
 --mode reduced decodes only the wavelet level that fits, about 20 times faster; --mode area decodes everything and
-averages over areas, as the published studies did. The images of the two differ: see dataset_models/images/jpeg2000.py.
+averages over areas, as the published studies did. --height and --width give pictures that are no squares, of the same field;
+the data sets of this project take squares. The images of the two differ: see dataset_models/images/jpeg2000.py.
 """
 
 import collections
@@ -58,6 +60,8 @@ class Recipe:
         Pixels of the full image that are kept; None: all.
     centre : tuple of float or None
         Middle of the crop, helioprojective arcsec west and north of disk centre; None: the middle of the image.
+    height, width : int or None
+        Pixels, where the picture is no square of `size`.
     """
 
     mode: str = "reduced"
@@ -66,10 +70,13 @@ class Recipe:
     quality: int = 95
     crop: int | None = None
     centre: tuple | None = None
+    height: int | None = None
+    width: int | None = None
 
     def __post_init__(self):
-        if self.crop is not None and self.crop < self.size:
-            raise UserError(f"--crop: keeps {self.crop} pixels, fewer than --size {self.size}; images are never enlarged")
+        if self.crop is not None and max(self.sides) > self.crop:
+            longer = f"--size {self.size}" if len(set(self.sides)) == 1 else f"a side of {max(self.sides)}"
+            raise UserError(f"--crop: keeps {self.crop} pixels, fewer than {longer}; images are never enlarged")
         if self.centre is not None and self.crop is None:
             raise UserError("--centre: needs --crop, how many pixels to keep around it")
 
@@ -79,7 +86,14 @@ class Recipe:
         if self.format != "jpg":
             del values["quality"]
         values["centre"] = None if self.centre is None else list(self.centre)
+        if self.height is None and self.width is None:  # as it stood in records before pictures could be other than squares
+            del values["height"], values["width"]
         return values
+
+    @property
+    def sides(self):
+        """Height and width of a picture: two int."""
+        return self.height or self.size, self.width or self.size
 
 
 @dataclasses.dataclass
@@ -176,7 +190,7 @@ def convert_file(source, *, out, recipe):
         damage = quality.damage(keywords.bits("QUALITY"), instrument) if instrument in ("AIA", "HMI") else []
         if damage:
             raise UserError(f"{source}: rejected by its QUALITY: {', '.join(damage)}")
-        picture = jpeg2000.decode(jp2, size=recipe.size, mode=recipe.mode, crop=_crop(jp2, recipe))
+        picture = jpeg2000.decode(jp2, size=recipe.sides, mode=recipe.mode, crop=_crop(jp2, recipe))
         if simulation_mark.of_header(jpeg2000.stored_header(jp2)):
             picture = picture._replace(wcs={**picture.wcs, simulation_mark.KEYWORD: True})
         if numpy.ptp(picture.grey) == 0:
@@ -184,7 +198,7 @@ def convert_file(source, *, out, recipe):
         _write(target, picture, recipe)
     except UserError as error:
         return "rejected", str(error)
-    wanted = (recipe.crop or jp2.width) // recipe.size
+    wanted = (recipe.crop or jp2.width) // max(recipe.sides)
     fewer = recipe.mode == "reduced" and jp2.levels < wanted.bit_length() - 1
     return "averaged further" if fewer else "converted", target
 
@@ -217,7 +231,11 @@ def _crop(jp2, recipe):
         return None
     multiple = 1
     if recipe.mode == "reduced":  # a crop that begins and ends between wavelet samples could not use them
-        while multiple < 1 << jp2.levels and recipe.crop % (2 * multiple) == 0 and recipe.crop // (2 * multiple) >= recipe.size:
+        while (
+            multiple < 1 << jp2.levels
+            and recipe.crop % (2 * multiple) == 0
+            and recipe.crop // (2 * multiple) >= max(recipe.sides)
+        ):
             multiple *= 2
     return jpeg2000.centred_crop(jp2, width=recipe.crop, centre=recipe.centre, multiple=multiple)
 
@@ -269,7 +287,8 @@ def summary(outcome, out, recipe):
     lines = [f"{out}: {len(outcome.converted)} converted, {len(outcome.present)} there, {len(outcome.rejected)} rejected"]
     size = sum(path.stat().st_size for path in pictures)
     making = f"mode {recipe.mode}" + (f", {recipe.crop} pixels of the full image" if recipe.crop else "")
-    lines.append(f"{len(pictures)} pictures of {recipe.size} x {recipe.size} as {recipe.format}, {making}; {size / 1e6:.1f} MB")
+    height, width = recipe.sides
+    lines.append(f"{len(pictures)} pictures of {width} x {height} as {recipe.format}, {making}; {size / 1e6:.1f} MB")
     kinds = collections.Counter(_kind(path) for path in pictures)
     lines += [f"    {kind}: {count}" for kind, count in sorted(kinds.items())]
     if outcome.averaged_further:
@@ -299,6 +318,9 @@ def main(arguments=None):
     parser.add_argument("sources", nargs="+", action=Files, metavar="FOLDER_OR_FILE", help=".jp2 files, or folders of them")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="the tree of pictures")
     add_number(parser, "--size", int, least=1, most=16_384, default=512, metavar="PIXELS", help="(default: 512)")
+    for side in ("height", "width"):
+        text = "instead of --size, where pictures shall be no squares"
+        add_number(parser, f"--{side}", int, least=1, most=16_384, metavar="PIXELS", help=text)
     parser.add_argument("--mode", choices=jpeg2000.MODES, default="reduced", help="see above (default: reduced)")
     parser.add_argument("--format", choices=FORMATS, default="jpg", help="(default: jpg)")
     add_number(parser, "--quality", int, least=1, most=100, default=95, metavar="1..100", help="of jpg (default: 95)")
@@ -318,7 +340,8 @@ def main(arguments=None):
     add_number(parser, "--workers", int, least=1, most=1024, metavar="PROCESSES", help="(default: one per processor)")
     flags = parser.parse_args(arguments)
     centre = tuple(flags.centre) if flags.centre else None
-    recipe = Recipe(flags.mode, flags.size, flags.format, flags.quality, flags.crop, centre)
+    sides = (flags.height, flags.width)
+    recipe = Recipe(flags.mode, flags.size, flags.format, flags.quality, flags.crop, centre, *sides)
     sources = find(flags.sources)
     outcome = convert(sources, flags.out, recipe, workers=flags.workers, progress=True)
     print("\n".join(summary(outcome, flags.out, recipe)))

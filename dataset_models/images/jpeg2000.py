@@ -75,7 +75,7 @@ class Picture(typing.NamedTuple):
     Attributes
     ----------
     grey : numpy.ndarray
-        float32 (size, size), grey levels 0 to 255, row 0 at the top.
+        float32 (height, width), grey levels 0 to 255, row 0 at the top.
     level : int
         Wavelet levels left out in decoding; 0 in ``"area"`` mode.
     wcs : dict of str to (str or float)
@@ -230,13 +230,13 @@ def level_for(jp2, *, size, crop=None):
 
 
 def decode(jp2, *, size, mode="area", crop=None):
-    """Decode to a square of `size` pixels.
+    """Decode to a picture of a size, mostly a square one.
 
     Parameters
     ----------
     jp2 : Jpeg2000
-    size : int
-        Pixels on a side.
+    size : int or (int, int)
+        Pixels on a side, or height and width: of the same square, whose pixels are then no squares.
     mode : str
         ``"area"``: averages over areas of the full image. ``"reduced"``: the nearest wavelet level that has no fewer
         pixels; what is left to shrink, for sizes that are no level or files with too few, is averaged over areas.
@@ -260,9 +260,10 @@ def decode(jp2, *, size, mode="area", crop=None):
     left, top, width = crop
     if min(left, top) < 0 or left + width > jp2.width or top + width > jp2.height:
         raise UserError(f"{jp2.path}: is {jp2.width} x {jp2.height} pixels; {_in_words(crop)} reach beyond it")
-    if width < size:
-        raise UserError(f"{jp2.path}: is {width} pixels wide, fewer than the {size} asked for; images are never enlarged")
-    level = level_for(jp2, size=size, crop=crop) if mode == "reduced" else 0
+    longer = max(_sides(size))
+    if width < longer:
+        raise UserError(f"{jp2.path}: is {width} pixels wide, fewer than the {longer} asked for; images are never enlarged")
+    level = level_for(jp2, size=longer, crop=crop) if mode == "reduced" else 0
     try:
         with Image.open(io.BytesIO(jp2.content), formats=["JPEG2000"]) as picture:
             picture.reduce = level
@@ -276,13 +277,22 @@ def decode(jp2, *, size, mode="area", crop=None):
     return Picture(shrink(grey, size), level, _wcs(jp2, crop, size, level))
 
 
+def _sides(size):
+    """Height and width of a size given as one number or two."""
+    return (size, size) if isinstance(size, int | numpy.integer) else tuple(size)
+
+
 def shrink(grey, size):
-    """Average over areas, exactly: a square image (n, n), n >= size -> float32 (size, size).
+    """Average over areas, exactly: a square image (n, n), n >= size -> float32 (size, size), or of (height, width) if given.
 
     Where `size` does not divide n, pixels on a border count in both areas with their shares. (Pillow's BOX filter counts
     them whole in one of the two, which moves pixels by up to half of one of the full image.)
     """
     width = len(grey)
+    height_out, width_out = _sides(size)
+    if height_out != width_out:
+        return _averaged_rows(_averaged_rows(grey, height_out).T, width_out).T.astype("float32", order="C")
+    size = width_out
     if width == size:
         return numpy.ascontiguousarray(grey, "float32")
     if width % size == 0:
@@ -343,12 +353,13 @@ def _wcs(jp2, crop, size, level):
         return {}
     wcs |= {key: keywords.number(key, purpose="pointing") for key in _POINTING_KEYS if stored.get(key)}
     pointing = {name: [keywords.number(name + axis, purpose="pointing") for axis in "12"] for name in ("CRPIX", "CDELT")}
-    step, scale = 1 << level, size / crop.width
+    step = 1 << level
+    scales = [sides / crop.width for sides in reversed(_sides(size))]
     shift = (step - 1) / 2  # a wavelet sample stands at the first of its pixels, not in their middle
     # Columns count from the left and rows from the top in the code stream; rows from the bottom in FITS.
     from_left = pointing["CRPIX"][0] - crop.left + shift
     from_bottom = pointing["CRPIX"][1] - (jp2.height - crop.top - crop.width) - shift
-    for axis, place, width in zip("12", (from_left, from_bottom), pointing["CDELT"], strict=True):
+    for axis, place, width, scale in zip("12", (from_left, from_bottom), pointing["CDELT"], scales, strict=True):
         wcs["CRPIX" + axis] = (place - 0.5) * scale + 0.5
         wcs["CDELT" + axis] = width / scale
     return wcs

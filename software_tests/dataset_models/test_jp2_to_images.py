@@ -154,6 +154,31 @@ def test_cut_outs(tmp_path):
         Recipe(centre=(0.0, 0.0))
 
 
+@pytest.mark.parametrize("mode", jpeg2000.MODES)
+@pytest.mark.parametrize("sides", [(64, 128), (96, 40), (256, 32)])
+def test_pictures_of_any_height_and_width_show_the_same_field(tmp_path, mode, sides):
+    (source,) = magnetograms(tmp_path / "jp2", [7])
+    height, width = sides
+    recipe = Recipe(mode=mode, format="npy", height=height, width=width)
+    (path,) = convert([source], tmp_path / "out", recipe).converted
+    image = numpy.load(path)
+    assert image.shape == sides
+    file = jpeg2000.read(source)
+    square = jpeg2000.decode(file, size=max(sides), mode=mode)
+    rows = jpeg2000.shrink(square.grey, max(sides)).sum(axis=0) / max(sides)
+    if max(sides) % width == 0:
+        expected = rows.reshape(width, -1).mean(axis=1)
+        numpy.testing.assert_allclose(255 * image.mean(axis=0), expected, atol=0.01)
+    wcs = json.loads(path.with_suffix(".json").read_text())
+    for axis, side in (("1", width), ("2", height)):
+        assert wcs[f"CDELT{axis}"] * side == pytest.approx(square.wcs[f"CDELT{axis}"] * max(sides))
+        assert (wcs[f"CRPIX{axis}"] - 0.5) / side == pytest.approx((square.wcs[f"CRPIX{axis}"] - 0.5) / max(sides))
+    with pytest.raises(UserError, match=f"expected a square full-disk image, received {width} x {height}"):
+        magnetogram_images.read(path, size=16)
+    with pytest.raises(UserError, match="its pictures were made with height"):
+        convert([source], tmp_path / "out", Recipe(mode=mode, format="npy", size=width))
+
+
 @pytest.fixture
 def run(command):
     return functools.partial(command, jp2_to_images.__file__)
@@ -189,6 +214,7 @@ def test_script(tmp_path, run):
         (["{}/jp2", "--out", "{}/out", "--size", "0"], "at least 1"),
         (["{}/jp2", "--out", "{}/jp2/cut.jp2"], "cannot be"),
         (["{}/jp2", "--out", "{}/out", "--crop", "100"], "never enlarged"),
+        (["{}/jp2", "--out", "{}/out", "--crop", "100", "--size", "8", "--width", "101"], "fewer than a side of 101"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, run, arguments, message):
