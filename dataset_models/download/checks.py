@@ -13,12 +13,10 @@ import threading
 
 import numpy
 
+from dataset_models.images.helioviewer_sources import AIA_SOURCES, HMI_SOURCES
 from tools import full_disks
 from tools.errors import UserError
 from tools.reading import raw_files
-
-AIA_SOURCES = dict(zip(range(8, 18), (94, 131, 171, 193, 211, 304, 335, 1600, 1700, 4500), strict=True))
-HMI_SOURCES = {18: "continuum", 19: "magnetogram"}
 
 
 class Rejected(Exception):

@@ -236,6 +236,63 @@ def test_one_folder_per_flare(tmp_path):
         FlareSequences(**options, source_id=4).times("training")
 
 
+AIA_171 = {"INSTRUME": "AIA_3", "WAVELNTH": "171", "CONTENT": ""}
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """Two flares with magnetograms and AIA 171 every hour, the latter five minutes later; the second lacks AIA after 9:05."""
+    for flare, hours, last in (("20260201_1100", range(5, 12), 12), ("20260201_1330", range(7, 14), 9)):
+        for hour in hours:
+            name = f"20260201T{hour:02}{{}}.jp2"
+            files.write(tmp_path / "jp2" / flare / "19" / name.format("0010"), 64, time=f"2026-02-01T{hour:02}:00:10")
+            if hour <= last:
+                grey = numpy.full((64, 64), 10 * hour, "uint8")
+                grey[20:30, 20:40] = 200
+                path = tmp_path / "jp2" / flare / "10" / name.format("0500")
+                files.write(path, 64, grey=grey, time=f"2026-02-01T{hour:02}:05:00", **AIA_171)
+    (tmp_path / "flares.csv").write_text(LIST)
+
+    def make(**options):
+        options = {"window_hours": 4.0, "frames": 3, "image_size": 32, "other_sources": (10,), "end": "2026-02-02"} | options
+        places = {"folder": str(tmp_path / "jp2"), "flares": (str(tmp_path / "flares.csv"),), "cache": str(tmp_path / "cache")}
+        return FlareSequences(**places, **options)
+
+    return make
+
+
+def test_several_sources_are_channels(sources, tmp_path):
+    found, alone = sources(), sources(other_sources=())
+    assert found.input_shapes == {"sequence": (3, 32, 32, 2)}
+    assert [(channel.name, channel.colour_table) for channel in found.channels] == [
+        ("magnetogram", "hmimag"),
+        ("AIA 171", "sdoaia171"),
+    ]
+    time = numpy.datetime64("2026-02-01T11:00:00")
+    sequence = found.inputs(time)["sequence"]
+    assert numpy.array_equal(sequence[..., :1], alone.inputs(time)["sequence"])
+    assert [str(frame)[11:] for frame in found.frame_times(time, 10)] == ["07:05:00", "09:05:00", "10:05:00"]
+    assert (found.frame_times(time, 10) <= time).all()
+    corners = 255 * sequence[:, 0, 0, 1]
+    assert corners == pytest.approx([70, 90, 100], abs=3)
+    assert any(one.reason.startswith("source 10: too few images") for one in found.left_out)
+    assert len(alone.left_out) < len(found.left_out)
+    assert "no image is in both splits" in found.check_leaks()
+    last = next((tmp_path / "jp2").rglob("20260201T100010.jp2"))
+    assert found.read_image(last)["sequence"].shape == (3, 32, 32, 2)
+
+
+def test_sources_that_are_not_there_or_something_else_are_named(sources, tmp_path):
+    with pytest.raises(UserError, match=r"has no images of source 18 as <flare>/<source>/<time>\.jp2; fetch them with"):
+        sources(other_sources=(10, 18)).times("training")
+    with pytest.raises(UserError, match="--other_sources: repeats a source"):
+        sources(other_sources=(10, 19))
+    wrong = next((tmp_path / "jp2").rglob("10/20260201T090500.jp2"))
+    files.write(wrong, 64, time="2026-02-01T09:05:00")
+    (reason,) = {one.reason for one in sources().left_out if "expected" in one.reason}
+    assert "expected AIA 171 (source 10), but its header gives HMI_FRONT2" in reason
+
+
 def test_folders_per_flare_and_a_tree_by_date_are_not_mixed(tmp_path):
     one = tmp_path / "flare_20260201_1100" / "19" / "20260201T050010Z.jp2"
     files.write(one, 64, time="2026-02-01T05:00:10")

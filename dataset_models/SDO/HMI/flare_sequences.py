@@ -6,7 +6,8 @@ converts the frames once and prints how many flares have a sequence, and which h
 
 Images are either a tree that :mod:`dataset_models.SDO.HMI.full_disk` reads (jpg, npy, JPEG 2000 or FITS) or one folder per
 flare, ``<flare>/<source id>/<timestamp>.jp2``, as :mod:`dataset_models.download` fetches them. Either way all images are
-one pool: a flare takes its frames from those of the hours before it, whichever folder they lie in.
+one pool: a flare takes its frames from those of the hours before it, whichever folder they lie in. With ``--other_sources``
+frames of further sources, chosen by the same rule, become channels beside the magnetogram's.
 """
 
 import collections
@@ -20,11 +21,12 @@ import pandas
 
 from dataset_models import leak_check
 from dataset_models.flares import flare_history, flare_index
-from dataset_models.images import jpeg2000
+from dataset_models.images import helioviewer_sources, jpeg2000
 from dataset_models.images.image_cache import ImageCache
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.SDO.HMI.magnetogram_data import MagnetogramData
-from dataset_models.SDO.HMI.sequence_frames import MAGNETOGRAM, choose_frames, find_images, time_of
+from dataset_models.SDO.HMI.sequence_frames import MAGNETOGRAM, choose_frames, find_images, find_others, time_of
+from dataset_models.solar_data import Channel
 from tools import atomic_files, command_line, goes_class, options
 from tools.errors import UserError
 from tools.options import option
@@ -46,9 +48,9 @@ class FlareSequences(MagnetogramData):
     """Magnetograms of the hours before each flare; whether it reaches `threshold`, or how strong it gets.
 
     A sample is a flare; its time is that of the flare's peak (its start where the list has no peak). Its one input,
-    ``sequence``, has shape (frames, image_size, image_size, 1), float32, the earliest frame first, 0 to 1. Frames are as
-    evenly spaced as the images allow, and none is later than the sample's time. Flares that lack frames are in
-    `left_out`.
+    ``sequence``, has shape (frames, image_size, image_size, channel), float32, the earliest frame first, 0 to 1: the
+    magnetogram, and a channel of grey levels for each of `other_sources`. The frames of each are as evenly spaced as its images
+    allow, and none is later than the sample's time. Flares that lack frames are in `left_out`.
 
     With ``until="peak"`` the last frames may show the flare under way, as in the published sequences; for a forecast
     use ``until="start"``.
@@ -74,6 +76,9 @@ class FlareSequences(MagnetogramData):
         "area", "how JPEG 2000 is shrunk: 'area' as published; 'reduced' 20 times faster", choices=jpeg2000.MODES
     )
     source_id: int = option(MAGNETOGRAM, "Helioviewer source, where images lie in one folder per flare", least=0, most=10_000)
+    other_sources: tuple[int, ...] = option(
+        (), "further Helioviewer sources as channels: 18 HMI continuum, 8 to 17 AIA 94 to 4500", least=0, most=10_000
+    )
     target_kind: str = option(
         "flare", "'flare': does it reach the threshold; 'log flux': log10 of its peak", choices=("flare", "log flux")
     )
@@ -83,11 +88,23 @@ class FlareSequences(MagnetogramData):
     end: str | None = option(None, "use flares before this UTC time")
     cache: str | None = option(None, "folder for converted images (default: 'cache' of config.yml)", place="cache")
 
+    def __post_init__(self):
+        if len({self.source_id, *self.other_sources}) <= len(self.other_sources):
+            raise UserError(f"--other_sources: repeats a source ({self.source_id}; {', '.join(map(str, self.other_sources))})")
+
     # What goes in and what comes out
 
     @property
     def input_shapes(self):
-        return {"sequence": (self.frames, self.image_size, self.image_size, 1)}
+        return {"sequence": (self.frames, self.image_size, self.image_size, len(self.channels))}
+
+    @property
+    def channels(self):
+        others = (
+            Channel(helioviewer_sources.name_of(source), helioviewer_sources.colours_of(source), "grey level (0 to 1)")
+            for source in self.other_sources
+        )
+        return (*super().channels, *others)
 
     @property
     def target_label(self):
@@ -101,12 +118,16 @@ class FlareSequences(MagnetogramData):
         return self._splits[split]
 
     def inputs(self, time):
-        cache, _ = self._converted
-        return {"sequence": numpy.stack([cache.read(_key(frame)) for frame in self.frame_times(time)])}
+        sample = self._sample(time)
+        channels = [
+            numpy.stack([cache.read(_key(frame)) for frame in sample.of(source)])
+            for source, (cache, _) in self._converted_sources.items()
+        ]
+        return {"sequence": channels[0] if len(channels) == 1 else numpy.concatenate(channels, axis=-1)}
 
-    def frame_times(self, time):
-        """Return the times of a sample's frames: ``datetime64[s]`` (frames,)."""
-        return self._sample(time).frames
+    def frame_times(self, time, source=None):
+        """Return the times of a sample's frames, or of those of another source: ``datetime64[s]`` (frames,)."""
+        return self._sample(time).of(source)
 
     def target(self, time):
         flux = self._sample(time).flux
@@ -140,11 +161,18 @@ class FlareSequences(MagnetogramData):
             raise UserError(
                 f"{path}: neither its name nor its header gives the time, which choosing the frames before it needs"
             )
-        places, lacking = choose_frames(times, last, window=self._window, frames=self.frames, maximum_gap=self._maximum_gap)
+        places, lacking = self._choose(times, last)
         if lacking:
             raise UserError(f"{path}: has no sequence before it in {self._folder}: {lacking}")
         paths = [path if time == last else self._files[time] for time in times[places]]
-        return {"sequence": numpy.stack([self._read((frame,)) for frame in paths])}
+        channels = [numpy.stack([self._read((frame,)) for frame in paths])]
+        for source, files in self._other_files.items():
+            times = numpy.array(list(files), "datetime64[s]")
+            places, lacking = self._choose(times, last)
+            if lacking:
+                raise UserError(f"{path}: has no sequence of source {source} before it in {self._folder}: {lacking}")
+            channels.append(numpy.stack([self._reader(source)((files[time],)) for time in times[places]]))
+        return {"sequence": numpy.concatenate(channels, axis=-1)}
 
     def image_time(self, path):
         time = time_of(path)
@@ -154,18 +182,21 @@ class FlareSequences(MagnetogramData):
         return magnetogram_images.read(path, size=self.image_size, clip=self.clip, decoding=self.decoding).header
 
     def _image_flags(self):
-        hours = ("--before", f"{self.window_hours:g}", "--least_class", self.least_class, "--source", str(self.source_id))
+        hours = ("--before", f"{self.window_hours:g}", "--least_class", self.least_class)
+        hours += ("--source", *map(str, (self.source_id, *self.other_sources)))
         return (*super()._image_flags(), "--flares", *map(str, self._flare_files), *hours)
 
     # Splits
 
     def check_leaks(self):
         report = leak_check.check_split(self.times("training"), self.times("validation"), self.reach)
-        used = [
-            sorted({frame for time in self.times(split) for frame in self.frame_times(time)})
-            for split in ("training", "validation")
-        ]
-        compared = leak_check.check_duplicates(*([self._files[frame] for frame in frames] for frames in used), times=used)
+        compared = 0
+        for source, files in ((None, self._files), *self._other_files.items()):
+            used = [
+                sorted({frame for time in self.times(split) for frame in self.frame_times(time, source)})
+                for split in ("training", "validation")
+            ]
+            compared += leak_check.check_duplicates(*([files[frame] for frame in frames] for frames in used), times=used)
         return f"{report}; no image is in both splits ({compared} compared by content)"
 
     def describe(self):
@@ -176,6 +207,15 @@ class FlareSequences(MagnetogramData):
     @functools.cached_property
     def _files(self):
         return find_images(self._folder, source_id=self.source_id)
+
+    @functools.cached_property
+    def _other_files(self):
+        """Images of `other_sources`: dict of source to dict of time to path."""
+        return find_others(self._folder, self.other_sources) if self.other_sources else {}
+
+    def _choose(self, times, end):
+        """Choose frames that lead up to a time, as `sequence_frames.choose_frames` does."""
+        return choose_frames(times, end, window=self._window, frames=self.frames, maximum_gap=self._maximum_gap)
 
     @functools.cached_property
     def _history(self):
@@ -197,6 +237,7 @@ class FlareSequences(MagnetogramData):
         times = events["time"].to_numpy("datetime64[s]")
         inside = self._within_dates(times)
         images = numpy.array(list(self._files), "datetime64[s]")
+        others = {source: numpy.array(list(files), "datetime64[s]") for source, files in self._other_files.items()}
         samples, left_out = {}, []
         rows = zip(times, events["start"].to_numpy("datetime64[s]"), events["flux"], events["goes_class"], strict=True)
         for (time, start, flux, name), within in zip(rows, inside, strict=True):
@@ -205,13 +246,14 @@ class FlareSequences(MagnetogramData):
             if time in samples and samples[time].flux >= flux:
                 left_out.append(LeftOut(time, name, f"another flare at this time: {samples[time].goes_class}"))
                 continue
-            places, lacking = choose_frames(
-                images, time, window=self._window, frames=self.frames, maximum_gap=self._maximum_gap
-            )
+            places, lacking = self._choose(images, time)
+            chosen = {source: self._choose(moments, time) for source, moments in others.items()}
+            lacking = lacking or next((f"source {source}: {why}" for source, (_, why) in chosen.items() if why), None)
             if lacking:
                 left_out.append(LeftOut(time, name, lacking))
             else:
-                samples[time] = _Sample(images[places], start, float(flux), name)
+                frames = {source: others[source][rows] for source, (rows, _) in chosen.items()}
+                samples[time] = _Sample(images[places], start, float(flux), name, frames)
         return samples, left_out
 
     @property
@@ -234,20 +276,46 @@ class FlareSequences(MagnetogramData):
             raise UserError(f"none of {len(sources)} magnetograms can be used; the first: {rejected[min(rejected)]}")
         return cache, rejected
 
+    def _reader(self, source):
+        """Return what reads an image of another source: takes a tuple of one path, as `_read`."""
+        return functools.partial(_read_grey, size=self.image_size, decoding=self.decoding, source=source)
+
+    @functools.cached_property
+    def _converted_sources(self):
+        """(cache, rejected) as of `_converted`, by source; None is the first one, of magnetograms."""
+        converted = {None: self._converted}
+        for source, files in self._other_files.items():
+            recipe = {"name": f"source-{source}-{self.image_size}", "version": _RECIPE_VERSION, "size": self.image_size}
+            recipe |= {"decoding": self.decoding} | ({"simulated": True} if self.simulated else {})
+            cache = ImageCache(data_path("cache", self.cache), recipe, (self.image_size, self.image_size, 1))
+            needed = sorted({frame for sample in self._candidates[0].values() for frame in sample.of(source)})
+            label = f"convert {helioviewer_sources.name_of(source)}"
+            sources = {_key(time): (files[time],) for time in needed}
+            rejected = cache.convert(sources, self._reader(source), root=self._folder, label=label)
+            if sources and len(rejected) == len(sources):
+                raise UserError(f"none of {len(sources)} images of source {source} can be used; {rejected[min(rejected)]}")
+            converted[source] = cache, rejected
+        return converted
+
     @functools.cached_property
     def _usable(self):
         """(samples by time, flares left out), once the images themselves have been looked at."""
         samples, left_out = self._candidates
         if not samples:
             return samples, left_out
-        _, rejected = self._converted
         usable, left_out = {}, list(left_out)
         for time, sample in samples.items():
-            bad = next((_key(frame) for frame in sample.frames if _key(frame) in rejected), None)
+            reasons = (
+                rejected[_key(frame)]
+                for source, (_, rejected) in self._converted_sources.items()
+                for frame in sample.of(source)
+                if _key(frame) in rejected
+            )
+            bad = next(reasons, None)
             if bad is None:
                 usable[time] = sample
             else:
-                left_out.append(LeftOut(time, sample.goes_class, f"unusable image: {rejected[bad]}"))
+                left_out.append(LeftOut(time, sample.goes_class, f"unusable image: {bad}"))
         return usable, sorted(left_out, key=lambda flare: flare.time)
 
     @functools.cached_property
@@ -272,6 +340,15 @@ class _Sample(typing.NamedTuple):
     start: numpy.datetime64
     flux: float
     goes_class: str
+    others: dict  # of source to datetime64[s] (frames,)
+
+    def of(self, source):
+        """Return the times of the frames of a source, None for the first one."""
+        return self.frames if source is None else self.others[source]
+
+
+def _read_grey(paths, **keywords):
+    return helioviewer_sources.read_grey(paths[0], **keywords)
 
 
 def _read(paths, **keywords):

@@ -112,6 +112,40 @@ def find_images(folder, *, source_id=MAGNETOGRAM):
     return dict(sorted(by_source[source_id].items()))
 
 
+def find_others(folder, sources):
+    """Find the images of further sources, which lie in one folder per flare and source.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+    sources : sequence of int
+
+    Returns
+    -------
+    dict of int to dict of numpy.datetime64 to pathlib.Path
+        By source, in the order of time.
+
+    Raises
+    ------
+    UserError
+        One has no images there.
+    """
+    folder = pathlib.Path(folder)
+    found = {source: {} for source in sources}
+    for path in sorted(folder.glob("*/*/*.jp2")):
+        _, name, _ = path.relative_to(folder).parts
+        number, time = re.fullmatch(r"(?:source_)?(\d+)", name), time_of(path)
+        if number and time is not None and int(number[1]) in found:
+            found[int(number[1])].setdefault(time, path)
+    empty = [str(source) for source, images in found.items() if not images]
+    if empty:
+        raise UserError(
+            f"{folder}: has no images of source {', '.join(empty)} as <flare>/<source>/<time>.jp2; fetch them with"
+            " python dataset_models/download/helioviewer.py --flares LIST --source ..., or leave them out of --other_sources"
+        )
+    return {source: dict(sorted(images.items())) for source, images in found.items()}
+
+
 def time_of(path):
     """Read the observation time from a name of a known form, or from one that begins with a timestamp; else None."""
     time = magnetogram_images.time_of(path)
