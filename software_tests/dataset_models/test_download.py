@@ -830,7 +830,7 @@ def test_data_sets_run_the_scripts_of_their_archives(tree, small, monkeypatch, s
         assert FullDiskMagnetograms(**options, start="2014-01-02", end="2014-01-02T08:00").download().found == 8
         sequences = FlareSequences(folder=str(tree / "sequences"), flares=(str(catalogue),), image_size=16, window_hours=2.0)
         command = str(sequences.downloads("2014-01-02", "2014-01-03")[-1])
-        assert f"--flares {catalogue} --before 2 --least_class C1.0 --source 19" in command
+        assert f"--flares {catalogue} --before 2 --after 0 --least_class C1.0 --source 19" in command
     with ArchiveServer() as server:
         time_ = numpy.datetime64("2011-06-07T00:00:00")
         _aia_archive(server, [time_])

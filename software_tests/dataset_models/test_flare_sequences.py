@@ -236,6 +236,18 @@ def test_one_folder_per_flare(tmp_path):
         FlareSequences(**options, source_id=4).times("training")
 
 
+def test_sequences_may_go_on_after_the_flare(data):
+    options = {"frames": 3, "window_hours": 2.0, "after_hours": 2.0}
+    found = data(**options, validation_start="2026-02-02T09:00")
+    flare, next_day = numpy.datetime64("2026-02-01T11:00:00"), numpy.datetime64("2026-02-02T09:10:00")
+    assert [str(time)[11:13] for time in found.frame_times(flare)] == ["09", "11", "13"]
+    assert flare in found.times("training")
+    assert found.times("validation")[0] == next_day
+    assert "0 of 2 validation windows" in found.check_leaks()
+    for start, kept in (("2026-02-02T13:00", False), ("2026-02-02T13:10", True)):  # all of the four hours lie before
+        assert (next_day in data(**options, validation_start=start).times("training")) == kept
+
+
 AIA_171 = {"INSTRUME": "AIA_3", "WAVELNTH": "171", "CONTENT": ""}
 
 

@@ -50,10 +50,11 @@ class FlareSequences(MagnetogramData):
     A sample is a flare; its time is that of the flare's peak (its start where the list has no peak). Its one input,
     ``sequence``, has shape (frames, image_size, image_size, channel), float32, the earliest frame first, 0 to 1: the
     magnetogram, and a channel of grey levels for each of `other_sources`. The frames of each are as evenly spaced as its images
-    allow, and none is later than the sample's time. Flares that lack frames are in `left_out`.
+    allow, and none is later than the sample's time, unless `after_hours` asks for it. Flares that lack frames are in
+    `left_out`.
 
     With ``until="peak"`` the last frames may show the flare under way, as in the published sequences; for a forecast
-    use ``until="start"``.
+    use ``until="start"``. With `after_hours` sequences show the whole flare: for autoencoders, never for a forecast.
     """
 
     title = "SDO/HMI magnetogram sequences before flares"
@@ -62,7 +63,8 @@ class FlareSequences(MagnetogramData):
     flares: tuple[str, ...] = option((), "flare lists (default: flares of config.yml)", place="flares")
     least_class: str = option("C1.0", "weakest GOES class whose flares are taken")
     frames: int = option(6, "magnetograms in a sequence", least=1, most=1000)
-    window_hours: float = option(10.0, "hours that a sequence spans", least=0.1, most=240.0)
+    window_hours: float = option(10.0, "hours before the flare that a sequence spans", least=0.1, most=240.0)
+    after_hours: float = option(0.0, "hours after it that a sequence spans as well: no forecast", least=0.0, most=240.0)
     maximum_gap_hours: float | None = option(
         None,
         "most hours between frames, and from the last one to the flare (default: twice the even spacing)",
@@ -182,7 +184,7 @@ class FlareSequences(MagnetogramData):
         return magnetogram_images.read(path, size=self.image_size, clip=self.clip, decoding=self.decoding).header
 
     def _image_flags(self):
-        hours = ("--before", f"{self.window_hours:g}", "--least_class", self.least_class)
+        hours = ("--before", f"{self.window_hours:g}", "--after", f"{self.after_hours:g}", "--least_class", self.least_class)
         hours += ("--source", *map(str, (self.source_id, *self.other_sources)))
         return (*super()._image_flags(), "--flares", *map(str, self._flare_files), *hours)
 
@@ -215,7 +217,16 @@ class FlareSequences(MagnetogramData):
 
     def _choose(self, times, end):
         """Choose frames that lead up to a time, as `sequence_frames.choose_frames` does."""
-        return choose_frames(times, end, window=self._window, frames=self.frames, maximum_gap=self._maximum_gap)
+        return choose_frames(times, end, window=self.reach, frames=self.frames, maximum_gap=self._maximum_gap)
+
+    @functools.cached_property
+    def _after(self):
+        return numpy.timedelta64(round(self.after_hours * 3600), "s")
+
+    @property
+    def reach(self):
+        """All the time that a sequence spans: sequences further apart share no image."""
+        return self._window + self._after
 
     @functools.cached_property
     def _history(self):
@@ -225,7 +236,7 @@ class FlareSequences(MagnetogramData):
     def _maximum_gap(self):
         if self.maximum_gap_hours is not None:
             return numpy.timedelta64(round(self.maximum_gap_hours * 3600), "s")
-        return 2 * self._window // max(self.frames - 1, 1)
+        return 2 * self.reach // max(self.frames - 1, 1)
 
     @functools.cached_property
     def _candidates(self):
@@ -246,8 +257,8 @@ class FlareSequences(MagnetogramData):
             if time in samples and samples[time].flux >= flux:
                 left_out.append(LeftOut(time, name, f"another flare at this time: {samples[time].goes_class}"))
                 continue
-            places, lacking = self._choose(images, time)
-            chosen = {source: self._choose(moments, time) for source, moments in others.items()}
+            places, lacking = self._choose(images, time + self._after)
+            chosen = {source: self._choose(moments, time + self._after) for source, moments in others.items()}
             lacking = lacking or next((f"source {source}: {why}" for source, (_, why) in chosen.items() if why), None)
             if lacking:
                 left_out.append(LeftOut(time, name, lacking))
@@ -324,8 +335,8 @@ class FlareSequences(MagnetogramData):
         if not len(times):
             return {"training": times, "validation": times}
         boundary = self._boundary(times)
-        # A sequence of validation reaches back over its window: none of its images is in a sequence of training.
-        return {"training": times[times + self._window <= boundary], "validation": times[times >= boundary]}
+        # A sequence of validation reaches back over its window, one of training on after its flare: they share no image.
+        return {"training": times[times + self.reach <= boundary], "validation": times[times >= boundary]}
 
     def _sample(self, time):
         time = numpy.datetime64(time, "s")
