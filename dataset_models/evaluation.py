@@ -11,12 +11,12 @@ from tools.errors import UserError
 EVALUATION_COLUMNS = ("time", "prediction", "true_delta", "true_value", "prior_value")
 
 
-def write(data, model, path, *, split, batch_size, network):
-    """Forecast every sample of a split and write a CSV; arguments and result as of `SolarData.evaluate`."""
+def write(data, model, path, *, split, batch_size, network, every=1):
+    """Forecast the samples of a split and write a CSV; arguments and result as of `SolarData.evaluate`."""
     from tqdm import tqdm
 
-    times = data.require_samples(split)
-    batches = data.pipeline(split, batch_size=batch_size, keep=False)
+    times = data.require_samples(split)[::every]
+    batches = data.pipeline(split, batch_size=batch_size, keep=False, every=every)
     mark = simulation_mark.columns(data.simulated, 1)
     name, row = f"{network}: on the {split} sample", 0
     with atomic_files.replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:

@@ -385,6 +385,7 @@ class SolarData(abc.ABC):
         readers=None,
         sampling=None,
         keep=True,
+        every=1,
     ):
         """Make batches of (inputs, target), as a `tf.data.Dataset`.
 
@@ -412,6 +413,8 @@ class SolarData(abc.ABC):
             shuffled as samples are. For example `dataset_models.augmentation.EqualClasses`.
         keep : bool
             Keep samples in memory for the next pass, up to `memory_budget`.
+        every : int
+            Take every n-th sample of the split.
 
         Returns
         -------
@@ -425,11 +428,11 @@ class SolarData(abc.ABC):
         UserError
             When the split is empty.
         """
-        times = self.require_samples(split)
+        times = self.require_samples(split)[::every]
         return batches.batches(
             functools.partial(self._memory.arrays, self, keep=keep),
             times,
-            self.targets(split),
+            self.targets(split)[::every],
             self.input_shapes,
             batch_size=batch_size,
             seed=seed,
@@ -439,6 +442,11 @@ class SolarData(abc.ABC):
             readers=readers,
             sampling=sampling,
         )
+
+    def kept_inputs(self, time):
+        """Read `inputs` of a sample that is read again and again: kept in memory up to `memory_budget`; never change them."""
+        seconds = int(numpy.datetime64(time, "s").astype("int64"))
+        return dict(zip(self.input_shapes, self._memory.arrays(self, seconds), strict=True))
 
     def reporting_reads(self):
         """Inside this block an error met while a pipeline reads is raised as itself, not as TensorFlow's wrapping."""
@@ -496,8 +504,8 @@ class SolarData(abc.ABC):
             raise UserError(f"{where(first)}: returns {value:g}, which is no forecast; check its weights, or train anew")
         return self.forecast(outputs)
 
-    def evaluate(self, model, path, *, split="validation", batch_size=16, network="the network"):
-        """Forecast every sample of a split and write a CSV; memory does not grow with the number of samples.
+    def evaluate(self, model, path, *, split="validation", batch_size=16, network="the network", every=1):
+        """Forecast the samples of a split and write a CSV; memory does not grow with the number of samples.
 
         Parameters
         ----------
@@ -510,6 +518,8 @@ class SolarData(abc.ABC):
         batch_size : int
         network : str or pathlib.Path
             What messages call the network.
+        every : int
+            Every n-th sample only.
 
         Returns
         -------
@@ -521,7 +531,7 @@ class SolarData(abc.ABC):
         UserError
             The network returns NaN or infinity for a sample; nothing is written then.
         """
-        return evaluation.write(self, model, path, split=split, batch_size=batch_size, network=network)
+        return evaluation.write(self, model, path, split=split, batch_size=batch_size, network=network, every=every)
 
 
 def load_solar_data(path):

@@ -1,6 +1,6 @@
 """Forecast with a trained network: samples of a split, or newly observed images.
 
-    python network_models/predict.py MODEL.hdf5 DATASET.py --out FORECASTS.csv [--split validation] [--calibrated]
+    python network_models/predict.py MODEL.hdf5 DATASET.py --out FORECASTS.csv [--split training --every 100] [--calibrated]
     python network_models/predict.py MODEL.hdf5 DATASET.py --out FORECASTS.csv --images NEW.jpg [MORE ...] [--calibrated]
 
 Data options are those of the network's run. With --calibrated the probabilities pass through calibration.json beside the
@@ -147,6 +147,16 @@ def main(arguments=None):
     parser.add_argument("dataset", metavar="DATASET.py", type=pathlib.Path, help="file that defines a SolarData class")
     parser.add_argument("--out", metavar="CSV", type=pathlib.Path, required=True, help="time or file, and forecast")
     parser.add_argument("--split", choices=("training", "validation"), default="validation", help="(default: %(default)s)")
+    options.add_number(
+        parser,
+        "--every",
+        int,
+        least=1,
+        most=10**9,
+        default=1,
+        metavar="N",
+        help="every N-th sample of a split (default: all)",
+    )
     parser.add_argument("--images", nargs="+", action=Files, metavar="FILE", help="images to forecast from, instead of a split")
     parser.add_argument("--calibrated", action="store_true", help=f"use {calibration.NAME} beside the network")
     parser.add_argument("--calibration", type=pathlib.Path, metavar="FILE", help="use this calibration")
@@ -206,7 +216,7 @@ def _split(model, data, flags, saved):
     import pandas
 
     data.require_downloaded()
-    data.evaluate(model, flags.out, split=flags.split, network=flags.model)
+    data.evaluate(model, flags.out, split=flags.split, network=flags.model, every=flags.every)
     if saved is None:
         print(f"wrote {flags.out}")
         return

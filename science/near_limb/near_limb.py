@@ -1,35 +1,34 @@
 """Near the limb: how often a network forecasts flares, by where on the disk they happen.
 
-    python science/near_limb/near_limb.py FORECASTS.csv [MORE.csv ...] [--threshold 0.5] [--out FOLDER]
+    python science/near_limb/near_limb.py FORECASTS.csv [MORE.csv ...] [--threshold 0.5] [--cell 5] [--format svg]
 
 Projection foreshortens the magnetic field towards the limb, and networks trained on full disks miss flares there. The
 CSV has a time, a probability and, in each hour before an M or X flare, the strongest flare's class and place: columns
 goes_class and fl_location ("(longitude, latitude)") or fl_lon and fl_lat, as the full-disk studies publish them. With
 --flares LIST class and place come from a flare catalogue. Printed, drawn and written as CSV is the recall in cells of
-5 degrees, in the centre and beyond 70 degrees of longitude, for X and M flares and both together.
+5 degrees, in the centre and beyond 70 degrees of longitude, for X and M flares and both together. The hours themselves go into
+x_class.csv, m_class.csv and c_class.csv, each with its outcome: lists that the explanation scripts take.
 """
 
 import dataclasses
 import pathlib
-import re
 
 import numpy
 
-from dataset_models import flare_catalogue, observation_times, simulation_mark
-from dataset_models.flare_labels import DAY, NO_FLARE, UNKNOWN, FlareIndex
+from dataset_models import flare_catalogue, simulation_mark
+from dataset_models.flare_labels import DAY
+from science import instance_tables
 from science.near_limb import pictures as maps
-from science.verification import regression
-from tools import atomic_files, command_line, figures, goes_class, tables
+from tools import atomic_files, command_line, figures
 from tools.block_bootstrap import BlockBootstrap, interval
 from tools.errors import UserError
 from tools.options import add_number
 from tools.paths import Files
 
-CELL = 5.0  # degrees
+CELL = 5.0  # degrees; divides 90
 LIMB = 70.0  # degrees of longitude; beyond it the line-of-sight field is hardly measured
 CLASSES = {"X": (1e-4, numpy.inf), "M": (1e-5, 1e-4), "M and X": (1e-5, numpy.inf)}
-PROBABILITY_COLUMNS = ("probability", "flare_prob", "prediction")
-_PLACE = re.compile(r"\(\s*([^,()]+?)\s*,\s*([^,()]+?)\s*\)")
+FORMATS = ("png", "svg", "pdf")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,116 +206,28 @@ def cells(instances, *, threshold=0.5, size=CELL):
 
 
 def read(paths, *, flares=None, window=DAY):
-    """Read the instances of one or several CSV files.
-
-    Parameters
-    ----------
-    paths : sequence of str or pathlib.Path
-    flares : pandas.DataFrame, optional
-        Events of :class:`dataset_models.flare_catalogue.Catalogue`; class and place of the strongest flare in the window
-        after each time come from here, not from the file.
-    window : numpy.timedelta64
+    """Read the hours before M and X flares; arguments and errors as of `science.instance_tables.read`.
 
     Returns
     -------
     Instances
         Of all files; rows whose strongest flare is below M1.0 are left out.
+    """
+    return of_table(instance_tables.read(paths, flares=flares, window=window), paths)
+
+
+def of_table(table, paths=()):
+    """Select the hours before M and X flares of a table from `science.instance_tables.read`: `Instances`.
 
     Raises
     ------
     UserError
-        A file is missing or no CSV, lacks a column, holds a probability outside 0 to 1, a malformed class or place, or an
-        instance twice, or fluxes; no file holds an M or X flare; or `flares` is empty.
+        There is none in `paths`.
     """
-    parts, keys = [], []
-    if flares is not None and not len(flares):
-        raise UserError("--flares: the lists hold no flare; give lists of the forecasts' dates")
-    index = None if flares is None else FlareIndex(flares)
-    for path in paths:
-        table = tables.read(path)
-        if regression.is_flux(path):
-            raise UserError(f"{path}: holds flux forecasts (W m^-2), no probabilities; give forecasts of flares")
-        times = observation_times.table_times(table, origin=str(path))
-        probability = _probabilities(table, path)
-        if index is None:
-            flux, longitude, latitude, flare = _from_columns(table, times, path)
-        else:
-            flux, longitude, latitude, flare = _from_catalogue(index, times, window)
-        strong = flux >= CLASSES["M"][0]
-        seconds = times.astype("int64")
-        keys.append(numpy.stack([seconds, flare], axis=-1)[strong])
-        if len(numpy.unique(numpy.concatenate(keys), axis=0)) < sum(map(len, keys)):
-            raise UserError(f"{path}: an hour before the same flare occurs twice; remove the copies")
-        parts.append([values[strong] for values in (probability, flux, longitude, latitude, flare)])
-    instances = Instances(*(numpy.concatenate(columns) for columns in zip(*parts, strict=True)))
-    if not len(instances):
+    strong = table[table["flux"] >= CLASSES["M"][0]]
+    if not len(strong):
         raise UserError(f"{', '.join(map(str, paths))}: no hour before an M or X flare; give forecasts of active times")
-    return instances
-
-
-def _probabilities(table, path):
-    columns = [name for name in PROBABILITY_COLUMNS if name in table.columns]
-    if not columns:
-        raise UserError(f"{path}: no column {', '.join(PROBABILITY_COLUMNS)}; it has {', '.join(table.columns)}")
-    try:
-        values = table[columns[0]].to_numpy("float64")
-    except ValueError as error:
-        raise UserError(f"{path}: column {columns[0]} holds something else than numbers ({error})") from error
-    wrong = ~((values >= 0) & (values <= 1))
-    if wrong.any():
-        raise UserError(f"{path}: {values[wrong][0]:g} is no probability ({wrong.sum()} such); give numbers from 0 to 1")
-    return values
-
-
-def _from_columns(table, times, path):
-    """Read flux, longitude, latitude and number of the flare in each row of a table: four arrays (n,)."""
-    columns = set(table.columns)
-    if "goes_class" not in columns or not ({"fl_location"} <= columns or {"fl_lon", "fl_lat"} <= columns):
-        raise UserError(f"{path}: no columns goes_class and fl_location (or fl_lon and fl_lat); give --flares LIST")
-    unknown = ("", UNKNOWN, "nan", "None")
-    flux = numpy.zeros(len(table))
-    place = numpy.full((2, len(table)), numpy.nan)
-    for row, name in enumerate(table["goes_class"].fillna(NO_FLARE).astype(str)):
-        try:
-            flux[row] = 0.0 if name in (NO_FLARE, "FQ", "") else goes_class.to_flux(name)
-        except ValueError as error:
-            raise UserError(f"{path}: row {row + 1}: {error}") from error
-    if "fl_location" in columns:
-        texts = table["fl_location"].fillna("").astype(str).str.strip()
-        pairs = [match.groups() if (match := _PLACE.fullmatch(text)) else (text, text) for text in texts]
-    else:
-        pairs = list(zip(*(table[name].fillna("").astype(str).str.strip() for name in ("fl_lon", "fl_lat")), strict=True))
-    for row, pair in enumerate(pairs):
-        if not any(text in unknown for text in pair):
-            try:
-                place[:, row] = [float(text) for text in pair]
-            except ValueError:
-                raise UserError(f"{path}: row {row + 1}: no place: {pair}; give (longitude, latitude) in degrees") from None
-    wrong = (numpy.abs(place[0]) > 180) | (numpy.abs(place[1]) > 90)
-    if wrong.any():
-        row = int(numpy.argmax(wrong))
-        raise UserError(
-            f"{path}: row {row + 1}: longitude {place[0, row]:g}, latitude {place[1, row]:g} is no place on the Sun"
-        )
-    if "flare_start" in columns:
-        starts = observation_times.from_texts(table["flare_start"], origin=f"{path}: flare_start").astype("int64")
-        return flux, *place, starts
-    # Without its start a flare is identified by class and place, as long as its hours follow each other within a day.
-    order = numpy.argsort(times, kind="stable")
-    same = numpy.all(numpy.diff(numpy.nan_to_num(numpy.vstack([flux, place])[:, order], nan=999.0)) == 0, axis=0)
-    same &= numpy.diff(times[order]) <= numpy.timedelta64(24, "h")
-    number = numpy.cumsum(numpy.append(1, ~same)[: len(times)])
-    flare = numpy.empty(len(times), "int64")
-    flare[order] = times[order].astype("int64")[numpy.searchsorted(number, number)]
-    return flux, *place, flare
-
-
-def _from_catalogue(index, times, window):
-    rows = index.strongest(times, window)
-    events = index.events.iloc[numpy.maximum(rows, 0)]
-    flux = numpy.where(rows >= 0, events["flux"].to_numpy("float64"), 0.0)
-    place = [events[name].to_numpy("float64") for name in ("longitude", "latitude")]
-    return flux, *place, events["start"].to_numpy("datetime64[s]").astype("int64")
+    return Instances(*(strong[field.name].to_numpy() for field in dataclasses.fields(Instances)))
 
 
 def unlocated(groups):
@@ -374,28 +285,35 @@ def main(arguments=None):
         default=LIMB,
         help="longitude that ends the centre, degrees (default: %(default)g)",
     )
+    add_number(parser, "--cell", float, least=1, most=90, default=CELL, help="size of cells, degrees (default: %(default)g)")
+    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="of the pictures (default: %(default)s)")
     parser.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists that give class and place")
     parser.add_argument("--out", metavar="FOLDER", help="where pictures and table go (default: near_limb beside the first CSV)")
     options = parser.parse_args(arguments)
+    if 90 % options.cell:
+        raise UserError(f"--cell {options.cell:g}: must divide 90; give 5, 7.5, 10 or 15")
     events = flare_catalogue.read(options.flares).events if options.flares else None
-    instances = read(options.forecasts, flares=events)
+    hours = instance_tables.read(options.forecasts, flares=events)
+    instances = of_table(hours, options.forecasts)
     results = centre_and_limb(instances, threshold=options.threshold, limb=options.limb)
     simulated = simulation_mark.of_any([*options.forecasts, *(options.flares or ())])
     print("\n".join(summary(results, instances, threshold=options.threshold, limb=options.limb, simulated=simulated)))
 
     folder = pathlib.Path(options.out) if options.out else pathlib.Path(options.forecasts[0]).parent / "near_limb"
-    table = cells(instances, threshold=options.threshold)
+    table = cells(instances, threshold=options.threshold, size=options.cell)
     marks = simulation_mark.columns(simulated, len(table))
     atomic_files.write_table(folder / "cells.csv", table.assign(**marks))
+    lists = instance_tables.write(folder, hours, threshold=options.threshold, simulated=simulated)
     names = [name for name in CLASSES if (table["class"] == name).any()]
     for name in names:
         place = table[table["class"] == name]
         stem = name.replace(" ", "_")
         heading = figures.title(f"{name} flares, forecast of {options.threshold:g} or more", simulated=simulated)
         heading = "\n".join(filter(None, (heading, unlocated(results[name]))))
-        maps.disk(place, folder / f"disk_{stem}.png", title=heading, limb=options.limb, size=CELL)
-        maps.plane(place, folder / f"map_{stem}.png", title=heading, limb=options.limb, size=CELL)
-    print(f"wrote {2 * len(names)} pictures and cells.csv to {folder}")
+        look = {"title": heading, "limb": options.limb, "size": options.cell}
+        maps.disk(place, folder / f"disk_{stem}.{options.format}", **look)
+        maps.plane(place, folder / f"map_{stem}.{options.format}", **look)
+    print(f"wrote {2 * len(names)} pictures, cells.csv and {', '.join(lists)} to {folder}")
 
 
 if __name__ == "__main__":

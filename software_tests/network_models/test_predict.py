@@ -29,6 +29,15 @@ def test_a_split_is_that_of_the_run(run, tmp_path):
     pandas.testing.assert_frame_equal(found, expected)
 
 
+def test_every_nth_sample_of_the_training_split(run, tmp_path):
+    every, third = tmp_path / "every.csv", tmp_path / "third.csv"
+    predict.main([str(run.best), str(TINY), "--out", str(every), "--split", "training"])
+    predict.main([str(run.best), str(TINY), "--out", str(third), "--split", "training", "--every", "3"])
+    expected = pandas.read_csv(every).iloc[::3].reset_index(drop=True)
+    assert 1 < len(expected) < len(pandas.read_csv(every))
+    pandas.testing.assert_frame_equal(pandas.read_csv(third), expected, rtol=1e-6)
+
+
 def test_a_calibration_is_used_when_asked_for(run, tmp_path):
     fitted = calibration.Scaling("platt", 2.0, -1.0)
     calibration.save(run.path / calibration.NAME, fitted, times=["2000-01-01"])

@@ -5,6 +5,7 @@ import pandas
 import pytest
 
 from dataset_models import flare_catalogue
+from science import instance_tables
 from science.near_limb import near_limb
 from tools.errors import UserError
 
@@ -70,6 +71,39 @@ def test_script_writes_pictures(path, tmp_path, capsys):
     names = {file.name for file in (tmp_path / "out").iterdir()}
     assert {"cells.csv", "disk_M_and_X.png", "map_M_and_X.png"} <= names
     assert "without a position" in capsys.readouterr().out
+
+
+def test_instances_are_tables_that_can_be_read_again(path, tmp_path):
+    near_limb.main([str(path), "--out", str(tmp_path / "out"), "--format", "svg", "--cell", "15", "--threshold", "0.45"])
+    cells = pandas.read_csv(tmp_path / "out" / "cells.csv")
+    assert cells[cells["class"] == "M and X"]["longitude"].tolist() == [-75.0, 0.0]
+    assert (tmp_path / "out" / "map_X.svg").read_text().startswith("<?xml")
+    tables = {name: pandas.read_csv(tmp_path / "out" / f"{name}_class.csv") for name in "xmc"}
+    assert {name: found["outcome"].tolist() for name, found in tables.items()} == {
+        "x": ["TP", "FN"],
+        "m": ["FN", "TP"],
+        "c": ["FP"],
+    }
+    assert tables["x"]["time"].tolist() == ["2014-01-01T00:00:00Z", "2014-01-01T01:00:00Z"]
+    assert tables["m"]["goes_class"].tolist() == ["M2.0", "M1.0"]
+    assert tables["m"]["fl_lon"].isna().tolist() == [False, True]
+    again = near_limb.read([tmp_path / "out" / f"{name}_class.csv" for name in "xmc"])
+    assert str(near_limb.recall(again)) == str(near_limb.recall(near_limb.read([path])))
+    with pytest.raises(UserError, match="--cell 7: must divide 90"):
+        near_limb.main([str(path), "--out", str(tmp_path / "none"), "--cell", "7"])
+    assert not (tmp_path / "none").exists()
+
+
+def test_published_instances_come_back_with_their_files(shared, tmp_path):
+    source = shared / "published_predictions" / "alex_x_class.csv"
+    published = pandas.read_csv(source)
+    (name,) = instance_tables.write(tmp_path, instance_tables.read([source]), threshold=0.5)
+    assert name == "x_class.csv"
+    found = pandas.read_csv(tmp_path / name)
+    assert found["file"].tolist() == published["timestamp"].tolist()
+    assert found["goes_class"].tolist() == published["goes_class"].tolist()
+    assert (found["flare_start"] == published["flare_start"].str.replace(" ", "T") + "Z").all()
+    assert (found["outcome"] == "TP").sum() == (published["flare_prob"] >= 0.5).sum()
 
 
 def test_class_and_place_from_a_catalogue(tmp_path):
