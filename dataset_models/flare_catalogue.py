@@ -1,8 +1,9 @@
 """Flare events from any list, or several, as one table.
 
-    python dataset_models/flare_catalogue.py LIST [LIST ...] [--out CATALOGUE.csv]
+    python dataset_models/flare_catalogue.py LIST [LIST ...] [--out CATALOGUE.csv] [--figures FOLDER]
 
-prints what was read and every row that gave trouble; the formats are those of :mod:`dataset_models.flares.flare_lists`. Where
+prints what was read and every row that gave trouble; the formats are those of :mod:`dataset_models.flares.flare_lists`. The
+figures are of classes, durations, and flares per year or month. Where
 several lists have a flare, the first of them on the command line that knows a value gives it; within a list of the HEK, NOAA's
 own rows (frm_name SWPC) come before those of other methods.
 """
@@ -14,8 +15,9 @@ import numpy
 import pandas
 
 from dataset_models import simulation_mark
-from dataset_models.flares import flare_lists, flare_matching
+from dataset_models.flares import flare_lists, flare_matching, flare_pictures
 from tools import atomic_files, command_line, goes_class
+from tools.errors import UserError
 from tools.paths import Files, data_path
 
 COLUMNS = ("start", "peak", "end", "goes_class", "flux", "longitude", "latitude", "noaa_region", "source")
@@ -249,13 +251,21 @@ def main(arguments=None):
         help="flare lists, the preferred first (default: flares of config.yml)",
     )
     parser.add_argument("--out", metavar="CSV", help="write the joined catalogue")
+    parser.add_argument("--figures", metavar="FOLDER", type=pathlib.Path, help="draw classes, durations and flares over time")
     options = parser.parse_args(arguments)
-    catalogue = read(options.lists or [data_path("flares")])
+    paths = options.lists or [data_path("flares")]
+    catalogue = read(paths)
+    if options.figures and not len(catalogue.events):
+        raise UserError(f"{', '.join(map(str, paths))}: no flare to draw; leave out --figures")
     print("\n".join([*summary(catalogue), *catalogue.problems]))
     if options.out:
         marks = simulation_mark.columns(catalogue.simulated, len(catalogue.events))
         atomic_files.write_table(options.out, catalogue.events.assign(**marks))
         print(f"wrote {options.out}")
+    if options.figures:
+        with atomic_files.results(options.figures) as folder:
+            lines = flare_pictures.draw(folder, catalogue.events, simulated=catalogue.simulated)
+        print("\n".join(f"{options.figures}/{line}" for line in lines))
 
 
 if __name__ == "__main__":

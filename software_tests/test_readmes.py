@@ -135,6 +135,9 @@ COVERED = {
         "dataset_models/test_simulated_archive.py::test_the_month_is_the_default_and_each_part_of_it_can_be_changed"
     ),
     ("dataset_models/goes_xrs.py", ""): FLUX,
+    ("dataset_models/flare_catalogue.py", ""): (
+        "dataset_models/test_flare_pictures.py::test_the_script_draws_lists_and_refuses_empty_ones"
+    ),
     ("dataset_models/goes_flares.py", ""): "dataset_models/test_goes_flares.py::test_the_script_draws_and_compares",
     ("dataset_models/flare_labels.py", "images"): LEAK,
     ("dataset_models/leak_check.py", ""): LEAK,
