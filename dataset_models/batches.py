@@ -29,7 +29,7 @@ def order(count, *, seed, epoch):
     return numpy.random.default_rng([seed, epoch]).permutation(count)
 
 
-def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, first_step, shard, readers, sampling):
+def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, first_step, shard, readers, sampling, most_steps=0):
     """Make batches of (inputs, target).
 
     Parameters
@@ -43,7 +43,7 @@ def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, firs
         float32 (n,).
     shapes : dict of str to tuple of int
         Of the inputs, without the batch axis.
-    batch_size, seed, first_epoch, first_step, shard, readers, sampling
+    batch_size, seed, first_epoch, first_step, shard, readers, sampling, most_steps
         As `SolarData.pipeline` has them.
 
     Returns
@@ -60,7 +60,11 @@ def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, firs
     reader = _Reader(read, seconds, shapes, sampling, readers or min(8, os.cpu_count() or 1))
 
     def epoch_order(epoch):
-        entries = numpy.arange(entry_count) if seed is None else order(entry_count, seed=seed, epoch=int(epoch))
+        most = most_steps * batch_size or entry_count
+        if seed is None:
+            entries = numpy.unique(numpy.linspace(0, entry_count - 1, min(most, entry_count)).round())
+        else:
+            entries = order(entry_count, seed=seed, epoch=int(epoch))[:most]
         entries = entries.astype("int64")
         if epoch == first_epoch:
             entries = entries[first_step * batch_size :]

@@ -365,9 +365,10 @@ class SolarData(abc.ABC):
 
     # Pipelines
 
-    def steps(self, split, batch_size, sampling=None):
-        """Count the batches in one epoch of a split, the last one possibly smaller; `sampling` as for `pipeline`."""
-        return math.ceil((sampling.count if sampling else len(self.times(split))) / batch_size)
+    def steps(self, split, batch_size, sampling=None, most_steps=0):
+        """Count the batches in one epoch of a split, the last one possibly smaller; parameters as of `pipeline`."""
+        count = math.ceil((sampling.count if sampling else len(self.times(split))) / batch_size)
+        return min(count, most_steps or count)
 
     def targets(self, split):
         """Return the targets of a split, in the order of `times`: float32 (n,)."""
@@ -384,6 +385,7 @@ class SolarData(abc.ABC):
         shard=(0, 1),
         readers=None,
         sampling=None,
+        most_steps=0,
         keep=True,
         every=1,
     ):
@@ -411,6 +413,9 @@ class SolarData(abc.ABC):
             ``sampling.positions(epoch)``, int64 (count,), gives the sample of each one; ``sampling.changed(arrays,
             epoch, entry)`` returns its inputs, given those of the sample in the order of `input_shapes`. Entries are
             shuffled as samples are. For example `dataset_models.augmentation.EqualClasses`.
+        most_steps : int
+            Batches of an epoch at most; 0: all. With `seed` the first ones of its order, so other samples in every epoch;
+            without it samples evenly over the split.
         keep : bool
             Keep samples in memory for the next pass, up to `memory_budget`.
         every : int
@@ -441,6 +446,7 @@ class SolarData(abc.ABC):
             shard=shard,
             readers=readers,
             sampling=sampling,
+            most_steps=most_steps,
         )
 
     def kept_inputs(self, time):

@@ -92,8 +92,9 @@ def _run(build, settings, objective, callbacks, sampling, owner):
                 start.take_weights(network, training.start_from)
         record = _Record(settings, objective, devices, network, callbacks, owner)
         state = record.state
+        steps = data.steps("training", batch, sampling, training.steps_per_epoch)
         if settings.resume:
-            record.go_on(model, steps=data.steps("training", batch, sampling))
+            record.go_on(model, steps=steps)
         else:
             record.begin()
         report(
@@ -112,17 +113,25 @@ def _run(build, settings, objective, callbacks, sampling, owner):
             first_epoch=state.first_epoch,
             first_step=state.first_step,
             shard=devices.shard,
+            readers=training.readers or None,
             sampling=sampling,
+            most_steps=training.steps_per_epoch,
         ).map(weighting)
-        validation_batches = data.pipeline("validation", batch_size=batch, shard=devices.shard).map(weighting)
+        validation_batches = data.pipeline(
+            "validation",
+            batch_size=batch,
+            shard=devices.shard,
+            readers=training.readers or None,
+            most_steps=training.validation_steps,
+        ).map(weighting)
         with data.reporting_reads(), state.watching_signals(), devices.together(record.folder):
             devices.attach(model)
             state.skip_done_steps(model)
             model.fit(
                 training_batches,
                 validation_data=validation_batches,
-                steps_per_epoch=data.steps("training", batch, sampling),
-                validation_steps=data.steps("validation", batch),
+                steps_per_epoch=steps,
+                validation_steps=data.steps("validation", batch, most_steps=training.validation_steps),
                 initial_epoch=state.first_epoch,
                 epochs=training.epochs,
                 shuffle=False,  # the pipeline has done it

@@ -7,6 +7,7 @@ from tools.errors import UserError
 from tools.reading import raw_files
 
 NAME = "loss_and_architecture.csv"
+SECONDS = ("training_seconds", "validation_seconds", "seconds")  # columns of how long an epoch took; the last is the sum
 _NEEDED = ("epoch", "loss", "val_loss")
 _LARGEST = 64 << 20  # bytes
 

@@ -24,12 +24,15 @@ class NetworkFile:
         The dataclass whose fields are made by `tools.options.option`.
     varied : dict or None
         The file's ``VARIED``: what an architecture search tries, values by option.
+    presets : dict of str to network_models.presets.Preset
+        The file's ``PRESETS``.
     """
 
     path: pathlib.Path
     build: typing.Callable
     options: type
     varied: dict | None = None
+    presets: dict = dataclasses.field(default_factory=dict)
 
     def builder(self, data):
         """Return ``build``: for training scripts that were copied while it depended on the data set."""
@@ -81,7 +84,7 @@ def of_module(module, path=None):
     if not all("help" in field.metadata for field in dataclasses.fields(options)):
         wrong = next(field.name for field in dataclasses.fields(options) if "help" not in field.metadata)
         raise UserError(f"{path}: {options.__name__}.{wrong} is no option; make it by tools.options.option(default, help)")
-    return NetworkFile(pathlib.Path(path), build, options, getattr(module, "VARIED", None))
+    return NetworkFile(pathlib.Path(path), build, options, getattr(module, "VARIED", None), getattr(module, "PRESETS", {}))
 
 
 def require_current(build):

@@ -7,12 +7,14 @@ import pathlib
 import typing
 
 from dataset_models.solar_data import SolarData, load_solar_data
+from network_models import presets as presets_module
 from network_models.run_folder import RunFolder, portable_dataset, resolve_dataset
 from tools import command_line, options
 from tools.errors import UserError
 from tools.options import option
 
 DEFAULT_DATASET = "dataset_models/simulated/sun.py"
+RESUMED_WITH = ("epochs", "readers", "cpu")  # training options that may differ when a run is continued
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -25,9 +27,17 @@ class TrainingOptions:
     learning_rate: float = option(1e-3, "learning rate", least=0.0, most=100.0)
     weight_decay: float = option(0.0, "decoupled weight decay of kernels", least=0.0, most=100.0)
     patience: int = option(0, "stop after this many epochs without a lower validation loss; 0: never", least=0, most=100_000)
+    steps_per_epoch: int = option(
+        0, "steps of an epoch at most, of samples drawn anew for each; 0: the whole split", least=0, most=10**9
+    )
+    validation_steps: int = option(
+        0, "batches of an epoch's validation at most, evenly over the split; 0: all of it", least=0, most=10**9
+    )
     seed: int = option(0, "seed of weights, dropout and the order of samples", least=0, most=2**32 - 1)
     start_from: str = option("", "begin with the weights of this saved network of the same layers")
     devices: int = option(0, "devices; 0: all visible GPUs, else the CPU", least=0, most=1024)
+    cpu: bool = option(False, "train on the CPU, whatever GPUs there are")
+    readers: int = option(0, "samples that are read at once; 0: as many as processors, at most 8", least=0, most=256)
     scale_rate: bool = option(False, "multiply the learning rate by the number of devices or processes")
     checkpoint_steps: int = option(
         0, "steps between states within an epoch; 0: after epochs and at signals", least=0, most=10**9
@@ -133,6 +143,7 @@ def parse(
     dataset=DEFAULT_DATASET,
     data_defaults=None,
     aliases=None,
+    presets=None,
 ):
     """Read a training script's flags.
 
@@ -158,6 +169,8 @@ def parse(
         the network is `choice` and the user has set those in `given`; names that the data set lacks are ignored.
     aliases : dict of str to str, optional
         Second names of flags: alias to option.
+    presets : dict of str to network_models.presets.Preset, optional
+        What ``--preset`` offers.
 
     Returns
     -------
@@ -172,27 +185,31 @@ def parse(
     Raises
     ------
     UserError
-        Unknown or wrong values, conflicting flags, a resumed folder that is not a run of this network.
+        Unknown or wrong values, in flags or in a settings file, conflicting flags, an unknown preset or one of another network,
+        a resumed folder that is not a run of this network.
     """
     if choose_network and not isinstance(choose_network, NetworkChoice):
         raise UserError(
             f"{network_folder}: its training script is of an earlier version; copy the folder anew, or give settings.parse a"
             " NetworkChoice"
         )
-    subject = _subject(arguments, network, choose_network, training, dataset)
+    subject = _subject(arguments, network, choose_network, training, dataset, presets or {})
     data_defaults = data_defaults or (lambda choice, given: {})
     refuse_clashes(subject.owners, subject.dataset)
+    begun = subject.begun(aliases or {})
 
-    parser = command_line.parser(description)
+    parser = command_line.parser(description, epilog=presets_module.described(presets))
     parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {dataset})")
-    parser.add_argument("--resume", metavar="RUN_FOLDER", help="continue a run; takes --epochs, and where data are now")
+    changeable = ", ".join(f"--{name}" for name in RESUMED_WITH)
+    parser.add_argument("--resume", metavar="RUN_FOLDER", help=f"continue a run; takes {changeable}, and where data are now")
     parser.add_argument("--out", metavar="FOLDER", help="make trained_models here (default: beside the script)")
+    presets_module.add_flags(parser)
     if choose_network:
         choose_network.add_flags(parser)
     titles = ("training", "network", f"data set: {subject.data.title}")
     for owner, title in zip(subject.owners, titles, strict=True):
-        shown = data_defaults(subject.choice, {}) if owner is subject.data else None
-        options.add_flags(parser, owner, title=title, aliases=aliases, defaults=shown)
+        shown = data_defaults(subject.choice, begun[owner]) if owner is subject.data else {}
+        options.add_flags(parser, owner, title=title, aliases=aliases, defaults={**shown, **begun[owner]})
     flags = parser.parse_args(arguments)
 
     given = {owner: options.take(owner, flags) for owner in subject.owners}
@@ -200,6 +217,7 @@ def parse(
         _refuse_changes(subject, given, flags, choose_network)
         values = {owner: {**kept, **given[owner]} for owner, kept in _kept_options(subject).items()}
     else:
+        given = {owner: {**begun[owner], **given[owner]} for owner in subject.owners}
         values = _options_of_a_new_run(subject, given, data_defaults)
     origin = str(subject.resume.settings_file) if subject.resume else "command line"
     built = {owner: options.build(owner, values[owner], origin=origin) for owner in (subject.data, subject.network, training)}
@@ -231,6 +249,8 @@ class _Subject:
         Name of the network, for scripts that train several.
     training, network, data : type
         The classes whose options are flags.
+    preset : network_models.presets.Preset or None
+    file : network_models.presets.SettingsFile or None
     """
 
     resume: RunFolder | None
@@ -240,39 +260,60 @@ class _Subject:
     training: type
     network: type
     data: type
+    preset: presets_module.Preset | None = None
+    file: presets_module.SettingsFile | None = None
 
     @property
     def owners(self):
         return self.training, self.network, self.data
 
+    def begun(self, aliases):
+        """Collect what the preset sets, and over it what the settings file sets: dict of class to dict."""
+        begun = presets_module.preset_values(self.preset, self.owners)
+        if self.file:
+            found = self.file.values(self.owners, dataset=self.dataset, architecture=self.choice, aliases=aliases)
+            begun = {owner: {**begun[owner], **found[owner]} for owner in self.owners}
+        return begun
 
-def _subject(arguments, network, choose_network, training, default_dataset):
+
+def _subject(arguments, network, choose_network, training, default_dataset, presets):
     """Read the flags that determine which others there are; arguments as of `parse`."""
     parser = command_line.parser("", add_help=False)
     parser.add_argument("--dataset")
     parser.add_argument("--resume")
+    presets_module.add_flags(parser)
     if choose_network:
         choose_network.add_flags(parser)
     flags, _ = parser.parse_known_args(arguments)
     folder = RunFolder.open(flags.resume) if flags.resume else None
     stored = folder.settings() if folder else {}
-    dataset = pathlib.Path(flags.dataset) if flags.dataset else resolve_dataset(stored.get("dataset", default_dataset))
+    preset = presets_module.named(flags.preset, presets) if flags.preset else None
+    file = presets_module.read(flags.settings) if flags.settings else None
+    begun = stored.get("dataset") or (file and file.dataset) or default_dataset
+    dataset = pathlib.Path(flags.dataset) if flags.dataset else resolve_dataset(begun)
     data = load_solar_data(dataset)
     choice = None
     if choose_network:
-        choice = flags.choice or stored.get("architecture", choose_network.default)
+        begun = stored.get("architecture") or (file and file.architecture)
+        begun = begun or next(iter(preset.networks if preset else ()), choose_network.default)
+        choice = flags.choice or choose_network.name_of(begun)
         if choice not in choose_network.networks:
             names = ", ".join(choose_network.networks)
-            raise UserError(f"{folder}: has the architecture {choice!r}; this script has {names}")
+            raise UserError(f"{folder or file.path}: has the architecture {choice!r}; this script has {names}")
+        if preset and preset.networks and choice not in preset.networks:
+            raise UserError(
+                f"--preset {flags.preset}: is for {', '.join(preset.networks)}, not for {choice}; choose one of them"
+            )
         network = choose_network.networks[choice]
-    return _Subject(folder, stored, dataset, choice, training, network, data)
+    return _Subject(folder, stored, dataset, choice, training, network, data, preset, file)
 
 
 def _refuse_changes(subject, given, flags, choose_network):
-    """Raise a `UserError` when --resume comes with anything but --epochs and places of data."""
+    """Raise a `UserError` when --resume comes with anything but `RESUMED_WITH` and places of data."""
     places = options.places(subject.data)
     changed = [*given[subject.network], *(name for name in given[subject.data] if name not in places)]
-    changed += [name for name in given[subject.training] if name != "epochs"]
+    changed += [name for name in given[subject.training] if name not in RESUMED_WITH]
+    changed += [name for name in ("preset", "settings") if getattr(flags, name)]
     if choose_network and subject.choice != subject.stored.get("architecture"):
         changed.append(choose_network.flag.removeprefix("--"))
     if changed or flags.out or flags.dataset:

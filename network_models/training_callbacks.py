@@ -106,6 +106,7 @@ def more_skilful(skill, before):
 class PerformanceTable(keras.callbacks.Callback):
     """Append a row per epoch, with its scores, seconds and every setting, to performance/loss_and_architecture.csv.
 
+    Seconds are those of training, of validation, and of both.
     Scores are kept with the training state too, so that a row that was cut or changed can be written anew.
 
     Parameters
@@ -128,7 +129,7 @@ class PerformanceTable(keras.callbacks.Callback):
     # What --resume needs
 
     def state(self):
-        without = {"seconds", *self.settings}
+        without = {*loss_table.SECONDS, *self.settings}
         return [{name: str(value) for name, value in row.items() if name not in without} for row in self.rows]
 
     def restore(self, state):
@@ -150,7 +151,7 @@ class PerformanceTable(keras.callbacks.Callback):
             kept = self._kept[epoch - 1] if self._kept else None
             if kept is not None and (row is None or any(row.get(name) != value for name, value in kept.items())):
                 anew.append(epoch)
-                row = {**kept, "seconds": (row or {}).get("seconds", ""), **self.settings}
+                row = {**kept, **{name: (row or {}).get(name, "") for name in loss_table.SECONDS}, **self.settings}
             if row is None:
                 raise UserError(
                     f"{self.path}: the row of epoch {epoch} is missing ({problem or 'nothing else is wrong'}), and"
@@ -168,12 +169,17 @@ class PerformanceTable(keras.callbacks.Callback):
             self.go_on(self.first_epoch)
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.began = time.perf_counter()
+        self.began = self.trained = time.perf_counter()
+
+    def on_test_begin(self, logs=None):
+        self.trained = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         scores = {name: f"{value:.9g}" for name, value in (logs or {}).items()}
-        seconds = f"{time.perf_counter() - self.began:.3f}"  # training and validation
-        self.rows.append({"epoch": epoch + 1, **scores, "seconds": seconds, **self.settings})
+        end = time.perf_counter()
+        spent = (self.trained - self.began, end - self.trained, end - self.began)
+        seconds = {name: f"{value:.3f}" for name, value in zip(loss_table.SECONDS, spent, strict=True)}
+        self.rows.append({"epoch": epoch + 1, **scores, **seconds, **self.settings})
         if len(self.rows) == 1:
             self._rewrite()
             return

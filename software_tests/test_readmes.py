@@ -24,7 +24,7 @@ READMES = sorted(
 _COMMAND = re.compile(r"\bpython(?:3(?:\.\d+)?)? +(?P<script>\S+\.py|\$script)\b(?P<rest>.*)")
 _PARTS = ("fit", "apply", "cross")  # of scripts that do several things
 _PLACES = ("--dataset", "--models", "--architecture", "--network")  # decide which other flags there are
-_WAYS = ("--start_from", "--resume", "--calibrated", "--images", "--mode", "--crop")
+_WAYS = ("--start_from", "--resume", "--preset", "--settings", "--calibrated", "--images", "--mode", "--crop")
 
 
 class Command(typing.NamedTuple):
@@ -87,6 +87,12 @@ COVERED = {
     # Networks
     ("network_models/xray_flux_forecast/fdl1/aia_only.py", ""): DEMO,
     ("network_models/xray_flux_forecast/fdl1/aia_only.py", "fdl_1"): f"{DATA}::test_aia_converted_ahead_of_training",
+    ("network_models/xray_flux_forecast/fdl1/aia_only.py", "preset"): (
+        "network_models/test_presets.py::test_fdl1_as_flarenet_had_it_pools_before_it_convolves"
+    ),
+    ("network_models/xray_flux_forecast/fdl1/aia_only.py", "settings"): (
+        "network_models/test_presets.py::test_settings_of_a_run_begin_a_new_one"
+    ),
     ("network_models/xray_flux_forecast/fdl1/aia_only.py", "resume"): (
         "network_models/test_experiment.py::test_an_interrupted_run_continues_to_the_same_network"
     ),

@@ -24,8 +24,10 @@ def devices_of(settings, owner=None):
     ------
     UserError
         Fewer devices are there than asked for; the environment is malformed, a process does not report in time, versions or
-        settings differ; the run belongs to another process.
+        settings differ; the run belongs to another process; --cpu comes after GPUs were used in the process.
     """
+    if settings.training.cpu:
+        _hide_gpus()
     members = cluster.from_environment()
     refusal = ""
     if owner is not None and settings.resume and (members is None or members.index == 0):
@@ -134,7 +136,7 @@ def strategy(devices=0, *, xla=False):
     """
     import tensorflow
 
-    gpus = tensorflow.config.list_logical_devices("GPU") if tensorflow.config.list_physical_devices("GPU") else []
+    gpus = tensorflow.config.list_logical_devices("GPU") if tensorflow.config.get_visible_devices("GPU") else []
     if gpus:
         if devices > len(gpus):
             raise UserError(f"--devices {devices}: only {len(gpus)} GPUs are visible")
@@ -146,6 +148,16 @@ def strategy(devices=0, *, xla=False):
     if len(names) == 1:
         return None
     return tensorflow.distribute.MirroredStrategy(names)
+
+
+def _hide_gpus():
+    """Let TensorFlow see no GPU in this process."""
+    import tensorflow
+
+    try:
+        tensorflow.config.set_visible_devices([], "GPU")
+    except RuntimeError as error:
+        raise UserError("--cpu: TensorFlow already runs on a GPU in this process; train in one of its own") from error
 
 
 def _logical_cpus(count):

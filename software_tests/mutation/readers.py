@@ -389,6 +389,15 @@ def _settings(path):
     return RunFolder.open(path.parent).settings()
 
 
+def _begun(path):
+    """Begin a run with a settings file, as far as its flags."""
+    from network_models import settings
+    from network_models.xray_flux_forecast.starting_point import architecture
+
+    chosen = settings.parse(["--settings", str(path)], "", network_folder=path.parent, network=architecture.Options)
+    return chosen.as_dictionary()
+
+
 def _resumed(path):
     from network_models import settings
     from network_models.xray_flux_forecast.starting_point import architecture
@@ -731,6 +740,7 @@ READERS = (
     _reader("networks", "predict", seeds.network("network.hdf5"), _predicted, "hdf5", unseen=WEIGHTS),
     _reader("networks", "PyTorch", seeds.state_dict, _state_dict, "zip", unseen=WEIGHTS, share=0.5),
     _reader("run folder", "settings", seeds.run_folder("settings.yml"), _settings, "yaml", unseen=ROWS, share=0.5),
+    _reader("run folder", "settings to begin with", seeds.run_folder("settings.yml"), _begun, "yaml", unseen=ROWS),
     _reader("run folder", "settings to resume", seeds.run_folder("settings.yml"), _resumed, "yaml", unseen=ROWS),
     _reader("run folder", "scores", seeds.run_folder("performance/scores.json"), _finished, "json", unseen=ROWS),
     _reader(

@@ -12,6 +12,7 @@ import time
 import numpy
 import pytest
 
+from network_models import loss_table
 from network_models.run_folder import RunFolder
 from network_models.training.state import TrainingState
 
@@ -49,7 +50,7 @@ def folder_of(out):
 def rows_of(folder):
     import pandas
 
-    return pandas.read_csv(folder.performance / "loss_and_architecture.csv").drop(columns="seconds")
+    return pandas.read_csv(folder.performance / "loss_and_architecture.csv").drop(columns=list(loss_table.SECONDS))
 
 
 def same(one, other):

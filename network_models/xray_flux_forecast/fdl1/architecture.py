@@ -1,9 +1,13 @@
-"""The network of NASA FDL 2017: INPUT -> [[CONV -> RELU]*N -> POOL]*M -> [FC -> RELU]*K -> FC, every parameter an option."""
+"""The network of NASA FDL 2017: INPUT -> [[CONV -> RELU]*N -> POOL]*M -> [FC -> RELU]*K -> FC, every parameter an option.
+
+FlareNet's own script pools before each convolution: ``--pool_first``, and ``--preset flarenet`` for all of its defaults.
+"""
 
 import dataclasses
 
 from network_models.image_inputs import image_inputs
 from network_models.initial_weights import InitialWeights
+from network_models.presets import Preset
 from tools.errors import UserError
 from tools.options import option
 
@@ -28,6 +32,21 @@ class Options:
     pool_2_stride: int = option(4, "pixels", least=1, most=512)
     dropout_rate: float = option(0.2, "share of features dropped in training", least=0.0, most=0.95)
     dense_1_count: int = option(64, "units of the dense layer; 0: none", least=0, most=65_536)
+    pool_first: bool = option(False, "pool before each convolution instead of after it")
+
+
+_SQUARES = {"pool_1": 4, "conv_1": 4, "pool_2": 4, "conv_2": 2}  # pixels on a side
+_FLARENET = {f"{layer}_{side}": size for layer, size in _SQUARES.items() for side in ("width", "height")}
+_FLARENET |= {"pool_1_stride": 4, "conv_1_stride": 1, "pool_2_stride": 4, "conv_2_stride": 1, "pool_first": True}
+_FLARENET |= {"conv_1_channels": 8, "conv_2_channels": 8, "dropout_rate": 0.3, "dense_1_count": 16}
+_FLARENET |= {"epochs": 10, "batch_size": 32, "steps_per_epoch": 100, "validation_steps": 32, "dependent_variable": "forecast"}
+PRESETS = {
+    "flarenet": Preset(
+        "FlareNet's fdl1/aia_only.py of 2017 and its config.yml, with Adam and the squared error where it had Adadelta and the"
+        " absolute error; its strides of convolutions other than 1 had no effect",
+        _FLARENET,
+    )
+}
 
 
 def build(inputs, options, seed=0):
@@ -63,9 +82,12 @@ def build(inputs, options, seed=0):
     layers = image_inputs(inputs)
     x = layers.stacked("images", whitened=True)
     for number in (1, 2):
+        if options.pool_first:
+            x = _pooling(x, options, f"pool_{number}")
         if getattr(options, f"conv_{number}_channels"):
             x = _convolution(x, options, f"conv_{number}", weights)
-        x = _pooling(x, options, f"pool_{number}")
+        if not options.pool_first:
+            x = _pooling(x, options, f"pool_{number}")
     x = keras.layers.Flatten(name="flatten")(x)
     side_channel = layers.side_channel()
     if side_channel is not None:

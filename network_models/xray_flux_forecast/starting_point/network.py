@@ -16,7 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 def main(arguments=None):
     """Train with the given flags; the last line printed is the result as JSON."""
     network = network_file.load(HERE / "architecture.py")
-    run_settings = settings.parse(arguments, __doc__, network_folder=HERE, network=network.options)
+    run_settings = settings.parse(arguments, __doc__, network_folder=HERE, network=network.options, presets=network.presets)
     return experiment.run(network.build, run_settings)
 
 
