@@ -1,4 +1,4 @@
-"""Flips and small rotations of full-disk images, and epochs in which the smaller class is filled up with them.
+"""Flips and small rotations of full-disk images, and epochs that are filled up with images so changed.
 
 The changes are those of the published full-disk studies (Pandey et al. 2022, 2023): flips east-west and north-south, and
 rotations of at most 5 degrees. They keep the disk where it is. A flip east-west exchanges leading and following
@@ -6,6 +6,7 @@ polarities, one north-south the hemispheres: neither is a Sun that could be obse
 region flare, strong and mixed polarities, stays.
 """
 
+import abc
 import functools
 
 import numpy
@@ -68,12 +69,8 @@ def rotated(image, degrees):
     return out
 
 
-class EqualClasses:
-    """Epochs in which two classes are equally frequent: every sample once, then changed copies of the smaller class.
-
-    For `SolarData.pipeline(sampling=...)`. Copies go through the smaller class evenly: with a class one quarter the size
-    of the other, each of its samples appears once as it is and once flipped each way and once rotated. What is left over
-    when the sizes are no multiples is drawn anew for each epoch.
+class _Epochs(abc.ABC):
+    """Epochs of samples as they are and changed, for `SolarData.pipeline(sampling=...)`.
 
     Parameters
     ----------
@@ -85,7 +82,7 @@ class EqualClasses:
     Attributes
     ----------
     count : int
-        Entries of an epoch: twice the size of the larger class.
+        Entries of an epoch.
 
     Raises
     ------
@@ -94,15 +91,17 @@ class EqualClasses:
     """
 
     def __init__(self, targets, *, seed):
-        event = numpy.asarray(targets) > 0.5
-        classes = [numpy.flatnonzero(~event), numpy.flatnonzero(event)]
-        smaller, larger = sorted(classes, key=len)
-        if not len(smaller):
+        self._event = numpy.asarray(targets) > 0.5
+        if not 0 < self._event.sum() < len(self._event):
             raise ValueError("Expected samples of two classes")
         self.seed = seed
-        self.count = 2 * len(larger)
-        self._all, self._smaller, self._missing = len(event), smaller, len(larger) - len(smaller)
         self._plan = functools.lru_cache(maxsize=4)(self._new_plan)
+        self.count = len(self._plan(0)[0])
+
+    @property
+    def event_rate(self):
+        """Share of the entries of an epoch that are events: float."""
+        return float(self._event[self.positions(0)].mean())
 
     def positions(self, epoch):
         """List the sample of each entry of an epoch: int64 (count,), not shuffled."""
@@ -131,11 +130,68 @@ class EqualClasses:
             change = flipped_east_west if kind == 1 else flipped_north_south
         return [change(array) if array.ndim == 3 else array for array in arrays]
 
+    @abc.abstractmethod
     def _new_plan(self, epoch):
-        """Choose sample, and kind of change (0 none, 1 and 2 flips, 3 rotation), of every entry."""
+        """Choose sample, and kind of change (0 none, 1 and 2 flips, 3 rotation), of every entry: two arrays."""
+
+    def _quiet_copies(self, epoch):
+        """Draw a change of every sample without an event: samples and kinds."""
+        quiet = numpy.flatnonzero(~self._event)
+        return quiet, numpy.random.default_rng([self.seed, epoch, 1]).integers(1, 4, len(quiet))
+
+
+class EqualClasses(_Epochs):
+    """Epochs in which two classes are equally frequent: every sample once, then changed copies of the smaller class.
+
+    Copies go through the smaller class evenly: with a class one quarter the size
+    of the other, each of its samples appears once as it is and once flipped each way and once rotated. What is left over
+    when the sizes are no multiples is drawn anew for each epoch.
+
+    Parameters
+    ----------
+    targets, seed
+        As for every kind of epochs.
+    augment_quiet : bool
+        Every sample without an event comes a second time, changed at random; the smaller class is filled up accordingly.
+    """
+
+    def __init__(self, targets, *, seed, augment_quiet=False):
+        self._augment_quiet = augment_quiet
+        super().__init__(targets, seed=seed)
+
+    def _new_plan(self, epoch):
+        quiet, kinds = self._quiet_copies(epoch) if self._augment_quiet else ([], [])
+        counts = (len(quiet) + (~self._event).sum(), self._event.sum())
+        smaller = numpy.flatnonzero(self._event if counts[1] <= counts[0] else ~self._event)
         random = numpy.random.default_rng([self.seed, epoch])
-        rounds, rest = divmod(self._missing, len(self._smaller))
-        copies = [numpy.tile(self._smaller, rounds), random.choice(self._smaller, rest, replace=False)]
-        kinds = [numpy.repeat(numpy.arange(rounds) % 3 + 1, len(self._smaller)), random.integers(1, 4, rest)]
-        positions = numpy.concatenate([numpy.arange(self._all), *copies]).astype("int64")
-        return positions, numpy.concatenate([numpy.zeros(self._all, int), *kinds])
+        rounds, rest = divmod(abs(int(counts[0] - counts[1])), len(smaller))
+        copies = [numpy.tile(smaller, rounds), random.choice(smaller, rest, replace=False), quiet]
+        changes = [numpy.repeat(numpy.arange(rounds) % 3 + 1, len(smaller)), random.integers(1, 4, rest), kinds]
+        everything = numpy.arange(len(self._event))
+        positions = numpy.concatenate([everything, *copies]).astype("int64")
+        return positions, numpy.concatenate([numpy.zeros(len(everything), int), *changes]).astype(int)
+
+
+class EveryWay(_Epochs):
+    """Epochs in which every event comes in all four ways: as it is, flipped each way, rotated at random.
+
+    So the studies show them (Pandey et al. 2022, 2023), beside class weights for what is still unequal.
+
+    Parameters
+    ----------
+    targets, seed
+        As for every kind of epochs.
+    augment_quiet : bool
+        Every sample without an event comes a second time, changed at random, as in the studies.
+    """
+
+    def __init__(self, targets, *, seed, augment_quiet=False):
+        self._augment_quiet = augment_quiet
+        super().__init__(targets, seed=seed)
+
+    def _new_plan(self, epoch):
+        events, everything = numpy.flatnonzero(self._event), numpy.arange(len(self._event))
+        quiet, kinds = self._quiet_copies(epoch) if self._augment_quiet else ([], [])
+        positions = numpy.concatenate([everything, *[events] * 3, quiet]).astype("int64")
+        changes = [numpy.zeros(len(everything), int), numpy.repeat([1, 2, 3], len(events)), kinds]
+        return positions, numpy.concatenate(changes).astype(int)

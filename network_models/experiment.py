@@ -89,7 +89,7 @@ def _run(build, settings, objective, callbacks, sampling, owner):
         if not settings.resume:  # before the folder is made: this reads images, which may be damaged
             objective.start(network)
             if training.start_from:
-                start.take_weights(network, training.start_from)
+                report(start.take_weights(network, training.start_from))
         record = _Record(settings, objective, devices, network, callbacks, owner)
         state = record.state
         steps = data.steps("training", batch, sampling, training.steps_per_epoch)
@@ -186,7 +186,7 @@ class _Record:
             values = self._stored[group].items()
             columns |= {name: json.dumps(value) if isinstance(value, list) else value for name, value in values}
         self._table = PerformanceTable(self.folder, columns)
-        self._savers = SaveNetworks(self.folder, network, writes=devices.is_chief)
+        self._savers = SaveNetworks(self.folder, network, writes=devices.is_chief, rule=settings.training.skill_rule)
         self.state = TrainingState(
             self.folder,
             self._savers,

@@ -2,128 +2,18 @@
 
     python network_models/pytorch_weights.py WEIGHTS.pth ARCHITECTURE OUT.hdf5
 
-Files are read in PyTorch's weights-only mode, so that nothing in them is executed. A state dict is taken plain, under
-'model_state_dict', and with or without the prefix 'module.' that DataParallel adds.
+ImageNet weights as torchvision has them (alexnet, vgg16, resnet34) fill the convolutions behind the added one; the rest of the
+network starts anew. Which files are taken: `network_models.state_dicts`.
 """
 
 import pathlib
-import typing
 
 from network_models.image_inputs import Input
 from network_models.networks import NETWORKS, name_of
+from network_models.state_dicts import ARCHITECTURES, architecture_of, assign_state_dict, read_state_dict
 from tools import command_line
 from tools.errors import UserError
 from tools.options import add_number
-
-
-class Architecture(typing.NamedTuple):
-    """The correspondence of the tensors of a PyTorch network to those of a Keras network.
-
-    Attributes
-    ----------
-    network : str
-        Name in `network_models.networks.NETWORKS`.
-    image_size : int
-        Height and width that the published weights were trained at, in pixels.
-    layers : dict of str to str
-        PyTorch module name -> Keras layer name, or ``layer.weight`` where one layer holds several; a layer inside a
-        network inside the network is ``inner/layer``.
-    flattened : dict of str to tuple of int, optional
-        Keras dense layers behind a flattened image, and its shape (height, width, channel): PyTorch flattens as
-        (channel, height, width).
-    unflattened : dict of str to tuple of int, optional
-        Keras dense layers whose output becomes an image, and its shape likewise.
-    """
-
-    network: str
-    image_size: int
-    layers: dict[str, str]
-    flattened: dict[str, tuple[int, int, int]] | None = None
-    unflattened: dict[str, tuple[int, int, int]] | None = None
-
-
-def _vgg16():
-    table = {"first_conv_layer.0": "first_conv", "classifier.0": "dense_1", "classifier.3": "dense_2", "classifier.6": "logits"}
-    place = 0
-    for block, count in enumerate((2, 2, 3, 3, 3), 1):
-        for number in range(1, count + 1):
-            table[f"features.{place}"] = f"conv_{block}_{number}"
-            place += 2  # the convolution and its ReLU
-        place += 1  # the pooling
-    return table
-
-
-def _resnet34():
-    table = {"first_conv_layer.0": "first_conv", "conv1": "conv1", "bn1": "bn1", "fc.0": "logits"}
-    for stage, count in enumerate((3, 4, 6, 3), 1):
-        for block in range(count):
-            for part in ("conv1", "bn1", "conv2", "bn2"):
-                table[f"layer{stage}.{block}.{part}"] = f"stage{stage}_block{block}_{part}"
-        if stage > 1:
-            table[f"layer{stage}.0.downsample.0"] = f"stage{stage}_block0_shortcut"
-            table[f"layer{stage}.0.downsample.1"] = f"stage{stage}_block0_shortcut_bn"
-    return table
-
-
-def _standard_cnn():
-    table = {"dense": "global_conv", "classify": "logits"}
-    for number in range(1, 7):
-        table |= {f"conv_block{number}.0": f"block_{number}_conv", f"conv_block{number}.1": f"block_{number}_bn"}
-    return table
-
-
-def _attention():
-    estimators = {f"attn{number}.op": f"attention_{number}.score" for number in (1, 2, 3)}
-    return {**_standard_cnn(), "projector1.op": "attention_1.projector", **estimators}
-
-
-def _burgess(size):
-    last = ["64"] if size == 64 else []
-    table = {f"encoder.conv{n}" if n != "64" else "encoder.conv_64": f"encoder/conv_{n}" for n in ("1", "2", "3", *last)}
-    table |= {f"encoder.lin{n}": f"encoder/dense_{n}" for n in (1, 2)}
-    table |= {"encoder.mu_logvar_gen": "encoder/mean_and_log_variance"}
-    table |= {f"decoder.lin{n}": f"decoder/dense_{n}" for n in (1, 2, 3)}
-    names = {"64": "decoder.convT_64"} | {n: f"decoder.convT{n}" for n in "123"}
-    table |= {names[n]: f"decoder/transposed_{n}" for n in (*last, "1", "2", "3")}
-    inner = (4, 4, 32)
-    return Architecture("burgess", size, table, {"encoder/dense_1": inner}, {"decoder/dense_3": inner})
-
-
-ARCHITECTURES = {
-    "alex": Architecture(
-        network="alex",
-        image_size=512,
-        layers={
-            "first_conv_layer.0": "first_conv",
-            "features.0": "conv_1",
-            "features.3": "conv_2",
-            "features.6": "conv_3",
-            "features.8": "conv_4",
-            "features.10": "conv_5",
-            "classifier.1": "dense_1",
-            "classifier.4": "dense_2",
-            "classifier.6": "logits",
-        },
-        flattened={"dense_1": (6, 6, 256)},
-    ),
-    "vgg": Architecture("vgg", 512, _vgg16(), {"dense_1": (7, 7, 512)}),
-    "resnet": Architecture("resnet", 512, _resnet34()),
-    "attention": Architecture("attention", 256, _attention()),
-    "cnn": Architecture("cnn", 256, _standard_cnn()),
-    "burgess_32": _burgess(32),
-    "burgess_64": _burgess(64),
-}
-
-# Keras weight -> PyTorch tensor of the same module.
-TENSORS = {
-    "kernel": "weight",
-    "bias": "bias",
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}
-IGNORED = "num_batches_tracked"  # counts batches; the average itself does not need it
 
 
 def import_state_dict(path, architecture, *, image_size=None, options=None):
@@ -134,7 +24,7 @@ def import_state_dict(path, architecture, *, image_size=None, options=None):
     path : str or pathlib.Path
         A ``.pth`` or ``.pt`` file.
     architecture : str
-        A key of `ARCHITECTURES`, or its second spelling (alexnet for alex).
+        A key of `ARCHITECTURES`, or the name of its model (alexnet for alex).
     image_size : int, optional
         Height and width in pixels; the published ones by default.
     options : object, optional
@@ -151,145 +41,20 @@ def import_state_dict(path, architecture, *, image_size=None, options=None):
         PyTorch is absent, the file cannot be read in weights-only mode, tensors are missing, left over or misshapen, the
         network takes no images of this size.
     """
+    return _filled(path, architecture, image_size, options)[0]
+
+
+def _filled(path, architecture, image_size=None, options=None):
+    """Import as `import_state_dict`: the network, and how many of its parameters came from the file."""
     tensors = read_state_dict(path)
-    table = _architecture(architecture)
+    table = architecture_of(architecture)
     network = NETWORKS[table.network]
     size = table.image_size if image_size is None else image_size
     try:
         model = network.build({"image": Input((size, size, 1))}, options or network.Options())
     except UserError as error:
         raise UserError(f"{architecture} for images of {size} pixels: {error}") from error
-    assign_state_dict(model, tensors, architecture, origin=path)
-    return model
-
-
-def read_state_dict(path):
-    """Read the tensors of a PyTorch file.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        Without the prefix ``module.``.
-
-    Raises
-    ------
-    UserError
-        PyTorch is absent, or the file is missing, is not one of weights only, or holds no state dict.
-    """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file of weights")
-    try:
-        import torch
-    except ImportError as error:
-        raise UserError(
-            f"{path}: reading it needs PyTorch; install it with: pip install -c constraints.txt -e '.[pytorch]'"
-        ) from error
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # torch raises UnpicklingError, RuntimeError, EOFError, KeyError and more for files that are not plain tensors.
-        reason = str(error).strip().partition("\n")[0][:120] or type(error).__name__
-        raise UserError(f"{path}: refused, not a PyTorch file of weights only ({reason})") from error
-    if isinstance(content, dict) and "model_state_dict" in content:
-        content = content["model_state_dict"]
-    if not isinstance(content, dict) or not content or not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise UserError(f"{path}: holds no state dict (names and tensors, plain or under 'model_state_dict')")
-    return {str(name).removeprefix("module."): tensor.detach().float().numpy() for name, tensor in content.items()}
-
-
-def assign_state_dict(model, tensors, architecture, *, origin="state dict"):
-    """Fill a Keras network from PyTorch tensors; all of them fit, or nothing changes.
-
-    Parameters
-    ----------
-    model : keras.Model
-        As the architecture's ``build`` returns it.
-    tensors : dict of str to numpy.ndarray
-        Names and shapes as in PyTorch's state dict.
-    architecture : str
-        A key of `ARCHITECTURES`, or its second spelling (alexnet for alex).
-    origin : str or pathlib.Path
-        Named in errors.
-
-    Raises
-    ------
-    UserError
-        Tensors are missing, left over or misshapen.
-    """
-    table = _architecture(architecture)
-    left = {name for name in tensors if not name.endswith(IGNORED)}
-    missing, misshapen, assignments = [], [], []
-    for module, target in table.layers.items():
-        layer_name, _, single = target.partition(".")
-        for variable in _layer(model, layer_name).weights:
-            if single and variable.name != single:
-                continue
-            name = f"{module}.{TENSORS.get(variable.name, 'weight')}"
-            if name not in tensors:
-                missing.append(name)
-                continue
-            left.discard(name)
-            value = _from_pytorch(tensors[name], (table.flattened or {}).get(layer_name), matrix=len(variable.shape) == 2)
-            value = _channels_last(value, (table.unflattened or {}).get(layer_name))
-            if value is None or value.shape != tuple(variable.shape):
-                misshapen.append(f"{name} {tuple(tensors[name].shape)}")
-                continue
-            assignments.append((variable, value))
-    problems = {"lacks": missing, "has unknown": sorted(left), "has misshapen": misshapen}
-    problems = [f"{kind} {_few(names)}" for kind, names in problems.items() if names]
-    if problems:
-        raise UserError(f"{origin}: not weights of {architecture} ({model.count_params():,} parameters): {'; '.join(problems)}")
-    for variable, value in assignments:
-        variable.assign(value)
-
-
-def _from_pytorch(tensor, flattened, *, matrix):
-    """Bring a tensor into Keras's order of axes: numpy.ndarray, or None when it cannot be."""
-    if tensor.ndim == 4:
-        kernel = tensor.transpose(2, 3, 1, 0)
-        if not matrix:
-            return kernel
-        return kernel[0, 0] if kernel.shape[:2] == (1, 1) else None
-    if tensor.ndim == 2 and flattened:
-        height, width, channels = flattened
-        if tensor.shape[1] != height * width * channels:
-            return None
-        by_position = tensor.reshape(-1, channels, height, width).transpose(2, 3, 1, 0)
-        return by_position.reshape(height * width * channels, -1)
-    return tensor.T
-
-
-def _channels_last(value, unflattened):
-    """Bring the units of a dense layer's kernel or bias into the order (height, width, channel)."""
-    if value is None or not unflattened:
-        return value
-    height, width, channels = unflattened
-    if value.shape[-1] != height * width * channels:
-        return None
-    by_position = value.reshape(-1, channels, height, width).transpose(0, 2, 3, 1)
-    return by_position.reshape(value.shape)
-
-
-def _layer(model, name):
-    """Find the layer of a name, which may lead through networks inside the network."""
-    for part in name.split("/"):
-        model = model.get_layer(part)
-    return model
-
-
-def _architecture(architecture):
-    if name_of(architecture) not in ARCHITECTURES:
-        raise UserError(f"architecture {architecture!r} is unknown; known are {', '.join(ARCHITECTURES)}")
-    return ARCHITECTURES[name_of(architecture)]
-
-
-def _few(names):
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return model, assign_state_dict(model, tensors, architecture, origin=path)
 
 
 def main(arguments=None):
@@ -307,9 +72,11 @@ def main(arguments=None):
         parser.error(f"{flags.out}: name the network .hdf5")
     from network_models.trained_network import save_network
 
-    model = import_state_dict(flags.weights, flags.architecture, image_size=flags.size)
+    model, count = _filled(flags.weights, flags.architecture, flags.size)
     save_network(model, flags.out)
-    print(f"{flags.out}: {model.name}, {model.count_params():,} parameters")
+    whole = model.count_params()
+    partly = f", {count:,} of them from {flags.weights}; the others start anew" if count < whole else ""
+    print(f"{flags.out}: {model.name}, {whole:,} parameters{partly}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 <network>/trained_models/<YYYYMMDDHHMM>/
     best_performing.hdf5   the network of the epoch with the lowest validation loss
-    most_skilful.hdf5      classification: that of the highest TSS whose HSS is not lower by more than 0.02
+    most_skilful.hdf5      classification: that of the highest TSS, by --skill_rule
     summary.txt            its layers
     settings.yml           every argument, seed, version, data set, git commit
     epochs/                the network after each epoch

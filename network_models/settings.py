@@ -14,6 +14,7 @@ from tools.errors import UserError
 from tools.options import option
 
 DEFAULT_DATASET = "dataset_models/simulated/sun.py"
+SKILL_RULES = ("hss held", "both higher", "tss alone")  # of network_models.training_callbacks.more_skilful
 RESUMED_WITH = ("epochs", "readers", "cpu")  # training options that may differ when a run is continued
 
 
@@ -34,7 +35,12 @@ class TrainingOptions:
         0, "batches of an epoch's validation at most, evenly over the split; 0: all of it", least=0, most=10**9
     )
     seed: int = option(0, "seed of weights, dropout and the order of samples", least=0, most=2**32 - 1)
-    start_from: str = option("", "begin with the weights of this saved network of the same layers")
+    skill_rule: str = option(
+        "hss held",
+        "what makes a network most_skilful.hdf5, beside a higher TSS: an HSS at most 0.02 lower, a higher one, or nothing",
+        choices=SKILL_RULES,
+    )
+    start_from: str = option("", "begin with the weights of this saved network of the same layers, or of PyTorch's (.pth)")
     devices: int = option(0, "devices; 0: all visible GPUs, else the CPU", least=0, most=1024)
     cpu: bool = option(False, "train on the CPU, whatever GPUs there are")
     readers: int = option(0, "samples that are read at once; 0: as many as processors, at most 8", least=0, most=256)

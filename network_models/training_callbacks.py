@@ -50,8 +50,8 @@ class StopOnInvalidLoss(keras.callbacks.Callback):
 class SaveNetworks(keras.callbacks.Callback):
     """Save the network after each epoch; the one with the lowest validation loss is also best_performing.hdf5.
 
-    Where TSS and HSS are measured, most_skilful.hdf5 is the network that Pandey et al. (2023) keep: the one whose
-    validation TSS exceeds that of the one kept before, while its HSS is not lower by more than 0.02.
+    Where TSS and HSS are measured, most_skilful.hdf5 is the network that Pandey et al. (2023) keep, by one of their rules:
+    see `more_skilful`.
 
     Parameters
     ----------
@@ -60,6 +60,8 @@ class SaveNetworks(keras.callbacks.Callback):
         What is saved: the whole network, of which the model that is trained may be a part.
     writes : bool
         Otherwise only the best is kept account of, as in the processes that are not the chief.
+    rule : str
+        As of `more_skilful`.
 
     Attributes
     ----------
@@ -71,8 +73,9 @@ class SaveNetworks(keras.callbacks.Callback):
         TSS and HSS of the most skilful network so far.
     """
 
-    def __init__(self, folder, network, *, writes=True):
+    def __init__(self, folder, network, *, writes=True, rule="hss held"):
         super().__init__()
+        self.rule = rule
         self.folder = folder
         self.network = network
         self.writes = writes
@@ -88,7 +91,7 @@ class SaveNetworks(keras.callbacks.Callback):
             self.best, self.best_epoch = float(logs["val_loss"]), epoch
             self._link(path, self.folder.best)
         skill = [float(logs.get(name, numpy.nan)) for name in ("val_tss", "val_hss")]
-        if numpy.isfinite(skill).all() and more_skilful(skill, self.skill):
+        if numpy.isfinite(skill).all() and more_skilful(skill, self.skill, self.rule):
             self.skill = skill
             self._link(path, self.folder.most_skilful)
 
@@ -98,9 +101,32 @@ class SaveNetworks(keras.callbacks.Callback):
             atomic_files.second_name(path, name)
 
 
-def more_skilful(skill, before):
-    """Decide whether (TSS, HSS) replaces the pair kept before (or None): a higher TSS, an HSS at most 0.02 lower."""
-    return before is None or (skill[0] > before[0] and skill[1] - before[1] >= -0.02)
+def more_skilful(skill, before, rule="hss held"):
+    """Decide whether an epoch replaces the one that was kept as most skilful.
+
+    Parameters
+    ----------
+    skill : sequence of float
+        Validation TSS and HSS.
+    before : sequence of float or None
+        Those of the epoch kept; None keeps the first.
+    rule : str
+        Beside a higher TSS, ``"hss held"`` asks for an HSS at most 0.02 lower (the comparison of three networks), ``"both
+        higher"`` for a higher HSS (the attention study), ``"tss alone"`` for nothing (the comparison without a schedule).
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> [more_skilful((0.6, 0.39), (0.5, 0.4), rule) for rule in ("hss held", "both higher", "tss alone")]
+    [True, False, True]
+    """
+    if before is None:
+        return True
+    gain = skill[1] - before[1]
+    return skill[0] > before[0] and {"hss held": gain >= -0.02, "both higher": gain > 0, "tss alone": True}[rule]
 
 
 class PerformanceTable(keras.callbacks.Callback):

@@ -106,6 +106,12 @@ COVERED = {
     ("network_models/full_disk_flare_forecast/train.py", "attention"): (
         "network_models/test_train_full_disk.py::test_every_network_trains_with_history"
     ),
+    ("network_models/full_disk_flare_forecast/train.py", "preset"): (
+        "network_models/test_train_full_disk.py::test_presets_are_for_their_networks_and_set_what_they_say"
+    ),
+    ("network_models/full_disk_flare_forecast/train.py", "vgg start_from preset"): (
+        "network_models/test_pytorch_weights.py::test_a_run_starts_from_imagenet"
+    ),
     ("network_models/full_disk_flare_forecast/train.py", "alex"): JPEG_2000,
     ("network_models/full_disk_flare_forecast/train.py", "sun alex"): FURTHER,
     ("network_models/full_disk_flare_forecast/train.py", "alex start_from"): FURTHER,

@@ -18,6 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 networks = modules.load(HERE / "networks.py")  # a copied folder's own
 NETWORKS = networks.NETWORKS
 FullDiskTraining = modules.load(HERE / "training_options.py").FullDiskTraining
+PRESETS = modules.load(HERE / "presets.py").PRESETS
 SHORTCUTS = {"--attention": ("cnn", "attention"), "--no-attention": "cnn"}
 ALIASES = {"lr": "learning_rate", "im_size": "image_size"}
 DATASET = "dataset_models/SDO/HMI/full_disk.py"
@@ -44,9 +45,9 @@ def train(run_settings):
     Raises
     ------
     UserError
-        As `experiment.run`; or a split has windows of one kind only.
+        As `experiment.run`; a split has windows of one kind only; quiet windows are to be augmented and flaring ones are not.
     """
-    from dataset_models.augmentation import EqualClasses
+    from dataset_models.augmentation import EqualClasses, EveryWay
 
     data, training = run_settings.data, run_settings.training
     data.require_downloaded()
@@ -54,14 +55,21 @@ def train(run_settings):
         raise UserError(f"{data.title}: these networks forecast whether there is a flare; choose a target of that kind")
     rate = _event_rate(data, "training")
     _event_rate(data, "validation")
-    weights = (rate, 1 - rate) if training.balance == "weights" else None
+    sampling = None
+    if training.balance in ("augment", "both"):
+        kind = EqualClasses if training.balance == "augment" else EveryWay
+        sampling = kind(data.targets("training"), seed=training.seed, augment_quiet=training.augment_quiet)
+        rate = sampling.event_rate
+    elif training.augment_quiet:
+        raise UserError(f"--augment_quiet: has no meaning with --balance {training.balance}; give --balance augment or both")
+    weights = (rate, 1 - rate) if training.balance in ("weights", "both") else None
     objective = Forecast(run_settings, optimizer=functools.partial(optimizer_of, training), class_weights=weights)
     return experiment.run(
         NETWORKS[run_settings.architecture].build,
         run_settings,
         objective=objective,
         callbacks=schedule_of(training),
-        sampling=EqualClasses(data.targets("training"), seed=training.seed) if training.balance == "augment" else None,
+        sampling=sampling,
     )
 
 
@@ -85,6 +93,9 @@ def schedule_of(training):
         return [schedules.OneCycle(training.max_lr)]
     if training.schedule == "halving":
         return [schedules.StepDecay(training.learning_rate, 0.5, training.halve_every)]
+    if training.schedule == "steps":
+        every, since = training.step_every, training.steps_from
+        return [schedules.StepsBefore(training.learning_rate, training.step_factor, every=every, since=since)]
     if training.schedule == "plateau":
         return [schedules.ReduceOnPlateau(training.factor, training.plateau_epochs)]
     return []
@@ -120,6 +131,7 @@ def main(arguments=None):
         dataset=DATASET,
         data_defaults=data_defaults,
         aliases=ALIASES,
+        presets=PRESETS,
     )
     if run_settings.resume and run_settings.training.schedule == "onecycle":
         planned = run_settings.resume.settings()["training_options"]["epochs"]

@@ -5,8 +5,8 @@ import dataclasses
 from network_models.settings import TrainingOptions
 from tools.options import option
 
-BALANCES = ("none", "weights", "augment")
-SCHEDULES = ("constant", "onecycle", "halving", "plateau")
+BALANCES = ("none", "weights", "augment", "both")
+SCHEDULES = ("constant", "onecycle", "halving", "steps", "plateau")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -28,12 +28,25 @@ class FullDiskTraining(TrainingOptions):
     schedule: str = option("onecycle", "how the learning rate moves", choices=SCHEDULES)
     max_lr: float = option(1e-5, "learning rate at the top of the one-cycle schedule", least=0.0, most=100.0)
     halve_every: int = option(5, "epochs after which the halving schedule halves the rate", least=1, most=100_000)
+    step_every: int = option(
+        20, "the schedule of steps multiplies the rate before each epoch that this divides; 0: never", least=0, most=100_000
+    )
+    steps_from: int = option(
+        45, "from this epoch on, the schedule of steps also multiplies the rate before each; 0: never", least=0, most=100_000
+    )
+    step_factor: float = option(0.1, "by which the schedule of steps multiplies the rate", least=0.0, most=1.0)
     plateau_epochs: int = option(
         4, "epochs without a lower validation loss that the plateau schedule accepts", least=0, most=100_000
     )
     factor: float = option(0.03, "by which the plateau schedule multiplies the rate", least=0.0, most=1.0)
     balance: str = option(
-        "weights", "against rare flares: class weights in the loss, or augmented copies up to equal classes", choices=BALANCES
+        "weights",
+        "against rare flares: class weights in the loss, augmented copies up to equal classes, or each flaring window in four"
+        " ways and weights for the rest",
+        choices=BALANCES,
+    )
+    augment_quiet: bool = option(
+        False, "show quiet windows a second time in each epoch, flipped or rotated at random (with --balance augment or both)"
     )
 
     @staticmethod

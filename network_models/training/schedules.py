@@ -1,6 +1,6 @@
-"""Schedules of the learning rate: one cycle, steps down, or reduction on a plateau.
+"""Schedules of the learning rate: one cycle, steps down at given epochs, or reduction on a plateau.
 
-Each schedule is a callback. The first two are functions of the step or epoch alone; the third has a memory, which
+Each schedule is a callback. All but the last are functions of the step or epoch alone; that one has a memory, which
 `network_models.training.state.TrainingState` keeps, so that an interrupted run continues as if it had not been.
 All write the rate of an epoch's last step as ``rate`` into its logs.
 """
@@ -50,6 +50,32 @@ def one_cycle(step, steps, highest):
 def stepped_down(epoch, initial, factor, every=1):
     """Compute the rate in an epoch (counted from 0) when it starts at `initial`, times `factor` after each `every` epochs."""
     return initial * factor ** (epoch // every)
+
+
+def stepped_before(epoch, initial, factor, *, every=0, since=0):
+    """Compute the rate in an epoch that is multiplied by `factor` before every so many epochs, and before each of the last.
+
+    Parameters
+    ----------
+    epoch : int
+        Counted from 1.
+    initial, factor : float
+    every : int
+        Before each epoch that it divides; 0: never.
+    since : int
+        Before this epoch and each one after it, besides; 0: never.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> [round(stepped_before(epoch, 1.0, 0.5, every=3, since=5), 4) for epoch in range(1, 7)]
+    [1.0, 1.0, 0.5, 0.5, 0.25, 0.0625]
+    """
+    times = (epoch // every if every else 0) + (max(epoch - since + 1, 0) if since else 0)
+    return initial * factor**times
 
 
 def _cosine(start, end, part):
@@ -121,6 +147,24 @@ class StepDecay(Schedule, keras.callbacks.LearningRateScheduler):
 
     def __init__(self, initial, factor, every=1):
         super().__init__(lambda epoch: float(self.scale * stepped_down(epoch, initial, factor, every)))
+
+
+class StepsBefore(Schedule):
+    """Set the learning rate before each epoch by `stepped_before`.
+
+    Parameters
+    ----------
+    initial, factor, every, since
+        As of `stepped_before`.
+    """
+
+    def __init__(self, initial, factor, *, every=0, since=0):
+        super().__init__()
+        self.initial, self.factor, self.every, self.since = initial, factor, every, since
+
+    def on_epoch_begin(self, epoch, logs=None):
+        rate = stepped_before(epoch + 1, self.initial, self.factor, every=self.every, since=self.since)
+        self.optimizer.learning_rate = self.scale * rate
 
 
 class ReduceOnPlateau(Schedule):

@@ -2,9 +2,11 @@
 
 import contextlib
 import math
+import pathlib
 
 import numpy
 
+from network_models import state_dicts
 from network_models.image_inputs import inputs_of
 from network_models.network_file import require_current
 from network_models.network_size import LARGEST, parameter_limit
@@ -114,18 +116,30 @@ def take_weights(network, path):
     ----------
     network : keras.Model
     path : str or pathlib.Path
-        A saved network, whose weights have to be of the same shapes in the same order.
+        A saved network, whose weights have to be of the same shapes in the same order; or a file of PyTorch weights, such as
+        torchvision's of ImageNet (`network_models.state_dicts`).
+
+    Returns
+    -------
+    str
+        What was taken, in a line.
 
     Raises
     ------
     UserError
-        As `network_models.trained_network.load_network`; or the network is another one.
+        As `network_models.trained_network.load_network`, and as `network_models.state_dicts.read_state_dict` and
+        `network_models.state_dicts.assign_state_dict`; or the network is another one.
     """
+    if pathlib.Path(path).suffix in state_dicts.SUFFIXES:
+        state_dicts.architecture_of(network.name)  # before the seconds that PyTorch takes
+        count = state_dicts.assign_state_dict(network, state_dicts.read_state_dict(path), network.name, origin=path)
+        return f"{path}: {count:,} of {network.count_params():,} parameters start from it"
     received = load_network(path).weights
     if [tuple(weight.shape) for weight in received] != [tuple(weight.shape) for weight in network.weights]:
         raise UserError(f"--start_from {path}: has other layers than this network; give the same options as it was made with")
     for weight, value in zip(network.weights, received, strict=True):
         weight.assign(value)
+    return f"{path}: all parameters start from it"
 
 
 @contextlib.contextmanager

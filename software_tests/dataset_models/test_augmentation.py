@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset_models import augmentation
-from dataset_models.augmentation import EqualClasses
+from dataset_models.augmentation import EqualClasses, EveryWay
 from dataset_models.solar_data import load_solar_data
 
 TINY = pathlib.Path(__file__).parents[1] / "network_models" / "tiny_data.py"
@@ -117,9 +117,53 @@ def test_images_of_a_sample_change_alike_and_vectors_stay():
     numpy.testing.assert_array_equal(image, kept)
 
 
-def test_one_class_cannot_be_made_equal():
+@given(st.lists(st.booleans(), min_size=2, max_size=60).filter(lambda x: 0 < sum(x) < len(x)), st.integers(0, 5), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_events_come_in_every_way_and_quiet_samples_twice_where_wanted(events, epoch, twice):
+    events = numpy.array(events)
+    epochs = EveryWay(events, seed=1, augment_quiet=twice)
+    seen = numpy.bincount(epochs.positions(epoch), minlength=len(events))
+    assert set(seen[events]) == {4}
+    assert set(seen[~events]) == {2 if twice else 1}
+    assert epochs.count == seen.sum()
+    assert epochs.event_rate == pytest.approx(4 * events.sum() / seen.sum())
+
+
+def test_the_share_of_flares_is_the_one_that_the_studies_weigh_by():
+    """21 flaring and 100 quiet windows: 4 * 21 flaring entries beside 2 * 100 quiet ones."""
+    targets = numpy.repeat([1, 0], [21, 100])
+    epochs = EveryWay(targets, seed=0, augment_quiet=True)
+    assert epochs.event_rate == pytest.approx(84 / 284)
+    image = numpy.random.default_rng(0).random((8, 8, 1)).astype("float32")
+    shown = [epochs.changed([image], 0, int(entry))[0] for entry in numpy.flatnonzero(epochs.positions(0) == 3)]
+    for expected in (image, image[:, ::-1], image[::-1]):
+        assert sum(numpy.array_equal(expected, one) for one in shown) == 1
+    positions = epochs.positions(0)
+    quiet = [(entry, epochs.changed([image], 0, int(entry))[0]) for entry in numpy.flatnonzero(positions >= 21)]
+    unchanged = [entry for entry, one in quiet if one is image]
+    assert sorted(positions[unchanged]) == list(range(21, 121))
+    kinds = {"flips": 0, "rotations": 0}
+    for _, one in quiet:
+        if one is not image:
+            flipped = any(numpy.array_equal(one, flip) for flip in (image[:, ::-1], image[::-1]))
+            kinds["flips" if flipped else "rotations"] += 1
+    assert sum(kinds.values()) == 100
+    assert kinds["rotations"] == pytest.approx(33, abs=15)
+
+
+def test_equal_classes_with_quiet_samples_twice():
+    epochs = EqualClasses(numpy.repeat([1, 0], [5, 20]), seed=0, augment_quiet=True)
+    assert (epochs.count, epochs.event_rate) == (80, 0.5)
+    seen = numpy.bincount(epochs.positions(2), minlength=25)
+    assert set(seen[:5]) == {8}
+    assert set(seen[5:]) == {2}
+    assert not numpy.array_equal(epochs._plan(0)[1], epochs._plan(1)[1])
+
+
+@pytest.mark.parametrize("kind", [EqualClasses, EveryWay])
+def test_one_class_cannot_be_made_equal(kind):
     with pytest.raises(ValueError, match="two classes"):
-        EqualClasses(numpy.zeros(4), seed=0)
+        kind(numpy.zeros(4), seed=0)
 
 
 def test_the_pipeline_shows_the_same_epochs_to_any_number_of_readers():

@@ -3,7 +3,8 @@
     python software_tests/golden/pytorch_parity.py
 
 needs the extra `pytorch`; computes pytorch_outputs.npz with PyTorch, in evaluation mode: logits (2, 2) of each network, and
-for the attention network its scores before the softmax, (2, height, width, 1). The tests compare Keras's with them.
+for the attention network its scores before the softmax, (2, height, width, 1). And torchvision_features.npz: the last features
+of the networks that torchvision has too, as means over positions, (2, channel). The tests compare Keras's with them.
 """
 
 import json
@@ -49,6 +50,25 @@ def _scaled(spread, name, shape):
     return spread * numpy.sqrt(6 / numpy.prod(shape[1:]))
 
 
+TORCHVISION = {"alexnet": "features.", "vgg16": "features.", "resnet34": ("conv1", "bn1", "layer")}  # beginnings of names
+FEATURES_SIZE = 128  # pixels
+
+
+def torchvision_tensors(name):
+    """Reproducible weights under the names that torchvision gives them: dict of float32 arrays.
+
+    All tensors of the network but its last layers, which the import passes over: these are empty here.
+    """
+    shapes = {key: shape for key, shape in state_dicts()[name].items() if key.startswith(TORCHVISION[name])}
+    behind = ("fc.weight", "fc.bias") if name == "resnet34" else ("classifier.6.weight", "classifier.6.bias")
+    return recipe(shapes) | {key: numpy.zeros((1000, 0) if key.endswith("weight") else 1000, "float32") for key in behind}
+
+
+def front():
+    """Reproducible weights of the convolution before torchvision's networks: dict of float32 arrays by PyTorch name."""
+    return recipe({"first_conv_layer.0.weight": [3, 1, 3, 3], "first_conv_layer.0.bias": [3]})
+
+
 def pictures(size):
     """Two grey disks with bipolar regions and noise: float32 (2, size, size, 1), multiples of 1/255."""
     random = numpy.random.default_rng(20260203)
@@ -87,7 +107,38 @@ def main():
             outputs[f"{name}/logits"] = network(torch.from_numpy(pictures(size)).permute(0, 3, 1, 2).contiguous()).numpy()
         outputs |= {f"{name}/attention_scores_{place}": found.numpy() for place, found in enumerate(scores, 1)}
     numpy.savez_compressed(HERE / "pytorch_outputs.npz", **outputs)
-    print({name: array.shape for name, array in outputs.items()})
+    features = {name: features_of(pytorch_network(name), name).mean((2, 3)) for name in TORCHVISION}
+    numpy.savez_compressed(HERE / "torchvision_features.npz", **features)
+    print({name: array.shape for name, array in (outputs | features).items()})
+
+
+def features_of(network, name):
+    """Compute the last features of a `torch.nn.Module` with the weights of `front` and `torchvision_tensors`.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Named as in the study: torchvision's network behind ``first_conv_layer``.
+    name : str
+        Of `TORCHVISION`.
+
+    Returns
+    -------
+    numpy.ndarray
+        (2, channel, height, width), before the last pooling.
+    """
+    import torch
+
+    weights = {key: torch.from_numpy(value) for key, value in (front() | torchvision_tensors(name)).items() if value.size}
+    weights = {key: value for key, value in weights.items() if not key.startswith(("classifier.", "fc."))}
+    unexpected = network.eval().load_state_dict(weights, strict=False).unexpected_keys
+    assert not unexpected, unexpected
+    found = []
+    last = network.features if name != "resnet34" else network.layer4
+    last.register_forward_hook(lambda module, inputs, output: found.append(output))
+    with torch.no_grad():
+        network(torch.from_numpy(pictures(FEATURES_SIZE)).permute(0, 3, 1, 2).contiguous())
+    return found[0].numpy()
 
 
 if __name__ == "__main__":

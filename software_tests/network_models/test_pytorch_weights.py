@@ -5,6 +5,7 @@ import importlib.util
 import json
 import pathlib
 import pickle
+import re
 import sys
 
 import numpy
@@ -191,3 +192,113 @@ def test_script_refuses_in_one_line_and_writes_nothing(tmp_path, command):
     assert len(finished.err.splitlines()) == 1
     assert "text.pth" in finished.err
     assert not out.exists()
+
+
+# ImageNet weights of torchvision's networks
+
+LAST = {"alexnet": "pool_5", "vgg16": "pool_5", "resnet34": "stage4_block2_relu2"}
+
+
+def last_features(model, name):
+    """Features of the golden pictures before the last pooling: (2, height, width, channel)."""
+    import keras
+
+    network = keras.Model(model.inputs, model.get_layer(LAST[name]).output)
+    return numpy.asarray(network([parity.pictures(parity.FEATURES_SIZE)], training=False))
+
+
+def behind_the_front(name):
+    """A network filled with the golden ImageNet-like weights, and what it was before: keras.Model, list of arrays."""
+    model = built(name, parity.FEATURES_SIZE)
+    front = parity.front()
+    model.get_layer("first_conv").set_weights(
+        [front["first_conv_layer.0.weight"].transpose(2, 3, 1, 0), front["first_conv_layer.0.bias"]]
+    )
+    before = {weight.path: numpy.array(weight) for weight in model.weights}
+    tensors = parity.torchvision_tensors(name)
+    count = assign_state_dict(model, tensors, name)
+    assert count == sum(value.size for key, value in tensors.items() if value.ndim and not key.startswith(("classifier", "fc")))
+    return model, before
+
+
+@pytest.mark.parametrize("name", parity.TORCHVISION)
+def test_imagenet_weights_give_the_features_of_pytorch(name, golden_folder):
+    model, before = behind_the_front(name)
+    with numpy.load(golden_folder / "torchvision_features.npz", allow_pickle=False) as golden:
+        expected = golden[name]
+    features = last_features(model, name).mean((1, 2))
+    assert numpy.abs(features - expected).max() <= 1e-5 * numpy.abs(expected).max()
+    new = ("first_conv", "dense_", "logits")
+    for weight in model.weights:
+        changed = not numpy.array_equal(before[weight.path], numpy.asarray(weight))
+        assert changed != weight.path.startswith(new) or weight.path.startswith("seed_generator"), weight.path
+
+
+@pytest.mark.parametrize("name", ["alexnet", "resnet34"])
+def test_every_feature_is_that_of_pytorch(name):
+    pytest.importorskip("torch")
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benchmarks"))
+    try:
+        from training_step import pytorch_network
+    finally:
+        sys.path.pop(0)
+    expected = parity.features_of(pytorch_network(name), name).transpose(0, 2, 3, 1)
+    features = last_features(behind_the_front(name)[0], name)
+    assert numpy.abs(features - expected).max() <= 1e-5 * numpy.abs(expected).max()
+
+
+@pytest.fixture(scope="module")
+def imagenet(tmp_path_factory):
+    """A file as torchvision's resnet34, with random weights."""
+    torch = pytest.importorskip("torch", reason="reads PyTorch files")
+    path = tmp_path_factory.mktemp("imagenet") / "resnet34-random.pth"
+    torch.save({name: torch.from_numpy(value) for name, value in parity.torchvision_tensors("resnet34").items()}, path)
+    return path
+
+
+def test_a_run_starts_from_imagenet(imagenet, tmp_path, capsys):
+    from network_models.full_disk_flare_forecast import train
+
+    sun = pathlib.Path(__file__).parents[2] / "dataset_models" / "simulated" / "sun.py"
+    flags = ["--models", "resnet", "--dataset", sun, "--days", 365, "--im_size", 32, "--out", tmp_path, "--epochs", 1]
+    flags += ["--steps_per_epoch", 1, "--validation_steps", 1, "--batch_size", 8, "--schedule", "constant", "--lr", 0]
+    result = train.main([str(flag) for flag in [*flags, "--start_from", imagenet]])
+    told = re.search(r"resnet34-random\.pth: ([\d,]+) of ([\d,]+) parameters start from it", capsys.readouterr().out)
+    taken, whole = (int(number.replace(",", "")) for number in told.groups())
+    assert whole - taken == (9 * 3 + 3) + (512 * 2 + 2)  # the first convolution and the last layer
+    from network_models.trained_network import load_network
+
+    network = load_network(result.folder.best)
+    theirs = parity.torchvision_tensors("resnet34")
+    numpy.testing.assert_array_equal(network.get_layer("conv1").kernel, theirs["conv1.weight"].transpose(2, 3, 1, 0))
+    numpy.testing.assert_array_equal(network.get_layer("stage4_block2_bn2").gamma, theirs["layer4.2.bn2.weight"])
+    assert result.folder.settings()["training_options"]["start_from"] == str(imagenet)
+
+
+def test_the_script_says_how_much_comes_from_imagenet(imagenet, tmp_path, capsys):
+    pytorch_weights.main([str(imagenet), "resnet34", str(tmp_path / "network.hdf5"), "--size", "32"])
+    assert "of them from" in capsys.readouterr().out
+
+
+def test_imagenet_weights_of_other_networks_are_refused(imagenet, tmp_path):
+    from network_models.full_disk_flare_forecast import resnet34
+    from network_models.training import start
+    from network_models.xray_flux_forecast.fdl1 import architecture as fdl1
+
+    tensors = parity.torchvision_tensors("resnet34")
+    smaller = {name: value for name, value in tensors.items() if not name.startswith("layer3.5")}
+    with pytest.raises(UserError, match=r"not weights of resnet34 .*lacks layer3\.5\.conv1\.weight"):
+        assign_state_dict(built("resnet34", 32), smaller, "resnet34")
+    deeper = tensors | {"layer1.0.conv3.weight": numpy.zeros((256, 64, 1, 1), "float32")}
+    with pytest.raises(UserError, match=r"has unknown layer1\.0\.conv3\.weight"):
+        assign_state_dict(built("resnet34", 32), deeper, "resnet34")
+    with pytest.raises(UserError, match="PyTorch weights of fdl1 are unknown; known are those of alex"):
+        start.take_weights(fdl1.build({"image": Input((64, 64, 1))}, fdl1.Options()), imagenet)
+    network = resnet34.build({"image": Input((32, 32, 1))}, resnet34.Options())
+    with pytest.raises(UserError, match=r"none\.pth: no such file of weights"):
+        start.take_weights(network, tmp_path / "none.pth")
+    from network_models.full_disk_flare_forecast import standard_cnn
+
+    other = standard_cnn.build({"image": Input((192, 192, 1))}, standard_cnn.Options())
+    with pytest.raises(UserError, match=r"resnet34-random\.pth: not weights of standard_cnn"):
+        start.take_weights(other, imagenet)

@@ -40,6 +40,21 @@ def test_steps_down():
     assert [schedules.stepped_down(epoch, 0.8, 0.5, 3) for epoch in (0, 2, 3, 5, 6, 9)] == [0.8, 0.8, 0.4, 0.4, 0.2, 0.1]
 
 
+def test_steps_of_the_studies():
+    """Their loops, epoch by epoch: one divides by ten at every 20th epoch and from the 45th on, one halves at every third."""
+    rate, rates = 1e-4, []
+    for epoch in range(1, 61):
+        if epoch % 20 == 0:
+            rate /= 10
+        if epoch >= 45:
+            rate /= 10
+        rates.append(rate)
+    ours = [schedules.stepped_before(epoch, 1e-4, 0.1, every=20, since=45) for epoch in range(1, 61)]
+    numpy.testing.assert_allclose(ours, rates, rtol=1e-9)
+    assert [schedules.stepped_before(epoch, 0.8, 0.5, every=3) for epoch in range(1, 8)] == [0.8, 0.8, 0.4, 0.4, 0.4, 0.2, 0.2]
+    assert schedules.stepped_before(1000, 0.3, 0.1) == 0.3
+
+
 def model_with(optimizer):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile(optimizer, "mse")
@@ -47,7 +62,11 @@ def model_with(optimizer):
     return model
 
 
-@pytest.mark.parametrize("schedule", [schedules.OneCycle(0.5), schedules.StepDecay(0.5, 0.1)], ids=["one cycle", "steps down"])
+@pytest.mark.parametrize(
+    "schedule",
+    [schedules.OneCycle(0.5), schedules.StepDecay(0.5, 0.1), schedules.StepsBefore(0.5, 0.1, every=2)],
+    ids=["one cycle", "steps down", "steps before"],
+)
 def test_rates_are_scaled(schedule):
     optimizer = CoupledSGD(0.1, 0.9)
     schedule.set_model(model_with(optimizer))

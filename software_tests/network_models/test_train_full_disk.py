@@ -155,12 +155,25 @@ class Interruption(Exception):
     [
         ["--schedule", "onecycle", "--max_lr", 0.05, "--balance", "augment"],
         ["--schedule", "plateau", "--lr", 0.5, "--factor", 0.5, "--plateau_epochs", 0, "--momentum", 0.9, "--history"],
+        [
+            "--schedule",
+            "steps",
+            "--lr",
+            0.05,
+            "--step_every",
+            2,
+            "--balance",
+            "both",
+            "--augment_quiet",
+            "--steps_per_epoch",
+            3,
+        ],
         pytest.param(
             ["--schedule", "halving", "--lr", 0.05, "--halve_every", 2, "--balance", "none", "--optimizer", "adam"],
             marks=pytest.mark.slow,
         ),
     ],
-    ids=["one cycle, augmented", "plateau, history", "halving, Adam"],
+    ids=["one cycle, augmented", "plateau, history", "steps, both, capped", "halving, Adam"],
 )
 def test_an_interrupted_run_continues_as_if_it_had_not_been(sun, tmp_path, monkeypatch, more):
     from network_models.training.state import TrainingState
@@ -283,6 +296,7 @@ def parsed(*given):
         dataset=train.DATASET,
         data_defaults=train.data_defaults,
         aliases=train.ALIASES,
+        presets=train.PRESETS,
     )
 
 
@@ -303,6 +317,79 @@ def test_flags_are_those_of_the_studies():
     assert parsed("--attention=0").architecture == "cnn"
     assert parsed("--attention", "0", "--im_size", 256).architecture == "cnn"
     assert parsed("--models", "vgg16").architecture == parsed("--models", "vgg").architecture == "vgg"
+
+
+def test_commands_of_the_attention_study_word_by_word():
+    """As its README writes them after train.py, and with its values beside them."""
+    first, second = (
+        parsed(*words.split()) for words in ("--fold=1 --epochs=50 --attention=1", "--fold=4 --epochs=10 --attention=0")
+    )
+    assert (first.architecture, first.data.fold, first.data.image_size, first.training.epochs) == ("attention", 1, 256, 50)
+    assert (second.architecture, second.data.fold, second.training.epochs) == ("cnn", 4, 10)
+    chosen = parsed("--preset", "attention_study", *["--fold=4", "--epochs=10", "--attention=0"])
+    assert (chosen.architecture, chosen.training.epochs, chosen.training.batch_size) == ("cnn", 10, 128)
+
+
+@pytest.mark.parametrize("name", train.PRESETS)
+def test_presets_are_for_their_networks_and_set_what_they_say(name):
+    preset = train.PRESETS[name]
+    for architecture in preset.networks:
+        chosen = parsed("--preset", name, "--models", architecture)
+        for option, value in preset.values.items():
+            owner = next(owner for owner in (chosen.training, chosen.network, chosen.data) if hasattr(owner, option))
+            assert getattr(owner, option) == value
+    assert parsed("--preset", name).architecture == preset.networks[0]
+    other = next(network for network in train.NETWORKS if network not in preset.networks)
+    with pytest.raises(UserError, match=f"--preset {name}: is for .*, not for {other}"):
+        parsed("--preset", name, "--models", other)
+
+
+def test_the_presets_train_as_the_studies_did():
+    attention, steps = (parsed("--preset", name).training for name in ("attention_study", "cnn_study_steps"))
+    assert (attention.batch_size, attention.learning_rate, attention.weight_decay, attention.epochs) == (128, 1e-3, 0.5, 30)
+    (schedule,) = train.schedule_of(attention)
+    rates = [schedules.stepped_before(epoch, 1e-3, schedule.factor, every=schedule.every) for epoch in (2, 3, 6, 29)]
+    assert rates == [1e-3, 5e-4, 2.5e-4, 1e-3 / 2**9]
+    (schedule,) = train.schedule_of(steps)
+    assert (schedule.every, schedule.since, schedule.factor) == (20, 45, 0.1)
+    assert parsed("--preset", "explaining_study").training.factor == 0.03
+    assert train.optimizer_of(steps).momentum is None
+
+
+def test_rules_of_the_most_skilful_epoch():
+    """Four epochs: TSS up with HSS down by .01, then TSS up with HSS down by .1, then both up."""
+    from network_models.settings import SKILL_RULES
+    from network_models.training_callbacks import more_skilful
+
+    skills = [(0.4, 0.3), (0.5, 0.29), (0.6, 0.19), (0.55, 0.35)]
+    kept = {}
+    for rule in SKILL_RULES:
+        best = None
+        for skill in skills:
+            best = skill if more_skilful(skill, best, rule) else best
+        kept[rule] = best
+    assert kept == {"hss held": (0.55, 0.35), "both higher": (0.55, 0.35), "tss alone": (0.6, 0.19)}
+    assert more_skilful((0.5, 0.29), (0.4, 0.3)) is True
+    assert more_skilful((0.5, 0.29), (0.4, 0.3), "both higher") is False
+
+
+def test_class_weights_of_augmented_epochs_are_those_of_the_studies(sun, tmp_path, monkeypatch):
+    """Shares of the entries of an epoch: the quiet class weighs what flares are of it, 4 FL / (4 FL + 2 NF)."""
+    seen = {}
+
+    def note(build, chosen, *, objective, callbacks, sampling):
+        seen.update(weights=objective.class_weights, count=sampling.count)
+
+    monkeypatch.setattr(train.experiment, "run", note)
+    train.main(arguments(sun, tmp_path, "--fold", 2, "--balance", "both", "--augment_quiet"))
+    data = parsed("--folder", sun, "--flares", sun / "flares.csv", "--fold", 2, "--im_size", 32).data
+    flares = int(data.targets("training").sum())
+    quiet = len(data.times("training")) - flares
+    share = 4 * flares / (4 * flares + 2 * quiet)
+    assert seen["weights"] == pytest.approx((share, 1 - share))
+    assert seen["count"] == 4 * flares + 2 * quiet
+    with pytest.raises(UserError, match="--augment_quiet: has no meaning with --balance weights"):
+        train.main(arguments(sun, tmp_path, "--fold", 2, "--augment_quiet"))
 
 
 def test_attention_is_yes_or_no(capsys):
