@@ -1,11 +1,12 @@
 """Every network that has a name in programs: the training scripts, the import of published weights, the search."""
 
-from network_models.beta_vae import burgess
+from network_models.beta_vae import burgess, sequence
 from network_models.full_disk_flare_forecast import networks as full_disk
 from network_models.xray_flux_forecast.fdl1 import architecture as fdl1
 from network_models.xray_flux_forecast.starting_point import architecture as starting_point
 
 NETWORKS = {"fdl1": fdl1, "starting_point": starting_point, **full_disk.NETWORKS, "burgess": burgess}
+NETWORKS |= {"sequence": sequence}
 
 
 def name_of(text):

@@ -33,7 +33,7 @@ def import_state_dict(path, architecture, *, image_size=None, options=None):
     Returns
     -------
     keras.Model
-        One input ``image``, (n, image_size, image_size, 1).
+        One input ``image``, (n, image_size, image_size, 1); or ``sequence``, with frames.
 
     Raises
     ------
@@ -51,7 +51,8 @@ def _filled(path, architecture, image_size=None, options=None):
     network = NETWORKS[table.network]
     size = table.image_size if image_size is None else image_size
     try:
-        model = network.build({"image": Input((size, size, 1))}, options or network.Options())
+        inputs = {"sequence": Input((table.frames, size, size, 1))} if table.frames else {"image": Input((size, size, 1))}
+        model = network.build(inputs, options or network.Options(**(table.options or {})))
     except UserError as error:
         raise UserError(f"{architecture} for images of {size} pixels: {error}") from error
     return model, assign_state_dict(model, tensors, architecture, origin=path)

@@ -4,8 +4,11 @@ Files are read in PyTorch's weights-only mode, so that nothing in them is execut
 'model_state_dict' or 'state_dict' (Lightning), and with or without the prefix 'module.' that DataParallel adds, or 'model.'.
 """
 
+import math
 import pathlib
 import typing
+
+import numpy
 
 from tools.errors import UserError
 
@@ -25,10 +28,16 @@ class Architecture(typing.NamedTuple):
         PyTorch module name -> Keras layer name, or ``layer.weight`` where one layer holds several; a layer inside a
         network inside the network is ``inner/layer``.
     flattened : dict of str to tuple of int, optional
-        Keras dense layers behind a flattened image, and its shape (height, width, channel): PyTorch flattens as
-        (channel, height, width).
+        Keras dense layers behind a flattened image, and its shape (height, width, channel), or with frames before it: PyTorch
+        flattens as (channel, height, width).
     unflattened : dict of str to tuple of int, optional
         Keras dense layers whose output becomes an image, and its shape likewise.
+    alternating : dict of str to tuple of str, optional
+        Modules of PyTorch whose outputs alternate in one Keras layer, by the name that they have in `layers` together.
+    frames : int
+        Of the sequence that the network takes; 0: it takes an image.
+    options : dict, optional
+        Of the network, where its defaults are not the published ones.
     torchvision : tuple of str
         How the names of those modules begin that torchvision's network has too: its ImageNet weights fill these, and what lies
         before and behind them starts anew.
@@ -40,6 +49,9 @@ class Architecture(typing.NamedTuple):
     layers: dict[str, str]
     flattened: dict[str, tuple[int, int, int]] | None = None
     unflattened: dict[str, tuple[int, int, int]] | None = None
+    alternating: dict[str, tuple[str, ...]] | None = None
+    frames: int = 0
+    options: dict | None = None
     torchvision: tuple[str, ...] = ()
 
     def shared_with_torchvision(self, tensors):
@@ -94,6 +106,27 @@ def _burgess(size):
     return Architecture("burgess", f"burgess_{size}", size, table, {"encoder/dense_1": inner}, {"decoder/dense_3": inner})
 
 
+def _sequence(encoder, decoder, *, encoder_norms=(), decoder_norms=(), **options):
+    """Tables of the thesis's networks of sequences, by the places of their convolutions in ``encoder`` and ``decoder``."""
+    table = {f"encoder.{place}": f"encoder/conv_{number}" for number, place in enumerate(encoder, 1)}
+    table |= {f"encoder.{place}": f"encoder/conv_{number}_bn" for number, place in enumerate(encoder_norms, 1)}
+    table |= {"fc_mu, fc_logvar": "encoder/mean_and_log_variance", "decoder_fc": "decoder/dense"}
+    table |= {f"decoder.{place}": f"decoder/transposed_{number}" for number, place in enumerate(decoder, 1)}
+    table |= {f"decoder.{place}": f"decoder/transposed_{number}_bn" for number, place in enumerate(decoder_norms, 2)}
+    inner = (1, 31, 31, 24)
+    return Architecture(
+        "sequence",
+        "sequence",
+        512,
+        table,
+        {"encoder/mean_and_log_variance": inner},
+        {"decoder/dense": inner},
+        alternating={"fc_mu, fc_logvar": ("fc_mu", "fc_logvar")},
+        frames=6,
+        options={"mean_image": False, **options},
+    )
+
+
 ARCHITECTURES = {
     "alex": Architecture(
         network="alex",
@@ -119,6 +152,9 @@ ARCHITECTURES = {
     "cnn": Architecture("cnn", "standard_cnn", 256, _standard_cnn()),
     "burgess_32": _burgess(32),
     "burgess_64": _burgess(64),
+    "sequence": _sequence((0, 3, 6, 9), (0, 3, 6, 9)),  # ModelDepth6Layer4Dropout, of the runs version_112 and version_128
+    "sequence_layer4_1": _sequence((0, 2, 4, 6), (0, 2, 4, 6)),
+    "sequence_batchnorm": _sequence((0, 3, 6, 9), (0, 2, 5, 8), encoder_norms=(1, 4, 7), decoder_norms=(3, 6), normalised=True),
 }
 
 # Keras weight -> PyTorch tensor of the same module.
@@ -212,6 +248,7 @@ def assign_state_dict(model, tensors, architecture, *, origin="state dict"):
         Tensors are missing, left over or misshapen.
     """
     table = architecture_of(architecture)
+    tensors = _alternated(tensors, table.alternating or {})
     left = {name for name in tensors if not name.endswith(IGNORED)}
     missing, misshapen, assignments = [], [], []
     partly = table.shared_with_torchvision(tensors)
@@ -244,31 +281,46 @@ def assign_state_dict(model, tensors, architecture, *, origin="state dict"):
     return sum(value.size for _, value in assignments)
 
 
+def _alternated(tensors, alternating):
+    """Put modules whose outputs alternate in one layer together under one name, where all of their tensors are there."""
+    tensors = dict(tensors)
+    for name, modules in alternating.items():
+        for part in ("weight", "bias"):
+            parts = [tensors.get(f"{module}.{part}") for module in modules]
+            if all(found is not None and found.ndim and found.shape == parts[0].shape for found in parts):
+                tensors[f"{name}.{part}"] = numpy.stack(parts, axis=1).reshape(-1, *parts[0].shape[1:])
+                for module in modules:
+                    del tensors[f"{module}.{part}"]
+    return tensors
+
+
 def _from_pytorch(tensor, flattened, *, matrix):
     """Bring a tensor into Keras's order of axes: numpy.ndarray, or None when it cannot be."""
+    if tensor.ndim == 5:
+        return tensor.transpose(2, 3, 4, 1, 0)
     if tensor.ndim == 4:
         kernel = tensor.transpose(2, 3, 1, 0)
         if not matrix:
             return kernel
         return kernel[0, 0] if kernel.shape[:2] == (1, 1) else None
     if tensor.ndim == 2 and flattened:
-        height, width, channels = flattened
-        if tensor.shape[1] != height * width * channels:
+        *positions, channels = flattened
+        if tensor.shape[1] != math.prod(flattened):
             return None
-        by_position = tensor.reshape(-1, channels, height, width).transpose(2, 3, 1, 0)
-        return by_position.reshape(height * width * channels, -1)
+        by_position = tensor.reshape(-1, channels, *positions)
+        return by_position.transpose(*range(2, by_position.ndim), 1, 0).reshape(math.prod(flattened), -1)
     return tensor.T
 
 
 def _channels_last(value, unflattened):
-    """Bring the units of a dense layer's kernel or bias into the order (height, width, channel)."""
+    """Bring the units of a dense layer's kernel or bias into the order (height, width, channel), or with frames before it."""
     if value is None or not unflattened:
         return value
-    height, width, channels = unflattened
-    if value.shape[-1] != height * width * channels:
+    *positions, channels = unflattened
+    if not value.ndim or value.shape[-1] != math.prod(unflattened):
         return None
-    by_position = value.reshape(-1, channels, height, width).transpose(0, 2, 3, 1)
-    return by_position.reshape(value.shape)
+    by_position = value.reshape(-1, channels, *positions)
+    return by_position.transpose(0, *range(2, by_position.ndim), 1).reshape(value.shape)
 
 
 def _layer(model, name):

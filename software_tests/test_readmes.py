@@ -122,6 +122,9 @@ COVERED = {
     ("network_models/architecture_search/search.py", "fdl1"): SEARCH,
     (".../search.py", ""): "network_models/test_architecture_search.py::test_two_workers_share_one_search",
     ("network_models/beta_vae/train.py", ""): f"{CHAINS}::test_latents_of_digits",
+    ("network_models/beta_vae/train.py", "flare_sequences preset"): (
+        "network_models/test_beta_vae.py::test_an_autoencoder_is_saved_and_trains"
+    ),
     ("network_models/beta_vae/train.py", "full_disk full_disk"): f"{CHAINS}::test_latents_of_magnetograms",
     ("network_models/beta_vae/train.py", "flare_sequences sequence"): f"{CHAINS}::test_latents_of_sequences_before_flares",
     # Forecasts

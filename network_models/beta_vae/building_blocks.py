@@ -56,7 +56,7 @@ class VAETraining(TrainingOptions):
     shown: int = option(8, "images in the pictures of reconstructions and samples", least=1, most=64)
 
 
-def assemble(encoder, decoder, options, *, name, seed):
+def assemble(encoder, decoder, options, *, name, seed, deterministic=False):
     """Make a beta-VAE of two halves: `network_models.layers.variational.BetaVAE`, built.
 
     Parameters
@@ -66,11 +66,13 @@ def assemble(encoder, decoder, options, *, name, seed):
     name : str
     seed : int
         Of the sampling.
+    deterministic : bool
+        As of `BetaVAE`.
     """
     from network_models.layers.variational import BetaVAE
 
     kept = ("beta", "deviation", "annealing_steps", "capacity", "capacity_steps", "capacity_weight", "disk")
-    keywords = {key: getattr(options, key) for key in kept} | {"loss": options.likelihood}
+    keywords = {key: getattr(options, key) for key in kept} | {"loss": options.likelihood, "deterministic": deterministic}
     model = BetaVAE(encoder, decoder, **keywords, seed=seed, name=name)
     model.build(None)
     return model

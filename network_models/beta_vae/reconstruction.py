@@ -36,6 +36,7 @@ class Reconstruction(Objective):
         self.data = UnitImages(settings.data, sequence=architecture == "sequence", checked=checked, disk=options.disk)
         self.title = figures.title(f"{architecture}: {self.data.title}", simulated=self.data.simulated)
         self._training = settings.training
+        self._latents = options.latent_dim
 
     def start(self, network):
         """Look at some images, and give the network the mean image where it works on the difference to it."""
@@ -50,11 +51,11 @@ class Reconstruction(Objective):
         model.optimizer.build(model.trainable_variables)
 
     def callbacks(self, folder):
-        """Return the writers of latent_kl.csv and of the pictures of each epoch: list of keras.callbacks.Callback."""
+        """Return the writers of latent_kl.csv, if there are latents, and of each epoch's pictures: list of callbacks."""
         from .callbacks import LatentKL, Pictures
 
         pictures = Pictures(folder, self._shown, seed=self._training.seed, channel=self.data.channels[0], title=self.title)
-        return [LatentKL(folder, self.title), pictures]
+        return [LatentKL(folder, self.title), pictures] if self._latents else [pictures]
 
     def scores(self, folder, *, batch_size):
         """Score the validation split by `scores_of`."""
@@ -152,15 +153,13 @@ def scores_of(model, images, path, *, split="validation", batch_size=16):
     """
     from tqdm import tqdm
 
-    from network_models.layers.variational import divergence
-
     times = images.require_samples(split)
     rows, latent = [], []
     with images.reporting_reads(), tqdm(total=len(times), desc=f"reconstruct {split}", unit="image", disable=None) as bar:
         for inputs, _ in images.pipeline(split, batch_size=batch_size):
             batch = next(iter(inputs.values()))
             outputs = model(batch, training=False)
-            kl = numpy.asarray(divergence(outputs["mean"], outputs["log_variance"]))
+            kl = numpy.asarray(model.divergence(outputs))
             error = numpy.asarray(model.reconstruction_error(batch, outputs["output"]))
             squares = (numpy.asarray(model.images(outputs["output"])) - batch.numpy()) ** 2
             rows += zip(error, squares.reshape(len(squares), -1).mean(axis=1), kl.sum(axis=1), strict=True)

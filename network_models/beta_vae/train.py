@@ -19,18 +19,24 @@ DATASET = "dataset_models/digits.py"
 SIZES = {"burgess": 32, "full_disk": 128, "sequence": 512}
 
 
+def choice():
+    """Make the flag ``--architecture``: `network_models.settings.NetworkChoice`."""
+    options = {name: module.Options for name, module in NETWORKS.items()}
+    return settings.NetworkChoice("--architecture", "burgess", options)
+
+
 def main(arguments=None):
     """Train with the given flags; the last line printed is the result as JSON."""
-    options = {name: module.Options for name, module in NETWORKS.items()}
     run_settings = settings.parse(
         arguments,
         __doc__,
         network_folder=HERE,
-        choose_network=settings.NetworkChoice("--architecture", "burgess", options),
+        choose_network=choice(),
         training=modules.load(HERE / "building_blocks.py").VAETraining,
         dataset=DATASET,
         data_defaults=lambda name, given: {"image_size": SIZES[name]},
         aliases=ALIASES,
+        presets=modules.load(HERE / "presets.py").PRESETS,
     )
     from network_models.training import schedules
 

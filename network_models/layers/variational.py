@@ -177,6 +177,8 @@ class BetaVAE(keras.Model):
         it; it is kept here for who hands it images (`network_models.beta_vae.unit_images`).
     seed : int
         Of the sampling.
+    deterministic : bool
+        Nothing is sampled and there is no divergence: an autoencoder, whose features are the means.
 
     Notes
     -----
@@ -200,6 +202,7 @@ class BetaVAE(keras.Model):
         capacity_weight=100.0,
         disk=0.0,
         seed=0,
+        deterministic=False,
         **keywords,
     ):
         super().__init__(**keywords)
@@ -216,6 +219,7 @@ class BetaVAE(keras.Model):
         self.capacity_weight = capacity_weight
         self.disk = disk
         self.seed = seed
+        self.deterministic = deterministic
         self.sampling = Sampling(seed, name="sampling", dtype="float32")
         self.step = self.add_weight(
             name="step", shape=(), initializer="zeros", trainable=False, aggregation="only_first_replica"
@@ -240,7 +244,7 @@ class BetaVAE(keras.Model):
 
     def call(self, inputs, training=None):
         mean, log_variance = self.encoder(_image(inputs), training=training)
-        latents = self.sampling([mean, log_variance], training=training)
+        latents = mean if self.deterministic else self.sampling([mean, log_variance], training=training)
         return {"output": self.decoder(latents, training=training), "mean": mean, "log_variance": log_variance}
 
     def images(self, output):
@@ -250,6 +254,12 @@ class BetaVAE(keras.Model):
     def decode(self, latents):
         """Images of points of the latent space: tensor (n, k) -> tensor (n, ...)."""
         return self.images(self.decoder(latents, training=False))
+
+    def divergence(self, outputs):
+        """Compute the divergence of each latent, in nats, of what a call returned: tensor (n, k)."""
+        if self.deterministic:
+            return keras.ops.zeros_like(outputs["mean"])
+        return divergence(outputs["mean"], outputs["log_variance"])
 
     def reconstruction_error(self, image, output):
         """Call the function of this name with this model's loss: tensor (n,)."""
@@ -273,7 +283,7 @@ class BetaVAE(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         error = self.reconstruction_error(_image(x), y_pred["output"])
-        latent = divergence(y_pred["mean"], y_pred["log_variance"])
+        latent = self.divergence(y_pred)
         kl = keras.ops.sum(latent, axis=-1)
         if sample_weight is None:
             counting = keras.ops.ones_like(kl)
@@ -308,6 +318,7 @@ class BetaVAE(keras.Model):
             "capacity_weight": self.capacity_weight,
             "disk": self.disk,
             "seed": self.seed,
+            "deterministic": self.deterministic,
         }
 
     @classmethod

@@ -69,6 +69,89 @@ def front():
     return recipe({"first_conv_layer.0.weight": [3, 1, 3, 3], "first_conv_layer.0.bias": [3]})
 
 
+SEQUENCES = {"sequence": "dropout", "sequence_batchnorm": "batchnorm"}  # names here, and in the thesis
+
+
+def sequence_shapes(name):
+    """Names and shapes of the tensors of a sequence network of the thesis, in the order of its state_dict: dict."""
+    norm = SEQUENCES[name] == "batchnorm"
+    kernels = ((6, 1, 3, 4, 4), (12, 6, 3, 3, 3), (24, 12, 2, 3, 3), (24, 24, 1, 3, 3))
+    backwards = ((24, 24, 1, 3, 3), (24, 12, 2, 3, 3), (12, 6, 3, 3, 3), (6, 1, 3, 4, 4))  # inputs before outputs
+    shapes = {}
+
+    def normalisation(place, channels):
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            shapes[f"{place}.{part}"] = [channels]
+        shapes[f"{place}.num_batches_tracked"] = []
+
+    for place, kernel in zip((0, 3, 6, 9), kernels, strict=True):
+        shapes |= {f"encoder.{place}.weight": list(kernel), f"encoder.{place}.bias": [kernel[0]]}
+        if norm and place < 9:
+            normalisation(f"encoder.{place + 1}", kernel[0])
+    features = 24 * 31 * 31
+    for head in ("fc_mu", "fc_logvar"):
+        shapes |= {f"{head}.weight": [32, features], f"{head}.bias": [32]}
+    shapes |= {"decoder_fc.weight": [features, 32], "decoder_fc.bias": [features]}
+    for place, kernel in zip((0, 2, 5, 8) if norm else (0, 3, 6, 9), backwards, strict=True):
+        shapes |= {f"decoder.{place}.weight": list(kernel), f"decoder.{place}.bias": [kernel[1]]}
+        if norm and place in (2, 5):
+            normalisation(f"decoder.{place + 1}", kernel[1])
+    return shapes
+
+
+def sequence_tensors(name):
+    """Reproducible weights of a sequence network, its log-variances small: dict of float32 arrays."""
+    tensors = recipe(sequence_shapes(name))
+    # Of a transposed kernel the first axis is that of inputs, of which each output has few.
+    return {key: 2 * value if key.startswith("decoder.") and value.ndim == 5 else value for key, value in tensors.items()}
+
+
+def sequences():
+    """A sequence of magnetogram-like frames: float32 (1, 6, 512, 512, 1)."""
+    both = pictures(512)
+    shares = numpy.linspace(0, 1, 6, dtype="float32")[:, None, None, None]
+    return ((1 - shares) * both[0] + shares * both[1])[None]
+
+
+def sequence_outputs(name):
+    """Compute what PyTorch makes of `sequences`: dict of mean, log_variance (1, 32) and decoded (1, 6, 512, 512, 1)."""
+    import torch
+    from torch import nn
+
+    tensors = {key: torch.from_numpy(value) for key, value in sequence_tensors(name).items()}
+
+    def stack(side, kind, last):
+        places = {int(key.split(".")[1]) for key in tensors if key.startswith(f"{side}.")}
+        layers = []
+        for place in range(max(places) + 1):
+            weight = tensors.get(f"{side}.{place}.weight")
+            if weight is None:
+                layers.append(nn.ReLU())  # also where there is dropout, which does nothing here: a second ReLU neither
+            elif weight.ndim == 1:
+                layers.append(nn.BatchNorm3d(len(weight)))
+            else:
+                inputs, outputs = (weight.shape[1], weight.shape[0]) if kind is nn.Conv3d else weight.shape[:2]
+                layers.append(kind(inputs, outputs, tuple(weight.shape[2:]), (1, 2, 2)))
+        return nn.Sequential(*layers, *last)
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = stack("encoder", nn.Conv3d, (nn.ReLU(), nn.Flatten()))
+            self.fc_mu, self.fc_logvar = nn.Linear(23064, 32), nn.Linear(23064, 32)
+            self.decoder_fc = nn.Linear(32, 23064)
+            self.decoder = stack("decoder", nn.ConvTranspose3d, (nn.Sigmoid(),))
+
+    network = Network().eval()
+    network.load_state_dict(tensors)
+    with torch.no_grad():
+        features = network.encoder(torch.from_numpy(sequences()).permute(0, 4, 1, 2, 3).contiguous())
+        mean = network.fc_mu(features)
+        decoded = network.decoder(network.decoder_fc(mean).reshape(-1, 24, 1, 31, 31)).permute(0, 2, 3, 4, 1)
+    outputs = {"mean": mean, "log_variance": network.fc_logvar(features).detach(), "decoded": decoded}
+    return {key: value.numpy() for key, value in outputs.items()}
+
+
 def pictures(size):
     """Two grey disks with bipolar regions and noise: float32 (2, size, size, 1), multiples of 1/255."""
     random = numpy.random.default_rng(20260203)
@@ -109,7 +192,14 @@ def main():
     numpy.savez_compressed(HERE / "pytorch_outputs.npz", **outputs)
     features = {name: features_of(pytorch_network(name), name).mean((2, 3)) for name in TORCHVISION}
     numpy.savez_compressed(HERE / "torchvision_features.npz", **features)
-    print({name: array.shape for name, array in (outputs | features).items()})
+    thinned = {f"{name}/{key}": _thinned(value) for name in SEQUENCES for key, value in sequence_outputs(name).items()}
+    numpy.savez_compressed(HERE / "sequence_outputs.npz", **thinned)
+    print({name: array.shape for name, array in (outputs | features | thinned).items()})
+
+
+def _thinned(value):
+    """Every 37th row and column of images; everything of vectors."""
+    return value[:, :, ::37, ::37] if value.ndim == 5 else value
 
 
 def features_of(network, name):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import pathlib
 import subprocess
 import sys
@@ -13,14 +14,16 @@ import pytest
 from dataset_models import digits
 from dataset_models.digits import Digits
 from dataset_models.simulated.sun import SimulatedSun
+from network_models import settings
 from network_models.beta_vae import building_blocks as vae_options
-from network_models.beta_vae import burgess, full_disk, pictures, sequence, train
+from network_models.beta_vae import burgess, full_disk, pictures, presets, sequence, train
 from network_models.beta_vae import reconstruction as training
 from network_models.beta_vae.unit_images import UnitImages
 from network_models.image_inputs import Input, inputs_of
 from network_models.layers import variational
 from network_models.pytorch_weights import import_state_dict
 from network_models.trained_network import save_network
+from tools import options as tools_options
 from tools.errors import UserError
 
 # h5py copies Keras variables through numpy's older protocol.
@@ -68,6 +71,122 @@ def test_sizes_are_those_of_the_published_networks():
     kernels = [model.encoder.get_layer(f"conv_{number}").kernel.shape for number in (1, 2, 3, 4)]
     assert [tuple(shape)[:3] for shape in kernels] == [(3, 4, 4), (3, 3, 3), (2, 3, 3), (1, 3, 3)]
     assert [shape[-1] for shape in kernels] == [6, 12, 24, 24]
+
+
+SMALL = {  # presets of the thesis: a sequence, and what its features are by hand
+    "thesis_112": ((6, 48, 32, 1), (1, 2, 1, 24)),
+    "thesis_d6": ((6, 32, 32, 1), (1, 1, 1, 24)),
+    "thesis_layer4_1": ((7, 32, 32, 1), (2, 1, 1, 24)),
+    "thesis_batchnorm": ((6, 32, 32, 1), (1, 1, 1, 24)),
+    "thesis_layer4_2": ((6, 32, 32, 1), (1, 1, 1, 24)),
+    "thesis_d6_v2": ((6, 64, 72, 1), (1, 1, 1, 128)),
+    "thesis_simple": ((60, 16, 24, 1), (7, 2, 3, 64)),
+    "thesis_simple2": ((60, 30, 32, 1), (3, 2, 2, 32)),
+    "thesis_full_disk": ((12, 20, 16, 1), (1, 1, 1, 512)),
+}
+
+
+def thesis_network(name, **changed):
+    values = {
+        key: value for key, value in presets.PRESETS[name].values.items() if key in tools_options.fields(sequence.Options)
+    }
+    values |= {"dense_units": (8, 8)} if "dense_units" in values else {}
+    values |= changed
+    return sequence.build({"x": Input(SMALL[name][0])}, sequence.Options(**values), 3)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_networks_of_the_thesis_give_back_what_they_were_given(name):
+    shape, features = SMALL[name]
+    model = thesis_network(name)
+    assert model.encoder.get_layer("flatten").input.shape[1:] == features
+    x = numpy.random.default_rng(0).random((2, *shape), "float32")
+    outputs = model({"x": x}, training=True)
+    assert outputs["output"].shape == x.shape
+    assert "remove_mean" not in [layer.name for layer in model.encoder.layers]
+    assert outputs["mean"].shape == (2, math.prod(features) if name == "thesis_d6" else 10 if "full" in name else 32)
+    kinds = [type(layer).__name__ for part in (model.encoder, model.decoder) for layer in part.layers]
+    assert kinds.count("BatchNormalization") == (5 if name == "thesis_batchnorm" else 0)
+    assert kinds.count("Dense") == {"thesis_d6": 0, "thesis_layer4_2": 6, "thesis_full_disk": 6}.get(name, 2)
+
+
+def test_counts_of_parameters_are_those_of_the_thesis():
+    """Its layers by hand at (6, 512, 512): convolutions, two heads of 23,064 to 32, and the way back."""
+    model = sequence.build({"x": Input((6, 512, 512, 1))}, sequence.Options(mean_image=False))
+    forth = 6 * 48 + 6 + 12 * 6 * 27 + 12 + 24 * 12 * 18 + 24 + 24 * 24 * 9 + 24
+    back = 24 * 24 * 9 + 24 + 24 * 12 * 18 + 12 + 12 * 6 * 27 + 6 + 6 * 48 + 1
+    heads = 2 * (23064 * 32 + 32) + 32 * 23064 + 23064
+    assert model.count_params() - 1 == forth + heads + back
+    inner = sequence.build({"x": Input((6, 512, 512, 1))}, sequence.Options(layout="d6_v2"))
+    assert inner.encoder.get_layer("flatten").input.shape[1:] == (1, 8, 8, 128)
+
+
+def test_without_latents_nothing_is_drawn_and_nothing_diverges():
+    model = thesis_network("thesis_d6", dropout=0.0)
+    x = numpy.random.default_rng(0).random((2, *SMALL["thesis_d6"][0]), "float32")
+    one, other = (model({"x": x}, training=True) for _ in range(2))
+    numpy.testing.assert_array_equal(one["output"], other["output"])
+    assert not numpy.asarray(model.divergence(one)).any()
+    assert (numpy.asarray(one["mean"]) >= 0).all()
+    with pytest.raises(UserError, match="--capacity 3: needs latents"):
+        thesis_network("thesis_d6", capacity=3.0)
+
+
+def test_an_autoencoder_is_saved_and_trains(tmp_path):
+    flags = [
+        "--architecture",
+        "sequence",
+        "--dataset",
+        PROJECT / "dataset_models" / "simulated" / "sun.py",
+        "--channel_set",
+        "hmi",
+    ]
+    flags += ["--images", 6, "--image_size", 32, "--days", 20, "--shown", 2, "--batch_size", 4, "--out", tmp_path]
+    flags += ["--preset", "thesis_d6", "--epochs", 1, "--steps_per_epoch", 1, "--validation_steps", 1]
+    result = train.main([str(flag) for flag in flags])
+    assert not (result.folder.path / "latent_kl.csv").exists()
+    assert result.scores["kl"] == 0
+    again = training.load(result.folder.best)
+    assert again.deterministic is True
+    assert again.latent_dim == 24
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape", "message"),
+    [
+        ("d6_v2", (5, 64, 64, 1), "at least 6 frames, received 5"),
+        ("d6_v2", (6, 32, 64, 1), "are 64 or more, received 32 x 64"),
+        ("simple", (7, 64, 64, 1), "at least 8 frames"),
+        ("simple2", (60, 1, 1, 1), None),
+    ],
+)
+def test_sizes_that_a_layout_cannot_take(layout, shape, message):
+    options = sequence.Options(layout=layout)
+    if message is None:
+        assert sequence.build({"x": Input(shape)}, options).image_shape == shape
+        return
+    with pytest.raises(UserError, match=message):
+        sequence.build({"x": Input(shape)}, options)
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_presets_set_what_they_say(name, tmp_path):
+    """Where the data set has it: frames and digits are those of other ones."""
+    preset = presets.PRESETS[name]
+    chosen = settings.parse(
+        ["--preset", name],
+        "",
+        network_folder=tmp_path,
+        choose_network=train.choice(),
+        training=vae_options.VAETraining,
+        dataset=train.DATASET if "source" in preset.values else "dataset_models/SDO/HMI/flare_sequences.py",
+        aliases=train.ALIASES,
+        presets=presets.PRESETS,
+    )
+    assert chosen.architecture == preset.networks[0]
+    for option, value in preset.values.items():
+        owner = next(owner for owner in (chosen.training, chosen.network, chosen.data) if hasattr(owner, option))
+        assert getattr(owner, option) == value
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])

@@ -79,7 +79,7 @@ def test_outputs_are_those_of_pytorch(architecture, golden_folder, shared_or_non
 
 def test_every_weight_is_imported(state_dicts):
     """The tables leave no weight of any network at its random start (shapes only, nothing is computed)."""
-    described = {name: STUDY_NAMES.get(name, name) for name in ARCHITECTURES if not name.startswith("burgess")}
+    described = {name: STUDY_NAMES.get(name, name) for name in ARCHITECTURES if not name.startswith(("burgess", "sequence"))}
     for architecture, study_name in described.items():
         known, shapes = ARCHITECTURES[architecture], state_dicts[study_name]
         ends = ("num_batches_tracked",)
@@ -302,3 +302,73 @@ def test_imagenet_weights_of_other_networks_are_refused(imagenet, tmp_path):
     other = standard_cnn.build({"image": Input((192, 192, 1))}, standard_cnn.Options())
     with pytest.raises(UserError, match=r"resnet34-random\.pth: not weights of standard_cnn"):
         start.take_weights(other, imagenet)
+
+
+# Checkpoints of the thesis
+
+
+@pytest.fixture(scope="module")
+def sequence_networks():
+    """Networks of sequences with the golden weights: dict of name to keras.Model."""
+    from network_models.beta_vae import sequence
+
+    made = {}
+    for name in parity.SEQUENCES:
+        options = sequence.Options(**ARCHITECTURES[name].options)
+        made[name] = sequence.build({"sequence": Input((6, 512, 512, 1))}, options)
+        count = assign_state_dict(made[name], parity.sequence_tensors(name), name)
+        assert count == made[name].count_params() - 1  # the counter of steps
+    return made
+
+
+@pytest.mark.parametrize("name", parity.SEQUENCES)
+def test_sequences_are_those_of_pytorch(name, sequence_networks, golden_folder):
+    model = sequence_networks[name]
+    outputs = model({"sequence": parity.sequences()}, training=False)
+    found = {"mean": outputs["mean"], "log_variance": outputs["log_variance"], "decoded": model.images(outputs["output"])}
+    with numpy.load(golden_folder / "sequence_outputs.npz", allow_pickle=False) as golden:
+        for key, value in found.items():
+            expected = golden[f"{name}/{key}"]
+            value = parity._thinned(numpy.asarray(value))
+            assert numpy.abs(value - expected).max() <= 1e-5 * numpy.abs(expected).max(), key
+        assert golden[f"{name}/decoded"].std() > 0.01
+
+
+def test_a_checkpoint_of_lightning_is_read(tmp_path, capsys):
+    """As the thesis's training loop leaves it: under state_dict, each name behind 'model.'."""
+    torch = pytest.importorskip("torch", reason="reads PyTorch files")
+    from network_models.trained_network import load_network
+
+    tensors = parity.sequence_tensors("sequence")
+    content = {f"model.{name}": torch.from_numpy(value) for name, value in tensors.items()}
+    extra = {
+        "epoch": 99,
+        "global_step": 38600,
+        "optimizer_states": [{"state": {}, "param_groups": []}],
+        "loops": {"a": {"b": 1}},
+    }
+    path = tmp_path / "epoch=99-step=38600.ckpt"
+    torch.save({**extra, "state_dict": content}, path)
+    pytorch_weights.main([str(path), "sequence", str(tmp_path / "thesis.hdf5")])
+    assert "thesis.hdf5: sequence, " in capsys.readouterr().out
+    model = load_network(tmp_path / "thesis.hdf5")
+    kernel = numpy.asarray(model.encoder.get_layer("mean_and_log_variance").kernel)
+    assert kernel.shape == (23064, 64)
+    by_place = tensors["fc_logvar.weight"].reshape(32, 24, 31, 31)  # the only frame is left out
+    assert kernel[24 * (31 * 2 + 5) + 7, 2 * 3 + 1] == by_place[3, 7, 2, 5]
+
+
+def test_sequences_of_another_network_are_refused():
+    from network_models.beta_vae import sequence
+
+    model = sequence.build({"sequence": Input((6, 512, 512, 1))}, sequence.Options())
+    tensors = parity.sequence_tensors("sequence_batchnorm")
+    with pytest.raises(UserError, match=r"not weights of sequence .*lacks decoder\.9\..*has unknown decoder\.2"):
+        assign_state_dict(model, tensors, "sequence")
+    fewer = parity.sequence_tensors("sequence")
+    del fewer["fc_logvar.bias"]
+    with pytest.raises(UserError, match=r"lacks fc_mu, fc_logvar\.bias; has unknown fc_mu\.bias"):
+        assign_state_dict(model, fewer, "sequence")
+    small = sequence.build({"sequence": Input((6, 256, 256, 1))}, sequence.Options())
+    with pytest.raises(UserError, match=r"has misshapen .*decoder_fc\.weight"):
+        assign_state_dict(small, parity.sequence_tensors("sequence"), "sequence")
