@@ -825,7 +825,7 @@ def test_data_sets_run_the_scripts_of_their_archives(tree, small, monkeypatch, s
         monkeypatch.setenv("SOLAR_HEK_URL", f"{server.url}/hek")
         found = data.download("2014-01-02", "2014-01-02T06:00")
         assert found.found == 6
-        assert len(data._files) == 6
+        assert data.is_downloaded().found == 6
         assert catalogue.is_file()
         assert FullDiskMagnetograms(**options, start="2014-01-02", end="2014-01-02T08:00").download().found == 8
         sequences = FlareSequences(folder=str(tree / "sequences"), flares=(str(catalogue),), image_size=16, window_hours=2.0)

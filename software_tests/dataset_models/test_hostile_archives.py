@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import socket
+import sqlite3
 import threading
 import time
 
@@ -219,6 +220,12 @@ def test_a_name_that_leads_elsewhere_costs_no_other_file(folder, tmp_path, name)
     assert _files(tmp_path) - before == {folder / "first.json", folder / "last.json"}
 
 
+def change(folder, text, values=()):
+    """Change a manifest as another program would."""
+    with contextlib.closing(sqlite3.connect(folder / manifest.NAME)) as connection, connection:
+        connection.execute(text, values)
+
+
 def test_a_damaged_record_is_named_and_the_others_are_repaired(folder):
     with ArchiveServer() as server, manifest.Manifest(folder, "test") as book:
         server.add("/a", b"[]")
@@ -229,7 +236,7 @@ def test_a_damaged_record_is_named_and_the_others_are_repaired(folder):
         ):
             path, size, digest, kind, expected = row
             values = (path, f"{server.url}/{place}", None, None, size, digest, "now", kind, expected)
-            book._connection.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            change(folder, "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         summary = fetcher.repair(fetcher.Fetcher(SOON), book, manifest.verify(book, progress=False))
     assert (summary.counts["fetched"], summary.counts["rejected"]) == (1, 4)
 
@@ -237,7 +244,7 @@ def test_a_damaged_record_is_named_and_the_others_are_repaired(folder):
 def test_a_manifest_that_is_damaged_within_is_named(folder):
     with manifest.Manifest(folder, "test") as book:
         book.add(_record("a.json", "http://127.0.0.1:9/a"))
-        book._connection.execute("UPDATE files SET url = CAST(x'ff' AS TEXT)")
+        change(folder, "UPDATE files SET url = CAST(x'ff' AS TEXT)")
         with pytest.raises(UserError, match=r"manifest\.sqlite: cannot be used as a manifest"):
             book.records()
 

@@ -192,12 +192,12 @@ def main():
     numpy.savez_compressed(HERE / "pytorch_outputs.npz", **outputs)
     features = {name: features_of(pytorch_network(name), name).mean((2, 3)) for name in TORCHVISION}
     numpy.savez_compressed(HERE / "torchvision_features.npz", **features)
-    thinned = {f"{name}/{key}": _thinned(value) for name in SEQUENCES for key, value in sequence_outputs(name).items()}
-    numpy.savez_compressed(HERE / "sequence_outputs.npz", **thinned)
-    print({name: array.shape for name, array in (outputs | features | thinned).items()})
+    sequences = {f"{name}/{key}": thinned(value) for name in SEQUENCES for key, value in sequence_outputs(name).items()}
+    numpy.savez_compressed(HERE / "sequence_outputs.npz", **sequences)
+    print({name: array.shape for name, array in (outputs | features | sequences).items()})
 
 
-def _thinned(value):
+def thinned(value):
     """Every 37th row and column of images; everything of vectors."""
     return value[:, :, ::37, ::37] if value.ndim == 5 else value
 

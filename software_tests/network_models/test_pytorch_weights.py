@@ -329,7 +329,7 @@ def test_sequences_are_those_of_pytorch(name, sequence_networks, golden_folder):
     with numpy.load(golden_folder / "sequence_outputs.npz", allow_pickle=False) as golden:
         for key, value in found.items():
             expected = golden[f"{name}/{key}"]
-            value = parity._thinned(numpy.asarray(value))
+            value = parity.thinned(numpy.asarray(value))
             assert numpy.abs(value - expected).max() <= 1e-5 * numpy.abs(expected).max(), key
         assert golden[f"{name}/decoded"].std() > 0.01
 
