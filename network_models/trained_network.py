@@ -3,6 +3,8 @@
 import dataclasses
 import pathlib
 
+import numpy
+
 from dataset_models.solar_data import SolarData, load_solar_data
 from network_models import loss_table, network_size
 from network_models.run_folder import RunFolder, run_folder_of
@@ -97,7 +99,8 @@ def load_network(path):
     UserError
         The file is missing, is not a saved network, or holds layers that are not ours or Keras's own (Lambda layers,
         which carry code, are refused). It declares more parameters than it holds, or than `network_size.LARGEST` unless its
-        run was begun with --allow_large, or more than `network_size.MOST_LAYERS` layers: seen before any takes memory.
+        run was begun with --allow_large, or more than `network_size.MOST_LAYERS` layers: seen before any takes memory. A weight
+        is no finite number.
     """
     path = pathlib.Path(path)
     _require_file(path)
@@ -118,6 +121,9 @@ def load_network(path):
         # Keras raises many types here: OSError, ValueError, TypeError, KeyError, UnicodeDecodeError.
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: cannot be read as a saved network ({reason})") from error
+    for weight in model.weights:
+        if weight.dtype.startswith(("float", "bfloat")) and not numpy.isfinite(keras.ops.convert_to_numpy(weight)).all():
+            raise UserError(f"{path}: its weights hold what is no finite number ({weight.path}); train it anew")
     if isinstance(model, keras.Sequential):
         model = keras.Model(model.inputs, model.outputs)
     return model

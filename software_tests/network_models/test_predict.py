@@ -53,7 +53,7 @@ def test_bad_input(run, tmp_path):
     cases = [
         (["none.hdf5", str(TINY)], "none.hdf5: no such network file"),
         ([str(run.best), "none.py"], "none.py: no such data set file"),
-        ([str(run.best), str(TINY), "--calibration", "none.json"], "none.json: cannot be read"),
+        ([str(run.best), str(TINY), "--calibration", "none.json"], "none.json: no such file"),
         ([str(run.best), str(TINY), "--images", "no*.jpg"], r"no file matches no\*\.jpg; check the folder"),
     ]
     for arguments, message in cases:
@@ -68,10 +68,23 @@ def test_bad_input(run, tmp_path):
 
 
 @pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
+def test_a_network_whose_weights_are_no_numbers_is_refused(run, tmp_path, value):
+    model = load_network(run.best)
+    model.get_layer("output").bias.assign([value])
+    save_network(model, tmp_path / "broken.hdf5")
+    with pytest.raises(
+        UserError, match=r"broken\.hdf5: its weights hold what is no finite number \(output/bias\); train it anew"
+    ):
+        load_network(tmp_path / "broken.hdf5")
+
+
+@pytest.mark.parametrize("value", [numpy.inf, -numpy.inf])
 def test_a_network_whose_output_is_not_finite_is_refused(run, tmp_path, value):
     model = load_network(run.best)
     layer = model.get_layer("output")
-    layer.bias.assign([value])
+    largest = numpy.copysign(numpy.finfo("float32").max, value)
+    layer.bias.assign([largest])
+    layer.kernel.assign(numpy.full(layer.kernel.shape, largest))
     broken = tmp_path / "broken.hdf5"
     save_network(model, broken)
     numpy.save(tmp_path / "new.npy", numpy.zeros((16, 16, 2)))
