@@ -149,8 +149,8 @@ class StepDecay(Schedule, keras.callbacks.LearningRateScheduler):
         super().__init__(lambda epoch: float(self.scale * stepped_down(epoch, initial, factor, every)))
 
 
-class StepsBefore(Schedule):
-    """Set the learning rate before each epoch by `stepped_before`.
+class StepsBefore(Schedule, keras.callbacks.LearningRateScheduler):
+    """Set the learning rate before each epoch by `stepped_before`, with Keras's own scheduler.
 
     Parameters
     ----------
@@ -159,12 +159,8 @@ class StepsBefore(Schedule):
     """
 
     def __init__(self, initial, factor, *, every=0, since=0):
-        super().__init__()
-        self.initial, self.factor, self.every, self.since = initial, factor, every, since
-
-    def on_epoch_begin(self, epoch, logs=None):
-        rate = stepped_before(epoch + 1, self.initial, self.factor, every=self.every, since=self.since)
-        self.optimizer.learning_rate = self.scale * rate
+        self.factor, self.every, self.since = factor, every, since
+        super().__init__(lambda epoch: float(self.scale * stepped_before(epoch + 1, initial, factor, every=every, since=since)))
 
 
 class ReduceOnPlateau(Schedule):
