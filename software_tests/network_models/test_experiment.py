@@ -289,7 +289,7 @@ def test_bad_input_is_one_line(tmp_path, finished):
     cases = {
         "the training split is empty": ["--count", 0],
         "larger than the": ["--conv_1_width", 17],
-        "more than 150,000,000 parameters": ["--dense_1_count", 10_000_000],
+        "more than 150,000,000 parameters": ["--conv_2_channels", 4096, "--dense_1_count", 65_536],
         r"T03:00:00\.fits: is damaged": ["--broken", 3],
         "seed is at most": ["--seed", 2**32],
         "--xla: cannot be combined with --devices 2 without GPUs": ["--xla", "--devices", 2],

@@ -170,7 +170,8 @@ def test_a_script_that_adds_the_logarithm_itself_ends_in_one_line(current):
 def test_a_script_copied_while_networks_needed_a_builder_trains(tmp_path, capsys):
     """Its architecture.py may have been brought up to date without it."""
     changes = {"architecture": ('name="starting_point"', 'name="changed_by_me"')}
-    changes["network"] = ("experiment.run(network.build, chosen)", "experiment.run(network.builder(chosen.data), chosen)")
+    earlier = "experiment.run(network.builder(run_settings.data), run_settings)"
+    changes["network"] = ("experiment.run(network.build, run_settings)", earlier)
     target = copied("xray_flux_forecast/starting_point", tmp_path / "mine", **changes)
     check(trained(capsys, target / "network.py", "--dataset", TINY, "--epochs", 1), target)
 
