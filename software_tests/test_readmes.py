@@ -154,6 +154,7 @@ COVERED = {
         "dataset_models/test_flare_pictures.py::test_the_script_draws_lists_and_refuses_empty_ones"
     ),
     ("dataset_models/goes_flares.py", ""): "dataset_models/test_goes_flares.py::test_the_script_draws_and_compares",
+    ("dataset_models/flux_tables.py", ""): "dataset_models/test_flux_tables.py::test_the_script_takes_times_from_image_names",
     ("dataset_models/flare_labels.py", "images"): LEAK,
     ("dataset_models/leak_check.py", ""): LEAK,
     ("dataset_models/conversion/jp2_to_images.py", ""): JPEG_2000,

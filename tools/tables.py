@@ -162,7 +162,8 @@ def read(path, *, numbers=(), texts=(), header=None, missing=(), advice=_ADVICE)
     try:
         table = pandas.read_csv(text, **keywords)
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError, OverflowError) as error:
-        raise UserError(f"{path}: not readable as CSV ({error}); {advice}") from error
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not readable as CSV ({reason}); {advice}") from error
     if not len(table):
         raise UserError(f"{path}: no rows below the header; {advice}")
     table = _of_texts(table.rename(columns=lambda name: str(name).strip()), unguarded)

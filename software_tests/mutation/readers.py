@@ -272,6 +272,30 @@ def _features(path):
     return found.names, found.times, found.values
 
 
+def _fold(path):
+    from dataset_models import label_tables
+
+    table = label_tables.read([path])
+    assert (numpy.diff(table.times) > numpy.timedelta64(0, "s")).all(), "times out of order"
+    assert not (numpy.isfinite(table.flux) & (table.event != (table.flux >= 1e-5))).any(), "labels that contradict the class"
+    return table.times, table.event, table.flux, table.longitude
+
+
+def _flux_targets(path):
+    from dataset_models import flux_tables
+
+    table = flux_tables.FluxTable(path)
+    values = numpy.concatenate([*table.windows.values(), table.current(table.times)])
+    assert (numpy.isnan(values) | ((values > 0) & (values <= 1))).all(), "fluxes that are none"
+    return table.times, values
+
+
+def _other_source(path):
+    from dataset_models.images import helioviewer_sources
+
+    return of_images(helioviewer_sources.read_grey(path, size=64, decoding="area", source=19), disk=False)  # cut-outs too
+
+
 def _manifest(path):
     from dataset_models.download import manifest
 
@@ -545,6 +569,7 @@ READERS = (
     ),
     _reader("JPEG 2000", "HMI area", seeds.hmi_jp2, _magnetogram(disk=False), "jp2", unseen=PIXELS),
     _reader("JPEG 2000", "HMI reduced", seeds.hmi_jp2, _magnetogram("reduced", disk=False), "jp2", unseen=PIXELS),
+    _reader("JPEG 2000", "of any source", seeds.hmi_jp2, _other_source, "jp2", unseen=PIXELS),
     _reader("JPEG 2000", "conversion", seeds.hmi_jp2, _converted, "jp2", unseen=PIXELS),
     _reader(
         "JPEG 2000",
@@ -637,6 +662,7 @@ READERS = (
         unseen=ROWS,
         share=0.5,
     ),
+    _reader("X-ray flux", "table of FlareNet", seeds.flarenet_flux, _goes, "csv", unseen=ROWS),
     _reader("X-ray flux", "JSON of SWPC", seeds.swpc_json, _goes, "json", unseen=ROWS),
     _reader("X-ray flux", "flux store", seeds.flux_store, _store, "sqlite", unseen=ROWS),
     _reader(
@@ -700,6 +726,9 @@ READERS = (
     _reader("tables", "labels", seeds.labels, _labels, "csv", unseen=ROWS),
     _reader("tables", "image index", seeds.index, _index, "text", unseen=ROWS),
     _reader("tables", "HMI features", seeds.features, _features, "csv", unseen=ROWS),
+    _reader("tables", "HMI features of FlareNet", seeds.flarenet_features, _features, "csv", unseen=ROWS),
+    _reader("tables", "targets of FlareNet", seeds.flux_targets, _flux_targets, "csv", unseen=ROWS),
+    _reader("tables", "published fold", seeds.fold, _fold, "csv", unseen=ROWS),
     _reader("tables", "forecasts", seeds.forecasts, _forecasts, "csv", unseen=ROWS),
     _reader("tables", "flux forecasts", seeds.flux_forecasts, _flux_forecasts, "csv", unseen=ROWS),
     _reader("tables", "forecasts near the limb", seeds.limb_forecasts, _limb, "csv", unseen=ROWS),

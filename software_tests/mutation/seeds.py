@@ -383,6 +383,28 @@ features = _rows(
 )
 
 
+flarenet_features = text(
+    "HMI_features.csv", "".join(f"201406{n + 1:02d},{','.join(str((n * k) % 7) for k in range(25))}\n" for n in range(28))
+)
+flarenet_flux = text(
+    "Flux_2010_2017_max.csv",
+    '"Time","Flux","Count"\n' + "".join(f"2014-06-17 00:{2 * n:02d}:00,{1e-6 * (1 + n):.4e},59\n" for n in range(1, 30)),
+)
+flux_targets = text(
+    "All_Ys_01hrDelay_24hrMax.csv",
+    "Date Stamp,Catch Flux,Current Flux,Delta,Filename\n"
+    + "".join(f"20140617_00{n:02d},{1e-6 * (2 + n):.4e},1e-06,{1e-6 * (1 + n):.4e},AIA_{n}.fits\n" for n in range(60)),
+)
+fold = text(
+    "Fold1_train.csv",
+    "label,target,goes_class,fl_lon,fl_lat\n"
+    + "".join(
+        f"2011/01/01/HMI.m2011.01.01_{n:02d}.00.00.jpg,{n % 2},{('NF', 'M1.5')[n % 2]},{('unk', '-56.0')[n % 2]},unk\n"
+        for n in range(24)
+    ),
+)
+
+
 def calibration(folder):
     from network_models.forecasts import calibration as calibrations
     from network_models.forecasts import conformal
