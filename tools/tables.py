@@ -12,6 +12,7 @@ import re
 from tools.errors import UserError, quoted
 from tools.reading import raw_files
 
+_MOST_COLUMNS = 10_000  # more take pandas minutes
 _ADVICE = "give a CSV or a list of image names"
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four as in East Asian input
@@ -148,6 +149,9 @@ def read(path, *, numbers=(), texts=(), header=None, missing=(), advice=_ADVICE)
     import pandas
 
     text = io.StringIO(_text(path, advice))
+    columns = text.getvalue().lstrip("\n").partition("\n")[0].count(",") + 1
+    if columns > _MOST_COLUMNS:
+        raise UserError(f"{path}: has {columns} columns, more than the {_MOST_COLUMNS} that a table has; {advice}")
     keywords = {
         "skipinitialspace": True,
         "keep_default_na": False,
@@ -156,9 +160,8 @@ def read(path, *, numbers=(), texts=(), header=None, missing=(), advice=_ADVICE)
     }
     if header is not None:
         keywords |= {"header": None, "names": list(header), "index_col": False}
-        first = text.getvalue().lstrip("\n").partition("\n")[0]
-        if first.count(",") + 1 != len(header):
-            raise UserError(f"{path}: expected {len(header)} columns, received {first.count(',') + 1}; {advice}")
+        if columns != len(header):
+            raise UserError(f"{path}: expected {len(header)} columns, received {columns}; {advice}")
     try:
         table = pandas.read_csv(text, **keywords)
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError, OverflowError) as error:

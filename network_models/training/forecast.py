@@ -120,23 +120,37 @@ def scores_of(path, data):
     dict of str to float
         For classification TSS, HSS, AUC, Brier score and Brier skill against the event rate of the training split,
         and the same for persistence; otherwise errors, and skill against climatology and persistence, in dex where
-        every value is a flux.
+        every value is a flux. Persistence is judged on the samples of which the prior is known, with label tables not all, and
+        left out where it is known of none.
     """
     names = ("prediction", "true_value", "prior_value")
     table = tables.read(path, numbers=names, advice=_MADE_ANEW)
     forecast, truth, prior = (table[name].to_numpy() for name in names)
-    if not all(numpy.isfinite(values).all() for values in (forecast, truth, prior)):
+    known = ~numpy.isnan(prior)
+    if not all(numpy.isfinite(values).all() for values in (forecast, truth, prior[known])):
         raise UserError(f"{path}: holds values that are no numbers; {_MADE_ANEW}")
     if data.task == "classification":
         climatology = float(data.targets("training").mean())
         scores = skill_scores.probability_scores(forecast, truth, reference=climatology)
-        persistence = skill_scores.probability_scores(prior, truth, reference=climatology)
+        persistence = skill_scores.probability_scores(prior[known], truth[known], reference=climatology) if known.any() else {}
         rate = {"climatology": climatology, "event_rate": float(truth.mean())}
         return scores | {f"persistence_{name}": value for name, value in persistence.items()} | rate
     past = numpy.array([data.truth(time)[0] for time in data.times("training")], "float64")
-    if data.target_quantity == "flux" and (forecast > 0).all() and (truth > 0).all() and (prior > 0).all() and (past > 0).all():
+    if (
+        data.target_quantity == "flux"
+        and (forecast > 0).all()
+        and (truth > 0).all()
+        and (prior[known] > 0).all()
+        and (past > 0).all()
+    ):
         forecast, truth, prior, past = (numpy.log10(values) for values in (forecast, truth, prior, past))
-    return skill_scores.regression_scores(forecast, truth, {"climatology": past.mean(), "persistence": prior})
+    if known.all():
+        return skill_scores.regression_scores(forecast, truth, {"climatology": past.mean(), "persistence": prior})
+    scores = skill_scores.regression_scores(forecast, truth, {"climatology": past.mean()})
+    if known.any():
+        against = skill_scores.regression_scores(forecast[known], truth[known], {"persistence": prior[known]})
+        scores |= {name: value for name, value in against.items() if name not in scores}
+    return scores
 
 
 def _most_skilful_forecasts(folder, data, batch_size):

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from dataset_models.flare_labels import image_names
+from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
 from network_models import settings
 from network_models.distribution import weighted_batches
 from network_models.full_disk_flare_forecast import train
@@ -483,3 +484,46 @@ def test_every_network_trains_with_history(shared, tmp_path, monkeypatch, name):
     assert numpy.isfinite(result.val_loss)
     network = load_network(result.folder.most_skilful)
     assert (numpy.asarray(network.get_layer("whiten_side_channel").deviation) > 0).all()
+
+
+def test_published_folds_train_as_they_are_without_a_flare_list(sun, tmp_path):
+    """The same samples and targets as with the list that the tables were made of; persistence is what the tables tell."""
+    from dataset_models import flare_labels
+
+    flare_labels.main(["--flares", str(sun / "flares.csv"), "--images", str(sun), "--out", str(tmp_path / "labels")])
+    tables = [tmp_path / "labels" / "simplified" / f"Fold1_{part}.csv" for part in ("train", "val")]
+    flags = ["--labels", tables[0], "--validation_labels", tables[1], "--folder", sun, "--im_size", 32, "--batch_size", 16]
+    result = train.main([str(flag) for flag in ["--models", "cnn", "--epochs", 1, *flags, "--out", tmp_path]])
+    data = FullDiskMagnetograms(folder=str(sun), labels=(str(tables[0]),), validation_labels=(str(tables[1]),), image_size=32)
+    listed = FullDiskMagnetograms(folder=str(sun), flares=(str(sun / "flares.csv"),), fold=1, image_size=32)
+    for split in ("training", "validation"):
+        assert numpy.array_equal(data.times(split), listed.times(split))
+        assert numpy.array_equal(data.targets(split), listed.targets(split))
+    forecasts = pandas.read_csv(result.folder.performance / "validation_forecasts.csv")
+    known = forecasts["prior_value"].notna()
+    assert 0 < known.sum() < len(forecasts), "the first day of a quarter has no day before it"
+    assert numpy.isfinite(result.scores["tss"])
+    assert numpy.isfinite(result.scores["persistence_tss"])
+
+
+@pytest.mark.parametrize("known", [0, 3, 6])
+def test_persistence_is_judged_where_the_prior_is_known(sun, tmp_path, known):
+    from network_models.training import forecast
+
+    data = FullDiskMagnetograms(
+        folder=str(sun), flares=(str(sun / "flares.csv"),), fold=1, image_size=32, target_kind="log flux"
+    )
+    truth = numpy.array([1e-7, 1e-6, 2e-5, 1e-7, 1e-6, 2e-5])
+    prior = numpy.where(numpy.arange(6) < known, 1e-6, numpy.nan)
+    table = pandas.DataFrame({"prediction": truth[::-1], "true_value": truth, "prior_value": prior})
+    table.to_csv(tmp_path / "forecasts.csv", index=False)
+    scores = forecast.scores_of(tmp_path / "forecasts.csv", data)
+    assert scores["rmse"] == pytest.approx(numpy.sqrt(((numpy.log10(truth) - numpy.log10(truth[::-1])) ** 2).mean()))
+    assert ("skill_persistence" in scores) == (known > 0)
+    assert numpy.isfinite(scores["skill_climatology"])
+    if known:
+        ours, theirs = (numpy.log10(values[:known]) - numpy.log10(truth[:known]) for values in (truth[::-1], prior))
+        assert scores["skill_persistence"] == pytest.approx(1 - (ours**2).mean() / (theirs**2).mean())
+    table.assign(prediction=numpy.nan).to_csv(tmp_path / "forecasts.csv", index=False)
+    with pytest.raises(UserError, match="holds values that are no numbers"):
+        forecast.scores_of(tmp_path / "forecasts.csv", data)

@@ -35,7 +35,7 @@ class FullDiskMagnetograms(MagnetogramData):
     With `labels` the targets are those of label tables, whatever window they were made with; `validation_labels` gives the
     validation split, otherwise the labelled images are split like others. A label belongs to the image nearest to it, within
     `label_tolerance`; labels without an image are counted and left out. What happened before an image is taken from the label
-    of one window earlier, unless flare lists are given too.
+    of one window earlier; flare lists are read for the side channel `history` alone, and then tell that as well.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class FullDiskMagnetograms(MagnetogramData):
     title = "SDO/HMI full-disk magnetograms"
 
     folder: str | None = option(None, "folder of magnetograms (default: hmi of config.yml)", place="hmi")
-    labels: tuple[str, ...] = option((), "label tables, such as Fold1_train.csv, instead of flare lists")
+    labels: tuple[str, ...] = option((), "label tables such as Fold1_train.csv, instead of flare lists")
     validation_labels: tuple[str, ...] = option((), "label tables of the validation split, such as Fold1_val.csv")
     label_tolerance: float = option(12.0, "most minutes between a label and its image", least=0.0, most=1440.0)
     flares: tuple[str, ...] = option((), "flare lists (default: flares of config.yml)", place="flares")
@@ -136,7 +136,7 @@ class FullDiskMagnetograms(MagnetogramData):
     def truth(self, time):
         """Return true value and prior; the prior is of the flares whose class was settled in the hours before the time.
 
-        With label tables alone it is the label of one window earlier, NaN where there is none.
+        With label tables and no history it is the label of one window earlier, NaN where there is none.
         """
         number = 0 if self.task == "classification" else 1
         return float(self._coming([time])[number][0]), float(self._past(time)[number])
@@ -219,7 +219,7 @@ class FullDiskMagnetograms(MagnetogramData):
 
     @property
     def _wants_flares(self):
-        return bool(not self.labels or self.history or self.flares)
+        return not self.labels or self.history
 
     @functools.cached_property
     def _flare_files(self):
