@@ -4,26 +4,35 @@
 
 Needs the extra `pytorch` and captum. Measured are integrated gradients with 50 steps (both with the fastest of several batch
 sizes, in turns; tracing, which the first call waits for, is not counted), Deep SHAP over 8 baselines (Captum's DeepLiftShap,
-which is wrong where pooling follows a ReLU), and saliency against a bare gradient call of the same network; and that the
-memory of integrated gradients depends on the batch, not on the number of steps. Takes about six minutes.
+which is wrong where pooling follows a ReLU), and saliency against a bare gradient call of the same network; that the
+memory of integrated gradients depends on the batch, not on the number of steps; and the saliency script with a list of 32
+images against as many calls of it with one image each (four are timed, in processes of their own, and counted eight times).
+The list saves the start, reading the network, tracing, and the network of random weights of the checks; the gradients take as
+long. Takes about eight minutes.
 """
 
 import functools
+import pathlib
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy
 
+from dataset_models.solar_data import load_solar_data
 from tools import command_line
 from tools.options import add_number
+from tools.paths import PROJECT
 
 SIZE = 512
 STEPS = 50
 BASELINES = 8
 INTERNAL = (5, 10, 20, 50)  # batch sizes tried, ours and Captum's
+IMAGES = 32  # of the list
+CALLS = 4  # with one of them each
 
 
 def measure():
@@ -59,7 +68,28 @@ def measure():
     rows.append(_row(f"Deep SHAP, {BASELINES} baselines, Captum against ours", times["Captum"], times["ours"], 1.0))
 
     rows.append(_saliency(ours, image))
-    return [*rows, memory]
+    return [*rows, memory, list_of_images(ours)]
+
+
+def list_of_images(network):
+    """Time the saliency script with a list of images against calls of it with one: a row of the table."""
+    from network_models.trained_network import save_network
+
+    dataset, flags = "dataset_models/simulated/sun.py", ["--image_size", str(SIZE), "--channel_set", "hmi"]
+    times = load_solar_data(PROJECT / dataset)(image_size=SIZE, channel_set="hmi").times("training")[:IMAGES]
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "alexnet.hdf5"
+        save_network(network, path)
+
+        def seconds(words):
+            begin = time.perf_counter()
+            script = [sys.executable, "science/saliency/saliency.py", str(path), dataset, *words, "--target", "1", *flags]
+            subprocess.run([*script, "--out", f"{folder}/maps"], cwd=PROJECT, check=True, capture_output=True)
+            return time.perf_counter() - begin
+
+        calls = IMAGES * statistics.median(seconds([str(one)]) for one in times[:CALLS])
+        together = seconds([str(one) for one in times])
+    return _row(f"saliency of a list of {IMAGES} images against {IMAGES} calls of the script", calls, together, 3.0)
 
 
 def _row(what, baseline, ours, required):

@@ -10,9 +10,11 @@ import dataclasses
 
 import numpy
 
+from dataset_models import simulation_mark
+from science.explanation import image_list, list_results, list_table
 from science.explanation import subject as explanation
 from science.explanation.attribution import per_unit
-from science.gradients.engine import GradientEngine
+from science.gradients.engine import engine_of
 from tools import atomic_files, command_line, figures
 from tools.errors import UserError
 from tools.options import add_number
@@ -91,7 +93,7 @@ def deconvolve(model, inputs, *, layers=None, count=6, keep="maximum", batch_siz
     ...     print(projections.layer, projections.inputs["image"].shape[1:])
     last (8, 8, 1)
     """
-    engine = GradientEngine(model, target=0)
+    engine = engine_of(model, target=0)
     for layer, calls in _convolutions(engine, layers).items():
         responses, _ = engine.activations(inputs, layer, which="response")
         for call in range(calls):
@@ -199,6 +201,47 @@ def _draw(projection, name, source, data, sample, path):
     figures.save(figure, path)
 
 
+def write_list(folder, subject, entries, flags, keywords):
+    """Write the grids of each image of a list, and one table of the feature maps that they excite.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    subject : science.explanation.subject.Subject
+    entries : sequence of science.explanation.image_list.Entry
+    flags : argparse.Namespace
+    keywords : dict
+        Of `deconvolve`.
+
+    Raises
+    ------
+    Stopped
+        Images were left out.
+    """
+    import pandas
+
+    rows, left_out = [], []
+    for ((entry, sample),) in image_list.batches(subject, entries, 1, left_out):
+        time = list_table.time_of(subject, entry, sample)
+        shown = {"time": "" if time is None else f"{time}Z", "file": "" if sample.time is not None else entry.image}
+        marks = {name: int(values[0]) for name, values in simulation_mark.columns(sample.simulated, 1).items()}
+        found = []
+        write(folder, subject, sample, _noting(deconvolve(subject.model, sample.inputs, **keywords), found))
+        rows += [shown | entry.facts() | values | marks for values in found]
+    path = folder / f"{atomic_files.safe_name(image_list.name_of(flags.image), 'deconvolution')}.csv"
+    atomic_files.write_table(path, pandas.DataFrame(rows))
+    print(f"{len(entries) - len(left_out)} images; grids of each and {path.name} in {folder}")
+    list_results.tell_left_out(left_out, len(entries), folder)
+
+
+def _noting(projections, found):
+    """Pass projections on, and append to the list `found` a dict for each feature map of them."""
+    for projection in projections:
+        for number, response in zip(projection.channels, projection.responses, strict=True):
+            found.append({"layer": projection.layer, "feature_map": int(number), "activation": float(response.max())})
+        yield projection
+
+
 def windows(projected):
     """Place squares of one size that hold everything that was projected: corners (row, column) and side, in pixels.
 
@@ -232,10 +275,14 @@ def main(arguments=None):
 
     flags, given = explanation.parse(arguments, __doc__, add=add, target=False)
     subject = explanation.load(flags.model, flags.dataset, given)
-    sample = explanation.sample(subject, flags.image)
+    keywords = {"layers": flags.layer, "count": flags.count, "keep": flags.keep}
+    if image_list.is_list(flags.image):
+        entries = image_list.read(flags.image, subject.data)
+        write_list(explanation.output_folder(subject, "features", flags.out), subject, entries, flags, keywords)
+        return
+    sample = explanation.sample(subject, flags.image[0])
     folder = explanation.output_folder(subject, "features", flags.out)
-    projections = deconvolve(subject.model, sample.inputs, layers=flags.layer, count=flags.count, keep=flags.keep)
-    names = write(folder, subject, sample, projections)
+    names = write(folder, subject, sample, deconvolve(subject.model, sample.inputs, **keywords))
     print(f"{len(names)} files in {folder}")
 
 

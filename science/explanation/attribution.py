@@ -122,6 +122,20 @@ class Attribution:
         below = numpy.broadcast_to(self.difference[name], values.shape)
         return numpy.divide(values, below, out=numpy.full(values.shape, numpy.nan), where=numpy.abs(below) > 1e-6)
 
+    def of_sample(self, row):
+        """Select the map of one sample: `Attribution` of arrays (1, ...)."""
+        part = slice(row, row + 1)
+        difference = self.difference
+        if difference is not None:
+            difference = {name: values[part] if len(values) > 1 else values for name, values in difference.items()}
+        return dataclasses.replace(
+            self,
+            maps={name: values[part] for name, values in self.maps.items()},
+            outputs=self.outputs[part],
+            residual=None if self.residual is None else self.residual[part],
+            difference=difference,
+        )
+
     @property
     def side_channel_share(self):
         """Share of the absolute map on inputs that are not images: float64 (n,); NaN where the map is 0."""

@@ -93,7 +93,7 @@ def background(subject, sample, count):
     onto = None if shown is None else solar_disk.find(sample.header, shown)
     rows = []
     for time in tqdm(times, desc="baseline", unit="image", disable=None, leave=False):
-        row = {source: numpy.asarray(values, "float32") for source, values in data.inputs(time).items()}
+        row = {source: numpy.asarray(values, "float32") for source, values in data.kept_inputs(time).items()}
         if onto is not None:
             disk = solar_disk.find(data.header(time), row[current])
             # Earlier images of a sample are a few hours older, in which the radius stays what it is.

@@ -1,5 +1,6 @@
 """The passport of a map: what made it, what it belongs to, and the checks that it passed or failed."""
 
+import functools
 import hashlib
 import json
 
@@ -25,7 +26,7 @@ ON_DISK = 0.5  # share of a map's mass that the disk has at least
 EVEN_RING = 1.7  # times what an evenly filled disk has in a ring at the limb, as of `check_disk`
 
 
-def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
+def passport(subject, sample, attribution, method, *, baseline=None, seed=0, random_network=None):
     """Check a map of one sample.
 
     Parameters
@@ -40,6 +41,8 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
         Of `baseline_record`, where the method was given one.
     seed : int
         Of the random weights.
+    random_network : keras.Model, optional
+        From `shuffled_network`, where maps of several samples or methods are checked: each would make its own otherwise.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
     Adebayo et al. 2018, arXiv:1810.03292 (random weights, edge detectors).
     """
     attribution = labelled(attribution, subject)
-    random = method(randomised(explainable(subject.model), seed=seed), sample.inputs)
+    random = method(random_network or shuffled_network(subject, seed=seed), sample.inputs)
     images = {name: values for name, values in attribution.maps.items() if sample.inputs[name].ndim == 4}
     to_random = {
         name: rank_correlation(strength(attribution.multipliers(name)[0]), strength(random.multipliers(name)[0]))
@@ -88,7 +91,7 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0):
         "output": output,
         "image": sample.label,
         "simulated": sample.simulated,
-        "model": {"file": subject.model_path.name, "sha256": digests.of_file(subject.model_path)},
+        "model": {"file": subject.model_path.name, "sha256": _digest(subject.model_path)},
         "inputs": {sample.names[name]: _sha(array) for name, array in sample.inputs.items()},
         "residual": None if attribution.residual is None else _number(attribution.residual[0]),
         "relu_count": attribution.relu_count,
@@ -188,6 +191,11 @@ def baseline_record(sample, words, arrays):
     return {"words": words, "sha256": {sample.names[name]: _sha(array) for name, array in arrays.items()}}
 
 
+def shuffled_network(subject, *, seed=0):
+    """Make the network of random weights that maps are held against: `randomised`, as it is explained."""
+    return randomised(explainable(subject.model), seed=seed)
+
+
 def randomised(model, *, seed=0, layers=None):
     """Copy a network with its trained weights shuffled, each array in itself.
 
@@ -257,6 +265,17 @@ def rank_correlation(first, second):
     if numpy.ptp(first) == 0 or numpy.ptp(second) == 0:
         return float("nan")
     return float(stats.spearmanr(first, second).statistic)
+
+
+def _digest(path):
+    """Compute the SHA-256 of a network's file, once as long as it does not change: hundreds of MB, for each of many maps."""
+    state = path.stat()
+    return _digest_of(path, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=8)
+def _digest_of(path, size, changed):
+    return digests.of_file(path)
 
 
 def _sha(array):

@@ -1,17 +1,17 @@
-"""Common part of the scripts of the explanation methods: explain one image, check the map, write figures, arrays and FITS."""
+"""Common part of the scripts of the explanation methods: explain one image or a list, and check the maps."""
 
-import numpy
+import functools
 
-from science.explanation import baselines, passport, solar_coordinates
+from science.explanation import baselines, image_list, list_results, passport
 from science.explanation import subject as explanation
 from science.explanation.attribution import in_channel_units
+from science.explanation.map_files import write
 from science.gradients.engine import engine_of
-from tools import atomic_files, figures
 from tools.options import add_number
 
 
 def run(arguments, description, method, *, add=None, keywords=None):
-    """Explain one image by a method, as its script does.
+    """Explain one image, or a list of them, by a method, as its script does.
 
     Parameters
     ----------
@@ -36,31 +36,25 @@ def run(arguments, description, method, *, add=None, keywords=None):
             default=16,
             help="samples at once; bounds memory (default: %(default)s)",
         )
+        list_results.add_flags(parser)
+        parser.add_argument("--channel", metavar="NAME", help="channel that a list's figure shows (default: the last)")
         if add is not None:
             add(parser)
 
     flags, given = explanation.parse(arguments, description, add=add_all)
     subject = explanation.load(flags.model, flags.dataset, given)
-    sample = explanation.sample(subject, flags.image)
+    place = explanation.channel_place(subject.data, flags.channel, default=-1)
     folder = explanation.output_folder(subject, "maps", flags.out)
+    if image_list.is_list(flags.image):
+        explain_list(subject, method, keywords, folder, flags, place)
+        return
+    sample = explanation.sample(subject, flags.image[0])
     explain(subject, sample, method, keywords(flags, subject, sample) if keywords else {}, folder, flags)
 
 
 def explain(subject, sample, method, own, folder, flags):
     """Explain, check, write and report; arguments as of `run`."""
-
-    def again(model, inputs):
-        return in_channel_units(method(model, inputs, target=flags.target, batch_size=flags.batch, **own), subject, inputs)
-
-    engine = engine_of(subject.model, target=flags.target)
-    explanation.finite_output(engine.outputs(sample.inputs), flags.image)
-    baseline = None
-    if "background" in own:
-        baseline = passport.baseline_record(sample, baselines.background_words(own["background"]), own["background"])
-    elif "baseline" in own:
-        baseline = passport.baseline_record(sample, baselines.words(flags.baseline), own["baseline"])
-    attribution = again(subject.model, sample.inputs)
-    checked = passport.passport(subject, sample, attribution, again, baseline=baseline)
+    attribution, checked = next(_explained(subject, [(flags.image[0], sample)], method, own, flags))
     names = write(folder, subject, sample, attribution, checked)
     explained = attribution.explained
     words = f"{explained.value_words(checked['output'])}: {explained.words}"
@@ -75,130 +69,89 @@ def explain(subject, sample, method, own, folder, flags):
         print("no FITS: only an image whose coordinates are known gives one")
 
 
-def write(folder, subject, sample, attribution, checked):
-    """Write figures, arrays, FITS and passport of one sample's map.
+def _explained(subject, named, method, own, flags, random_network=None):
+    """Explain samples together and check each map.
 
     Parameters
     ----------
-    folder : pathlib.Path
-    subject : science.explanation.subject.Subject
-    sample : science.explanation.subject.Sample
-    attribution : science.explanation.attribution.Attribution
-        From `science.explanation.attribution.in_channel_units`.
-    checked : dict
-        Of `passport.passport`; what the map's mass lies on is added to it.
+    subject, method, flags
+        As of `run`.
+    named : sequence of (str, science.explanation.subject.Sample)
+        With the names that errors call them by.
+    own : dict
+        The method's own arguments. Those with a baseline are of one sample.
+    random_network : keras.Model, optional
+        See `passport.passport`.
 
-    Returns
-    -------
-    list of str
-        Names of the files.
+    Yields
+    ------
+    Attribution, dict
+        In the units of the channels, and the passport.
+    """
+
+    def again(model, inputs):
+        return in_channel_units(method(model, inputs, target=flags.target, batch_size=flags.batch, **own), subject, inputs)
+
+    inputs = image_list.together([sample for _, sample in named])
+    engine = engine_of(subject.model, target=flags.target)
+    for (name, _), output in zip(named, engine.outputs(inputs, batch_size=flags.batch), strict=True):
+        explanation.finite_output([output], name)
+    baseline = None
+    if "background" in own:
+        baseline = passport.baseline_record(named[0][1], baselines.background_words(own["background"]), own["background"])
+    elif "baseline" in own:
+        baseline = passport.baseline_record(named[0][1], baselines.words(flags.baseline), own["baseline"])
+    attribution = again(subject.model, inputs)
+    if random_network is None:
+        random_network = passport.shuffled_network(subject)
+    random = again(random_network, inputs)
+    for row, (_, sample) in enumerate(named):
+        one, other = attribution.of_sample(row), random.of_sample(row)
+        made = functools.partial(_made, other)
+        yield one, passport.passport(subject, sample, one, made, baseline=baseline, random_network=random_network)
+
+
+def _made(attribution, model, inputs):
+    """Return a map that was made with those of other samples, as `passport.passport` asks for it."""
+    return attribution
+
+
+def explain_list(subject, method, keywords, folder, flags, place):
+    """Explain the images of a list: one figure, one table, the passports in one file.
+
+    Parameters
+    ----------
+    subject, method, keywords, flags
+        As of `run`.
+    folder : pathlib.Path
+    place : int
+        Of the channel that is drawn.
+
+    Raises
+    ------
+    UserError
+        A CSV is none, a time in it is unknown, or no image can be explained.
+    Stopped
+        Some images could not be explained; the others are done.
     """
     data = subject.data
-    stem = atomic_files.safe_name(sample.label, attribution.method, attribution.explained.stem)
-    names = []
-    places = data.places(sample.time) if sample.time is not None else ()
-    with atomic_files.results(folder) as unfinished, figures.style():
+    entries = image_list.read(flags.image, data)
+    random_network = passport.shuffled_network(subject)
 
-        def path(*parts):
-            names.append(f"{atomic_files.safe_name(stem, *parts[:-1])}{parts[-1]}")
-            return unfinished / names[-1]
+    def maps(batch):
+        """Make the maps of a batch: at once, or one by one where each image has a baseline of its own."""
+        own = [keywords(flags, subject, sample) if keywords else {} for _, sample in batch[:1]]
+        if not {"baseline", "background"} & set(own[0]):
+            named = [(entry.image, sample) for entry, sample in batch]
+            yield from zip(batch, _explained(subject, named, method, own[0], flags, random_network), strict=True)
+            return
+        for number, (entry, sample) in enumerate(batch):
+            arguments = own[0] if number == 0 else keywords(flags, subject, sample)
+            named = [(entry.image, sample)]
+            yield (entry, sample), next(_explained(subject, named, method, arguments, flags, random_network))
 
-        for name, values in attribution.maps.items():
-            source, values, image = sample.names[name], values[0], sample.inputs[name][0]
-            if source not in data.image_inputs:
-                _draw_side_channel(values, data, sample, attribution, path(source, ".png"))
-                continue
-            header = sample.header if source == data.image_inputs[0] else None  # earlier images lie elsewhere
-            if header is not None:
-                checked["shares"] = solar_coordinates.shares(values, header, places)
-            for index, channel in enumerate(data.channels):
-                layer = values[..., min(index, values.shape[-1] - 1)]
-                draw(
-                    image[..., index], layer, channel, header, places, heading(sample, attribution, checked, source, channel),
-                    attribution, path(source, channel.name, ".png"),
-                )  # fmt: skip
-                if header is not None:
-                    history = _history(subject, checked, channel, attribution)
-                    file = path(source, channel.name, ".fits")
-                    solar_coordinates.write_fits(file, layer, header, history, simulated=sample.simulated)
-                if values.shape[-1] == 1 and len(data.channels) > 1:
-                    break  # one map for all channels, shown over the first
-        arrays = {sample.names[name]: values[0] for name, values in attribution.maps.items()}
-        output = numpy.float64(checked["output"])
-        explanation.write_arrays(path(".npz"), simulated=sample.simulated, output=output, **arrays)
-        path(".json").write_text(passport.text(checked), encoding="utf-8")
-    return names
-
-
-def heading(sample, attribution, checked, source, channel):
-    """Write the title of a map's figure: image, channel, what is explained, and what is wrong with the map."""
-    words = channel.name if source == "image" else f"{channel.name} ({source.replace('_', ' ')})"
-    lines = [figures.title(f"{sample.title}, {words}", simulated=sample.simulated)]
-    lines.append(f"{attribution.explained.words}; {attribution.explained.value_words(checked['output'])}")
-    failures = passport.failures(checked)
-    if failures:
-        lines.append(f"CHECK FAILED: the map {', '.join(failures)}")
-    return "\n".join(lines)
-
-
-def draw(image, values, channel, header, places, title, attribution, path):
-    """Draw image, map, and both, side by side.
-
-    Parameters
-    ----------
-    image, values : numpy.ndarray
-        (height, width).
-    channel : dataset_models.solar_data.Channel
-    header : astropy.io.fits.Header or None
-    places : sequence
-        See `SolarData.places`.
-    title : str
-    attribution : science.explanation.attribution.Attribution
-    path : pathlib.Path
-    """
-    extent = figures.extent_of(header, image.shape)
-    unit = attribution.units[channel.name]
-    label = f"{attribution.method}, {unit}" if unit else attribution.method
-    look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "extent": extent}
-    figure, axes = figures.new(1, 3, figsize=(15.5, 5.4), sharex=True, sharey=True)
-    figures.show_image(axes[0], image, unit=channel.unit, **look)
-    if (values >= 0).all():
-        figures.show_image(axes[1], values, table="cividis", unit=label, extent=extent)
-    else:
-        figures.show_signed(axes[1], values, label=label, extent=extent)
-    figures.show_overlay(axes[2], image, values, **look)
-    for panel, name in zip(axes, ("image", attribution.method, "both"), strict=True):
-        panel.set_title(name)
-        if extent is not None:
-            solar_coordinates.draw(panel, header, places)
-    for panel in axes[1:]:
-        panel.set_ylabel("")
-    figure.suptitle(title)
-    figures.save(figure, path)
-
-
-def _history(subject, checked, channel, attribution):
-    failures = passport.failures(checked)
-    return (
-        f"{checked['method']}, channel {channel.name}, tensor {checked['target_tensor']}",
-        f"unit: output {attribution.units[channel.name]}".strip(),
-        f"network {subject.model_path.name}, output {checked['output']:.6g}: {checked['explains']}",
-        f"checks failed: the map {', '.join(failures)}" if failures else "checks passed",
-        *([f"checks not made: {passport.not_made(checked)}"] if checked["not_applicable"] else ()),
-        f"simulated: {checked['simulated']}",
-    )
-
-
-def _draw_side_channel(values, data, sample, attribution, path):
-    names = list(data.side_channel_names) or [str(index) for index in range(len(values))]
-    figure, axes = figures.new(figsize=(8, 1.8 + 0.32 * len(values)))
-    colours = [figures.PALETTE[1] if value > 0 else figures.PALETTE[0] for value in values]
-    axes.barh(numpy.arange(len(values)), values, color=colours)
-    axes.set_yticks(numpy.arange(len(values)), names)
-    axes.invert_yaxis()
-    axes.axvline(0, color="black", linewidth=0.8)
-    share = attribution.side_channel_share[0]
-    axes.set(xlabel=attribution.method)
-    title = figures.title(f"{sample.title}, side channel", simulated=sample.simulated)
-    axes.set_title(f"{title}: {100 * share:.0f} % of the absolute map" if numpy.isfinite(share) else title)
-    figures.save(figure, path)
+    with list_results.writing(subject, folder, flags, entries) as many:
+        for batch in many.batches():
+            probabilities = many.probabilities(batch)
+            for ((entry, sample), (attribution, checked)), probability in zip(maps(batch), probabilities, strict=True):
+                many.add(entry, sample, {checked["method"]: (attribution, checked)}, probability, place)

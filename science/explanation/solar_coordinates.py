@@ -179,6 +179,32 @@ def _project(header, longitude, latitude):
     return x, y, towards > size
 
 
+def stonyhurst(header, x, y):
+    """Find the place on the Sun that is seen at a place on the sky, as `projected` has it.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header
+    x, y : float
+        Arcsec to the west and north.
+
+    Returns
+    -------
+    longitude, latitude : float
+        Stonyhurst degrees; NaN off the disk.
+    """
+    tilt = numpy.radians(float(header.get("CRLT_OBS", header.get("HGLT_OBS", 0.0)) or 0.0))
+    distance, radius = numpy.hypot(x, y), solar_radius(header)
+    if distance > radius:
+        return float("nan"), float("nan")
+    seen = numpy.radians(distance / 3600)
+    angle = numpy.arcsin(min(numpy.sin(seen) / numpy.sin(numpy.radians(radius / 3600)), 1.0)) - seen
+    across, towards = numpy.sin(angle) / max(distance, 1e-9), numpy.cos(angle)
+    north = numpy.arcsin(across * y * numpy.cos(tilt) + towards * numpy.sin(tilt))
+    west = numpy.arctan2(across * x, towards * numpy.cos(tilt) - across * y * numpy.sin(tilt))
+    return float(numpy.degrees(west)) + float(header.get("HGLN_OBS", 0.0) or 0.0), float(numpy.degrees(north))
+
+
 def write_fits(path, values, header, history, *, simulated=False):
     """Write a map in the image's coordinates; sunpy opens it.
 

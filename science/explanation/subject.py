@@ -13,6 +13,7 @@ from network_models.trained_network import input_sources, open_network
 from tools import command_line, options
 from tools.errors import UserError
 from tools.options import add_number
+from tools.paths import Files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,14 +86,14 @@ def parse(arguments, description, *, add, image=True, target=True):
     add : callable
         Adds the script's own flags to the parser it is given.
     image : bool
-        Whether the script explains one image.
+        Whether the script explains images: one, or a list, whose flags are added too.
     target : bool
         Whether one output of the network is explained in it.
 
     Returns
     -------
     argparse.Namespace, dict
-        The flags, and the data set options that the user gave.
+        The flags, and the data set options that the user gave. ``image`` is a list of str.
     """
     import sys
 
@@ -101,7 +102,13 @@ def parse(arguments, description, *, add, image=True, target=True):
     parser.add_argument("model", metavar="MODEL.hdf5", type=pathlib.Path, help="a trained network")
     parser.add_argument("dataset", metavar="DATASET.py", type=pathlib.Path, help="file that defines a SolarData class")
     if image:
-        parser.add_argument("image", metavar="IMAGE", help="image file of the data set, or the UTC time of one of its samples")
+        parser.add_argument(
+            "image",
+            metavar="IMAGE",
+            nargs="+",
+            action=Files,
+            help="image file of the data set, or the UTC time of one of its samples; several, or a CSV with times: a list",
+        )
         if target:
             add_number(
                 parser,

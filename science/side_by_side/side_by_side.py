@@ -1,13 +1,13 @@
-"""Every method's map of one image in one figure, each with its checks.
+"""Every method's map of one image in one figure, each with its checks; of a list of images, a row for each.
 
-    python science/side_by_side/side_by_side.py MODEL.hdf5 DATASET.py IMAGE [--baseline quiet] [--methods NAME ...]
+    python science/side_by_side/side_by_side.py MODEL.hdf5 DATASET.py IMAGE [MORE ...] [--baseline quiet] [--methods NAME ...]
 
 The image and its maps are drawn in one channel, the last unless --channel names one; the files hold all of them. Methods
 that do not apply to the network are named with the reason. Also writes the maps as .npz and all passports as .json.
 """
 
 from science import methods
-from science.explanation import baselines, passport, solar_coordinates
+from science.explanation import baselines, image_list, list_results, passport, solar_coordinates
 from science.explanation import subject as explanation
 from science.explanation.attribution import in_channel_units
 from science.gradients.engine import engine_of
@@ -19,7 +19,7 @@ BACKGROUND = 8  # training images, for Deep SHAP
 COLUMNS = 4
 
 
-def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch_size=16):
+def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch_size=16, random_network=None):
     """Explain one sample by several methods.
 
     Parameters
@@ -32,6 +32,8 @@ def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch
         See `science.explanation.baselines.choose`.
     target : int, optional
     batch_size : int
+    random_network : keras.Model, optional
+        From `science.explanation.passport.shuffled_network`; made here without it.
 
     Returns
     -------
@@ -48,15 +50,19 @@ def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch
     if background is not None:
         records["Deep SHAP"] = passport.baseline_record(sample, baselines.background_words(background), background)
     own = {"occlusion": {"window": max(size // 8, 1), "stride": max(size // 16, 1)}}
+    random_network = random_network or passport.shuffled_network(subject)
     explanations = {}
-    for name in tqdm(names, desc="methods", unit="map", disable=None):
+    for name in tqdm(names, desc="methods", unit="map", disable=None, leave=None):
 
         def again(model, inputs, name=name):
             keywords = {"baseline": start, "background": background, "target": target, "batch_size": batch_size}
             return in_channel_units(methods.explain(name, model, inputs, **keywords, **own.get(name, {})), subject, inputs)
 
         attribution = again(subject.model, sample.inputs)
-        explanations[name] = attribution, passport.passport(subject, sample, attribution, again, baseline=records.get(name))
+        checked = passport.passport(
+            subject, sample, attribution, again, baseline=records.get(name), random_network=random_network
+        )
+        explanations[name] = attribution, checked
     return explanations
 
 
@@ -117,14 +123,46 @@ def draw(path, subject, sample, explanations, *, channel=None):
         figures.save(figure, path)
 
 
+def explain_list(subject, entries, names, folder, flags, keywords):
+    """Explain the images of a list by several methods: a row of a sheet for each, a row of the table for each map.
+
+    Parameters
+    ----------
+    subject : science.explanation.subject.Subject
+    entries : sequence of science.explanation.image_list.Entry
+    names : sequence of str
+        Methods.
+    folder : pathlib.Path
+    flags : argparse.Namespace
+    keywords : dict
+        Of `side_by_side`.
+    """
+    place = explanation.channel_place(subject.data, flags.channel, default=-1)
+    random_network = passport.shuffled_network(subject)
+    with list_results.writing(subject, folder, flags, entries, heading="side by side") as results:
+        for batch in results.batches():
+            for (entry, sample), probability in zip(batch, results.probabilities(batch), strict=True):
+                _finite(subject, sample, entry.image, flags)
+                explanations = side_by_side(subject, sample, names, **keywords, random_network=random_network)
+                results.add(entry, sample, explanations, probability, place)
+
+
+def _finite(subject, sample, name, flags):
+    """Return a sample once it is sure that the network's output for it is finite."""
+    outputs = engine_of(subject.model, target=flags.target).outputs(sample.inputs)
+    explanation.finite_output(outputs, name)
+    return sample
+
+
 def main(arguments=None):
-    """Explain one image of one network by every method."""
+    """Explain images of one network by every method."""
 
     def add(parser):
         parser.add_argument("--baseline", default="quiet", help=baselines.HELP)
         add_number(parser, "--batch", int, least=1, most=65_536, default=16, help="samples at once (default: %(default)s)")
         parser.add_argument("--channel", metavar="NAME", help="channel that is drawn (default: the last)")
         parser.add_argument("--methods", nargs="+", metavar="NAME", help="only these (default: all that apply)")
+        list_results.add_flags(parser)
 
     flags, given = explanation.parse(arguments, __doc__, add=add)
     unknown = sorted(set(flags.methods or ()) - set(methods.NAMES))
@@ -132,10 +170,10 @@ def main(arguments=None):
         raise UserError(f"--methods {unknown[0]}: choose from {', '.join(methods.NAMES)}")
     subject = explanation.load(flags.model, flags.dataset, given)
     explanation.channel_place(subject.data, flags.channel)  # before the minutes that the maps take
-    sample = explanation.sample(subject, flags.image)
+    many = image_list.is_list(flags.image)
+    entries = image_list.read(flags.image, subject.data) if many else None
+    sample = None if many else _finite(subject, explanation.sample(subject, flags.image[0]), flags.image[0], flags)
     folder = explanation.output_folder(subject, "maps", flags.out)
-    engine = engine_of(subject.model, target=flags.target)
-    explanation.finite_output(engine.outputs(sample.inputs), flags.image)
     names, skipped = methods.applicable(subject.model)
     for name, why in skipped.items():
         if not flags.methods or name in flags.methods:
@@ -143,7 +181,11 @@ def main(arguments=None):
     names = [name for name in names if not flags.methods or name in flags.methods]
     if not names:
         raise UserError("--methods: none of them applies to this network")
-    explanations = side_by_side(subject, sample, names, baseline=flags.baseline, target=flags.target, batch_size=flags.batch)
+    keywords = {"baseline": flags.baseline, "target": flags.target, "batch_size": flags.batch}
+    if many:
+        explain_list(subject, entries, names, folder, flags, keywords)
+        return
+    explanations = side_by_side(subject, sample, names, **keywords)
     places = subject.data.places(sample.time) if sample.time is not None else ()
     image = next(name for name, source in sample.names.items() if source == subject.data.image_inputs[0])
     for attribution, checked in explanations.values():

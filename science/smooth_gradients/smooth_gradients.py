@@ -98,7 +98,9 @@ def _statistics(engine, inputs, kind, samples, noise, random, added, batch_size)
         for name, array in inputs.items():
             if array.ndim == 4:
                 spread = noise * numpy.ptp(array, axis=(1, 2, 3), keepdims=True)
-                extra = random.standard_normal(array.shape, "float32") * spread if added is None else added[name][number]
+                # The same noise for every sample: a map does not depend on the samples beside it.
+                own = random.standard_normal((1, *array.shape[1:]), "float32")
+                extra = own * spread if added is None else added[name][number]
                 noisy[name] = (array + extra).astype("float32")
         for name, gradient in engine.gradients(noisy, batch_size=batch_size).items():
             totals[name] += gradient, gradient.astype("float64") ** 2

@@ -1,0 +1,171 @@
+"""Results of many images: one figure, one table, and their passports in one file."""
+
+import contextlib
+import dataclasses
+import sys
+
+from science.explanation import image_list, list_table, map_files, passport
+from science.explanation.sheet import Cell, Sheet
+from tools import atomic_files, figures
+from tools.errors import Stopped
+
+FORMATS = ("png", "pdf")
+SHOWN = 10  # images that are left out and named
+
+
+def add_flags(parser):
+    """Give a parser the flags of lists of images."""
+    parser.add_argument("--each", action="store_true", help="of a list, write the files of each image too, as of one alone")
+    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="of a list's figure; pdf: all pages in one file")
+
+
+def tell_left_out(reasons, count, folder):
+    """Print why images of a list of `count` were left out, the others being in `folder`; raise `Stopped` if there are any."""
+    for reason in reasons[:SHOWN]:
+        print(f"left out: {reason}", file=sys.stderr)
+    if reasons:
+        raise Stopped(f"{len(reasons)} of {count} images left out; the others are in {folder}", 4)
+
+
+@contextlib.contextmanager
+def writing(subject, folder, flags, entries, *, heading=None):
+    """Give the results of a list to fill; they appear in `folder` together when the block ends, and are reported.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    subject, flags, entries, heading
+        As of `ListResults`.
+
+    Raises
+    ------
+    Stopped
+        Images were left out.
+    """
+    with atomic_files.results(folder) as unfinished, figures.style():
+        many = ListResults(unfinished, subject, flags, entries, heading=heading)
+        yield many
+        many.finish()
+    many.report(folder)
+
+
+class ListResults:
+    """What a list of images leaves: figure, table and passports.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where they are written.
+    subject : science.explanation.subject.Subject
+    flags : argparse.Namespace
+        With image, batch, each and format.
+    entries : sequence of science.explanation.image_list.Entry
+    heading : str, optional
+        Name of what was done, for titles and files; of the method by default.
+    """
+
+    def __init__(self, folder, subject, flags, entries, *, heading=None):
+        self._folder, self._subject, self._flags, self._entries, self._heading = folder, subject, flags, entries, heading
+        self._left_out, self._rows, self._passports, self._failed = [], [], {}, {}
+        self._stem, self._sheet = "", None
+
+    def batches(self):
+        """Read the list in batches, with a bar: see `image_list.batches`."""
+        from tqdm import tqdm
+
+        with tqdm(total=len(self._entries), desc="explain", unit="image", disable=None) as bar:
+            for batch in image_list.batches(self._subject, self._entries, self._flags.batch, self._left_out):
+                yield batch
+                bar.update(len(batch))
+
+    def probabilities(self, batch):
+        """Forecast a batch: list of float, or of None where the network forecasts no probability."""
+        if self._subject.data.task != "classification":
+            return [None] * len(batch)
+        outputs = self._subject.model.predict_on_batch(image_list.together([sample for _, sample in batch]))
+        where = [f"{self._subject.model_path}: on {entry.image}" for entry, _ in batch]
+        return [float(value) for value in self._subject.data.finite_forecast(outputs, where.__getitem__)]
+
+    def add(self, entry, sample, explanations, probability, place):
+        """Take the maps of one image.
+
+        Parameters
+        ----------
+        entry : science.explanation.image_list.Entry
+        sample : science.explanation.subject.Sample
+        explanations : dict of str to (Attribution, dict)
+            Map and passport by method.
+        probability : float or None
+        place : int
+            Of the channel that is drawn.
+        """
+        data = self._subject.data
+        attribution, checked = next(iter(explanations.values()))
+        if self._sheet is None:
+            self._begin(sample, attribution, checked)
+        if self._flags.each:
+            for one, record in explanations.values():
+                map_files.write_into(self._folder, self._subject, sample, one, record)
+        for name, (one, record) in explanations.items():
+            self._rows.append(list_table.row(self._subject, entry, sample, one, record, probability))
+            for check in passport.failed(record):
+                self._failed[name, check] = self._failed.get((name, check), 0) + 1
+        key = f"{len(self._passports) + 1} {sample.label}"
+        records = {name: record for name, (_, record) in explanations.items()}
+        self._passports[key] = records if self._heading else checked
+        name = next(name for name, source in sample.names.items() if source == data.image_inputs[0])
+        maps = [one.maps[name][0] for one, _ in explanations.values()]
+        value = f"probability {100 * probability:.0f} %" if probability is not None else f"output {checked['output']:.3g}"
+        time = list_table.time_of(self._subject, entry, sample)
+        shown = sample.title if time is None else dataclasses.replace(sample, time=time).title
+        facts = entry.words or _known_class(data, sample)
+        titles = []
+        for method, (_, record) in explanations.items():
+            bad = [f"failed: {words}" for words in passport.failures(record)]
+            titles.append("\n".join([method if self._heading else value, *bad]))
+        self._sheet.add(
+            Cell(
+                sample.inputs[name][0, ..., place],
+                data.channels[place],
+                tuple(values[..., place if values.shape[-1] == len(data.channels) else 0] for values in maps),
+                sample.header,
+                tuple(data.places(sample.time) if sample.time is not None else ()),
+                "\n".join(filter(None, (shown, facts, value if self._heading else ""))),
+                tuple(titles),
+                tuple(bool(passport.failed(record)) for _, record in explanations.values()),
+            )
+        )
+
+    def report(self, folder):
+        """Print what was made, and which checks failed.
+
+        Raises
+        ------
+        Stopped
+            Images were left out.
+        """
+        count, names = len(self._passports), [*self._sheet.names, f"{self._stem}.csv", f"{self._stem}.json"]
+        print(f"{self._stem}: {count} images; {', '.join(names)} in {folder}")
+        for (name, check), times in self._failed.items():
+            print(f"check failed: {name}, {times} of {count} maps: the map {passport.FAILURES[check]}")
+        tell_left_out(self._left_out, len(self._entries), folder)
+
+    def _begin(self, sample, attribution, checked):
+        heading = self._heading or checked["method"]
+        self._stem = atomic_files.safe_name(image_list.name_of(self._flags.image), heading, attribution.explained.stem)
+        title = figures.title(f"{heading}: {attribution.explained.words}", simulated=sample.simulated)
+        self._sheet = Sheet(self._folder, self._stem, count=len(self._entries), title=title, suffix=self._flags.format)
+
+    def finish(self):
+        """Write what is left to write."""
+        import pandas
+
+        self._sheet.close()
+        pandas.DataFrame(self._rows).to_csv(self._folder / f"{self._stem}.csv", index=False)
+        (self._folder / f"{self._stem}.json").write_text(passport.text(self._passports), encoding="utf-8")
+
+
+def _known_class(data, sample):
+    """Name the class of the flare that the data set knows for a sample: str, empty without one."""
+    known = data.metadata(sample.time).get("class", "") if sample.time is not None else ""
+    return f"strongest flare {known}" if known else ""

@@ -1,0 +1,141 @@
+"""Files of one image's map: figures, arrays, FITS and passport."""
+
+import numpy
+
+from science.explanation import passport, solar_coordinates
+from science.explanation import subject as explanation
+from tools import atomic_files, figures
+
+
+def write(folder, subject, sample, attribution, checked):
+    """Write figures, arrays, FITS and passport of one sample's map.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    subject : science.explanation.subject.Subject
+    sample : science.explanation.subject.Sample
+    attribution : science.explanation.attribution.Attribution
+        From `science.explanation.attribution.in_channel_units`.
+    checked : dict
+        Of `passport.passport`; what the map's mass lies on is added to it.
+
+    Returns
+    -------
+    list of str
+        Names of the files.
+    """
+    with atomic_files.results(folder) as unfinished, figures.style():
+        return write_into(unfinished, subject, sample, attribution, checked)
+
+
+def write_into(folder, subject, sample, attribution, checked):
+    """Write the files of `write` into a folder that is still unfinished; arguments and result as there."""
+    data = subject.data
+    stem = atomic_files.safe_name(sample.label, attribution.method, attribution.explained.stem)
+    names = []
+    places = data.places(sample.time) if sample.time is not None else ()
+
+    def path(*parts):
+        names.append(f"{atomic_files.safe_name(stem, *parts[:-1])}{parts[-1]}")
+        return folder / names[-1]
+
+    for name, values in attribution.maps.items():
+        source, values, image = sample.names[name], values[0], sample.inputs[name][0]
+        if source not in data.image_inputs:
+            _draw_side_channel(values, data, sample, attribution, path(source, ".png"))
+            continue
+        header = sample.header if source == data.image_inputs[0] else None  # earlier images lie elsewhere
+        if header is not None:
+            checked["shares"] = solar_coordinates.shares(values, header, places)
+        for index, channel in enumerate(data.channels):
+            layer = values[..., min(index, values.shape[-1] - 1)]
+            draw(
+                image[..., index], layer, channel, header, places, heading(sample, attribution, checked, source, channel),
+                attribution, path(source, channel.name, ".png"),
+            )  # fmt: skip
+            if header is not None:
+                history = _history(subject, checked, channel, attribution)
+                file = path(source, channel.name, ".fits")
+                solar_coordinates.write_fits(file, layer, header, history, simulated=sample.simulated)
+            if values.shape[-1] == 1 and len(data.channels) > 1:
+                break  # one map for all channels, shown over the first
+    arrays = {sample.names[name]: values[0] for name, values in attribution.maps.items()}
+    output = numpy.float64(checked["output"])
+    explanation.write_arrays(path(".npz"), simulated=sample.simulated, output=output, **arrays)
+    path(".json").write_text(passport.text(checked), encoding="utf-8")
+    return names
+
+
+def heading(sample, attribution, checked, source, channel):
+    """Write the title of a map's figure: image, channel, what is explained, and what is wrong with the map."""
+    words = channel.name if source == "image" else f"{channel.name} ({source.replace('_', ' ')})"
+    lines = [figures.title(f"{sample.title}, {words}", simulated=sample.simulated)]
+    lines.append(f"{attribution.explained.words}; {attribution.explained.value_words(checked['output'])}")
+    failures = passport.failures(checked)
+    if failures:
+        lines.append(f"CHECK FAILED: the map {', '.join(failures)}")
+    return "\n".join(lines)
+
+
+def draw(image, values, channel, header, places, title, attribution, path):
+    """Draw image, map, and both, side by side.
+
+    Parameters
+    ----------
+    image, values : numpy.ndarray
+        (height, width).
+    channel : dataset_models.solar_data.Channel
+    header : astropy.io.fits.Header or None
+    places : sequence
+        See `SolarData.places`.
+    title : str
+    attribution : science.explanation.attribution.Attribution
+    path : pathlib.Path
+    """
+    extent = figures.extent_of(header, image.shape)
+    unit = attribution.units[channel.name]
+    label = f"{attribution.method}, {unit}" if unit else attribution.method
+    look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "extent": extent}
+    figure, axes = figures.new(1, 3, figsize=(15.5, 5.4), sharex=True, sharey=True)
+    figures.show_image(axes[0], image, unit=channel.unit, **look)
+    if (values >= 0).all():
+        figures.show_image(axes[1], values, table="cividis", unit=label, extent=extent)
+    else:
+        figures.show_signed(axes[1], values, label=label, extent=extent)
+    figures.show_overlay(axes[2], image, values, **look)
+    for panel, name in zip(axes, ("image", attribution.method, "both"), strict=True):
+        panel.set_title(name)
+        if extent is not None:
+            solar_coordinates.draw(panel, header, places)
+    for panel in axes[1:]:
+        panel.set_ylabel("")
+    figure.suptitle(title)
+    figures.save(figure, path)
+
+
+def _history(subject, checked, channel, attribution):
+    failures = passport.failures(checked)
+    return (
+        f"{checked['method']}, channel {channel.name}, tensor {checked['target_tensor']}",
+        f"unit: output {attribution.units[channel.name]}".strip(),
+        f"network {subject.model_path.name}, output {checked['output']:.6g}: {checked['explains']}",
+        f"checks failed: the map {', '.join(failures)}" if failures else "checks passed",
+        *([f"checks not made: {passport.not_made(checked)}"] if checked["not_applicable"] else ()),
+        f"simulated: {checked['simulated']}",
+    )
+
+
+def _draw_side_channel(values, data, sample, attribution, path):
+    names = list(data.side_channel_names) or [str(index) for index in range(len(values))]
+    figure, axes = figures.new(figsize=(8, 1.8 + 0.32 * len(values)))
+    colours = [figures.PALETTE[1] if value > 0 else figures.PALETTE[0] for value in values]
+    axes.barh(numpy.arange(len(values)), values, color=colours)
+    axes.set_yticks(numpy.arange(len(values)), names)
+    axes.invert_yaxis()
+    axes.axvline(0, color="black", linewidth=0.8)
+    share = attribution.side_channel_share[0]
+    axes.set(xlabel=attribution.method)
+    title = figures.title(f"{sample.title}, side channel", simulated=sample.simulated)
+    axes.set_title(f"{title}: {100 * share:.0f} % of the absolute map" if numpy.isfinite(share) else title)
+    figures.save(figure, path)
