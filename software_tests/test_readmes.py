@@ -119,6 +119,8 @@ COVERED = {
         "network_models/test_train_full_disk.py::test_an_interrupted_run_continues_as_if_it_had_not_been"
     ),
     ("network_models/pytorch_weights.py", ""): PUBLISHED,
+    ("network_models/compare_runs.py", ""): "network_models/test_looking_at_runs.py::test_runs_side_by_side",
+    ("network_models/network_weights.py", ""): "network_models/test_looking_at_runs.py::test_weights_of_a_network",
     ("network_models/architecture_search/search.py", "fdl1"): SEARCH,
     (".../search.py", ""): "network_models/test_architecture_search.py::test_two_workers_share_one_search",
     ("network_models/beta_vae/train.py", ""): f"{CHAINS}::test_latents_of_digits",
@@ -128,6 +130,7 @@ COVERED = {
     ("network_models/beta_vae/train.py", "full_disk full_disk"): f"{CHAINS}::test_latents_of_magnetograms",
     ("network_models/beta_vae/train.py", "flare_sequences sequence"): f"{CHAINS}::test_latents_of_sequences_before_flares",
     # Forecasts
+    ("network_models/predict.py", ""): "network_models/test_predict.py::test_every_nth_sample_of_the_training_split",
     ("network_models/predict.py", "calibrated"): SPLIT,
     ("network_models/predict.py", "calibrated images"): CALIBRATED,
     ("network_models/predict.py", "images"): NOW,

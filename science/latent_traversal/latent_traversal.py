@@ -4,18 +4,20 @@
 
 Each latent from -3 to 3 around zero, or around the latents of a given sample, the strongest first, as one picture, and for
 sequences as an animation; the divergence and activation of every latent; images, reconstructions and their
-differences; what the latents correlate with. Everything goes into the run's features/.
+differences; images of random latents, what reconstructions lose without each latent, and the mean images of its lowest and
+highest activations; what the latents correlate with. Everything goes into the run's features/.
 """
 
 import numpy
 
 from network_models.beta_vae import pictures
 from science.explanation import subject as explanation
-from science.latent_traversal import correlations, latents
+from science.latent_traversal import correlations, generated, latents
 from tools import atomic_files, command_line, figures, tables
 from tools.options import add_number
 
 REACH = 3.0  # standard deviations of the prior
+ZEROED = 6  # latents, the strongest, that are left out one at a time
 
 
 def traverse(model, base, selection, *, reach=REACH, steps=7):
@@ -188,7 +190,21 @@ def _base(subject, around):
     return numpy.asarray(subject.model.encoder(image[None], training=False)[0])[0], label
 
 
-def write(folder, subject, encoded, *, around=None, count=10, steps=7, reach=REACH, strips=8):
+def write(
+    folder,
+    subject,
+    encoded,
+    *,
+    around=None,
+    count=10,
+    steps=7,
+    reach=REACH,
+    strips=8,
+    samples=16,
+    zeroed=4,
+    extremes=16,
+    seed=0,
+):
     """Write all pictures and tables of a latent space.
 
     Parameters
@@ -205,6 +221,14 @@ def write(folder, subject, encoded, *, around=None, count=10, steps=7, reach=REA
         As of `traverse`.
     strips : int
         Reconstructions shown.
+    samples : int
+        Images of random latents; 0: none.
+    zeroed : int
+        Samples reconstructed without single latents; 0: none.
+    extremes : int
+        Images averaged at either end of each latent's activations; 0: no such picture.
+    seed : int
+        Of the random latents.
     """
     base, name = _base(subject, around)
     images = subject.data
@@ -226,8 +250,21 @@ def write(folder, subject, encoded, *, around=None, count=10, steps=7, reach=REA
         labels = [f"{text}\n{encoded.error[place]:.0f} nats" for text, place in zip(when, places, strict=True)]
         strip = unfinished / "reconstructions.png"
         pictures.reconstructions(strip, shown, rebuilt, labels=labels, title=f"{heading}: reconstructions")
+        arrays = {}
+        if samples:
+            arrays["samples"], arrays["sample_latents"] = generated.samples(subject.model, samples, seed=seed)
+            title = f"{heading}: images of {samples} random latents"
+            pictures.grid(unfinished / "samples.png", arrays["samples"], title=title)
+        if zeroed:
+            few, several = places[:zeroed], selection[:ZEROED]
+            decoded = generated.zeroed(subject.model, encoded.mean[few], several)
+            title = f"{heading}: reconstructions without single latents"
+            generated.draw_zeroed(unfinished / "zeroed.png", shown[:zeroed], decoded, several, labels[:zeroed], title=title)
+        if extremes:
+            path = unfinished / "activations.png"
+            generated.draw_activations(path, encoded, images.image, selection, extremes, title=heading)
         correlations.write(unfinished, subject, encoded)
-        arrays = {key: getattr(encoded, key) for key in ("times", "splits", "mean", "log_variance", "error", "squares")}
+        arrays |= {key: getattr(encoded, key) for key in ("times", "splits", "mean", "log_variance", "error", "squares")}
         numpy.savez_compressed(unfinished / "latents.npz", traversal=traversal, values=values, **arrays)
 
 
@@ -249,6 +286,12 @@ def main(arguments=None):
             help="largest value of a latent (default: 3)",
         )
         add_number(parser, "--strips", int, least=1, most=1000, default=8, help="reconstructions shown (default: 8)")
+        add_number(parser, "--samples", int, least=0, most=10_000, default=16, help="images of random latents (default: 16)")
+        add_number(parser, "--zeroed", int, least=0, most=1000, default=4, help="images rebuilt without latents (default: 4)")
+        add_number(
+            parser, "--extremes", int, least=0, most=10_000, default=16, help="images averaged at low and high activation (16)"
+        )
+        add_number(parser, "--seed", int, least=0, most=2**32 - 1, default=0, help="of the random latents (default: 0)")
         add_number(parser, "--batch", int, least=1, most=65_536, default=16, help="images at once (default: 16)")
 
     flags, given = explanation.parse(arguments, __doc__, add=add, image=False)
@@ -261,6 +304,10 @@ def main(arguments=None):
         "steps": flags.steps,
         "reach": flags.reach,
         "strips": flags.strips,
+        "samples": flags.samples,
+        "zeroed": flags.zeroed,
+        "extremes": flags.extremes,
+        "seed": flags.seed,
     }
     write(folder, subject, encoded, **keywords)
     active = int((encoded.kl > latents.ACTIVE).sum())

@@ -11,7 +11,15 @@ from dataset_models.simulated.sun import SimulatedSun
 from network_models.beta_vae import sequence, train
 from network_models.image_inputs import Input
 from network_models.trained_network import save_network
-from science.latent_traversal import anomalies, correlations, disentanglement, latent_forecast, latent_traversal, latents
+from science.latent_traversal import (
+    anomalies,
+    correlations,
+    disentanglement,
+    generated,
+    latent_forecast,
+    latent_traversal,
+    latents,
+)
 from tools.errors import UserError
 
 # h5py copies Keras variables through numpy's older protocol.
@@ -100,7 +108,8 @@ def test_what_the_script_writes(run, tmp_path, capsys):
     time = str(sun.times("validation")[0])
     arguments = [str(run.best), str(SUN), "--around", time, "--count", "2", "--steps", "3", "--out", str(tmp_path / "out")]
     latent_traversal.main(arguments)
-    names = {"traversal.png", "latents.png", "latents.csv", "reconstructions.png", "correlations.csv", "correlations.png"}
+    names = {"samples.png", "zeroed.png", "activations.png"}  # of random latents, without single ones, of strong ones
+    names |= {"traversal.png", "latents.png", "latents.csv", "reconstructions.png", "correlations.csv", "correlations.png"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names | {"latents.npz"}
     table = pandas.read_csv(tmp_path / "out" / "latents.csv")
     assert (table["kl"].diff().dropna() <= 0).all()
@@ -363,3 +372,28 @@ def test_a_missing_network_is_one_line(script, tmp_path, command):
 def test_flags_are_checked_first(script, flags, message):
     with pytest.raises(UserError, match=message):
         script.main(["missing.hdf5", str(SUN), *flags])
+
+
+def test_images_of_the_network_itself(subject, encoded, run, tmp_path):
+    drawn, points = generated.samples(subject.model, 5, seed=1)
+    assert drawn.shape == (5, 32, 32, 1)
+    again, other = generated.samples(subject.model, 5, seed=1)[1], generated.samples(subject.model, 5, seed=2)[1]
+    numpy.testing.assert_array_equal(points, again)
+    assert (points != other).any()
+    every = list(range(4))
+    decoded = generated.zeroed(subject.model, encoded.mean[:2], every)
+    whole = numpy.asarray(subject.model.decode(encoded.mean[:2].astype("float32")))
+    numpy.testing.assert_allclose(decoded[:, 0], whole, atol=1e-6)
+    numpy.testing.assert_allclose(decoded[:, -1], whole, atol=1e-6)  # nothing is lost with all latents selected
+    flags = ["--samples", "0", "--extremes", "3", "--zeroed", "2", "--out", str(tmp_path / "out")]
+    latent_traversal.main([str(run.best), str(SUN), *flags])
+    names = {file.name for file in (tmp_path / "out").glob("*.png")}
+    assert {"zeroed.png", "activations.png"} <= names
+    assert "samples.png" not in names
+
+
+def test_the_images_of_low_and_high_activation():
+    random = numpy.random.default_rng(0).normal(size=30)
+    low, high = generated.extremes(random, 5)
+    assert random[low].max() < numpy.median(random) < random[high].min()
+    assert [len(part) for part in generated.extremes(random[:3], 5)] == [1, 1]
