@@ -53,6 +53,31 @@ class Channel:
     logarithmic: bool = False
 
 
+class Window(typing.NamedTuple):
+    """What a sample sees, or what its target looks at, relative to the sample's time.
+
+    Attributes
+    ----------
+    name : str
+        For figures: ``"image"``, ``"flare of M1.0 or more"``.
+    begin, end : numpy.timedelta64
+        Seconds after the sample's time, negative before it; both the same for a moment.
+    kind : str
+        ``"input"`` or ``"target"``.
+    """
+
+    name: str
+    begin: numpy.timedelta64
+    end: numpy.timedelta64
+    kind: str
+
+    @property
+    def words(self):
+        """Begin and end in hours: str."""
+        hours = [f"{limit / numpy.timedelta64(3600, 's'):+g}" for limit in (self.begin, self.end)]
+        return f"{hours[0]} h" if self.begin == self.end else f"{hours[0]} h to {hours[1]} h"
+
+
 @dataclasses.dataclass(frozen=True)
 class Availability:
     """Whether a data set's files are there: true where nothing is missing.
@@ -173,6 +198,11 @@ class SolarData(abc.ABC):
     @abc.abstractmethod
     def target_label(self):
         """Axis label of the target as the network gives it, with the unit: str. Only people read it."""
+
+    @property
+    def windows(self):
+        """What samples see and what their targets look at: tuple of `Window`, empty where the data set does not say."""
+        return ()
 
     # Samples
 

@@ -14,7 +14,7 @@ import numpy
 
 from dataset_models import observation_times
 from dataset_models.observation_times import given_time
-from dataset_models.solar_data import SPLITS, SolarData
+from dataset_models.solar_data import SPLITS, SolarData, Window
 from tools import goes_class, tables
 from tools.errors import UserError, quoted
 from tools.options import option
@@ -114,6 +114,13 @@ class XRayFluxData(SolarData):
     @property
     def image_inputs(self):
         return ("image", *(f"image_prior_{step}" for step in range(1, self.images)))
+
+    @property
+    def windows(self):
+        lag, catch = (value.astype("timedelta64[s]") for value in (DURATIONS[self.lag], DURATIONS[self.catch]))
+        steps = [-step * numpy.timedelta64(60 * self.image_interval, "s") for step in range(self.images)]
+        images = [Window("image" if step == 0 else "earlier image", back, back, "input") for step, back in enumerate(steps)]
+        return (*images, Window("window", lag, lag + catch, "target"))
 
     @property
     def input_shapes(self):

@@ -43,7 +43,7 @@ class Command(typing.NamedTuple):
     @property
     def chosen(self):
         """The words that decide which flags there are: list of str."""
-        chosen = [word for word in self.words[:1] if word in _PARTS]
+        chosen = [word for word in self.words[:1] if word in _PARTS or (word.endswith(".py") and (PROJECT / word).is_file())]
         for flag in _PLACES:
             if flag in self.words:
                 chosen += [flag, self.words[self.words.index(flag) + 1]]
@@ -156,6 +156,9 @@ COVERED = {
     ("dataset_models/flare_catalogue.py", ""): (
         "dataset_models/test_flare_pictures.py::test_the_script_draws_lists_and_refuses_empty_ones"
     ),
+    ("dataset_models/look.py", ""): "dataset_models/test_look.py::test_images_that_cannot_be_read_cost_no_others",
+    ("dataset_models/look.py", "full_disk"): "dataset_models/test_look.py::test_the_script_draws_a_batch_a_sample_and_windows",
+    ("network_models/diagram.py", ""): "network_models/test_diagram.py::test_the_script_draws_by_name_and_from_a_file",
     ("dataset_models/goes_flares.py", ""): "dataset_models/test_goes_flares.py::test_the_script_draws_and_compares",
     ("dataset_models/flux_tables.py", ""): "dataset_models/test_flux_tables.py::test_the_script_takes_times_from_image_names",
     ("dataset_models/flare_labels.py", "images"): LEAK,

@@ -26,7 +26,7 @@ from dataset_models.images.image_cache import ImageCache
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.SDO.HMI.magnetogram_data import MagnetogramData
 from dataset_models.SDO.HMI.sequence_frames import MAGNETOGRAM, choose_frames, find_images, find_others, time_of
-from dataset_models.solar_data import Channel
+from dataset_models.solar_data import Channel, Window
 from tools import atomic_files, command_line, goes_class, options
 from tools.errors import UserError
 from tools.options import option
@@ -113,6 +113,12 @@ class FlareSequences(MagnetogramData):
         if self.task == "classification":
             return f"flare of {self.threshold} or more"
         return "log10 of the flare's peak flux (W m$^{-2}$)"
+
+    @property
+    def windows(self):
+        now = numpy.timedelta64(0, "s")
+        kind = f"{self.until} of the flare"
+        return Window(f"time of {self.frames} frames", -self._window, now, "input"), Window(kind, now, now, "target")
 
     # Samples
 

@@ -18,6 +18,7 @@ from dataset_models.images import jpeg2000
 from dataset_models.observation_times import given_time
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.SDO.HMI.magnetogram_data import MagnetogramData
+from dataset_models.solar_data import Window
 from tools import goes_class, notes
 from tools.errors import UserError
 from tools.options import option
@@ -115,6 +116,15 @@ class FullDiskMagnetograms(MagnetogramData):
         if self.task == "classification":
             return f"flare of {self.threshold} or more {window}"
         return f"log10 of the strongest peak flux {window} (W m$^{{-2}}$)"
+
+    @property
+    def windows(self):
+        now = numpy.timedelta64(0, "s")
+        return Window("image", now, now, "input"), Window("window", now, self._window, "target")
+
+    @property
+    def events(self):
+        return self._events if self._wants_flares else None
 
     # Samples
 

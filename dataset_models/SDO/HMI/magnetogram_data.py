@@ -43,6 +43,11 @@ class MagnetogramData(SolarData):
     def reach(self):
         return self._window
 
+    @property
+    def events(self):
+        """The flares of the lists: `pandas.DataFrame` as `dataset_models.flare_catalogue.Catalogue.events`."""
+        return self._events
+
     # Files
 
     @property
