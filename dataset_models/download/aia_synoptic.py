@@ -231,6 +231,8 @@ def main(arguments=None):
     url = archive_url("jsoc_aia", flags.url)
     around = script.frames_around(flags, start, end, step)
     hours = flags.lead if flags.lead is not None else flags.before
+    if hours is None and flags.after is None and (flags.quiet is not None or flags.list_flares):
+        raise UserError("--quiet and --list_flares: are about frames around flares; give --lead, --before or --after with them")
     if around and (hours is not None or flags.after is not None):
         every = script.flares(flags.flares)["when"].to_numpy("datetime64[s]")
         count = len(around) if flags.quiet is None else flags.quiet

@@ -790,6 +790,26 @@ def test_one_frame_of_aia_before_each_flare_and_random_quiet_times(tree, small, 
         assert "5 files wanted, 2 of them" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--quiet", "3"], "--quiet and --list_flares: are about frames around flares; give --lead"),
+        (["--list_flares", "x.csv"], "need --flares, the list of flares"),
+        (["--lead", "3"], "need --flares, the list of flares"),
+        (["--flares", "flares.csv", "--list_flares", "x.csv"], "are about frames around flares"),
+        (["--flares", "flares.csv", "--lead", "3", "--before", "2"], "--lead: is one frame before each flare"),
+    ],
+)
+def test_flags_about_flares_that_say_nothing_are_refused(tree, monkeypatch, more, message):
+    monkeypatch.chdir(tree)
+    rows = "2014-06-10 11:50:00,C1.0\n2014-06-15 11:50:00,M2.5\n2014-06-25 11:50:00,C1.0\n"
+    (tree / "flares.csv").write_text("start_time,goes_class\n" + rows)
+    with pytest.raises(UserError, match=message):
+        aia_synoptic.main(["--start", "2014-06-15", "--end", "2014-06-16", "--out", "aia", *more])
+    assert not (tree / "aia").exists()
+    assert not (tree / "x.csv").exists()
+
+
 @given(st.lists(st.integers(0, 2000), min_size=2, max_size=30), st.integers(0, 48), st.integers(1, 40))
 def test_quiet_times_are_quiet(minutes, ahead, count):
     every = START + numpy.array([10 * minute for minute in minutes], "timedelta64[m]")
