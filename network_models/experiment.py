@@ -167,7 +167,7 @@ class _Record:
         from network_models.training_callbacks import PerformanceTable, SaveNetworks
 
         self._objective, self._devices, self._network, self._callbacks = objective, devices, network, callbacks
-        self._batch_size = settings.training.batch_size
+        self._batch_size, self._pictures = settings.training.batch_size, settings.training.tensorboard_images
         self._stored = settings.as_dictionary()
         if settings.resume:
             self.folder = settings.resume
@@ -225,15 +225,27 @@ class _Record:
         label, title = self._objective.label, self._objective.title
         curve = training_callbacks.LossCurve(self.folder, self._table, label=label, title=title)
         board = keras.callbacks.TensorBoard(str(self.folder.logs), write_graph=False)
-        return [*first, self._table, curve, *self._further, self._savers, board, self.state]
+        pictures = training_callbacks.BoardPictures(
+            self.folder,
+            self._objective,
+            count=self._pictures if self._devices.shard[1] == 1 else 0,  # a forecast of one of several processes could wait
+            values=self._table.settings,
+            first_epoch=self.state.first_epoch,
+        )
+        return [*first, self._table, curve, *self._further, self._savers, board, pictures, self.state]
 
     def finish(self):
         """Score the best network on the validation split, print and store the scores: Result, or None if not the chief."""
         if not self._devices.is_chief:
             return None
+        from network_models import training_callbacks
+
         scores = self._objective.scores(self.folder, batch_size=self._batch_size)
         mark = {"simulated": True} if self._objective.data.simulated else {}
         result = _result(self.folder, scores)
+        if self._pictures:
+            last = self._objective.last_pictures(self.folder)
+            training_callbacks.write_pictures(self.folder, last, step=result.epochs - 1)
         atomic_files.write_text(_scores_file(self.folder), json.dumps(scores, indent=2) + "\n")
         for name, value in scores.items():
             print(f"  {name:24s} {value:9.4f}")

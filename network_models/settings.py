@@ -48,6 +48,9 @@ class TrainingOptions:
     checkpoint_steps: int = option(
         0, "steps between states within an epoch; 0: after epochs and at signals", least=0, most=10**9
     )
+    tensorboard_images: int = option(
+        8, "validation samples that TensorBoard shows after each epoch, beside the confusion matrix; 0: none", least=0, most=64
+    )
     mixed_precision: bool = option(False, "compute in float16 where it is safe")
     xla: bool = option(False, "compile the network with XLA; benchmarks/training_step.py measures if a step gets faster by it")
     allow_large: bool = option(False, "allow networks with more than 150 million parameters")

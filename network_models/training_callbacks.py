@@ -254,3 +254,60 @@ class LossCurve(keras.callbacks.Callback):
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.legend()
             figures.save(figure, self.path)
+
+
+class BoardPictures(keras.callbacks.Callback):
+    """After each epoch, the objective's pictures in TensorBoard; at the beginning, the hyperparameters.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    objective : network_models.training.objective.Objective
+    count : int
+        Validation samples shown; 0: no pictures.
+    values : dict
+        Hyperparameters by name.
+    first_epoch : int
+        Of the run so far: those of a run that goes on are in its logs already.
+    """
+
+    def __init__(self, folder, objective, *, count, values, first_epoch=0):
+        super().__init__()
+        self.folder = folder
+        self.objective = objective
+        self.count = count
+        self.values = values
+        self.first_epoch = first_epoch
+
+    def on_train_begin(self, logs=None):
+        if self.first_epoch == 0:
+            write_hyperparameters(self.folder, self.values)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.count:
+            write_pictures(self.folder, self.objective.pictures(self.model, self.folder, epoch + 1, self.count), step=epoch)
+
+
+def write_pictures(folder, pictures, *, step):
+    """Write pictures (uint8 by tag, as of `network_models.training.objective.Objective.pictures`) into a run's logs."""
+    import tensorflow
+
+    if not pictures:
+        return
+    writer = tensorflow.summary.create_file_writer(str(folder.logs / "validation"))
+    with writer.as_default():
+        for tag, pixels in pictures.items():
+            tensorflow.summary.image(tag, pixels[None], step=step)
+    writer.close()
+
+
+def write_hyperparameters(folder, values):
+    """Write what TensorBoard's HParams tab shows, beside the validation scores that it sets them against."""
+    import tensorflow
+    from tensorboard.plugins.hparams import api
+
+    plain = {name: value if isinstance(value, (bool, int, float, str)) else str(value or "") for name, value in values.items()}
+    writer = tensorflow.summary.create_file_writer(str(folder.logs / "validation"))
+    with writer.as_default():
+        api.hparams(plain, trial_id=folder.path.name)
+    writer.close()

@@ -54,6 +54,7 @@ class VAETraining(TrainingOptions):
     learning_rate: float = option(1e-3, "learning rate of the first epoch", least=0.0, most=100.0)
     gamma: float = option(0.97, "by which the learning rate is multiplied after each epoch", least=0.0, most=1.0)
     shown: int = option(8, "images in the pictures of reconstructions and samples", least=1, most=64)
+    kl_steps: int = option(0, "steps between rows of latent_kl_steps.csv; 0: no such file", least=0, most=10**9)
 
 
 def assemble(encoder, decoder, options, *, name, seed, deterministic=False):

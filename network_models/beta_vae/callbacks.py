@@ -15,27 +15,52 @@ class LatentKL(keras.callbacks.Callback):
     ----------
     folder : network_models.run_folder.RunFolder
     title : str
+    every : int
+        Training steps after which the means since the epoch's beginning go into latent_kl_steps.csv; 0: no such file.
     """
 
-    def __init__(self, folder, title):
+    def __init__(self, folder, title, *, every=0):
         super().__init__()
         self.path = folder.path / "latent_kl.csv"
+        self.steps_path = folder.path / "latent_kl_steps.csv"
+        self.every = every
+        self.epoch = 0
+        self.steps = []
         self.picture = folder.performance / "latent_kl.png"
         self.title = title
         self.rows = []
         self.training = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not self.every or (batch + 1) % self.every:
+            return
+        self.steps.append([self.epoch + 1, batch + 1, *_numbers(numpy.asarray(self.model.latent_kl.result()))])
+        if len(self.steps) == 1:
+            self._write_steps()
+            return
+        with open(self.steps_path, "a", newline="", encoding="utf-8") as file:
+            tables.Writer(file).writerow(self.steps[-1])
 
     def on_test_begin(self, logs=None):
         self.training = numpy.asarray(self.model.latent_kl.result())  # before validation starts the metric anew
 
     def on_epoch_end(self, epoch, logs=None):
         for split, values in (("training", self.training), ("validation", numpy.asarray(self.model.latent_kl.result()))):
-            self.rows.append([epoch + 1, split, *(f"{value:.6g}" for value in (values.sum(), *values))])
-        with atomic_files.replacing(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = tables.Writer(file)
-            writer.writerow(["epoch", "split", "kl", *(f"latent_{place}" for place in range(self.model.latent_dim))])
-            writer.writerows(self.rows)
+            self.rows.append([epoch + 1, split, *_numbers(values)])
+        self._write(self.path, "split", self.rows)
         self._draw()
+
+    def _write_steps(self):
+        self._write(self.steps_path, "step", self.steps)
+
+    def _write(self, path, second, rows):
+        with atomic_files.replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = tables.Writer(file)
+            writer.writerow(["epoch", second, "kl", *(f"latent_{place}" for place in range(self.model.latent_dim))])
+            writer.writerows(rows)
 
     def _draw(self):
         from tools import figures
@@ -59,10 +84,20 @@ class LatentKL(keras.callbacks.Callback):
     # What --resume needs
 
     def state(self):
-        return self.rows
+        return {"rows": self.rows, "steps": self.steps} if self.every else self.rows
 
     def restore(self, state):
-        self.rows = state
+        kept = state if isinstance(state, dict) else {"rows": state, "steps": []}
+        self.rows, self.steps = kept["rows"], kept["steps"]
+
+    def on_train_begin(self, logs=None):
+        if self.steps:  # of a run that goes on: rows after the state that it continues from go
+            self._write_steps()
+
+
+def _numbers(values):
+    """Write the sum of divergences and each of them: list of str."""
+    return [f"{value:.6g}" for value in (values.sum(), *values)]
 
 
 class Pictures(keras.callbacks.Callback):

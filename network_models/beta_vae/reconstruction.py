@@ -4,7 +4,7 @@ import functools
 
 import numpy
 
-from network_models.training import forecast
+from network_models.training import board, forecast
 from network_models.training.objective import Objective
 from tools import atomic_files, figures, tables
 from tools.errors import UserError
@@ -55,7 +55,14 @@ class Reconstruction(Objective):
         from .callbacks import LatentKL, Pictures
 
         pictures = Pictures(folder, self._shown, seed=self._training.seed, channel=self.data.channels[0], title=self.title)
-        return [LatentKL(folder, self.title), pictures] if self._latents else [pictures]
+        return [LatentKL(folder, self.title, every=self._training.kl_steps), pictures] if self._latents else [pictures]
+
+    def pictures(self, model, folder, epoch, count):
+        """Show the epoch's pictures of `callbacks` in TensorBoard too."""
+        found = {"reconstructions": "reconstructions", "random latents": "samples"}
+        paths = {tag: folder.features / f"{name}_{epoch:02d}.png" for tag, name in found.items()}
+        paths["latent divergence"] = folder.performance / "latent_kl.png"
+        return {tag: board.pixels_of_file(path) for tag, path in paths.items() if path.is_file()}
 
     def scores(self, folder, *, batch_size):
         """Score the validation split by `scores_of`."""

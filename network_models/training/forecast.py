@@ -1,16 +1,18 @@
 """Forecasts as an objective: losses, starts and scores of networks that forecast a data set's target."""
 
 import functools
+import math
 
 import numpy
 
 from dataset_models import simulation_mark
-from network_models.training import start
+from network_models.training import board, start
 from network_models.training.objective import Objective
 from tools import atomic_files, figures, skill_scores, tables
 from tools.errors import UserError
 
 _MADE_ANEW = "remove it, and it is made anew"
+_SHOWN_BYTES = 64 << 20  # of the samples kept for TensorBoard
 
 
 class Forecast(Objective):
@@ -37,6 +39,7 @@ class Forecast(Objective):
         self.title = figures.title(f"{self.data.target_label}\n{self.data.title}", simulated=self.data.simulated)
         self.class_weights = class_weights
         self._training = settings.training
+        self._kept = None
         self._optimizer = optimizer or functools.partial(optimizer_of, settings.training)
 
     def start(self, network):
@@ -83,6 +86,52 @@ class Forecast(Objective):
         model.compute_metrics(None, target, keras.ops.zeros((1, model.output.shape[-1])), target)
         model.reset_metrics()
 
+    def pictures(self, model, folder, epoch, count):
+        """Draw validation samples with their forecasts, and of a classification the confusion matrix of the split."""
+        import keras
+
+        data, drawn = self.data, {}
+        if data.image_inputs and data.channels:
+            times, inputs, images = self._shown(count)
+            outputs = model({tensor.name: inputs[tensor.name] for tensor in model.inputs}, training=False)
+            outputs = keras.ops.convert_to_numpy(outputs)
+            titles = [
+                f"{str(time).removesuffix(':00').replace('T', ' ')} UTC\nforecast {forecast:.3g}, true {data.target(time):.3g}"
+                for time, forecast in zip(times, data.forecast(outputs), strict=True)
+            ]
+            title = f"{self.title}\nvalidation, epoch {epoch}"
+            drawn["validation samples"] = board.draw_samples(images, data.channels[0], titles, title=title)
+        counts = next((metric.counts for metric in _metrics(model) if hasattr(metric, "counts")), None)
+        counts = None if counts is None else keras.ops.convert_to_numpy(counts)
+        # Of several processes each may have counted its own share.
+        if counts is not None and round(counts.sum()) == len(data.times("validation")):
+            title = f"{self.title}\nvalidation, epoch {epoch}, yes from 0.5 on"
+            drawn["confusion matrix"] = board.draw_confusion(counts, title=title)
+        return drawn
+
+    def last_pictures(self, folder):
+        """Draw the precision-recall curve of the best network's validation forecasts, of a classification."""
+        import pandas
+
+        if self.data.task != "classification":
+            return {}
+        table = pandas.read_csv(folder.performance / "validation_forecasts.csv")
+        probability, event = (table[name].to_numpy("float64") for name in ("prediction", "true_value"))
+        curve = board.draw_precision_recall(probability, event, title=f"{self.title}\nvalidation, best network")
+        return {} if curve is None else {"precision and recall": curve}
+
+    def _shown(self, count):
+        """Read evenly spaced validation samples, once: times, inputs by name, and the first channel of their images."""
+        if self._kept is None:
+            times = self.data.times("validation")
+            size = sum(4 * math.prod(shape) for shape in self.data.input_shapes.values())
+            count = max(1, min(count, _SHOWN_BYTES // size))
+            times = times[numpy.unique(numpy.linspace(0, len(times) - 1, min(count, len(times))).astype(int))]
+            samples = [self.data.inputs(time) for time in times]
+            inputs = {name: numpy.stack([numpy.asarray(one[name], "float32") for one in samples]) for name in samples[0]}
+            self._kept = times, inputs, inputs[self.data.image_inputs[0]][..., 0]
+        return self._kept
+
     def scores(self, folder, *, batch_size):
         """Write the forecasts of the validation split; returns `scores_of` them and, for classification, the best skill."""
         from network_models.trained_network import load_network
@@ -93,6 +142,14 @@ class Forecast(Objective):
         if self.data.task == "classification":
             scores |= _most_skilful_forecasts(folder, self.data, batch_size)
         return scores
+
+
+def _metrics(model):
+    """List the metrics that a model was compiled with, those inside Keras's containers too."""
+    found = list(model.metrics)
+    for metric in found:
+        found += getattr(metric, "metrics", ())
+    return found
 
 
 def optimizer_of(training):

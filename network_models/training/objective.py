@@ -54,6 +54,29 @@ class Objective(abc.ABC):
     def build_metrics(self, model):  # noqa: B027 - nothing to do where they are made with the model
         """Make the variables of the model's metrics, where Keras would do so only in the first step."""
 
+    def pictures(self, model, folder, epoch, count):
+        """Draw what TensorBoard shows after an epoch, of `count` validation samples where it is of samples.
+
+        Parameters
+        ----------
+        model : keras.Model
+            The part that is trained.
+        folder : network_models.run_folder.RunFolder
+        epoch : int
+            From 1.
+        count : int
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            By tag, uint8 (height, width, 3).
+        """
+        return {}
+
+    def last_pictures(self, folder):
+        """Draw what TensorBoard shows of the best network, once `scores` is done: as `pictures`."""
+        return {}
+
     def callbacks(self, folder):
         """Return the writers of further files: list of keras.callbacks.Callback; ``state`` and ``restore`` are kept."""
         return []
