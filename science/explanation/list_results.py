@@ -7,7 +7,7 @@ import sys
 from science.explanation import image_list, list_table, map_files, passport
 from science.explanation.sheet import Cell, Sheet
 from tools import atomic_files, figures
-from tools.errors import Stopped
+from tools.errors import Stopped, UserError
 
 FORMATS = ("png", "pdf")
 SHOWN = 10  # images that are left out and named
@@ -99,7 +99,6 @@ class ListResults:
         place : int
             Of the channel that is drawn.
         """
-        data = self._subject.data
         attribution, checked = next(iter(explanations.values()))
         if self._sheet is None:
             self._begin(sample, attribution, checked)
@@ -110,30 +109,34 @@ class ListResults:
             self._rows.append(list_table.row(self._subject, entry, sample, one, record, probability))
             for check in passport.failed(record):
                 self._failed[name, check] = self._failed.get((name, check), 0) + 1
-        key = f"{len(self._passports) + 1} {sample.label}"
         records = {name: record for name, (_, record) in explanations.items()}
-        self._passports[key] = records if self._heading else checked
-        name = next(name for name, source in sample.names.items() if source == data.image_inputs[0])
-        maps = [one.maps[name][0] for one, _ in explanations.values()]
+        self._passports[f"{len(self._passports) + 1} {sample.label}"] = records if self._heading else checked
         value = f"probability {100 * probability:.0f} %" if probability is not None else f"output {checked['output']:.3g}"
-        time = list_table.time_of(self._subject, entry, sample)
-        shown = sample.title if time is None else dataclasses.replace(sample, time=time).title
-        facts = entry.words or _known_class(data, sample)
-        titles = []
-        for method, (_, record) in explanations.items():
+        self._sheet.add(self._cell(entry, sample, explanations, value, place))
+
+    def _cell(self, entry, sample, explanations, value, place):
+        """Make the cell of one image: `Cell`. The value stands over the map, or of several maps over the image."""
+        data = self._subject.data
+        name = next(name for name, source in sample.names.items() if source == data.image_inputs[0])
+        maps, titles = [], []
+        for method, (one, record) in explanations.items():
+            values = one.maps[name][0]
+            # Copies: a page of views would keep all channels of all its images.
+            maps.append(values[..., place if values.shape[-1] == len(data.channels) else 0].copy())
             bad = [f"failed: {words}" for words in passport.failures(record)]
             titles.append("\n".join([method if self._heading else value, *bad]))
-        self._sheet.add(
-            Cell(
-                sample.inputs[name][0, ..., place],
-                data.channels[place],
-                tuple(values[..., place if values.shape[-1] == len(data.channels) else 0] for values in maps),
-                sample.header,
-                tuple(data.places(sample.time) if sample.time is not None else ()),
-                "\n".join(filter(None, (shown, facts, value if self._heading else ""))),
-                tuple(titles),
-                tuple(bool(passport.failed(record)) for _, record in explanations.values()),
-            )
+        time = list_table.time_of(self._subject, entry, sample)
+        title = sample.title if time is None else dataclasses.replace(sample, time=time).title
+        facts = entry.words or _known_class(data, sample)
+        return Cell(
+            sample.inputs[name][0, ..., place].copy(),
+            data.channels[place],
+            tuple(maps),
+            sample.header,
+            tuple(data.places(sample.time) if sample.time is not None else ()),
+            "\n".join(filter(None, (title, facts, value if self._heading else ""))),
+            tuple(titles),
+            tuple(bool(passport.failed(record)) for _, record in explanations.values()),
         )
 
     def report(self, folder):
@@ -167,5 +170,8 @@ class ListResults:
 
 def _known_class(data, sample):
     """Name the class of the flare that the data set knows for a sample: str, empty without one."""
-    known = data.metadata(sample.time).get("class", "") if sample.time is not None else ""
+    try:
+        known = data.metadata(sample.time).get("class", "") if sample.time is not None else ""
+    except UserError:  # no flare list: a network may need none
+        known = ""
     return f"strongest flare {known}" if known else ""
