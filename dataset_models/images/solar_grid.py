@@ -58,7 +58,8 @@ def draw(axes, header, places=(), *, colour="0.45", limb=None):
     for name, x, y in projected(header, places):
         axes.plot(x, y, "o", mfc="none", mec="black", ms=16, mew=2.4)
         axes.plot(x, y, "o", mfc="none", mec="#E69F00", ms=16, mew=1.2)
-        axes.annotate(name, (x, y), (9, 9), textcoords="offset points", fontsize=9, color="black", bbox=_BOX)
+        offset, side = ((-9, 9), "right") if x > 0 else ((9, 9), "left")  # towards the middle: never out of the picture
+        axes.annotate(name, (x, y), offset, textcoords="offset points", ha=side, fontsize=9, color="black", bbox=_BOX)
     axes.set(xlim=limits[0], ylim=limits[1])
 
 

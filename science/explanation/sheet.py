@@ -145,6 +145,8 @@ def _draw(panels, cell):
     if extent is not None:
         for panel in panels:
             solar_coordinates.draw(panel, cell.header, cell.places)
+            for name in panel.texts:
+                name.set_in_layout(False)  # or long names would make room for themselves between the panels
 
 
 def _label(panels, cell, *, left, lowest):
