@@ -1,6 +1,7 @@
 # make demo    set up, train on the simulated Sun, look inside the network
 # make test    set up, then style, import direction and tests
 # make bench   measure every claim about speed
+# make notebooks   turn the gallery into .ipynb for Jupyter
 # make mutation    read thousands of damaged and hostile files, and list what is accepted of them
 # make test PYTHON=python3.13 VENV=.venv-3.13    on another version of Python, in an environment beside the first
 PYTHON ?= python3
@@ -19,7 +20,7 @@ endif
 endif
 endif
 
-.PHONY: demo test bench mutation clean
+.PHONY: demo test bench notebooks mutation clean
 
 $(VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -43,6 +44,13 @@ test: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(RUN) benchmarks/run.py
+
+$(VENV)/installed-notebooks: $(VENV)/installed
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[notebooks]"
+	touch $@
+
+notebooks: $(VENV)/installed-notebooks
+	$(VENV)/bin/jupytext --to ipynb examples/gallery/*.py
 
 mutation: $(VENV)/installed-dev
 	$(RUN) software_tests/mutation/run.py

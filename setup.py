@@ -48,6 +48,7 @@ setup(
             "ruff>=0.12,<1",
             "import-linter>=2.3,<3",
         ],
+        "notebooks": ["jupytext>=1.16,<2"],
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "pytorch": ["torch>=2.6,<3", "captum>=0.9,<1"],
     },

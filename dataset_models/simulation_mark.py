@@ -6,7 +6,7 @@ JPEG 2000                    <SIMULATD> in the FITS keywords that Helioviewer ke
 jpg and npy of picture trees SIMULATD among the FITS keywords in its comment, or in the ``.json`` file beside it
 FlareNet's arrays (.dat)     a ``.json`` file beside it, as of npy
 CSV                          a column ``simulated`` of ones, as forecasts and flare lists of a simulation have it
-JSON                         ``"simulated": true``
+JSON                         ``"simulated": true``, of the whole or of a record
 flux store (SQLite)          mark of the files imported into it, see `dataset_models.goes_xrs`
 ============================ =====================================================================================
 
@@ -178,7 +178,8 @@ def _of_csv(path):
 
 def _of_json(path):
     content = structures.read_json(path)
-    return isinstance(content, dict) and is_set(content.get(COLUMN, False))
+    records = content if isinstance(content, list) else [content]
+    return any(isinstance(record, dict) and is_set(record.get(COLUMN, False)) for record in records)
 
 
 def _is_store(path):

@@ -5,7 +5,9 @@ nothing to close.
 """
 
 import contextlib
+import pathlib
 import re
+import sys
 
 import numpy
 
@@ -65,6 +67,25 @@ def save(figure, path):
     """Write a figure, complete or not at all; the suffix of `path` gives the format."""
     with atomic_files.replacing(path) as temporary:
         figure.savefig(temporary, metadata={"Software": None} if temporary.suffix == ".png" else None)
+
+
+def show(*paths):
+    """Show pictures that were written, in a notebook; elsewhere print where they are.
+
+    Parameters
+    ----------
+    *paths : str or pathlib.Path
+        Pictures, or folders of which every ``.png`` is shown.
+    """
+    pictures = [picture for path in map(pathlib.Path, paths) for picture in (sorted(path.glob("*.png")) or [path])]
+    kernel = sys.modules.get("IPython")  # imported by Jupyter before any cell runs
+    if kernel is None or kernel.get_ipython() is None:
+        print("\n".join(map(str, pictures)))
+        return
+    from IPython import display
+
+    for picture in pictures:
+        display.display(display.Image(str(picture)))
 
 
 def title(text, *, simulated):

@@ -4,6 +4,7 @@ import numpy
 
 from dataset_models.images.geometry import SOLAR_RADIUS
 from tools import figures
+from tools.errors import UserError
 
 
 def solar_radius(header):
@@ -26,6 +27,45 @@ def projected(header, places):
         if front[0]:
             visible.append((name, float(x[0]), float(y[0])))
     return visible
+
+
+def cut_out(image, header, longitude, latitude, *, width):
+    """Cut a square around a place on the disk.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        (height, width, ...), row 0 north.
+    header : astropy.io.fits.Header
+        Of it, in FITS order, see `SolarData.image_header`.
+    longitude, latitude : float
+        Of its middle, Stonyhurst degrees.
+    width : int
+        Pixels on a side; near the edge of the image the square is moved inside.
+
+    Returns
+    -------
+    numpy.ndarray
+        (width, width, ...), a copy.
+
+    Raises
+    ------
+    UserError
+        The place is behind the limb, or the image smaller than the square.
+    """
+    found = projected(header, [("", longitude, latitude)])
+    if not found:
+        raise UserError(f"longitude {longitude:g}, latitude {latitude:g}: is behind the limb")
+    if min(image.shape[:2]) < width:
+        raise UserError(f"a cut-out of {width} pixels needs a larger image than {image.shape[1]} x {image.shape[0]}")
+    _, x, y = found[0]
+    column = header["CRPIX1"] - 1 + (x - header.get("CRVAL1", 0.0)) / header["CDELT1"]
+    row = image.shape[0] - header["CRPIX2"] - (y - header.get("CRVAL2", 0.0)) / header["CDELT2"]
+    top, left = (
+        int(numpy.clip(round(middle - (width - 1) / 2), 0, size - width))
+        for middle, size in zip((row, column), image.shape, strict=False)
+    )
+    return image[top : top + width, left : left + width].copy()
 
 
 def draw(axes, header, places=(), *, colour="0.45", limb=None):

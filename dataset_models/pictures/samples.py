@@ -106,7 +106,8 @@ def draw_batch(path, data, found, *, channel=0, title):
             mark = ", changed" if found.changed[index] else ""
             text = f"{clock(found.times[index])}\n{label(data, found.times[index], found.targets[index])}{mark}"
             place.set_title(text, fontsize=9, pad=4, color=figures.PALETTE[1] if event else "black")
-        figure.suptitle(figures.title(f"{title}\n{data.title}, {look.name}: {data.target_label}", simulated=data.simulated))
+        words = figures.title(f"{data.title}, {look.name}: {title}", simulated=data.simulated)
+        figure.suptitle(f"{words}\n{data.target_label}", fontsize=11)
         figures.save(figure, path)
 
 

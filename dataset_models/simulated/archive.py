@@ -13,6 +13,7 @@ splits in time have windows with and without a flare in training and in validati
     hmi_fits/hmi.m_720s.20140101_000035_TAI.1.magnetogram.fits
     goes/go1520140101.fits                                   daily X-ray flux
     flares.csv                  start_time, goes_class, fl_lon, fl_lat, peak_time, end_time, simulated
+    hek.csv donki.json          the same flares as HEK and DONKI answer (with --products hek donki)
 
 and the second one image that `SimulatedSun.read_image` reads. Every file is marked as simulated, in the way of its kind:
 see `dataset_models.simulation_mark`.
@@ -34,7 +35,9 @@ from tools import atomic_files, command_line, goes_class, options
 from tools.errors import UserError
 from tools.options import add_number
 
-PRODUCTS = ("aia", "legacy", "hmi_jpg", "hmi_fits", "goes", "flares")
+PRODUCTS = ("aia", "legacy", "hmi_jpg", "hmi_fits", "goes", "flares", "hek", "donki")
+USUAL = ("aia", "hmi_jpg", "hmi_fits", "goes", "flares")  # without further flags
+_LISTS = {"flares": "flares.csv", "hek": "hek.csv", "donki": "donki.json"}
 JPG_CLIP = 256.0  # Gauss, as in the published jpg trees
 EXPOSURES = dict.fromkeys(AIA_CHANNELS, 2.9) | {"171": 2.0, "193": 2.0}  # seconds
 GOES_CADENCE = 2.048  # seconds
@@ -44,7 +47,7 @@ _README = "Simulated data: none of these files is an observation. Made by datase
 
 
 def write_archive(
-    folder, sun, *, products=PRODUCTS, aia_size=1024, hmi_size=512, degraded=True, least_class="B1.0", progress=False
+    folder, sun, *, products=(*USUAL, "legacy"), aia_size=1024, hmi_size=512, degraded=True, least_class="B1.0", progress=False
 ):
     """Write the images, the X-ray flux and the flares of a simulated Sun.
 
@@ -98,9 +101,10 @@ def write_archive(
         for day in days:
             write_goes_fits(folder / "goes", sun.flux_series, day)
             written["goes"] += 1
-    if "flares" in products:
-        write_flare_list(folder / "flares.csv", sun, days[0], days[-1] + 1, least_class=least_class)
-        written["flares"] = 1
+    writers = {"flares": write_flare_list, "hek": write_hek, "donki": write_donki}
+    for product in writers.keys() & set(products):
+        writers[product](folder / _LISTS[product], sun, days[0], days[-1] + 1, least_class=least_class)
+        written[product] = 1
     return written
 
 
@@ -319,9 +323,7 @@ def write_flare_list(path, sun, start, end, *, least_class="B1.0"):
     Left out are flares weaker than `least_class` and those that drown in the decay of another or in the background: less
     than half of the flux at their peak is their own.
     """
-    table = sun.ground_truth.flares(start, end)
-    table = table[(table["flux"] >= goes_class.to_flux(least_class)) & (table["flare_flux"] >= 0.5 * table["flux"])]
-    table = table.sort_values("start", kind="stable")
+    table = _listed(sun, start, end, least_class)
     listed = table[["start", "goes_class"]].rename(columns={"start": "start_time"})
     listed["fl_lon"] = table["longitude"].round(1)
     listed["fl_lat"] = table["latitude"].round(1)
@@ -330,6 +332,39 @@ def write_flare_list(path, sun, start, end, *, least_class="B1.0"):
     listed[simulation_mark.COLUMN] = 1
     atomic_files.write_table(path, listed)
     return len(listed)
+
+
+def write_hek(path, sun, start, end, *, least_class="B1.0"):
+    """Write the flares of `write_flare_list` as the CSV that `dataset_models.download.hek` makes of HEK's answers."""
+    table = _listed(sun, start, end, least_class)
+    listed = table[["start", "peak", "end", "goes_class"]]
+    listed.columns = ["event_starttime", "event_peaktime", "event_endtime", "fl_goescls"]
+    place = {"hgs_x": table["longitude"].round(1), "hgs_y": table["latitude"].round(1)}
+    listed = listed.assign(ar_noaanum="", **place, frm_name="SWPC", **simulation_mark.columns(True, len(listed)))
+    atomic_files.write_table(path, listed)
+    return len(listed)
+
+
+def write_donki(path, sun, start, end, *, least_class="B1.0"):
+    """Write the flares of `write_flare_list` as DONKI answers them, C1.0 and above as there: JSON."""
+    table = _listed(sun, start, end, least_class)
+    records = []
+    for row in table[table["flux"] >= goes_class.to_flux("C1.0")].itertuples():
+        moments = {name: f"{getattr(row, name):%Y-%m-%dT%H:%MZ}" for name in ("start", "peak", "end")}
+        north, west = round(row.latitude), round(row.longitude)
+        place = f"{'N' if north >= 0 else 'S'}{abs(north):02d}{'W' if west >= 0 else 'E'}{abs(west):02d}"
+        record = {"flrID": f"{row.start:%Y-%m-%dT%H:%M:00}-FLR-001", "instruments": [{"displayName": "simulated"}]}
+        record |= {"beginTime": moments["start"], "peakTime": moments["peak"], "endTime": moments["end"]}
+        record |= {"classType": row.goes_class, "sourceLocation": place, "activeRegionNum": None, "linkedEvents": None}
+        records.append(record | {simulation_mark.COLUMN: True})
+    atomic_files.write_text(path, json.dumps(records, indent=1) + "\n")
+    return len(records)
+
+
+def _listed(sun, start, end, least_class):
+    table = sun.ground_truth.flares(start, end)
+    table = table[(table["flux"] >= goes_class.to_flux(least_class)) & (table["flare_flux"] >= 0.5 * table["flux"])]
+    return table.sort_values("start", kind="stable")
 
 
 def _instrument_header(size, time, *, telescope, instrument):
@@ -359,7 +394,7 @@ def main(arguments=None):
     parser = command_line.parser(__doc__)
     parser.add_argument("--out", required=True, help="folder to write to")
     parser.add_argument("--image", metavar="TIME", help="write only the image of a time, or of 'validation': a flaring one")
-    parser.add_argument("--products", nargs="+", choices=PRODUCTS, help="what to write (default: all but legacy)")
+    parser.add_argument("--products", nargs="+", choices=PRODUCTS, help=f"what to write (default: {' '.join(USUAL)})")
     add_number(
         parser,
         "--aia_size",
@@ -399,7 +434,7 @@ def main(arguments=None):
     written = write_archive(
         parsed.out,
         sun,
-        products=parsed.products or tuple(product for product in PRODUCTS if product != "legacy"),
+        products=parsed.products or USUAL,
         aia_size=parsed.aia_size,
         hmi_size=parsed.hmi_size,
         degraded=parsed.degraded,

@@ -1,0 +1,74 @@
+"""A small simulated archive for the gallery and for first steps: written once into the cache, then only found."""
+
+import dataclasses
+import pathlib
+
+from dataset_models.simulated import archive
+from dataset_models.simulated.sun import SimulatedSun
+from tools import atomic_files
+from tools.paths import data_path
+
+MONTH = {"start": archive.MONTH["start"], "days": archive.MONTH["days"], "cadence_minutes": 360}
+SMALL = {"start": "2014-01-01", "days": 11, "cadence_minutes": 360}
+SIZE = 256  # pixels of magnetograms
+_PRODUCTS = ("hmi_jpg", "goes", "flares", "hek", "donki")
+
+
+@dataclasses.dataclass(frozen=True)
+class Practice:
+    """Where the parts of an archive lie.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+    """
+
+    folder: pathlib.Path
+
+    @property
+    def magnetograms(self):
+        """Folder of full-disk magnetograms, as of HMI: str."""
+        return str(self.folder / "hmi_jpg")
+
+    @property
+    def flares(self):
+        """Flare list: str."""
+        return str(self.folder / "flares.csv")
+
+    @property
+    def hek(self):
+        """Answer of HEK: str."""
+        return str(self.folder / "hek.csv")
+
+    @property
+    def donki(self):
+        """Answer of DONKI: str."""
+        return str(self.folder / "donki.json")
+
+    @property
+    def goes(self):
+        """Daily files of X-ray flux: list of str."""
+        return sorted(map(str, (self.folder / "goes").glob("*.fits")))
+
+
+def practice(folder=None, *, small=False):
+    """Find the archive, or write it where there is none yet: a month, or eleven days, of which nothing is an observation.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path, optional
+        Without it a folder in ``cache`` of config.yml.
+    small : bool
+        Eleven days instead of the month.
+
+    Returns
+    -------
+    Practice
+    """
+    folder = pathlib.Path(folder or data_path("cache") / ("practice_small" if small else "practice"))
+    ready = folder / "complete.txt"
+    if not ready.is_file():
+        sun = SimulatedSun(**(SMALL if small else MONTH))
+        archive.write_archive(folder, sun, products=_PRODUCTS, hmi_size=SIZE)
+        atomic_files.write_text(ready, "Written to the end.\n")
+    return Practice(folder)

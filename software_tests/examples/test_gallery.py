@@ -1,0 +1,61 @@
+"""The notebooks of the gallery run from end to end, in a small version."""
+
+import pathlib
+import sys
+import types
+
+import pytest
+
+GALLERY = pathlib.Path(__file__).parents[2] / "examples" / "gallery"
+PICTURES = {
+    "flux_database": ("flux.png",),
+    "latents_of_digits": ("trained_models/*/features/traversal.png",),
+    "donki_flares": ("classes.png", "durations.png", "frames.png"),
+    "hek_flares": ("hek_classes.png", "hek_over_time.png"),
+    "cut_outs_before_flares": ("cut_outs_0.png", "cut_outs_1.png", "cut_outs_2.png"),
+    "attention_forecasts": ("attention_forecasts/disk.png", "attention_forecasts/verification/*.png"),
+    "standard_cnn_forecasts": ("standard_cnn_forecasts/disk.png", "standard_cnn_forecasts/verification/*.png"),
+    "attention_maps_of_hits_and_a_false_alarm": ("attention_maps.png",),
+    "explanations_of_instances": ("explanations.png",),
+}
+QUICK = ("flux_database", "hek_flares")
+
+
+@pytest.fixture(scope="module")
+def archive_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def run(path, monkeypatch, folder, cache):
+    """Run a notebook as a program in `folder`, with its switch SMALL on."""
+    source = path.read_text(encoding="utf-8")
+    assert source.count("\nSMALL = False  # True:") == 1
+    monkeypatch.setenv("SOLAR_CACHE", str(cache))
+    monkeypatch.chdir(folder)
+    module = types.ModuleType(f"gallery_{path.stem}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(source.replace("\nSMALL = False", "\nSMALL = True"), str(path), "exec"), module.__dict__)
+
+
+def test_every_notebook_has_an_entry():
+    assert {path.stem for path in GALLERY.glob("*.py")} == set(PICTURES)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in sorted(PICTURES)]
+)
+def test_notebooks_run_and_leave_their_pictures(name, tmp_path, monkeypatch, capsys, archive_cache):
+    run(GALLERY / f"{name}.py", monkeypatch, tmp_path, archive_cache)
+    for pattern in PICTURES[name]:
+        assert list((tmp_path / "gallery_output").glob(pattern)), pattern
+    assert ".png" in capsys.readouterr().out  # where the pictures are, without Jupyter
+
+
+@pytest.mark.parametrize("name", sorted(PICTURES))
+def test_notebooks_are_cells_of_few_lines(name):
+    cells = (GALLERY / f"{name}.py").read_text(encoding="utf-8").split("# %%")
+    assert cells[0] == ""
+    assert cells[1].startswith(" [markdown]\n# # ")
+    code = [cell.strip().splitlines() for cell in cells[1:] if not cell.startswith(" [markdown]")]
+    assert all(len(lines) <= 20 for lines in code)
+    assert not any(line.startswith(("def ", "class ")) for lines in code for line in lines)
