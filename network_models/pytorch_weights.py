@@ -76,7 +76,8 @@ def main(arguments=None):
     model, count = _filled(flags.weights, flags.architecture, flags.size)
     save_network(model, flags.out)
     whole = model.count_params()
-    partly = f", {count:,} of them from {flags.weights}; the others start anew" if count < whole else ""
+    steps = sum(weight.name == "step" for weight in model.weights)  # the counter of a beta-VAE, which no file has
+    partly = f", {count:,} of them from {flags.weights}; the others start anew" if count < whole - steps else ""
     print(f"{flags.out}: {model.name}, {whole:,} parameters{partly}")
 
 
