@@ -7,6 +7,7 @@ Files are read in PyTorch's weights-only mode, so that nothing in them is execut
 import math
 import pathlib
 import typing
+import zipfile
 
 import numpy
 
@@ -200,6 +201,7 @@ def read_state_dict(path):
         raise UserError(
             f"{path}: reading it needs PyTorch; install it with: pip install -c constraints.txt -e '.[pytorch]'"
         ) from error
+    _require_stored_size(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -211,6 +213,19 @@ def read_state_dict(path):
     if not isinstance(content, dict) or not content or not all(isinstance(value, torch.Tensor) for value in content.values()):
         raise UserError(f"{path}: holds no state dict (names and tensors, plain or under 'model_state_dict')")
     return _without_prefix({str(name): tensor.detach().float().numpy() for name, tensor in content.items()})
+
+
+def _require_stored_size(path):
+    """Raise a `UserError` for an archive that declares more than it holds: PyTorch would make room for all of it."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            declared = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise UserError(f"{path}: refused, a damaged archive ({error})") from error
+    if declared > path.stat().st_size:
+        raise UserError(f"{path}: refused, it declares {declared} bytes of weights and holds {path.stat().st_size}")
 
 
 def _without_prefix(tensors):

@@ -23,6 +23,7 @@ NAME = "manifest.sqlite"
 CATALOGUE = "catalogue.csv"
 _MADE = {CATALOGUE, "regions.csv"}  # from the files of a folder, and made anew each time
 _VERSION = 1
+_COLUMNS = "path, url, requested, observed, size, sha256, fetched, kind, expected"
 _WAIT = 60.0  # seconds for another process's transaction
 _TOGETHER = 100  # records in one statement: SQLite takes 999 values in any version
 
@@ -179,7 +180,7 @@ class Manifest:
 
     def get(self, path):
         """Return the record of a file, or None."""
-        rows = self._run("SELECT * FROM files WHERE path = ?", (str(path),))
+        rows = self._run(f"SELECT {_COLUMNS} FROM files WHERE path = ?", (str(path),))
         return _record(rows[0]) if rows else None
 
     def add(self, record):
@@ -201,7 +202,7 @@ class Manifest:
 
     def records(self):
         """All records by path: list of `Record`."""
-        return [_record(row) for row in self._run("SELECT * FROM files ORDER BY path")]
+        return [_record(row) for row in self._run(f"SELECT {_COLUMNS} FROM files ORDER BY path")]
 
     def answer(self, question):
         """Look up what an archive answered to a question before; None when it was not asked."""

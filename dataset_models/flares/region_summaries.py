@@ -13,7 +13,9 @@ import re
 
 from dataset_models.flares import region_numbers
 from tools.errors import UserError
+from tools.reading import raw_files
 
+_LARGEST = 1 << 20  # bytes
 _HEADINGS = (
     ("I", re.compile(r"\s*I\.(\s|$)|.*\bregions\s+with\s+sunspots", re.IGNORECASE)),
     ("IA", re.compile(r"\s*IA\.(\s|$)|.*\bplages?\s+without\s+spots", re.IGNORECASE)),
@@ -83,10 +85,7 @@ def read(path):
         within it.
     """
     path = pathlib.Path(path)
-    try:
-        text = path.read_bytes().decode("utf-8", "replace")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    text = raw_files.read_bytes(path, most=_LARGEST, advice="give a solar region summary").decode("utf-8", "replace")
     return parse(text, path)
 
 
