@@ -33,10 +33,10 @@ chosen = instances.choose("gallery_output/attention.csv", hits=2, false_alarms=1
 print(chosen.to_string(index=False))
 
 # %%
-explained = {}
+explained = []
 for row in chosen.itertuples():
     sample = subject.sample(shown, row.time)
     maps = [attention_maps(shown.model, sample.inputs, estimator=number) for number in (1, 2, 3)]
-    explained[f"{row.kind}, p = {row.prediction:.2f}"] = sample, maps
+    explained.append((f"{row.kind}, p = {row.prediction:.3f}", sample, maps))
 instances.draw("gallery_output/attention_maps.png", shown, explained)
 figures.show("gallery_output/attention_maps.png")

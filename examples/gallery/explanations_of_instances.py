@@ -36,12 +36,12 @@ chosen = instances.choose(INSTANCES, hits=1 if SMALL else 2, false_alarms=1, thr
 print(chosen.to_string(index=False))
 
 # %%
-explained = {}
+explained = []
 for row in chosen.itertuples():
     sample = subject.sample(shown, row.time)
     start, background = baselines.choose("quiet", shown, sample), baselines.background(shown, sample, 4)
     given = {"baseline": start, "background": background}
     maps = [methods.explain(name, shown.model, sample.inputs, **given) for name in METHODS]
-    explained[f"{row.kind}, p = {row.prediction:.2f}"] = sample, maps
+    explained.append((f"{row.kind}, p = {row.prediction:.3f}", sample, maps))
 instances.draw("gallery_output/explanations.png", shown, explained)
 figures.show("gallery_output/explanations.png")

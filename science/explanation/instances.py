@@ -58,16 +58,15 @@ def draw(path, subject, explained):
     ----------
     path : str or pathlib.Path
     subject : science.explanation.subject.Subject
-    explained : dict
-        By what is written beside a row: (`science.explanation.subject.Sample`, list of
-        `science.explanation.attribution.Attribution`), of the same methods in each row.
+    explained : list of (str, science.explanation.subject.Sample, list of science.explanation.attribution.Attribution)
+        What is written above a row, its sample and its maps, of the same methods in each row.
     """
     channel = subject.data.channels[0]
-    columns = 1 + max(len(maps) for _, maps in explained.values())
+    columns = 1 + max(len(maps) for _, _, maps in explained)
     size = (3.6 * columns, 3.8 * len(explained) + 0.7)
     with figures.style():
         figure, axes = figures.new(len(explained), columns, figsize=size, squeeze=False)
-        for row, (words, (sample, maps)) in zip(axes, explained.items(), strict=True):
+        for row, (words, sample, maps) in zip(axes, explained, strict=True):
             name = next(name for name, source in sample.names.items() if source == subject.data.image_inputs[0])
             image = sample.inputs[name][0, ..., 0]
             extent = figures.extent_of(sample.header, image.shape)
@@ -75,8 +74,7 @@ def draw(path, subject, explained):
             figures.show_image(row[0], image, bar=False, **look)
             row[0].set_title(f"{words}\n{sample.title}", fontsize=10)
             for panel, attribution in zip(row[1:], maps, strict=False):
-                values = attribution.maps[name][0]
-                values = values[..., 0]
+                values = attribution.maps[name][0, ..., 0]
                 figures.show_overlay(panel, image, values, **look)
                 panel.set_title(attribution.method, fontsize=10)
             places = subject.data.places(sample.time) if sample.time is not None else ()
@@ -84,6 +82,6 @@ def draw(path, subject, explained):
                 if extent is not None:
                     solar_coordinates.draw(panel, sample.header, places)
                 panel.label_outer()
-        simulated = any(sample.simulated for sample, _ in explained.values())
+        simulated = any(sample.simulated for _, sample, _ in explained)
         figure.suptitle(figures.title(f"{subject.model_path.name}: {len(explained)} instances", simulated=simulated))
         figures.save(figure, path)

@@ -1,6 +1,11 @@
+import types
+
+import numpy
 import pytest
 
+from dataset_models.solar_data import Channel
 from science.explanation import instances
+from science.explanation.subject import Sample
 from tools.errors import UserError
 
 ROWS = "time,prediction,true_delta,true_value,prior_value\n" + "".join(
@@ -30,3 +35,17 @@ def test_of_a_list_without_outcomes_the_first_are_taken(tmp_path):
     chosen = instances.choose(path, hits=1, false_alarms=1)
     assert chosen["kind"].tolist() == ["instance"] * 2
     assert chosen["prediction"].tolist() == [0.3, 0.6]
+
+
+def test_two_instances_of_one_forecast_keep_their_rows(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(instances.figures, "save", lambda figure, path: drawn.append(figure))
+    data = types.SimpleNamespace(channels=(Channel("magnetogram"),), image_inputs=("image",), places=lambda time: ())
+    subject = types.SimpleNamespace(data=data, model_path=tmp_path / "network.hdf5")
+    image = numpy.arange(64.0).reshape(1, 8, 8, 1)
+    sample = Sample({"image": image}, {"image": "image"}, "first", None, simulated=True)
+    maps = [types.SimpleNamespace(maps={"image": image - 30}, method=name) for name in ("one", "other")]
+    instances.draw(tmp_path / "maps.png", subject, [("hit, p = 0.35", sample, maps)] * 2)
+    (figure,) = drawn
+    assert len(figure.axes) == 6
+    assert figure.get_suptitle() == "network.hdf5: 2 instances (simulated)"
