@@ -71,7 +71,7 @@ def plane(table, path, *, title, limb, size):
         drawn = axes.add_collection(PolyCollection(boxes[~missed], array=shares, linewidths=0, **_look()))
         axes.add_collection(PolyCollection(boxes[missed], **_missed()))
         top = max(35.0, numpy.abs(boxes[..., 1]).max())
-        axes.set(xlim=(-90, 90), ylim=(-top, top), aspect="equal", ylabel="latitude (degrees)", title=title)
+        axes.set(xlim=(-90, 90), ylim=(-top, top), ylabel="latitude (degrees)", title=title)
         axes.grid(color="0.8", linewidth=0.5, zorder=0)
         figure.colorbar(drawn, ax=axes, label="recall")
         totals = table.groupby("longitude")[["instances", "hits"]].sum().reindex(numpy.arange(-90, 90, size))
