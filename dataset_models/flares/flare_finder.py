@@ -43,10 +43,10 @@ def find_flares(series, *, rise=RISE, minutes=MINUTES):
     Examples
     --------
     >>> from dataset_models.flux_series import FluxSeries
-    >>> flux = [1.0, 1.1, 1.5, 3.0, 8.0, 20.0, 12.0, 10.0, 5.0, 2.0]
-    >>> series = FluxSeries("2026-02-01T00:00", [1e-6 * value for value in flux], calibration="science")
+    >>> flux = [1.0e-6, 1.1e-6, 1.5e-6, 3e-6, 8e-6, 2e-5, 1.2e-5, 1e-5, 5e-6, 2e-6]
+    >>> series = FluxSeries("2026-02-01T00:01", flux, calibration="science")
     >>> find_flares(series)[["start", "peak", "end", "goes_class"]].astype(str).values.tolist()
-    [['2026-02-01 00:00:00', '2026-02-01 00:05:00', '2026-02-01 00:07:00', 'M2.0']]
+    [['2026-02-01 00:01:00', '2026-02-01 00:06:00', '2026-02-01 00:08:00', 'M2.0']]
     """
     if minutes < 2:
         raise ValueError(f"a rise has at least two minutes; received {minutes}")
