@@ -105,25 +105,7 @@ def _run(build, settings, objective, callbacks, sampling, owner):
             return record.finish()  # killed after its last epoch
         state.go_on()
 
-        weighting = devices.weighting(objective.class_weights)
-        training_batches = data.pipeline(
-            "training",
-            batch_size=batch,
-            seed=training.seed,
-            first_epoch=state.first_epoch,
-            first_step=state.first_step,
-            shard=devices.shard,
-            readers=training.readers or None,
-            sampling=sampling,
-            most_steps=training.steps_per_epoch,
-        ).map(weighting)
-        validation_batches = data.pipeline(
-            "validation",
-            batch_size=batch,
-            shard=devices.shard,
-            readers=training.readers or None,
-            most_steps=training.validation_steps,
-        ).map(weighting)
+        training_batches, validation_batches = _batches(objective, training, devices, state, sampling)
         with data.reporting_reads(), state.watching_signals(), devices.together(record.folder):
             devices.attach(model)
             state.skip_done_steps(model)
@@ -139,6 +121,23 @@ def _run(build, settings, objective, callbacks, sampling, owner):
                 verbose=_verbosity(devices),
             )
     return record.finish()
+
+
+def _batches(objective, training, devices, state, sampling):
+    """Make the batches of both splits, their samples weighted, from where a run goes on: two `tf.data.Dataset`."""
+    weighting = devices.weighting(objective.class_weights)
+    common = {"batch_size": training.batch_size, "shard": devices.shard, "readers": training.readers or None}
+    training_batches = objective.data.pipeline(
+        "training",
+        seed=training.seed,
+        first_epoch=state.first_epoch,
+        first_step=state.first_step,
+        sampling=sampling,
+        most_steps=training.steps_per_epoch,
+        **common,
+    )
+    validation_batches = objective.data.pipeline("validation", most_steps=training.validation_steps, **common)
+    return training_batches.map(weighting), validation_batches.map(weighting)
 
 
 class _Record:
