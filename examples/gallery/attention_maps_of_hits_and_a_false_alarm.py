@@ -19,7 +19,7 @@ SMALL = False  # True: fewer days, one epoch
 if NETWORK is None:
     archive = practice(small=SMALL)
     data = ["--folder", MAGNETOGRAMS or archive.magnetograms, "--flares", FLARES or archive.flares, "--image_size", "192"]
-    short = ["--validation_start", "2014-01-08", "--epochs", "1" if SMALL else "3", "--batch_size", "8", "--balance", "weights"]
+    short = ["--validation_start", "2014-01-08", "--epochs", "1" if SMALL else "2", "--batch_size", "8", "--max_lr", "0.001"]
     NETWORK = train.main(["--models", "attention", *data, *short, "--out", "gallery_output"]).folder.best
 
 # %% [markdown]

@@ -10,12 +10,12 @@ from science.latent_traversal import latent_traversal, latents
 from tools import figures
 from tools.paths import PROJECT
 
-EPOCHS, BETA = 12, 4
+EPOCHS, BETA = 10, 4
 SMALL = False  # True: an epoch of a few digits
 
 # %%
 few = ["--most", "32"] if SMALL else []
-flags = ["--beta", str(BETA), "--epochs", "1" if SMALL else str(EPOCHS), "--batch_size", "64", *few]
+flags = ["--beta", str(BETA), "--epochs", "1" if SMALL else str(EPOCHS), "--batch_size", "64", "--lr", "0.003", *few]
 run = train.main([*flags, "--out", "gallery_output"]).folder
 
 # %% [markdown]

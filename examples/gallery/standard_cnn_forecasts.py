@@ -25,7 +25,7 @@ flares = FLARES or practice(small=SMALL).flares
 # %%
 if NETWORK is None:
     data = ["--folder", magnetograms, "--flares", flares, "--validation_start", "2014-01-08", "--image_size", "192"]
-    short = ["--epochs", "1" if SMALL else "3", "--batch_size", "8", "--balance", "weights"]
+    short = ["--epochs", "1" if SMALL else "2", "--batch_size", "8", "--max_lr", "0.001"]
     NETWORK = train.main(["--models", "cnn", *data, *short, "--out", "gallery_output"]).folder.best
 
 # %% [markdown]

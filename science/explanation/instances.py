@@ -52,7 +52,7 @@ def choose(path, *, hits, false_alarms, threshold=0.5):
 
 
 def draw(path, subject, explained):
-    """Draw the maps of several instances over their images, a row for each.
+    """Draw the maps of several instances, a row for each: signed ones over their images, weights in a scale of their own.
 
     Parameters
     ----------
@@ -75,7 +75,10 @@ def draw(path, subject, explained):
             row[0].set_title(f"{words}\n{sample.title}", fontsize=10)
             for panel, attribution in zip(row[1:], maps, strict=False):
                 values = attribution.maps[name][0, ..., 0]
-                figures.show_overlay(panel, image, values, **look)
+                if (values >= 0).all():
+                    figures.show_image(panel, values, table="cividis", extent=extent, bar=False)
+                else:
+                    figures.show_overlay(panel, image, values, **look)
                 panel.set_title(attribution.method, fontsize=10)
             places = subject.data.places(sample.time) if sample.time is not None else ()
             for panel in row:
