@@ -28,6 +28,8 @@ from tools.errors import UserError
 
 TIME = "2026-03-01T05:00:00Z"
 
+LARGEST = numpy.finfo("float32").max  # twice as much is infinite
+
 
 def test_a_passport_of_a_gradient(saved, dataset):
     subject = explanation.load(saved(), dataset)
@@ -445,8 +447,8 @@ def test_side_by_side_checks_first(saved, dataset, tmp_path, network, monkeypatc
     with pytest.raises(UserError, match="--batch 0: must be at least 1"):
         side_by_side.main([str(path), str(dataset), TIME, "--batch", "0", "--out", str(tmp_path / "out")])
     model = network()
-    model.get_layer("output").set_weights([numpy.full((5, 1), numpy.nan), numpy.zeros(1)])
-    with pytest.raises(UserError, match="the network returns nan"):
+    model.get_layer("output").set_weights([numpy.full((5, 1), LARGEST), numpy.full(1, LARGEST)])
+    with pytest.raises(UserError, match="the network returns inf"):
         side_by_side.main([str(saved(model)), str(dataset), TIME, "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
     with pytest.raises(ValueError, match="JSON"):

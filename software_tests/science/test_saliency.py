@@ -9,6 +9,8 @@ import pytest
 from science.saliency import saliency
 from tools.errors import UserError
 
+LARGEST = numpy.finfo("float32").max  # twice as much is infinite
+
 
 def test_saliency_is_the_golden_gradient(golden, golden_network):
     expected = golden["A/attr/saliency_t1"]
@@ -86,10 +88,10 @@ def test_faults_name_what_is_wrong_and_write_nothing(saved, dataset, fault):
     assert sorted(model.parent.rglob("*")) == before
 
 
-def test_a_network_that_returns_nan_is_not_explained(saved, dataset, network):
+def test_a_network_that_returns_infinity_is_not_explained(saved, dataset, network):
     model = network()
-    model.get_layer("output").set_weights([numpy.full((5, 1), numpy.nan), numpy.zeros(1)])
-    with pytest.raises(UserError, match="the network returns nan"):
+    model.get_layer("output").set_weights([numpy.full((5, 1), LARGEST), numpy.full(1, LARGEST)])
+    with pytest.raises(UserError, match="the network returns inf"):
         saliency.main([str(saved(model)), str(dataset), "2026-02-01"])
 
 
