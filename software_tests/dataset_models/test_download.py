@@ -505,7 +505,7 @@ def test_aia_files_are_judged_by_their_content(tree):
     assert "away from" in verdict(archive_server.aia_fits("2014-06-17T22:00", 171))
     assert "no exposure time" in verdict(archive_server.aia_fits(when, 171, EXPTIME=0.0))
     assert "rejected by its QUALITY" in verdict(archive_server.aia_fits(when, 171, QUALITY=1 << 12))
-    assert "cannot be read as FITS" in verdict(b"SIMPLE  =   nonsense")
+    assert "has a header without an end" in verdict(b"SIMPLE  =   nonsense")
     whole = archive_server.aia_fits(when, 171)
     for place in (-100, 4000, 2900):
         damaged = bytearray(whole)
@@ -1352,7 +1352,7 @@ def test_verifying_writes_nothing(tree):
     flags.verify = True
     with script.opened(flags, tree, "test") as book:
         assert manifest.verify(book, progress=False).whole
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        with pytest.raises(UserError, match="readonly"):
             book.remember("a", "b")
     assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in tree.rglob("*") if path.is_file()}
     with pytest.raises(UserError, match="is the manifest of test, not of HEK"), script.opened(flags, tree, "HEK"):

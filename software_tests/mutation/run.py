@@ -8,6 +8,7 @@ are accepted although they were changed are listed with what was made of them an
 
 import argparse
 import collections
+import contextlib
 import csv
 import json
 import os
@@ -58,6 +59,8 @@ class Worker:
             found = self._line(5.0)
         seconds = time.monotonic() - began
         if found is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # one that has just died is not known to be dead at once
+                self.process.wait(2.0)
             code = self.process.poll()
             kind = "hang" if code is None else "traceback"
             found = {"kind": kind, "text": self._ended(), "digest": None}

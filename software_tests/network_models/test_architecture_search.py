@@ -353,7 +353,7 @@ def own_network(folder, *, extra=""):
 
 def test_a_file_of_ones_own_is_searched(tmp_path):
     """One trial, trained in a process of its own that reads the file from what search.yml holds."""
-    flags = ("--trials", "1", "--method", "random", "--dense_counts", "4", "--kernel_size", "3")
+    flags = ("--trials", "1", "--method", "random", "--dense_counts", "4", "--kernel_size", "3", "--bias", "--no-flatten")
     file = own_network(tmp_path / "mine")
     search = chosen(tmp_path / "s", *flags, network=str(file))
     varied = {parameter.name: parameter.values or parameter.bounds for parameter in search.parameters}

@@ -308,8 +308,8 @@ def test_clusters_from_tf_config():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "TF_CONFIG: is malformed"),
-        ("[]", "TF_CONFIG: is malformed"),
+        ("{", "TF_CONFIG: is no sound JSON"),
+        ("[]", "TF_CONFIG: holds a list where an object belongs"),
         ('{"cluster": {"worker": ["a:1", "b:2"]}}', "TF_CONFIG: is malformed"),
         (config({"worker": ["a", "b:2"]})["TF_CONFIG"], "'a' is no address"),
         (config({"worker": ["a:70000", "b:2"]})["TF_CONFIG"], "'a:70000' is no address"),

@@ -364,7 +364,7 @@ def test_activation_maximisation_that_does_not_climb_says_so(saved, dataset, tmp
     maximisation.main([str(saved(model)), str(dataset), "--out", str(tmp_path / "out"), "--steps", "3"])
     assert "note: the output did not climb" in capsys.readouterr().out
     assert all("(simulated)" in text and "DID NOT CLIMB" in text for text in titles)
-    model.get_layer("output").set_weights([numpy.zeros((24 * 24 * 2, 1)), numpy.full(1, numpy.nan)])
+    model.get_layer("output").set_weights([numpy.full((24 * 24 * 2, 1), LARGEST), numpy.full(1, LARGEST)])
     with pytest.raises(UserError, match="nothing to maximise"):
         maximisation.main([str(saved(model)), str(dataset), "--out", str(tmp_path / "none"), "--steps", "3"])
     assert not (tmp_path / "none").exists()

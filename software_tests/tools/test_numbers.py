@@ -13,7 +13,7 @@ import typing
 import pytest
 
 from dataset_models.solar_data import load_solar_data
-from tools import command_line, options
+from tools import command_line, modules, options
 from tools.errors import UserError
 from tools.options import add_number, option
 
@@ -38,7 +38,7 @@ def parsers_of(path, monkeypatch):
 
     if path.parts[len(PROJECT.parts)] in ("examples", "benchmarks"):
         monkeypatch.syspath_prepend(str(path.parent))
-        script = importlib.import_module(path.stem)
+        script = modules.load(path)
     else:
         script = importlib.import_module(".".join(path.relative_to(PROJECT).with_suffix("").parts))
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", caught)
