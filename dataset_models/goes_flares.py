@@ -59,8 +59,9 @@ def draw(path, series, flares, *, simulated=False):
         axes.set_ylabel(figures.unit("X-ray flux, 1-8 \N{ANGSTROM SIGN} (W m^-2)"))
         figures.utc_axis(axes)
         figure.legend(loc="outside lower center", ncols=2)
-        satellite = "GOES" if series.satellite is None else f"GOES-{series.satellite}"
-        axes.set_title(figures.title(f"{satellite}, {series.calibration}; letters are GOES classes", simulated=simulated))
+        axes.set_title(
+            figures.title(f"{_satellite(series)}, {series.calibration}; letters are GOES classes", simulated=simulated)
+        )
         figures.save(figure, path)
 
 
@@ -75,14 +76,17 @@ def _apart(flares, minutes):
     return chosen
 
 
+def _satellite(series):
+    return "GOES" if series.satellite is None else f"GOES-{series.satellite}"
+
+
 def _as_list(flares, series, simulated):
     """Give found flares the columns of a joined flare list, so that every script reads them."""
-    satellite = "GOES" if series.satellite is None else f"GOES-{series.satellite}"
     return flares.assign(
         longitude=numpy.nan,
         latitude=numpy.nan,
         noaa_region=numpy.nan,
-        source=f"{satellite} {series.calibration}, found in the flux",
+        source=f"{_satellite(series)} {series.calibration}, found in the flux",
         **simulation_mark.columns(simulated, len(flares)),
     )
 

@@ -54,7 +54,7 @@ class Channel:
 
 
 class Window(typing.NamedTuple):
-    """What a sample sees, or what its target looks at, relative to the sample's time.
+    """Time that a sample sees, or that its target looks at, relative to the sample's time.
 
     Attributes
     ----------
@@ -201,7 +201,7 @@ class SolarData(abc.ABC):
 
     @property
     def windows(self):
-        """What samples see and what their targets look at: tuple of `Window`, empty where the data set does not say."""
+        """List what samples see and what their targets look at: tuple of `Window`, empty where the data set does not say."""
         return ()
 
     # Samples

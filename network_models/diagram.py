@@ -64,7 +64,7 @@ class Box:
 
     @property
     def lines(self):
-        """What is written into the box: list of str."""
+        """Write the text of the box: list of str."""
         words = [_words(layer) for layer in self.layers]
         first = words[0] + (f"  \N{MULTIPLICATION SIGN} {self.repeated}" if self.repeated > 1 else "")
         rest = ", ".join(words[1:])

@@ -246,7 +246,7 @@ def parse(
 
 @dataclasses.dataclass(frozen=True)
 class _Subject:
-    """What --dataset, --resume and the choice of a network determine, and with it which options are flags.
+    """Choices of --dataset, --resume and network, which determine the options that are flags.
 
     Attributes
     ----------

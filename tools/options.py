@@ -40,7 +40,7 @@ def option(default, help, *, choices=None, least=None, most=None, place=None):
 
 
 class Number:
-    """What reads a number of a command line: finite and within bounds, or refused in a line that names the flag.
+    """Reader of a number of a command line: finite and within bounds, or refused in a line that names the flag.
 
     Parameters
     ----------

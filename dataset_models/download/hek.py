@@ -8,7 +8,6 @@ counted, and the next run asks for its month again; rows that the catalogue cann
 """
 
 import io
-import json
 import re
 import urllib.parse
 
@@ -19,6 +18,7 @@ from dataset_models.flares import flare_lists, flare_rows
 from tools import atomic_files, command_line, digests, tables
 from tools.errors import UserError
 from tools.paths import archive_url
+from tools.reading import structures
 
 ARCHIVE = "HEK"
 COLUMNS = ("event_starttime", "event_peaktime", "event_endtime", "fl_goescls", "ar_noaanum", "hgs_x", "hgs_y", "frm_name")
@@ -61,9 +61,9 @@ def parse(body):
     """
     text = body.decode("utf-8", "replace")
     try:
-        answer = json.loads(text, strict=False)
+        answer = structures.parse_json(text, "the answer", strict=False)
         records, more = (answer.get("result"), answer.get("overmax")) if isinstance(answer, dict) else (None, False)
-    except (ValueError, RecursionError):
+    except UserError:
         records, more = _salvaged(text)
     readable = [one for one in records if isinstance(one, dict) and _is_text(one)] if isinstance(records, list) else []
     if not isinstance(records, list) or (records and not any("event_starttime" in one for one in readable)):

@@ -26,6 +26,7 @@ from tools import command_line
 from tools.errors import UserError
 from tools.options import add_number
 from tools.paths import archive_url, data_path
+from tools.reading import structures
 
 ARCHIVE = "Helioviewer"
 MAGNETOGRAM = 19
@@ -43,8 +44,8 @@ def parse_closest(body):
         It answers something else.
     """
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
+        answer = structures.parse_json(body, "the answer")
+    except UserError:
         raise checks.Rejected(f"answers {body[:80].decode('utf-8', 'replace')!r} instead of JSON") from None
     if not isinstance(answer, dict) or "id" not in answer or "date" not in answer:
         complaint = answer.get("error") or answer.get("message") if isinstance(answer, dict) else None

@@ -250,7 +250,7 @@ def load(path):
 
 def read_json(path, form):
     """Read a JSON object whose entry format is `form`: dict; a `UserError` when the file is anything else."""
-    content = structures.read_json(path, kind=dict, advice=f"give a file of format {form!r}, or fit one first")
+    content = structures.read_json(path, kind=dict, finite=True, advice=f"give a file of format {form!r}, or fit one first")
     if content.get("format") != form:
         raise UserError(f"{path}: not a file of format {form!r}; give one that this program wrote")
     return content

@@ -50,7 +50,7 @@ def writing(subject, folder, flags, entries, *, heading=None):
 
 
 class ListResults:
-    """What a list of images leaves: figure, table and passports.
+    """Results of a list of images: figure, table and passports.
 
     Parameters
     ----------
