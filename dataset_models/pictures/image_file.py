@@ -112,7 +112,8 @@ def draw(path, found, *, places=(), title=None):
             axes.imshow(found.image, extent=extent)
             figures.label_sky(axes, extent)
         else:
-            look = {"table": found.table, "logarithmic": found.logarithmic, "unit": figures.unit(found.unit)}
+            unit = figures.unit(found.unit) or "pixel value (no unit in the header)"
+            look = {"table": found.table, "logarithmic": found.logarithmic, "unit": unit}
             figures.show_image(axes, found.image, extent=extent, **look)
         if extent is not None:
             solar_grid.draw(axes, found.header, places, limb=LIMB)
@@ -121,16 +122,17 @@ def draw(path, found, *, places=(), title=None):
             lines += ["", f"dashed: {LIMB:g} degrees east and west"]
         elif found.remark:
             lines += ["", *_wrapped(found.remark)]
-        axes.set_title(figures.title(title or found.path.name, simulated=found.simulated), wrap=True)
+        # Not by matplotlib's wrap=True, for which the layout leaves no room.
+        axes.set_title("\n".join(_wrapped(figures.title(title or found.path.name, simulated=found.simulated), 72)))
         text.set_axis_off()
         text.text(0, 0.98, "\n".join(lines), va="top", family="monospace", fontsize=9, transform=text.transAxes)
         figures.save(figure, path)
 
 
-def _wrapped(text):
+def _wrapped(text, width=42):
     import textwrap
 
-    return textwrap.wrap(text, 42)
+    return textwrap.wrap(text, width)
 
 
 def _read_jp2(path):
