@@ -3,14 +3,15 @@
     python dataset_models/download/noaa_regions.py --start 2014-06-01 --end 2014-06-08 --out data/regions
 
 Keeps each day's report as it is, and regions.csv: date of issue, NOAA number, Stonyhurst longitude and latitude (degrees, west
-and north positive), area (millionths of the hemisphere), Hale class. Cells and rows that cannot be read are named; a day that
-cannot be read is named, left out, and asked for again by the next run.
+and north positive), area (millionths of the hemisphere), Hale class, McIntosh class, extent (degrees of longitude) and number
+of spots. Cells and rows that cannot be read are named; a day that cannot be read is named, left out, and asked for again by the
+next run.
 """
 
 import numpy
 
 from dataset_models.download import fetcher, script
-from dataset_models.flares import region_summaries
+from dataset_models.flares import region_days, region_summaries
 from tools import atomic_files, command_line
 from tools.paths import archive_url
 
@@ -37,25 +38,14 @@ def read(path):
     Returns
     -------
     pandas.DataFrame
-        date, noaa_region, longitude, latitude, area, hale_class; a cell that the summary lacks is missing.
+        With the columns `region_days.COLUMNS`; a cell that the summary lacks is missing.
 
     Raises
     ------
     UserError
         As :func:`dataset_models.flares.region_summaries.read`.
     """
-    return _table([region_summaries.read(path)])
-
-
-def _table(summaries):
-    import pandas
-
-    rows = [
-        (str(one.issued), region.number, region.longitude, region.latitude, region.area, region.hale_class or None)
-        for one in summaries
-        for region in one.regions
-    ]
-    return pandas.DataFrame(rows, columns=["date", "noaa_region", "longitude", "latitude", "area", "hale_class"])
+    return region_days.table([region_summaries.read(path)])
 
 
 def main(arguments=None):
@@ -79,7 +69,7 @@ def main(arguments=None):
         days, summary.left_out = script.contents(book, script.files_here(book), region_summaries.read)
         for odd in (odd for day in days.values() for odd in day.odd):
             print(odd)
-        regions = _table(days.values())
+        regions = region_days.table(days.values())
         if len(regions):
             atomic_files.write_table(folder / "regions.csv", regions)
             print(f"{folder / 'regions.csv'}: {len(regions)} positions of {regions['noaa_region'].nunique()} regions")

@@ -49,6 +49,12 @@ class Region:
         Millionths of the hemisphere; NaN where the text does not state it.
     hale_class : str
         As "Beta-Gamma"; "" where the text does not state it.
+    mcintosh : str
+        Modified Zurich class, penumbra and compactness, as "Dkc"; "" where the text does not state it.
+    extent : float
+        Degrees of longitude; NaN where the text does not state it.
+    spots : float
+        How many; NaN where the text does not state it.
     """
 
     number: int
@@ -56,6 +62,9 @@ class Region:
     latitude: float
     area: float
     hale_class: str
+    mcintosh: str = ""
+    extent: float = math.nan
+    spots: float = math.nan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,13 +167,14 @@ def _region(tokens, line, issued):
         longitude = latitude = math.nan
         unread.append(f"its place, {tokens[1]!r},")
     area = _area(cells, letters)
+    extent, spots = _extent_and_spots(cells, letters)
+    mcintosh = cells[letters].capitalize() if letters is not None else ""
+    hale_class = "-".join(re.split(r"[\s-]+", hale[0])).title() if hale else ""
     if math.isnan(area):
         unread.append("its area")
-    if hale is None:
-        unread.append("its magnetic class")
+    unread += [name for name, text in (("its McIntosh class", mcintosh), ("its magnetic class", hale_class)) if not text]
     number = region_numbers.full_number(int(tokens[0]), issued)
-    hale_class = "-".join(re.split(r"[\s-]+", hale[0])).title() if hale else ""
-    return Region(number, longitude, latitude, area, hale_class), unread
+    return Region(number, longitude, latitude, area, hale_class, mcintosh, extent, spots), unread
 
 
 def _place(text):
@@ -180,3 +190,12 @@ def _area(cells, letters):
     before = cells[:letters] if letters is not None else cells
     text = before[1] if letters == 2 else next((cell for cell in before if re.fullmatch(r"\d{4}", cell)), "")
     return float(text) if re.fullmatch(r"[0-9]{1,5}", text) else math.nan
+
+
+def _extent_and_spots(cells, letters):
+    """Read the extent and the number of spots, the two cells after the McIntosh class: two floats."""
+    if letters is None:
+        return math.nan, math.nan
+    after = (*cells[letters + 1 : letters + 3], "", "")
+    extent, spots = (float(cell) if re.fullmatch(r"[0-9]{1,3}", cell) else math.nan for cell in after[:2])
+    return extent, spots

@@ -121,6 +121,9 @@ def test_forms_of_all_years_are_read():
     assert (plain.issued, plain.odd) == (datetime.date(2014, 4, 16), ())
     assert [r.number for r in plain.regions] == [12032, 12035, 12155, 12156]
     assert [(r.longitude, r.latitude, r.area) for r in plain.regions][2:] == [(-75, -20, 90), (98, -1, 0)]
+    assert [(r.mcintosh, r.extent, r.spots) for r in plain.regions[:2]] == [("Cso", 6, 3), ("Fac", 16, 18)]
+    assert (plain.regions[2].mcintosh, plain.regions[2].extent) == ("Hax", 2)
+    assert numpy.isnan(plain.regions[2].spots)
     for text in (SUMMARY.upper(), SUMMARY.lower(), SUMMARY.replace("\n", "\r\n"), SUMMARY + "PLAIN\nRegion 5 is 10005\n"):
         assert region_summaries.parse(text, "day.txt") == plain
     assert region_summaries.parse(SUMMARY.replace(":Issued:", ":Isued:"), "day.txt").issued == plain.issued

@@ -51,8 +51,11 @@ def read_bytes(path, *, most=MOST, advice="give another file", error=UserError):
 
 
 def read_text(path, *, most=MOST, advice="give another file", error=UserError):
-    """Read a UTF-8 text file as a whole, without its byte order mark: str. Parameters and errors as of `read_bytes`."""
-    content = read_bytes(path, most=most, advice=advice, error=error)
+    """Read a UTF-8 text file as a whole, gzipped or plain, without its byte order mark: str.
+
+    Parameters and errors as of `read_bytes` and `unpack`.
+    """
+    content = read_unpacked(path, most=most, advice=advice, error=error)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as reason:
