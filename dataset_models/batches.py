@@ -2,9 +2,9 @@
 
 The way of a loss, from here to the number in the log:
 
-1. A batch is (inputs, targets (n,)). With several processes, each reads every count-th sample of each batch, its share, and
-   is given the targets of the whole batch besides. A share without samples brings one that does not count.
-2. `network_models.distribution.weighted_batches` gives targets their axis (n, 1) and, on several devices or with class
+1. A batch is (inputs, targets (n,) or (n, k)). With several processes, each reads every count-th sample of each batch, its
+   share, and is given the targets of the whole batch besides. A share without samples brings one that does not count.
+2. `network_models.distribution.weighted_batches` gives targets (n,) their axis (n, 1) and, on several devices or with class
    weights, each sample a weight w = c / sum(c): c is the weight of its class, or 1, and the sum goes over the whole batch,
    shares of other processes included. Samples that fill up a device or an empty share have w = 0.
 3. The objective's ``compile`` takes the mean of the losses l over a batch; where there are weights, the sum of w l on each
@@ -40,7 +40,7 @@ def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, firs
     times : numpy.ndarray
         ``datetime64[s]`` (n,).
     targets : numpy.ndarray
-        float32 (n,).
+        float32 (n,) or (n, k).
     shapes : dict of str to tuple of int
         Of the inputs, without the batch axis.
     batch_size, seed, first_epoch, first_step, shard, readers, sampling, most_steps

@@ -418,6 +418,7 @@ class SolarData(abc.ABC):
         most_steps=0,
         keep=True,
         every=1,
+        targets=None,
     ):
         """Make batches of (inputs, target), as a `tf.data.Dataset`.
 
@@ -450,11 +451,13 @@ class SolarData(abc.ABC):
             Keep samples in memory for the next pass, up to `memory_budget`.
         every : int
             Take every n-th sample of the split.
+        targets : numpy.ndarray, optional
+            float32 (n,) or (n, k): of the samples of the split, instead of `targets`.
 
         Returns
         -------
         tf.data.Dataset
-            Of (dict of float32 (batch, ...), float32 (batch,)). Reads run ahead of training. With several shards, of (dict of
+            Of (dict of float32 (batch, ...), float32 (batch,) or (batch, k)). Reads run ahead. With several shards, of (dict of
             float32 (share, ...), float32 (share,), float32 (batch,)): the last are the targets of the whole batch. A share
             without samples has one in its inputs nonetheless, and no target.
 
@@ -467,7 +470,7 @@ class SolarData(abc.ABC):
         return batches.batches(
             functools.partial(self._memory.arrays, self, keep=keep),
             times,
-            self.targets(split)[::every],
+            (self.targets(split) if targets is None else targets)[::every],
             self.input_shapes,
             batch_size=batch_size,
             seed=seed,

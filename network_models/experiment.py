@@ -134,9 +134,12 @@ def _batches(objective, training, devices, state, sampling):
         first_step=state.first_step,
         sampling=sampling,
         most_steps=training.steps_per_epoch,
+        targets=objective.targets("training"),
         **common,
     )
-    validation_batches = objective.data.pipeline("validation", most_steps=training.validation_steps, **common)
+    validation_batches = objective.data.pipeline(
+        "validation", most_steps=training.validation_steps, targets=objective.targets("validation"), **common
+    )
     return training_batches.map(weighting), validation_batches.map(weighting)
 
 

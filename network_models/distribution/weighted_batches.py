@@ -39,12 +39,12 @@ def for_devices(replicas, class_weights=None):
     Returns
     -------
     callable
-        (inputs, targets) -> (inputs, targets) or (inputs, targets, weights), targets and weights (n, 1); without weights for
-        one device without class weights.
+        (inputs, targets) -> (inputs, targets) or (inputs, targets, weights), targets (n, 1) or (n, k) and weights (n, 1);
+        without weights for one device without class weights.
     """
 
     def convert(inputs, target):
-        target = target[:, None]
+        target = _columns(target)
         if replicas == 1 and class_weights is None:
             return inputs, target
         import tensorflow
@@ -74,28 +74,35 @@ def for_processes(count, class_weights=None):
     Returns
     -------
     callable
-        (inputs, targets, targets of the whole batch) -> (inputs, targets, weights), targets and weights (n, 1).
+        (inputs, targets, targets of the whole batch) -> (inputs, targets, weights), targets (n, 1) or (n, k), weights (n, 1).
     """
 
     def convert(inputs, target, whole):
         import tensorflow
 
-        rows = (tensorflow.size(whole) + count - 1) // count
+        target, whole = _columns(target), _columns(whole)
+        rows = (tensorflow.shape(whole)[0] + count - 1) // count
         weight = _unscaled(target, class_weights) / tensorflow.reduce_sum(_unscaled(whole, class_weights))
         present = tensorflow.shape(next(iter(inputs.values())))[0]
         inputs = {
             name: tensorflow.concat([tensor, tensorflow.repeat(tensor[-1:], rows - present, axis=0)], 0)
             for name, tensor in inputs.items()
         }
-        lacking = tensorflow.zeros((rows - tensorflow.size(target),))
-        return inputs, tensorflow.concat([target, lacking], 0)[:, None], tensorflow.concat([weight, lacking], 0)[:, None]
+        lacking = rows - tensorflow.shape(target)[0]
+        padded = tensorflow.pad(target, [[0, lacking], [0, 0]])
+        return inputs, padded, tensorflow.pad(weight, [[0, lacking], [0, 0]])
 
     return convert
 
 
+def _columns(targets):
+    """Give targets (n,) an axis: tensor (n, 1), or (n, k) as they are."""
+    return targets[:, None] if len(targets.shape) == 1 else targets
+
+
 def _unscaled(targets, class_weights):
-    """Weights of samples before they are made to add up to 1: tensor of the shape of `targets`."""
+    """Weights of samples before they are made to add up to 1, by the first column of targets (n, k): tensor (n, 1)."""
     import tensorflow
 
     none, event = (1.0, 1.0) if class_weights is None else class_weights
-    return tensorflow.where(targets > 0.5, float(event), float(none))
+    return tensorflow.where(targets[:, :1] > 0.5, float(event), float(none))

@@ -3,6 +3,7 @@
 from network_models.layers.attention import LinearAttention
 from network_models.layers.batch_normalization import FusedBatchNormalization
 from network_models.layers.block_convolution import BlockConv2D
+from network_models.layers.flare_rates import DiskLogit, ExcitedLogRates, Logarithm, PlaceLogRates, PowerLawRates
 from network_models.layers.variational import AddMean, BetaVAE, MeanAndLogVariance, RemoveMean, Sampling
 from network_models.layers.whiten import Whiten
 
@@ -10,9 +11,14 @@ __all__ = [
     "AddMean",
     "BetaVAE",
     "BlockConv2D",
+    "DiskLogit",
+    "ExcitedLogRates",
     "FusedBatchNormalization",
     "LinearAttention",
+    "Logarithm",
     "MeanAndLogVariance",
+    "PlaceLogRates",
+    "PowerLawRates",
     "RemoveMean",
     "Sampling",
     "Whiten",

@@ -37,7 +37,7 @@ class MeanLoss(keras.metrics.Mean):
         weights = _counting(sample_weight, values)
         if self.class_weights is not None:
             none, event = self.class_weights
-            weights = weights * keras.ops.where(keras.ops.reshape(y_true, (-1,)) > 0.5, event, none)
+            weights = weights * keras.ops.where(y_true[:, 0] > 0.5, event, none)
         super().update_state(values, sample_weight=weights)
 
     def get_config(self):
@@ -59,11 +59,11 @@ class _ContingencyTable(keras.metrics.Metric):
         self.counts = self.add_weight(name="counts", shape=(4,), initializer="zeros", dtype="float64")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        # y_pred: logits (n, 1) of the event, or (n, 2) of (no event, event).
+        # y_pred: logits (n, 1) of the event, (n, 2) of (no event, event), or more columns, the first the logit of the event.
         y_pred = keras.ops.cast(y_pred, "float32")
         logit = y_pred[:, 1] - y_pred[:, 0] if y_pred.shape[-1] == 2 else y_pred[:, 0]
         yes = keras.ops.cast(keras.ops.sigmoid(logit) >= self.threshold, "float64")
-        event = keras.ops.cast(keras.ops.reshape(y_true, (-1,)) > 0.5, "float64")
+        event = keras.ops.cast(y_true[:, 0] > 0.5, "float64")
         cells = [yes * event, yes * (1 - event), (1 - yes) * event, (1 - yes) * (1 - event)]
         counting = _counting(sample_weight, yes)
         self.counts.assign_add(keras.ops.stack([keras.ops.sum(counting * cell) for cell in cells]))

@@ -51,6 +51,13 @@ class Objective(abc.ABC):
             The model cannot be trained for this.
         """
 
+    def targets(self, split):
+        """Return what the trained part is trained for, in the order of times: float32 (n,), or (n, k) for a loss of its own.
+
+        Of (n, k) the first column is what class weights and metrics go by: whether there is an event.
+        """
+        return self.data.targets(split)
+
     def build_metrics(self, model):  # noqa: B027 - nothing to do where they are made with the model
         """Make the variables of the model's metrics, where Keras would do so only in the first step."""
 

@@ -1,0 +1,138 @@
+"""Flare rates of places that add up: what past flares excite, a power law of sizes in each place, the chance of any flare.
+
+All compute in float32, also under mixed precision: rates span many decades.
+"""
+
+import math
+
+import keras
+
+CLASSES = ("C1.0", "M1.0", "M5.0", "X1.0")
+MAGNITUDES = (0.0, 1.0, math.log10(50), 2.0)  # log10 of the classes' peak flux over that of C1.0
+NOTHING = -60.0  # log of the rate of a place without a region
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class Logarithm(keras.layers.Layer):
+    """Logarithm of counts: log(1 + x)."""
+
+    def call(self, x):
+        return keras.ops.log1p(x)
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class PlaceLogRates(keras.layers.Layer):
+    """Logarithms of the rates of regions and, last, of what is elsewhere, (n, cells + 1).
+
+    Takes [regions (n, cells, features), region (n, cells, 1), elsewhere (n, 1)]; the first feature is 1 where there is a
+    region, and 0 where the rate is nothing.
+    """
+
+    def __init__(self, **keywords):
+        super().__init__(autocast=False, **keywords)
+
+    def call(self, inputs):
+        regions, region, elsewhere = (keras.ops.cast(tensor, "float32") for tensor in inputs)
+        return keras.ops.concatenate([region[..., 0] + NOTHING * (1 - regions[..., 0]), elsewhere], axis=1)
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class PowerLawRates(keras.layers.Layer):
+    """Rates of flares of several sizes, from that of C1.0 and above and an exponent, place by place.
+
+    The rate of flares of at least 10^m times the flux of C1.0 is rate 10^(-a m): a power law of peak fluxes, of cumulative
+    exponent a. Above M1.0 it goes on with another exponent, a times a factor that is trained, the same in all places: flare
+    lists lack C flares while the Sun is bright, and strong flares are rarer than weak ones let expect.
+
+    Parameters
+    ----------
+    event : float
+        The size m of the event, not negative.
+
+    Notes
+    -----
+    Takes [log_rate, exponent], both (n, ...), the natural logarithm of the rate and a number above 0. Returns log rates of
+    `CLASSES`, (n, ..., 4), and of the event, (n, ...).
+    """
+
+    def __init__(self, event=1.0, **keywords):
+        super().__init__(autocast=False, **keywords)
+        self.event = float(event)
+
+    def build(self, shapes):
+        self.steepening = self.add_weight(name="steepening", shape=(), initializer="zeros", autocast=False)  # its logarithm
+
+    def call(self, inputs):
+        log_rate, exponent = (keras.ops.cast(tensor, "float32") for tensor in inputs)
+        sizes = [self._log_rate(log_rate, exponent, magnitude) for magnitude in (*MAGNITUDES, self.event)]
+        return keras.ops.stack(sizes[:-1], axis=-1), sizes[-1]
+
+    def _log_rate(self, log_rate, exponent, magnitude):
+        decades = min(magnitude, 1.0) + keras.ops.exp(self.steepening) * max(magnitude - 1.0, 0.0)
+        return log_rate - math.log(10) * exponent * decades
+
+    def get_config(self):
+        return {**super().get_config(), "event": self.event}
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class DiskLogit(keras.layers.Layer):
+    """Log-odds of at least one flare anywhere: places flare independently, so that their rates add up.
+
+    Takes log rates (n, ...) of all places and returns log(p / (1 - p)), (n, 1), with p = 1 - exp(-sum of rates).
+    """
+
+    def __init__(self, **keywords):
+        super().__init__(autocast=False, **keywords)
+
+    def call(self, log_rates):
+        places = keras.ops.reshape(keras.ops.cast(log_rates, "float32"), (-1, math.prod(log_rates.shape[1:])))
+        return log_expm1(keras.ops.logsumexp(places, axis=1, keepdims=True))
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class ExcitedLogRates(keras.layers.Layer):
+    """Logarithms of rates that past flares raise, (n, cells + 1): a linear Hawkes process, its kernel a sum of exponentials.
+
+    Parameters
+    ----------
+    start : float
+        Flares that one flare of the last hours brings, of each size and scale, before training.
+
+    Notes
+    -----
+    Takes [excitation (n, cells + 1, scales), elsewhere (n, 1)]: faded sums of past flares of each region and, last, of the
+    rest, and the logarithm of the rate that the rest has without them. Weights are not negative: softplus of what is trained.
+    """
+
+    def __init__(self, start=0.05, **keywords):
+        super().__init__(autocast=False, **keywords)
+        self.start = float(start)
+
+    def build(self, shapes):
+        initial = keras.initializers.Constant(math.log(math.expm1(self.start)))
+        self.kernel = self.add_weight(name="kernel", shape=(shapes[0][-1],), initializer=initial, autocast=False)
+
+    def call(self, inputs):
+        excitation, elsewhere = (keras.ops.cast(tensor, "float32") for tensor in inputs)
+        rate = keras.ops.sum(excitation * keras.ops.softplus(self.kernel), axis=-1) + math.exp(NOTHING)
+        rest = keras.ops.logaddexp(keras.ops.log(rate[:, -1:]), elsewhere)
+        return keras.ops.concatenate([keras.ops.log(rate[:, :-1]), rest], axis=1)
+
+    def get_config(self):
+        return {**super().get_config(), "start": self.start}
+
+
+def log_expm1(log_rate):
+    """Compute log(exp(r) - 1) from log r: the log-odds of at least one event of a Poisson process with the mean r."""
+    rate = keras.ops.exp(keras.ops.minimum(log_rate, 10.0))
+    small = log_rate + rate / 2  # log r + r / 2 + O(r^2)
+    safe = keras.ops.maximum(rate, 1e-3)
+    return keras.ops.where(rate < 1e-3, small, safe + keras.ops.log(-keras.ops.expm1(-safe)))
+
+
+def log_probability(log_rate):
+    """Compute log(1 - exp(-r)) from log r: of at least one event of a Poisson process with the mean r."""
+    rate = keras.ops.exp(keras.ops.minimum(log_rate, 10.0))
+    safe = keras.ops.maximum(rate, 1e-3)
+    return keras.ops.where(rate < 1e-3, log_rate - rate / 2, keras.ops.log(-keras.ops.expm1(-safe)))
