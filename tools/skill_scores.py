@@ -376,3 +376,49 @@ def _pair(probability, event):
     if len(probability) == 0:
         raise ValueError("no forecasts")
     return probability, event.astype(bool)
+
+
+def gerrity_score(counts):
+    """Compute the Gandin-Murphy-Gerrity score of forecasts of ordered categories: 1 is perfect, 0 as good as a constant.
+
+    Parameters
+    ----------
+    counts : array_like
+        (k, k): how often category i was forecast and j happened, from the weakest to the strongest.
+
+    Returns
+    -------
+    float
+        NaN where only one category happened. Of two categories it is the TSS.
+
+    References
+    ----------
+    Gerrity 1992, Mon. Weather Rev. 120, 2709; Kubo et al. 2017, J. Space Weather Space Clim. 7, A20 (for flare classes).
+
+    Examples
+    --------
+    >>> gerrity_score([[50, 0, 0], [0, 30, 0], [0, 0, 20]]), round(gerrity_score([[40, 10], [10, 40]]), 3)
+    (1.0, 0.6)
+    """
+    counts = numpy.asarray(counts, "float64")
+    seen = counts.sum(axis=0) > 0
+    if seen.sum() < 2:
+        return float("nan")
+    counts = _merged_categories(counts, seen)
+    happened = counts.sum(axis=0)
+    share = numpy.cumsum(happened / happened.sum())[:-1]
+    odds = (1 - share) / share
+    size = len(happened)
+    rewards = numpy.empty((size, size))
+    for i in range(size):
+        for j in range(i, size):
+            rewards[i, j] = rewards[j, i] = ((1 / odds[:i]).sum() - (j - i) + odds[j:].sum()) / (size - 1)
+    return float((counts * rewards).sum() / counts.sum())
+
+
+def _merged_categories(counts, seen):
+    """Join categories that never happened with the next weaker one that did, or with the weakest that did: fewer counts."""
+    group = numpy.maximum(numpy.cumsum(seen) - 1, 0)
+    merged = numpy.zeros((group[-1] + 1, group[-1] + 1))
+    numpy.add.at(merged, (group[:, None], group[None, :]), counts)
+    return merged

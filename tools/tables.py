@@ -183,7 +183,7 @@ def read(path, *, numbers=(), texts=(), header=None, missing=(), advice=_ADVICE)
             raise UserError(f"{path}: line {line}: {name} is no number ({quoted(table[name].iloc[row])}); {advice}")
         table[name] = values.astype("float64")
     for name in texts:
-        table[name] = table[name].fillna("").astype(str)
+        table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)
     return table
 
 

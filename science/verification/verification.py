@@ -10,6 +10,9 @@ the fold that is scored. --threshold best takes the threshold of the highest TSS
 performance/validation_forecasts.csv) are verified by themselves, in dex and as forecasts of classes; the flags about
 flares, events and training hours are not for them.
 
+A published table of several methods (a date, an outcome rlz, a column of probabilities for each method) is compared with the
+other files: each method on the days that it covers, and ours on the same days. Writes methods.csv and methods.png.
+
 Prints a table and writes it with all scores as verification.json, and the pictures.
 """
 
@@ -18,8 +21,8 @@ import pathlib
 
 from dataset_models import flare_catalogue, simulation_mark
 from network_models.forecasts import files as forecast_files
-from science.verification import output, regression, report
-from tools import command_line, notes
+from science.verification import method_tables, output, regression, report
+from tools import atomic_files, command_line, notes
 from tools.errors import UserError
 from tools.options import add_number
 from tools.paths import Files, matching, no_file
@@ -103,6 +106,10 @@ def main(arguments=None):
     for file in files:
         if not pathlib.Path(file).is_file():
             raise UserError(f"{file}: no such file")
+    published = [file for file in files if method_tables.is_table(file)]
+    if published:
+        _compare_methods(words, published, settings, flags)
+        return
     fluxes = [file for file in files if regression.is_flux(file)]
     if fluxes:
         others = [file for file in files if file not in fluxes]
@@ -145,6 +152,24 @@ def files_of(texts):
     for pattern in unmatched:
         notes.note(f"no file matches {pattern}")
     return words
+
+
+def _compare_methods(words, published, settings, flags):
+    """Compare a published table of methods with the forecasts of the other files."""
+    others = [(name, several) for name, several in words if several[0] not in published]
+    if len(published) > 1 or not others or any(len(several) > 1 for _, several in words if several[0] in published):
+        raise UserError(f"{published[0]}: is a table of methods; give one such table, and forecasts to compare with it")
+    if flags.flares or flags.training_flares or flags.score_from:
+        raise UserError(f"{published[0]}: a table of methods has its own outcomes; leave out --flares and --score_from")
+    methods = method_tables.read(published[0])
+    ours = [forecast_files.read(several, name=name, target=False) for name, several in others]
+    rows = method_tables.compare(methods, ours, settings)
+    print("\n".join(method_tables.lines(rows, settings)))
+    with atomic_files.results(flags.out) as folder:
+        title = f"{pathlib.Path(published[0]).stem.replace('_', ' ')}: each method on its own days"
+        simulated = any(forecast.simulated for forecast in ours)
+        method_tables.write(folder, rows, settings, title=title, simulated=simulated)
+    print(f"wrote {flags.out}")
 
 
 def _require_no_flags_of_probabilities(parser, flags):
