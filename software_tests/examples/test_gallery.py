@@ -13,12 +13,12 @@ PICTURES = {
     "donki_flares": ("classes.png", "durations.png", "frames.png"),
     "hek_flares": ("hek_classes.png", "hek_over_time.png"),
     "cut_outs_before_flares": ("cut_outs_0.png", "cut_outs_1.png", "cut_outs_2.png"),
-    "attention_forecasts": ("attention_forecasts/disk.png", "attention_forecasts/verification/*.png"),
-    "standard_cnn_forecasts": ("standard_cnn_forecasts/disk.png", "standard_cnn_forecasts/verification/*.png"),
+    "full_disk_forecasts": ("attention_forecasts/disk.png", "attention_forecasts/verification/*.png"),
     "attention_maps_of_hits_and_a_false_alarm": ("attention_maps.png",),
     "explanations_of_instances": ("explanations.png",),
 }
 QUICK = ("flux_database", "hek_flares")
+VARIANTS = {"full_disk_forecasts": ('NAME = "attention"', 'NAME = "cnn"', ("cnn_forecasts/disk.png",))}
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,11 @@ def archive_cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-def run(path, monkeypatch, folder, cache):
-    """Run a notebook as a program in `folder`, with its switch SMALL on."""
-    source = path.read_text(encoding="utf-8")
+def run(path, monkeypatch, folder, cache, change=("", "")):
+    """Run a notebook as a program in `folder`, with its switch SMALL on, and one of its words changed."""
+    source = path.read_text(encoding="utf-8").replace(*change, 1)
     assert source.count("\nSMALL = False  # True:") == 1
+    assert change[1] in source
     monkeypatch.setenv("SOLAR_CACHE", str(cache))
     monkeypatch.chdir(folder)
     module = types.ModuleType(f"gallery_{path.stem}")
@@ -49,6 +50,14 @@ def test_notebooks_run_and_leave_their_pictures(name, tmp_path, monkeypatch, cap
     for pattern in PICTURES[name]:
         assert list((tmp_path / "gallery_output").glob(pattern)), pattern
     assert ".png" in capsys.readouterr().out  # where the pictures are, without Jupyter
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_notebooks_run_in_their_variants(name, tmp_path, monkeypatch, archive_cache):
+    *change, pictures = VARIANTS[name]
+    run(GALLERY / f"{name}.py", monkeypatch, tmp_path, archive_cache, change)
+    assert all((tmp_path / "gallery_output" / picture).is_file() for picture in pictures)
 
 
 @pytest.mark.parametrize("name", sorted(PICTURES))

@@ -1,8 +1,9 @@
 # %% [markdown]
-# # The attention network: forecasts, and their scores in the centre and near the limb
+# # The attention network or the standard CNN: forecasts, and their scores in the centre and near the limb
 #
-# A network is trained for a few epochs on full-disk magnetograms, or yours is taken; its forecasts are scored, and its recall
-# is held against the longitude of the flares. After a few epochs on a simulated month, skill is not to be expected.
+# `NAME` chooses the attention network or its twin without attention. It is trained for a few epochs on full-disk magnetograms,
+# or yours is taken; its forecasts are scored, and its recall is held against the longitude of the flares. After a few epochs on
+# a simulated month, skill is not to be expected.
 
 # %%
 from dataset_models import flare_catalogue
@@ -15,10 +16,12 @@ from science.verification import verification
 from tools import figures
 from tools.paths import PROJECT
 
+NAME = "attention"  # or "cnn"
 NETWORK = None  # yours: RUN/best_performing.hdf5
 MAGNETOGRAMS, FLARES = None, None  # yours
 SMALL = False  # True: fewer days, one epoch
 
+OUT = f"gallery_output/{NAME}_forecasts"
 magnetograms = MAGNETOGRAMS or practice(small=SMALL).magnetograms
 flares = FLARES or practice(small=SMALL).flares
 
@@ -26,14 +29,14 @@ flares = FLARES or practice(small=SMALL).flares
 if NETWORK is None:
     data = ["--folder", magnetograms, "--flares", flares, "--validation_start", "2014-01-08", "--image_size", "192"]
     short = ["--epochs", "1" if SMALL else "2", "--batch_size", "8", "--max_lr", "0.001"]
-    NETWORK = train.main(["--models", "attention", *data, *short, "--out", "gallery_output"]).folder.best
+    NETWORK = train.main(["--models", NAME, *data, *short, "--out", "gallery_output"]).folder.best
 
 # %% [markdown]
 # ## Forecasts of both splits, as a table
 
 # %%
 trained = open_network(NETWORK, PROJECT / train.DATASET)
-tables = [f"gallery_output/attention_forecasts/{split}.csv" for split in ("training", "validation")]
+tables = [f"{OUT}/{split}.csv" for split in ("training", "validation")]
 for split, table in zip(("training", "validation"), tables, strict=True):
     count = trained.data.evaluate(trained.model, table, split=split)
     print(f"{table}: {count} forecasts")
@@ -42,10 +45,8 @@ for split, table in zip(("training", "validation"), tables, strict=True):
 # ## Scores of the validation split, against climatology and persistence
 
 # %%
-verification.main(
-    [tables[1], "--flares", flares, "--samples", "50", "--out", "gallery_output/attention_forecasts/verification"]
-)
-figures.show("gallery_output/attention_forecasts/verification")
+verification.main([tables[1], "--flares", flares, "--samples", "50", "--out", f"{OUT}/verification"])
+figures.show(f"{OUT}/verification")
 
 # %% [markdown]
 # ## Recall in the centre and beyond 70 degrees
@@ -59,5 +60,5 @@ print("\n".join(near_limb.summary(results, instances, threshold=0.5, simulated=c
 cells = near_limb.cells(instances)
 title = figures.title("M flares: recall by place", simulated=catalogue.simulated)
 look = {"limb": near_limb.LIMB, "size": near_limb.CELL}
-maps.disk(cells[cells["class"] == "M"], "gallery_output/attention_forecasts/disk.png", title=title, **look)
-figures.show("gallery_output/attention_forecasts/disk.png")
+maps.disk(cells[cells["class"] == "M"], f"{OUT}/disk.png", title=title, **look)
+figures.show(f"{OUT}/disk.png")
