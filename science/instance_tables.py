@@ -52,11 +52,7 @@ def read(paths, *, flares=None, window=DAY):
     index = None if flares is None else FlareIndex(flares)
     parts, keys = [], []
     for path in paths:
-        table = tables.read(path)
-        if regression.is_flux(path):
-            raise UserError(f"{path}: holds flux forecasts (W m^-2), no probabilities; give forecasts of flares")
-        times = observation_times.table_times(table, origin=str(path))
-        probability = _probabilities(table, path)
+        table, times, probability = _forecasts(path)
         found = flares_of(table, times, path) if index is None else _from_catalogue(index, times, window)
         part = pandas.DataFrame({"time": times, "probability": probability, **found, "file": files_of(table)})
         parts.append(part)
@@ -85,8 +81,7 @@ def with_outcomes(hours, *, threshold):
     """
     import pandas
 
-    yes, event = hours["probability"] >= threshold, hours["flux"] >= EVENT
-    outcome = numpy.where(event, numpy.where(yes, "TP", "FN"), numpy.where(yes, "FP", "TN"))
+    outcome = _outcomes(hours["probability"] >= threshold, hours["flux"] >= EVENT)
     columns = {
         "time": _words(hours["time"]),
         "probability": hours["probability"],
@@ -98,6 +93,45 @@ def with_outcomes(hours, *, threshold):
         "file": hours["file"],
     }
     return pandas.DataFrame(columns)
+
+
+def surest(path, *, hits, false_alarms, threshold=0.5):
+    """Choose the surest hits and the surest false alarms of a table of forecasts, as a list for the explanation scripts.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        CSV as `SolarData.evaluate` writes it.
+    hits, false_alarms : int
+        How many of each; fewer where there are fewer.
+    threshold : float or str
+        A forecast of at least this is a yes; ``"median"`` for that of the table.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns time, probability and outcome (TP or FP), and the mark of simulated ones: hits first, the surest of each
+        kind first.
+
+    Raises
+    ------
+    UserError
+        The table has no times, probabilities or outcomes, or no forecast of `threshold` or more.
+    """
+    import pandas
+
+    table, times, probability = _forecasts(path)
+    if "true_value" not in table.columns:
+        raise UserError(f"{path}: no column true_value; give a table that predict.py --split writes")
+    limit = numpy.median(probability) if threshold == "median" else threshold
+    outcome = _outcomes(probability >= limit, table["true_value"].to_numpy("float64") > 0.5)
+    order = numpy.argsort(-probability, kind="stable")
+    chosen = [order[outcome[order] == kind][:count] for kind, count in (("TP", hits), ("FP", false_alarms))]
+    rows = numpy.concatenate(chosen)
+    if not len(rows):
+        raise UserError(f"{path}: no forecast of {limit:g} or more; give a lower threshold")
+    columns = {"time": _words(times[rows]), "probability": probability[rows], "outcome": outcome[rows]}
+    return pandas.DataFrame(columns | simulation_mark.columns(simulation_mark.of_table(table), len(rows)))
 
 
 def write(folder, hours, *, threshold, simulated=False):
@@ -221,6 +255,19 @@ def _columns(flux, longitude, latitude, flare, starts):
 def _words(times):
     """Write times as ISO 8601 with a Z, missing ones empty: list of str."""
     return ["" if numpy.isnat(time) else f"{time}Z" for time in numpy.asarray(times, "datetime64[s]")]
+
+
+def _outcomes(yes, event):
+    """Name what became of forecasts: array of str, TP, FN, FP and TN."""
+    return numpy.where(event, numpy.where(yes, "TP", "FN"), numpy.where(yes, "FP", "TN"))
+
+
+def _forecasts(path):
+    """Read a table of forecasts of flares: the table, times (n,) and probabilities (n,)."""
+    table = tables.read(path)
+    if regression.is_flux(path):
+        raise UserError(f"{path}: holds flux forecasts (W m^-2), no probabilities; give forecasts of flares")
+    return table, observation_times.table_times(table, origin=str(path)), _probabilities(table, path)
 
 
 def _probabilities(table, path):

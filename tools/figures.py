@@ -264,11 +264,29 @@ def show_signed(axes, values, *, label="", extent=None, bar=True):
 
 
 def show_overlay(axes, image, values, *, table="gray", logarithmic=False, extent=None):
-    """Draw a signed map over the image it belongs to: the stronger, the more opaque. Arguments as of `show_image`."""
+    """Draw a map over the image it belongs to: the stronger, the more opaque. Arguments as of `show_image`.
+
+    The colours of a signed map are those of its signs; of one without negative values the smallest is transparent, for
+    weights that are nowhere 0 would hide the image.
+    """
     show_image(axes, image, table=table, logarithmic=logarithmic, extent=extent, bar=False)
-    norm = signed_norm(values)
-    strength = numpy.nan_to_num(numpy.abs(values) / norm.vmax)
+    most = signed_norm(values).vmax
+    least = max(float(numpy.nanmin(values, initial=most)), 0.0)
+    strength = (numpy.abs(values) - least) / (most - least) if most > least else numpy.ones(values.shape)
+    strength = numpy.nan_to_num(strength)
     axes.imshow(numpy.sign(values), cmap=SIGNED, vmin=-1.3, vmax=1.3, alpha=numpy.clip(strength, 0, 1), extent=extent)
+
+
+def overlay_key(maps):
+    """Write what the colours of `show_overlay` mean for some maps: str.
+
+    Examples
+    --------
+    >>> overlay_key([numpy.array([[0.1, 0.9]])]), overlay_key([numpy.array([[-1.0, 2.0]])])
+    ('the redder, the stronger', 'blue: against it, red: for it')
+    """
+    signed = any((values < 0).any() for values in maps)
+    return "blue: against it, red: for it" if signed else "the redder, the stronger"
 
 
 def label_sky(axes, extent):

@@ -3,13 +3,14 @@
 #
 # Guided Grad-CAM, Deep SHAP and integrated gradients beside each other, for every image of a list (a CSV with times, such as
 # the studies' x_class.csv; here the strongest forecasts). The network that is trained here is a small one; any other will do.
-# What maps may be trusted with: science/README.md; `science/side_by_side/` checks each of them.
+# Each map is checked; what the checks mean: science/README.md.
 
 # %%
 from dataset_models.simulated.practice import practice
+from network_models.trained_network import open_network
 from network_models.xray_flux_forecast.starting_point import network
-from science import methods
-from science.explanation import baselines, instances, subject
+from science import instance_tables
+from science.side_by_side import side_by_side
 from tools import figures
 from tools.paths import PROJECT
 
@@ -28,20 +29,15 @@ if NETWORK is None:
     NETWORK = network.main(["--dataset", str(DATASET), *data, *short, "--out", "gallery_output"]).folder.best
 
 # %%
-shown = subject.load(NETWORK, DATASET)
 if INSTANCES is None:
     INSTANCES = "gallery_output/instances.csv"
-    shown.data.evaluate(shown.model, INSTANCES, split="validation")
-chosen = instances.choose(INSTANCES, hits=1 if SMALL else 2, false_alarms=1, threshold="median")
-print(chosen.to_string(index=False))
+    trained = open_network(NETWORK, DATASET)
+    trained.data.evaluate(trained.model, "gallery_output/forecasts.csv", split="validation")
+    few = {"hits": 1 if SMALL else 2, "false_alarms": 1, "threshold": "median"}
+    chosen = instance_tables.surest("gallery_output/forecasts.csv", **few)
+    chosen.to_csv(INSTANCES, index=False)
+    print(chosen.to_string(index=False))
 
 # %%
-explained = []
-for row in chosen.itertuples():
-    sample = subject.sample(shown, row.time)
-    start, background = baselines.choose("quiet", shown, sample), baselines.background(shown, sample, 4)
-    given = {"baseline": start, "background": background}
-    maps = [methods.explain(name, shown.model, sample.inputs, **given) for name in METHODS]
-    explained.append((f"{row.kind}, p = {row.prediction:.3f}", sample, maps))
-instances.draw("gallery_output/explanations.png", shown, explained)
-figures.show("gallery_output/explanations.png")
+side_by_side.main([str(NETWORK), str(DATASET), INSTANCES, "--methods", *METHODS, "--out", "gallery_output/explanations"])
+figures.show("gallery_output/explanations")

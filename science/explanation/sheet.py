@@ -9,6 +9,7 @@ from tools import figures
 
 PANELS = 6  # side by side, at most where an image and its maps are fewer
 ROWS = 4  # on a page
+MARK = "black cross: strongest pixel"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +113,8 @@ class Sheet:
             first = self._drawn + 1
             self._drawn += len(cells)
             numbers = f", {first} to {self._drawn}" if self._drawn < self._count or first > 1 else ""
-            figure.suptitle(f"{self._title}{numbers}\n{KEY}", fontsize=14)
+            key = figures.overlay_key([values for cell in cells for values in cell.maps])
+            figure.suptitle(f"{self._title}{numbers}\n{key}, each map on its own scale; {MARK}", fontsize=14)
             self._save(figure)
 
     def _save(self, figure):
@@ -126,9 +128,6 @@ class Sheet:
             return
         self.names.append(f"{self._stem}_page_{self._pages}.{self._suffix}")
         figures.save(figure, self._folder / self.names[-1])
-
-
-KEY = "blue: against it, red: for it, each map on its own scale; black cross: strongest pixel"
 
 
 def _draw(panels, cell):

@@ -119,7 +119,8 @@ def draw(path, subject, sample, explanations, *, channel=None):
         attribution, checked = next(iter(explanations.values()))
         title = figures.title(f"{sample.title}: {attribution.explained.words}", simulated=sample.simulated)
         title = f"{title}; {attribution.explained.value_words(checked['output'])}"
-        figure.suptitle(f"{title}\nblue: against it, red: for it; each map on its own scale")
+        key = figures.overlay_key([attribution.maps[name] for attribution, _ in explanations.values()])
+        figure.suptitle(f"{title}\n{key}; each map on its own scale")
         figures.save(figure, path)
 
 

@@ -14,8 +14,8 @@ PICTURES = {
     "hek_flares": ("hek_classes.png", "hek_over_time.png"),
     "cut_outs_before_flares": ("cut_outs_0.png", "cut_outs_1.png", "cut_outs_2.png"),
     "full_disk_forecasts": ("attention_forecasts/disk.png", "attention_forecasts/verification/*.png"),
-    "attention_maps_of_hits_and_a_false_alarm": ("attention_maps.png",),
-    "explanations_of_instances": ("explanations.png",),
+    "attention_maps_of_hits_and_a_false_alarm": ("attention_maps/*_side_by_side.png",),
+    "explanations_of_instances": ("explanations/instances_side_by_side.png",),
 }
 QUICK = ("flux_database", "hek_flares")
 VARIANTS = {"full_disk_forecasts": ('NAME = "attention"', 'NAME = "cnn"', ("cnn_forecasts/disk.png",))}

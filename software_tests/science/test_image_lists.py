@@ -7,6 +7,7 @@ import pandas
 import pytest
 
 from dataset_models.simulated.sun import image_header
+from dataset_models.solar_data import Channel
 from science.attention_maps import attention_maps
 from science.deconvolutional import deconvolutional
 from science.deep_shap import deep_shap
@@ -123,6 +124,27 @@ def test_pages(saved, dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(sheet, "ROWS", 1)
     saliency.main([str(saved()), str(dataset), *TIMES, "--out", str(tmp_path / "out")])
     assert {file.name for file in (tmp_path / "out").glob("*.png")} == {f"images_saliency_page_{page}.png" for page in (1, 2)}
+
+
+def test_an_image_that_is_listed_twice_keeps_both_rows(saved, dataset, tmp_path):
+    saliency.main([str(saved()), str(dataset), TIMES[0], TIMES[0], "--out", str(tmp_path / "out")])
+    assert len(pandas.read_csv(tmp_path / "out" / "images_saliency.csv")) == 2
+    assert list(json.loads((tmp_path / "out" / "images_saliency.json").read_text())) == [
+        "1 2026-03-01T000000", "2 2026-03-01T000000",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("least", "key"), [(0.1, "the redder, the stronger"), (-1.0, "blue: against it, red: for it")])
+def test_a_sheet_says_what_its_colours_mean(least, key, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(sheet.figures, "save", lambda figure, path: (drawn.append(figure), path.touch()))
+    values = numpy.linspace(least, 2.0, 64).reshape(8, 8)
+    one = sheet.Cell(values, Channel("magnetogram"), (values,), None, (), "", ("a map",), (False,))
+    pages = sheet.Sheet(tmp_path, "maps", count=1, title="maps")
+    pages.add(one)
+    pages.close()
+    (figure,) = drawn
+    assert f"\n{key}, each map on its own scale" in figure.get_suptitle()
 
 
 def test_unknown_times_and_bad_lists(saved, dataset, instances, tmp_path):

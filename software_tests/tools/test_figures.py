@@ -105,6 +105,22 @@ def test_panels_are_labelled():
 
 
 @pytest.mark.parametrize(
+    ("values", "opacity"),
+    [
+        ([0.0, 1.0, 2.0], [0.0, 0.5, 1.0]),
+        ([2.0, 3.0, 4.0], [0.0, 0.5, 1.0]),  # weights that are nowhere 0
+        ([-2.0, 0.0, 1.0], [1.0, 0.0, 0.5]),
+        ([5.0, 5.0, 5.0], [1.0, 1.0, 1.0]),
+        ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0]),
+    ],
+)
+def test_a_map_over_its_image_is_the_more_opaque_the_stronger(values, opacity):
+    _, axes = figures.new()
+    figures.show_overlay(axes, numpy.zeros((1, 3)), numpy.array([values]))
+    numpy.testing.assert_allclose(axes.images[1].get_alpha(), [opacity], atol=0.01)
+
+
+@pytest.mark.parametrize(
     ("low", "high", "ticks"),
     [
         (0, 5000, [0, 1, 10, 100, 1000]),
