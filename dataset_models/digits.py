@@ -16,7 +16,7 @@ from dataset_models.images import picture_files
 from dataset_models.solar_data import SPLITS, Availability, Channel, SolarData
 from tools.errors import UserError
 from tools.options import option
-from tools.paths import data_path
+from tools.paths import FILE, data_path
 from tools.reading import raw_files
 
 MINUTE = numpy.timedelta64(60, "s")
@@ -50,7 +50,9 @@ class Digits(SolarData):
     title = "handwritten digits"
 
     source: str = option("scikit-learn", "whose digits", choices=("scikit-learn", "mnist"))
-    folder: str | None = option(None, "folder of MNIST's IDX files (default: downloaded into 'cache' of config.yml)")
+    folder: str | None = option(
+        None, "folder of MNIST's IDX files (default: downloaded into 'cache' of config.yml)", place=FILE
+    )
     image_size: int = option(32, "pixels; images are enlarged bilinearly", least=8, most=512)
     most: int = option(0, "use only so many digits of each split; 0: all", least=0, most=1_000_000)
     validation_fraction: float = option(0.2, "last part that validates, of scikit-learn's", least=0.0, most=1.0)

@@ -20,9 +20,9 @@ import numpy
 from dataset_models import batches, evaluation, simulation_mark
 from dataset_models.evaluation import EVALUATION_COLUMNS  # noqa: F401
 from dataset_models.sample_memory import SampleMemory
-from tools import modules, options
+from tools import digests, modules, options
 from tools.errors import Stopped, UserError
-from tools.paths import PROJECT
+from tools.paths import FILE, PROJECT
 
 SPLITS = ("training", "validation")
 QUANTITIES = ("flux", "event", "number")  # that a target can be
@@ -391,7 +391,17 @@ class SolarData(abc.ABC):
             "file_count": self.is_downloaded().found,
             "samples": counts,
             "sample_times_sha256": digest.hexdigest()[:16],
-        }
+        } | self._digests()
+
+    def _digests(self):
+        """Compute the SHA-256 of the files that flags alone name: dict, empty without any."""
+        found = {}
+        for name, kind in options.places(self).items():
+            given = getattr(self, name) or ()
+            files = [pathlib.Path(path).expanduser() for path in ((given,) if isinstance(given, str) else given)]
+            if kind == FILE and files and all(file.is_file() for file in files):
+                found[name] = [digests.of_file(file)[:16] for file in files]
+        return {"files_sha256": found} if found else {}
 
     # Pipelines
 

@@ -18,6 +18,7 @@ from dataset_models.solar_data import SPLITS, SolarData, Window
 from tools import goes_class, tables
 from tools.errors import UserError, quoted
 from tools.options import option
+from tools.paths import FILE
 
 DURATIONS = {
     "00min": numpy.timedelta64(0, "m"),
@@ -72,7 +73,7 @@ class XRayFluxData(SolarData):
         (), "side channels; 'true value' is the answer itself, a sanity check", choices=SIDE_CHANNELS
     )
     hmi_features: str | None = option(
-        None, f"CSV of a time and {HMI_FEATURE_COUNT} features, or FlareNet's HMI_features.csv (for 'hmi features')"
+        None, f"CSV of a time and {HMI_FEATURE_COUNT} features, or FlareNet's HMI_features.csv (for 'hmi features')", place=FILE
     )
     validation_fraction: float = option(0.2, "last part of the time span that validates", least=0.0, most=1.0)
     validation_start: str | None = option(None, "first time of the validation split, UTC, instead of a fraction")

@@ -12,6 +12,7 @@ from network_models.run_folder import RunFolder, portable_dataset, resolve_datas
 from tools import command_line, options
 from tools.errors import UserError
 from tools.options import option
+from tools.paths import FILE
 
 DEFAULT_DATASET = "dataset_models/simulated/sun.py"
 SKILL_RULES = ("hss held", "both higher", "tss alone")  # of network_models.training_callbacks.more_skilful
@@ -40,7 +41,9 @@ class TrainingOptions:
         "what makes a network most_skilful.hdf5, beside a higher TSS: an HSS at most 0.02 lower, a higher one, or nothing",
         choices=SKILL_RULES,
     )
-    start_from: str = option("", "begin with the weights of this saved network of the same layers, or of PyTorch's (.pth)")
+    start_from: str = option(
+        "", "begin with the weights of this saved network of the same layers, or of PyTorch's (.pth)", place=FILE
+    )
     devices: int = option(0, "devices; 0: all visible GPUs, else the CPU", least=0, most=1024)
     cpu: bool = option(False, "train on the CPU, whatever GPUs there are")
     readers: int = option(0, "samples that are read at once; 0: as many as processors, at most 8", least=0, most=256)
@@ -343,19 +346,28 @@ def _options_of_a_new_run(subject, given, data_defaults):
     """Add to what the user gave the script's defaults of the data set, and where data are: dict of class to dict."""
     defaults = data_defaults(subject.choice, given[subject.data])
     defaults = {name: value for name, value in defaults.items() if name in options.fields(subject.data)}
-    return {**given, subject.data: options.with_places(subject.data, {**defaults, **given[subject.data]})}
+    given = {**given, subject.data: {**defaults, **given[subject.data]}}
+    return {owner: options.with_places(owner, values) for owner, values in given.items()}
 
 
 def _require_same_samples(settings, subject, given):
     """Raise a `UserError` when a run is to be resumed on data in another place that are not the same."""
-    moved = [f"--{name}" for name in given[subject.data] if name in options.places(subject.data)]
+    moved = {name: kind for name, kind in options.places(subject.data).items() if name in given[subject.data]}
     if not moved:
         return
     settings.data.require_downloaded()
-    if settings.data.describe()["sample_times_sha256"] != subject.stored.get("sample_times_sha256"):
-        raise UserError(
-            f"{', '.join(moved)}: other samples than {subject.resume} was begun with; give the place of the same data"
-        )
+    found, begun = settings.data.describe(), subject.stored
+    if found["sample_times_sha256"] != begun.get("sample_times_sha256"):
+        raise _moved(subject, moved, "other samples")
+    files, before = (about.get("files_sha256", {}) for about in (found, begun))
+    changed = [name for name, kind in moved.items() if kind == FILE and files.get(name) != before.get(name)]
+    if changed:
+        raise _moved(subject, changed, "another content")
+
+
+def _moved(subject, names, what):
+    flags = ", ".join(f"--{name}" for name in names)
+    return UserError(f"{flags}: {what} than {subject.resume} was begun with; give the place of the same data")
 
 
 def refuse_clashes(owners, dataset):

@@ -33,7 +33,7 @@ def option(default, help, *, choices=None, least=None, most=None, place=None):
     least, most : number, optional
         Inclusive bounds; without them those of 32-bit integers, or 1e12 either way. A float is finite in any case.
     place : str, optional
-        The option holds where data of this kind are, one of `tools.paths.KEYS`; see `with_places`.
+        The option holds where data of this kind are, one of `tools.paths.KEYS`, or `tools.paths.FILE`; see `with_places`.
     """
     metadata = {"help": help, "choices": choices, "least": least, "most": most, "place": place}
     return dataclasses.field(default=default, metadata=metadata)
@@ -220,7 +220,7 @@ def parse_with_file(parser, arguments, load):
 
 
 def places(owner):
-    """List the options of a dataclass that hold places of data: dict of name to key of `tools.paths.KEYS`."""
+    """List the options of a dataclass that hold places of data: dict of name to kind, see `option`."""
     return {name: field.metadata["place"] for name, field in fields(owner).items() if field.metadata.get("place")}
 
 

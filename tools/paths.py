@@ -14,6 +14,7 @@ PROJECT = pathlib.Path(__file__).resolve().parents[1]
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{name}{number}" for name in ("COM", "LPT") for number in range(1, 10))}
 _LONGEST_PATH = 1000  # bytes
 KEYS = ("aia", "hmi", "goes", "flares", "cache")
+FILE = "file"  # the kind of files that flags alone name
 ARCHIVES = {
     "jsoc_aia": "http://jsoc.stanford.edu/data/aia/synoptic",
     "helioviewer": "https://api.helioviewer.org/v2",
@@ -65,19 +66,21 @@ def environment_path(key):
     Parameters
     ----------
     key : str
-        One of `KEYS`.
+        One of `KEYS`, or `FILE`.
 
     Returns
     -------
     pathlib.Path or None
-        ``SOLAR_<KEY>``, else the entry of the file that ``SOLAR_CONFIG`` names; None when neither is set. The project's own
-        ``config.yml`` is no part of the environment.
+        ``SOLAR_<KEY>``, else the entry of the file that ``SOLAR_CONFIG`` names; None when neither is set, and of `FILE`. The
+        project's own ``config.yml`` is no part of the environment.
 
     Raises
     ------
     UserError
         The file cannot be read.
     """
+    if key == FILE:
+        return None
     if os.environ.get(f"SOLAR_{key.upper()}"):
         return data_path(key)
     if os.environ.get("SOLAR_CONFIG") and key in _read(pathlib.Path(os.environ["SOLAR_CONFIG"])):

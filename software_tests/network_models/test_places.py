@@ -28,6 +28,7 @@ class PlacedSun(TinySun):
 
     folder: str | None = option(None, "folder", place="hmi")
     lists: tuple[str, ...] = option((), "flare lists", place="flares")
+    tables: tuple[str, ...] = option((), "files that flags alone name", place="file")
 
     @property
     def _file(self):
@@ -91,6 +92,29 @@ def test_a_run_goes_on_with_moved_data_but_not_with_others(dataset, tmp_path):
         parsed(dataset, "--resume", run, "--folder", tmp_path / "nowhere")
     with pytest.raises(UserError, match="remove --count"):
         parsed(dataset, "--resume", run, "--count", 3)
+
+
+def test_files_that_flags_name_are_kept_and_known_by_their_content(dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOLAR_FILE", "/nowhere")  # no kind of the environment's
+    (tmp_path / "a.csv").write_text("1\n")
+    (tmp_path / "b.csv").write_text("2\n")
+    run = stored_run(parsed(dataset, "--folder", "here", "--tables", "a.csv", "b.csv", "--start_from", "a.hdf5"))
+    stored = run.settings()
+    assert stored["data_options"]["tables"] == [str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]
+    assert stored["training_options"]["start_from"] == str(tmp_path / "a.hdf5")
+    assert parsed(dataset, "--folder", "here").data.tables == ()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert parsed(dataset, "--resume", run).data.tables == (str(tmp_path / "a.csv"), str(tmp_path / "b.csv"))
+    (elsewhere / "a.csv").write_text("1\n")
+    (elsewhere / "b.csv").write_text("2\n")
+    resumed = parsed(dataset, "--resume", run, "--tables", elsewhere / "a.csv", elsewhere / "b.csv")
+    assert resumed.data.tables == (str(elsewhere / "a.csv"), str(elsewhere / "b.csv"))
+    (elsewhere / "b.csv").write_text("3\n")
+    with pytest.raises(UserError, match=r"--tables: another content than .* was begun with; give the place of the same data"):
+        parsed(dataset, "--resume", run, "--tables", elsewhere / "a.csv", elsewhere / "b.csv")
 
 
 def test_flags_win_over_the_environment_and_that_over_the_configuration(dataset, tmp_path, monkeypatch):

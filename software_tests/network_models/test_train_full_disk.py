@@ -486,13 +486,18 @@ def test_every_network_trains_with_history(shared, tmp_path, monkeypatch, name):
     assert (numpy.asarray(network.get_layer("whiten_side_channel").deviation) > 0).all()
 
 
-def test_published_folds_train_as_they_are_without_a_flare_list(sun, tmp_path):
-    """The same samples and targets as with the list that the tables were made of; persistence is what the tables tell."""
+def test_published_folds_train_as_they_are_without_a_flare_list(sun, tmp_path, monkeypatch):
+    """The same samples and targets as with the list that the tables were made of; persistence is what the tables tell.
+
+    The run goes on from another folder than the one that its tables were named from.
+    """
     from dataset_models import flare_labels
 
     flare_labels.main(["--flares", str(sun / "flares.csv"), "--images", str(sun), "--out", str(tmp_path / "labels")])
     tables = [tmp_path / "labels" / "simplified" / f"Fold1_{part}.csv" for part in ("train", "val")]
-    flags = ["--labels", tables[0], "--validation_labels", tables[1], "--folder", sun, "--im_size", 32, "--batch_size", 16]
+    monkeypatch.chdir(tables[0].parent)
+    flags = ["--labels", tables[0].name, "--validation_labels", tables[1].name]
+    flags += ["--folder", sun, "--im_size", 32, "--batch_size", 16]
     result = train.main([str(flag) for flag in ["--models", "cnn", "--epochs", 1, *flags, "--out", tmp_path]])
     data = FullDiskMagnetograms(folder=str(sun), labels=(str(tables[0]),), validation_labels=(str(tables[1]),), image_size=32)
     listed = FullDiskMagnetograms(folder=str(sun), flares=(str(sun / "flares.csv"),), fold=1, image_size=32)
@@ -504,6 +509,10 @@ def test_published_folds_train_as_they_are_without_a_flare_list(sun, tmp_path):
     assert 0 < known.sum() < len(forecasts), "the first day of a quarter has no day before it"
     assert numpy.isfinite(result.scores["tss"])
     assert numpy.isfinite(result.scores["persistence_tss"])
+    monkeypatch.chdir(tmp_path)
+    resumed = train.main(["--resume", str(result.folder.path), "--epochs", "2"])
+    assert resumed.folder.settings()["data_options"]["labels"] == [str(tables[0])]
+    assert len(pandas.read_csv(resumed.folder.performance / "loss_and_architecture.csv")) == 2
 
 
 @pytest.mark.parametrize("known", [0, 3, 6])

@@ -48,11 +48,15 @@ class AIA8(XRayFluxData):
     folder: str | None = option(None, "folder of AIA files (default: 'aia' of config.yml)", place="aia")
     image_size: int = option(256, "height and width of images in pixels; divides 1024", least=8, most=1024)
     goes: str | None = option(None, "X-ray flux store (default: 'goes' of config.yml)", place="goes")
-    flux_table: str | None = option(None, "table of targets, as All_Ys_01hrDelay_24hrMax.csv, instead of the flux store")
+    flux_table: str | None = option(
+        None, "table of targets, as All_Ys_01hrDelay_24hrMax.csv, instead of the flux store", place=paths.FILE
+    )
     calibration: str = option("science", "calibration of the X-ray flux", choices=goes_xrs.CALIBRATIONS)
     satellite: int | None = option(None, "GOES number; otherwise the newest one that has a flux", least=1, most=99)
-    correction_table: str | None = option(None, "AIA response table of SolarSoft (default: the one in aiapy)")
-    pointing_table: str | None = option(None, "master pointing table as ECSV, for level 1 (default: as in the files)")
+    correction_table: str | None = option(None, "AIA response table of SolarSoft (default: the one in aiapy)", place=paths.FILE)
+    pointing_table: str | None = option(
+        None, "master pointing table as ECSV, for level 1 (default: as in the files)", place=paths.FILE
+    )
     cache: str | None = option(None, "folder for converted images (default: 'cache' of config.yml)", place="cache")
 
     def __post_init__(self):

@@ -22,6 +22,7 @@ from dataset_models.solar_data import Window
 from tools import goes_class, notes
 from tools.errors import UserError
 from tools.options import option
+from tools.paths import FILE
 
 QUIET_FLUX = 1e-7  # W m^-2: what a window without a listed flare counts as; flare lists are not complete below C1
 
@@ -65,8 +66,8 @@ class FullDiskMagnetograms(MagnetogramData):
     title = "SDO/HMI full-disk magnetograms"
 
     folder: str | None = option(None, "folder of magnetograms (default: hmi of config.yml)", place="hmi")
-    labels: tuple[str, ...] = option((), "label tables such as Fold1_train.csv, instead of flare lists")
-    validation_labels: tuple[str, ...] = option((), "label tables of the validation split, such as Fold1_val.csv")
+    labels: tuple[str, ...] = option((), "label tables such as Fold1_train.csv, instead of flare lists", place=FILE)
+    validation_labels: tuple[str, ...] = option((), "label tables of the validation split, such as Fold1_val.csv", place=FILE)
     label_tolerance: float = option(12.0, "most minutes between a label and its image", least=0.0, most=1440.0)
     flares: tuple[str, ...] = option((), "flare lists (default: flares of config.yml)", place="flares")
     image_size: int = option(256, "pixels of the image that a network sees", least=8, most=4096)
