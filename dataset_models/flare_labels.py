@@ -36,7 +36,7 @@ from dataset_models.images import picture_tree
 from dataset_models.observation_times import given_time
 from tools import atomic_files, command_line
 from tools.errors import UserError
-from tools.options import add_number
+from tools.options import add_duration
 from tools.paths import Files, data_path
 
 FOLDS = 4
@@ -331,30 +331,11 @@ def main(arguments=None):
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--images", metavar="FOLDER", help="folder of magnetograms (default: hmi of config.yml)")
     source.add_argument("--index", metavar="FILE", help="image names or times, one per line, or a CSV with label or time")
-    add_number(
-        parser,
-        "--window",
-        float,
-        least=1 / 3600,
-        most=1e6,
-        says="give a number above zero",
-        default=24.0,
-        metavar="HOURS",
-        help="length of the window (default: 24)",
-    )
+    add_duration(parser, "--window", "hours", default=24.0, help="length of the window (default: %(default)g)")
     parser.add_argument("--threshold", default="M1.0", help="GOES class or flux in W m^-2 that counts (default: M1.0)")
-    add_number(
-        parser,
-        "--cadence",
-        float,
-        least=1 / 60,
-        most=527_040,
-        says="give a number above zero",
-        metavar="MINUTES",
-        help="only images at multiples of this (default: all)",
-    )
+    add_duration(parser, "--cadence", "minutes", help="only images at multiples of this (default: all)")
     text = "hours left out of training around validation; the window's length prevents overlap (default: none, as published)"
-    add_number(parser, "--gap", float, least=1 / 3600, most=1e6, says="give a number above zero", metavar="HOURS", help=text)
+    add_duration(parser, "--gap", "hours", help=text)
     text = "write training and validation tables of four folds by quarter of the year"
     parser.add_argument("--folds", action=argparse.BooleanOptionalAction, default=True, help=text)
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where the tables go")

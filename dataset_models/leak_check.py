@@ -20,7 +20,7 @@ from dataset_models.leaks.duplicates import check_duplicates, content, identical
 from dataset_models.leaks.splits import DAY, SplitReport, check_split, distance  # noqa: F401
 from tools import command_line, tables
 from tools.errors import UserError
-from tools.options import add_number
+from tools.options import add_duration
 
 
 def check_tables(training, validation, *, window=DAY, features=None, images=None, published_folds=False):
@@ -112,17 +112,7 @@ def main(arguments=None):
     parser.add_argument("--training", required=True, metavar="CSV", help="table of the training split")
     parser.add_argument("--validation", required=True, metavar="CSV", help="table of the validation split")
     parser.add_argument("--images", metavar="FOLDER", help="also compare the images that the label columns name")
-    add_number(
-        parser,
-        "--window",
-        float,
-        least=1 / 3600,
-        most=1e6,
-        says="give a number of hours above zero",
-        default=24.0,
-        metavar="HOURS",
-        help="length of the window (default: 24)",
-    )
+    add_duration(parser, "--window", "hours", default=24.0, help="length of the window (default: %(default)g)")
     parser.add_argument("--features", nargs="*", metavar="COLUMN", help="columns that the network takes (default: all others)")
     parser.add_argument("--published_folds", action="store_true", help="only count overlapping windows")
     options = parser.parse_args(arguments)

@@ -8,8 +8,19 @@ import copy
 
 import numpy
 
+from tools.options import add_duration, add_number
+
 CHUNK = 2**21  # weights at a time: 16 MB, a few such arrays at once
 UNDEFINED = 0.1  # share of undefined samples above which there is no interval
+
+
+def add_flags(parser, *, seeds="the bootstrap"):
+    """Give a parser the flags of a bootstrap: --block (days), --samples (0: no intervals), and --seed, of what `seeds` says."""
+    text = "drawn together by the bootstrap (default: %(default)g)"
+    add_duration(parser, "--block", "days", default=7.0, help=text)
+    says, text = "give 0 or more, at most a million", "of the bootstrap; 0: no intervals (default: %(default)s)"
+    add_number(parser, "--samples", int, least=0, most=1_000_000, says=says, default=1000, help=text)
+    add_number(parser, "--seed", int, least=0, most=2**32 - 1, default=0, help=f"of {seeds} (default: %(default)s)")
 
 
 class BlockBootstrap:

@@ -16,6 +16,8 @@ from tools import paths
 from tools.errors import UserError, quoted
 
 _QUOTED = 60  # characters of what was given that messages repeat
+LONGEST_DAYS = 36_525  # of a length of time: a century
+_SECONDS = {"days": 86_400, "hours": 3600, "minutes": 60}
 _WIDEST = {int: (-(2**31), 2**32 - 1), float: (-1e12, 1e12)}  # where an option states no bounds
 
 
@@ -97,6 +99,25 @@ def add_number(parser, flag, kind, *, least, most, says=None, alias=None, **keyw
         return f"{flag} {value}: {says or f'must be {bound}'}"
 
     parser.add_argument(*filter(None, (flag, alias)), type=Number(kind, least, most, refused), **keywords)
+
+
+def add_duration(parser, flag, unit, **keywords):
+    """Give a parser a flag that takes a length of time, from a second to a century, as a float.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    flag : str
+        With its dashes.
+    unit : str
+        ``"days"``, ``"hours"`` or ``"minutes"``.
+    **keywords
+        Passed on to ``add_argument``.
+    """
+    seconds = _SECONDS[unit]
+    bounds = {"least": 1 / seconds, "most": LONGEST_DAYS * 86_400 / seconds}
+    says = f"give a time of at least a second, at most {LONGEST_DAYS} days, in {unit}"
+    add_number(parser, flag, float, **bounds, says=says, metavar=unit.upper(), **keywords)
 
 
 def _bound(value, least, most):

@@ -23,7 +23,7 @@ from network_models.forecasts import conformal as conformal_sets
 from network_models.forecasts import files as forecast_files
 from tools import atomic_files, command_line
 from tools.errors import UserError
-from tools.options import add_number
+from tools.options import add_duration, add_number
 from tools.paths import Files
 from tools.reading import structures
 
@@ -323,17 +323,7 @@ def main(arguments=None):
         help=text,
     )
     text = "days that are taken as one draw, for conformal sets (default: %(default)g, a solar rotation)"
-    add_number(
-        fitting,
-        "--block",
-        float,
-        least=1 / 86400,
-        most=36_525,
-        says="give a number of days above zero",
-        default=27.0,
-        metavar="DAYS",
-        help=text,
-    )
+    add_duration(fitting, "--block", "days", default=27.0, help=text)
     forecast_files.add_flare_flags(fitting, "outcomes that the files lack", history=False)
     applying = commands.add_parser("apply", help="apply a calibration to forecasts")
     applying.add_argument("calibration", help="calibration file, or the network that it lies beside")

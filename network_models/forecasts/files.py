@@ -10,12 +10,11 @@ from dataset_models.flares import flare_history, flare_index
 from dataset_models.observation_times import given_time
 from tools import atomic_files, tables
 from tools.errors import UserError
-from tools.options import add_number
+from tools.options import LONGEST_DAYS, add_duration, add_number
 from tools.paths import Files
 
 PROBABILITY_COLUMNS = ("probability", "flare_prob", "prediction")
 TARGET_COLUMNS = ("target", "true_value")
-LONGEST_DAYS = 36_525  # of a window: a century
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,18 +219,7 @@ def add_flare_flags(parser, purpose, *, history=True):
             help=text,
         )
     parser.add_argument("--event", default="M1.0", help="smallest flare that is an event (default: %(default)s)")
-    text = "that a forecast is for (default: %(default)g)"
-    add_number(
-        parser,
-        "--window",
-        float,
-        least=1 / 3600,
-        most=24 * LONGEST_DAYS,
-        says=f"give a time of at least a second, at most {LONGEST_DAYS} days, in hours",
-        default=24.0,
-        metavar="HOURS",
-        help=text,
-    )
+    add_duration(parser, "--window", "hours", default=24.0, help="that a forecast is for (default: %(default)g)")
 
 
 def flare_flags(flags):

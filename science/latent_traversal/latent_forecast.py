@@ -17,7 +17,7 @@ from network_models.forecasts.files import Forecasts
 from science.explanation import subject as explanation
 from science.latent_traversal import latents
 from science.verification import output, report
-from tools import atomic_files, command_line
+from tools import atomic_files, block_bootstrap, command_line
 from tools.errors import UserError
 from tools.options import add_number
 from tools.paths import Files, data_path
@@ -187,27 +187,7 @@ def main(arguments=None):
         parser.add_argument(
             "--lists", nargs="+", action=Files, metavar="LIST", help="flare lists of the baselines (default: the data set's)"
         )
-        add_number(
-            parser,
-            "--block",
-            float,
-            least=1 / 86400,
-            most=report.LONGEST_DAYS,
-            says=f"give a time above zero, at most {report.LONGEST_DAYS} days",
-            default=7.0,
-            metavar="DAYS",
-            help="of the bootstrap (default: 7)",
-        )
-        add_number(
-            parser,
-            "--samples",
-            int,
-            least=0,
-            most=1_000_000,
-            default=1000,
-            help="of the bootstrap; 0: no intervals (default: 1000)",
-        )
-        add_number(parser, "--seed", int, least=0, most=2**32 - 1, default=0, help="of boosting and bootstrap (default: 0)")
+        block_bootstrap.add_flags(parser, seeds="boosting and the bootstrap")
         add_number(parser, "--batch", int, least=1, most=65_536, default=16, help="images at once (default: 16)")
 
     flags, given = explanation.parse(arguments, __doc__, add=add, image=False)

@@ -20,10 +20,9 @@ from dataset_models import observation_times, simulation_mark
 from network_models.forecasts.files import Forecasts
 from science.verification import pictures, report
 from science.verification.scores import score
-from tools import atomic_files, command_line, figures, goes_class, skill_scores, tables
+from tools import atomic_files, block_bootstrap, command_line, figures, goes_class, skill_scores, tables
 from tools.block_bootstrap import BlockBootstrap, interval
 from tools.errors import UserError
-from tools.options import add_number
 
 CLASSES = ("C1.0", "M1.0", "M5.0", "X1.0")
 ELSEWHERE = "elsewhere"
@@ -248,15 +247,7 @@ def main(arguments=None):
     parser.add_argument("regions", type=pathlib.Path, metavar="REGIONS.csv", help="forecasts of regions, with what happened")
     text = "forecasts of an earlier time, for references and thresholds (default: those that are scored)"
     parser.add_argument("--training", type=pathlib.Path, metavar="REGIONS.csv", help=text)
-    add_number(
-        parser, "--block", float, least=1 / 86400, most=report.LONGEST_DAYS, default=7.0, metavar="DAYS",
-        help="drawn together by the bootstrap (default: %(default)s)",
-    )  # fmt: skip
-    add_number(
-        parser, "--samples", int, least=0, most=1_000_000, default=1000,
-        help="of the bootstrap; 0: no intervals (default: %(default)s)",
-    )  # fmt: skip
-    add_number(parser, "--seed", int, least=0, most=2**32 - 1, default=0, help="of the bootstrap (default: %(default)s)")
+    block_bootstrap.add_flags(parser)
     parser.add_argument(
         "--out", type=pathlib.Path, required=True, metavar="FOLDER", help="for regions.json and reliability.png"
     )

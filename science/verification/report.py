@@ -26,7 +26,6 @@ PAST = {  # those that are made of the flares before
 }
 BEFORE = numpy.timedelta64(25, "h")  # that the flare lists must reach back, for the class table
 LEAST_TRAINING = 24 * 30  # hours to fit climatology and class table on
-LONGEST_DAYS = forecast_files.LONGEST_DAYS  # of a block too
 LEAST_BLOCKS = 6  # of fewer, samples are too alike for an interval
 SHOWN = ("tss", "hss", "pod", "far", "frequency_bias", "brier_skill", "auc", "log_loss")
 

@@ -22,7 +22,7 @@ import pathlib
 from dataset_models import flare_catalogue, simulation_mark
 from network_models.forecasts import files as forecast_files
 from science.verification import method_tables, output, regression, report
-from tools import atomic_files, command_line, notes
+from tools import atomic_files, block_bootstrap, command_line, notes
 from tools.errors import UserError
 from tools.options import add_number
 from tools.paths import Files, matching, no_file
@@ -66,27 +66,7 @@ def main(arguments=None):
     parser.add_argument("--training_flares", nargs="+", action=Files, metavar="LIST", help=text)
     parser.add_argument("--threshold", default="0.5", help="of a yes, or best: chosen on training hours (default: %(default)s)")
     parser.add_argument("--score_from", metavar="TIME", help="earlier hours are training time, later ones are scored")
-    add_number(
-        parser,
-        "--block",
-        float,
-        least=1 / 86400,
-        most=report.LONGEST_DAYS,
-        says=f"give a time above zero, at most {report.LONGEST_DAYS} days",
-        default=7,
-        metavar="DAYS",
-        help="drawn together by the bootstrap (default: %(default)s)",
-    )
-    add_number(
-        parser,
-        "--samples",
-        int,
-        least=0,
-        most=1_000_000,
-        says="give 0 or more, at most a million",
-        default=1000,
-        help="of the bootstrap; 0: no intervals (default: %(default)s)",
-    )
+    block_bootstrap.add_flags(parser)
     add_number(
         parser,
         "--level",
@@ -97,7 +77,6 @@ def main(arguments=None):
         default=0.95,
         help="of the intervals (default: %(default)s)",
     )
-    add_number(parser, "--seed", int, least=0, most=2**32 - 1, default=0, help="of the bootstrap (default: %(default)s)")
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER", help="for verification.json and pictures")
     flags = parser.parse_args(arguments)
     words = files_of(flags.forecasts)

@@ -364,8 +364,8 @@ def test_a_missing_network_is_one_line(script, tmp_path, command):
     [
         (latent_traversal, ["--steps", "1"], "--steps 1: must be at least 2"),
         (latent_traversal, ["--reach", "0"], "--reach 0: must be above 0"),
-        (latent_forecast, ["--block", "0"], "--block 0: give a time above zero"),
-        (latent_forecast, ["--block", "inf"], "--block inf: give a time above zero, at most 36525 days"),
+        (latent_forecast, ["--block", "0"], "--block 0: give a time of at least a second"),
+        (latent_forecast, ["--block", "inf"], "--block inf: give a time of at least a second, at most 36525 days, in days"),
         (anomalies, ["--count", "0"], "--count 0: must be at least 1"),
     ],
 )

@@ -263,7 +263,7 @@ def test_the_script_writes_one_file_and_pictures(tmp_path, capsys):
         (["--threshold", "best"], "needs training hours"),
         (["--level", "95"], "--level 95"),
         (["--block", "0"], "--block"),
-        (["--block", "inf"], "--block inf: give a time above zero, at most 36525 days"),
+        (["--block", "inf"], "--block inf: give a time of at least a second, at most 36525 days, in days"),
         (["--window", "inf"], "--window inf: give a time"),
         (["--window", "1e-9"], "--window 1e-09: give a time of at least a second"),
         (["--flares", "{empty}"], "--flares: the lists hold no flare"),
