@@ -2,6 +2,7 @@
 
     python network_models/diagram.py RUN/best_performing.hdf5
     python network_models/diagram.py attention --out attention.png [--image_size 256 --channels 1]
+    python network_models/diagram.py sequence --image_size 512 --frames 6
 
 draws a saved network, beside its summary.txt when it lies in a run folder, or one of the networks by its name. Neither
 graphviz nor pydot is needed. Layers that always follow each other share a box, blocks that repeat are drawn once.
@@ -10,6 +11,7 @@ graphviz nor pydot is needed. Layers that always follow each other share a box, 
 import collections
 import math
 import pathlib
+import textwrap
 
 from network_models import keras_internals, networks
 from network_models.run_folder import run_folder_of
@@ -169,17 +171,21 @@ def draw(path, model, *, title):
     heights = [sum(len(box.lines) * _LINE + 0.16 + _GAP for box in group) for group, _ in groups]
     columns = _columns(groups, heights, max(1, math.ceil(sum(heights) / _TALLEST)))
     tall = max(sum(heights[groups.index(group)] for group in column) for column in columns)
-    width, height = _LANE * len(columns) + 0.3, tall + 0.9
+    width = _LANE * len(columns) + 0.3
+    # Not by matplotlib's wrap=True, for which there is no room.
+    heading = textwrap.wrap(f"{title}: {model.count_params():,} parameters", int(8 * width))
+    top_of_all = 0.8 + 0.22 * (len(heading) - 1)
+    height = tall + top_of_all + 0.1
     with figures.style():
         figure = Figure(figsize=(width, height), layout="none")
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set(xlim=(0, width), ylim=(height, 0))
         axes.set_axis_off()
-        text = f"{title}: {model.count_params():,} parameters"
-        axes.text(width / 2, 0.4, text, ha="center", va="center", fontsize=13, fontweight="bold", wrap=True)
+        look = {"ha": "center", "va": "center", "fontsize": 13, "fontweight": "bold"}
+        axes.text(width / 2, top_of_all / 2, "\n".join(heading), **look)
         places, order = {}, {}
         for number, column in enumerate(columns):
-            top, left = 0.8, 0.7 + number * _LANE
+            top, left = top_of_all, 0.7 + number * _LANE
             for group, times in column:
                 begin = top
                 for box in group:
@@ -309,9 +315,11 @@ def main(arguments=None):
     known = ", ".join(networks.NETWORKS)
     parser.add_argument("network", metavar="NETWORK.hdf5 | NAME", help=f"a saved network, or one of: {known}")
     parser.add_argument("--out", type=pathlib.Path, metavar="PICTURE", help="(default: diagram.png in the run folder)")
-    text = "of the images, for a network by name (default: %(default)s)"
-    options.add_number(parser, "--image_size", int, least=16, most=4096, default=256, help=text)
+    text = "pixels of the images, for a network by name (default: 256, or 32 for burgess)"
+    options.add_number(parser, "--image_size", int, least=16, most=4096, help=text)
+    text = "of them, or of their sequences (default: %(default)s)"
     options.add_number(parser, "--channels", int, least=1, most=100, default=1, help=text)
+    options.add_number(parser, "--frames", int, least=1, most=1000, default=6, help="of sequences (default: %(default)s)")
     flags = parser.parse_args(arguments)
     path = pathlib.Path(flags.network)
     if path.suffix in (".hdf5", ".h5", ".keras"):
@@ -321,7 +329,7 @@ def main(arguments=None):
         out = flags.out or (run.path if run else path.parent) / "diagram.png"
         title = f"{run.path.name}/{path.name}" if run else path.name
     else:
-        model, title = _named(flags.network, flags.image_size, flags.channels), flags.network
+        model, title = _named(flags), flags.network
         out = flags.out or pathlib.Path(f"{atomic_files.safe_name(flags.network)}.png")
     if out.suffix not in (".png", ".pdf", ".svg"):
         raise UserError(f"--out {out}: give a name that ends in .png, .pdf or .svg")
@@ -330,14 +338,13 @@ def main(arguments=None):
     print(f"{out}: {len(model.layers)} layers in {drawn} boxes, {model.count_params():,} parameters")
 
 
-def _named(name, size, channels):
+def _named(flags):
     """Build a network by its name, with its default options."""
+    name = flags.network
     if networks.name_of(name) not in networks.NETWORKS:
         raise UserError(f"{name}: no such network; there are {', '.join(networks.NETWORKS)}, or give the path of a saved one")
-    from network_models.image_inputs import Input
-
     module = networks.named(name)
-    inputs = {"image": Input((size, size, channels), (False,) * channels)}
+    inputs = networks.inputs_of(name, flags.image_size, channels=flags.channels, frames=flags.frames)
     return module.build(inputs, module.Options(), 0)
 
 

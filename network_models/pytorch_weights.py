@@ -8,8 +8,7 @@ network starts anew. Which files are taken: `network_models.state_dicts`.
 
 import pathlib
 
-from network_models.image_inputs import Input
-from network_models.networks import NETWORKS, name_of
+from network_models.networks import NETWORKS, inputs_of, name_of
 from network_models.state_dicts import ARCHITECTURES, architecture_of, assign_state_dict, read_state_dict
 from tools import command_line
 from tools.errors import UserError
@@ -51,7 +50,7 @@ def _filled(path, architecture, image_size=None, options=None):
     network = NETWORKS[table.network]
     size = table.image_size if image_size is None else image_size
     try:
-        inputs = {"sequence": Input((table.frames, size, size, 1))} if table.frames else {"image": Input((size, size, 1))}
+        inputs = inputs_of(table.network, size, frames=table.frames)
         model = network.build(inputs, options or network.Options(**(table.options or {})))
     except UserError as error:
         raise UserError(f"{architecture} for images of {size} pixels: {error}") from error

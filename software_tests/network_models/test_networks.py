@@ -8,6 +8,7 @@ import pytest
 from network_models import networks
 from network_models.architecture_search.spaces import SPACES
 from network_models.beta_vae import burgess, full_disk, sequence
+from network_models.beta_vae import train as beta_vae
 from network_models.full_disk_flare_forecast import alexnet, attention, standard_cnn, train
 from network_models.image_inputs import Input
 from network_models.pytorch_weights import ARCHITECTURES
@@ -27,6 +28,7 @@ def test_search_import_and_training_know_the_names_of_the_registry():
     assert set(SPACES) <= set(networks.NETWORKS)
     assert {architecture.network for architecture in ARCHITECTURES.values()} <= set(networks.NETWORKS)
     assert train.NETWORKS.items() <= networks.NETWORKS.items()
+    assert set(beta_vae.NETWORKS) <= set(networks.NETWORKS)
     assert all(SPACES[name].network.build is module.build for name, module in train.NETWORKS.items())
     assert train.choice().name_of("resnet34") == "resnet"
 
