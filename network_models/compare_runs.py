@@ -56,7 +56,8 @@ class Run:
         """Name what the loss is, with its unit: only runs of one loss are compared with each other: str."""
         if "val_kl" in self.rows[0] or "kl" in self.rows[0]:
             return "negative ELBO (nats)"
-        return "cross-entropy" if "val_tss" in self.rows[0] else "mean squared error"
+        error = self.settings.get("training_options", {}).get("regression_error", "squared")
+        return "cross-entropy" if "val_tss" in self.rows[0] else f"mean {error} error"
 
 
 def find(folders):

@@ -15,6 +15,7 @@ from tools.options import option
 from tools.paths import FILE
 
 DEFAULT_DATASET = "dataset_models/simulated/sun.py"
+OPTIMIZERS = ("adam", "sgd", "adadelta")
 SKILL_RULES = ("hss held", "both higher", "tss alone")  # of network_models.training_callbacks.more_skilful
 RESUMED_WITH = ("epochs", "readers", "cpu")  # training options that may differ when a run is continued
 
@@ -25,7 +26,8 @@ class TrainingOptions:
 
     epochs: int = option(20, "passes over the training split", least=1, most=100_000)
     batch_size: int = option(16, "samples per step, over all devices together", least=1, most=65_536)
-    optimizer: str = option("adam", "optimizer", choices=("adam", "sgd"))
+    optimizer: str = option("adam", "Adam, SGD, or Adadelta, for which give --learning_rate 1", choices=OPTIMIZERS)
+    regression_error: str = option("squared", "error whose mean is the loss of a regression", choices=("squared", "absolute"))
     learning_rate: float = option(1e-3, "learning rate", least=0.0, most=100.0)
     weight_decay: float = option(0.0, "decoupled weight decay of kernels", least=0.0, most=100.0)
     patience: int = option(0, "stop after this many epochs without a lower validation loss; 0: never", least=0, most=100_000)

@@ -35,7 +35,8 @@ class Forecast(Objective):
 
     def __init__(self, settings, *, optimizer=None, class_weights=None):
         self.data = settings.data
-        self.label = "cross-entropy" if self.data.task == "classification" else "mean squared error"
+        error = f"mean {settings.training.regression_error} error"
+        self.label = "cross-entropy" if self.data.task == "classification" else error
         self.title = figures.title(f"{self.data.target_label}\n{self.data.title}", simulated=self.data.simulated)
         self.class_weights = class_weights
         self._training = settings.training
@@ -65,7 +66,8 @@ class Forecast(Objective):
         # Samples that carry weights: network_models.distribution.weighted_batches.
         reduction = "sum" if replicas > 1 or self.class_weights is not None else "sum_over_batch_size"
         if data.task == "regression":
-            kind, keywords = keras.losses.MeanSquaredError, {}
+            absolute = self._training.regression_error == "absolute"
+            kind, keywords = keras.losses.MeanAbsoluteError if absolute else keras.losses.MeanSquaredError, {}
         elif width == 1:
             kind, keywords = keras.losses.BinaryCrossentropy, {"from_logits": True}
         else:
@@ -160,6 +162,8 @@ def optimizer_of(training):
     decay = training.weight_decay or None
     if training.optimizer == "sgd":
         return keras.optimizers.SGD(rate, momentum=0.9, weight_decay=decay)
+    if training.optimizer == "adadelta":  # Zeiler 2012, arXiv:1212.5701; the epsilon that Keras had in 2017
+        return keras.optimizers.Adadelta(rate, rho=0.95, epsilon=1e-8, weight_decay=decay)
     return keras.optimizers.Adam(rate, weight_decay=decay)
 
 

@@ -15,7 +15,7 @@ from network_models import settings as settings_module
 from network_models.image_inputs import Input
 from network_models.run_folder import RunFolder, run_folder_of
 from network_models.trained_network import load_network, open_network
-from network_models.training import start
+from network_models.training import forecast, start
 from network_models.xray_flux_forecast.fdl1 import aia_only
 from network_models.xray_flux_forecast.fdl1 import architecture as fdl1
 from network_models.xray_flux_forecast.starting_point import architecture as starting_point
@@ -155,6 +155,47 @@ def test_a_mixed_precision_run_is_continued(tmp_path):
         assert sorted(ours.files) == sorted(theirs.files)
         for name in set(ours.files) - {"state"}:
             numpy.testing.assert_allclose(ours[name], theirs[name], rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("adam", -0.1),  # the sign of the first gradient
+        ("sgd", -0.1 * 2),
+        ("adadelta", -0.1 * 2 * numpy.sqrt(1e-8 / (0.05 * 2**2 + 1e-8))),
+    ],
+)
+def test_the_first_step_of_each_optimizer(name, step):
+    import keras
+
+    variable = keras.Variable([0.0])
+    optimizer = forecast.optimizer_of(settings_module.TrainingOptions(optimizer=name, learning_rate=0.1))
+    optimizer.apply([keras.ops.convert_to_tensor([2.0])], [variable])
+    assert float(variable.numpy()[0]) == pytest.approx(step, rel=1e-4)
+
+
+def test_a_run_with_adadelta_and_the_absolute_error_is_continued(tmp_path):
+    """As FlareNet trained; the loss is the mean of the error that the forecasts have."""
+    flags = [
+        "--dataset",
+        str(TINY),
+        "--optimizer",
+        "adadelta",
+        "--learning_rate",
+        "1",
+        "--regression_error",
+        "absolute",
+        *SMALL,
+    ]
+    whole = aia_only.main([*flags, "--out", str(tmp_path / "whole"), "--epochs", "2"])
+    forecasts = pandas.read_csv(whole.folder.performance / "validation_forecasts.csv")
+    assert (forecasts["prediction"] - forecasts["true_value"]).abs().mean() == pytest.approx(whole.val_loss, rel=1e-5)
+    first = aia_only.main([*flags, "--out", str(tmp_path), "--epochs", "1"])
+    second = aia_only.main(["--resume", str(first.folder), "--epochs", "2"])
+    with numpy.load(second.folder.state) as ours, numpy.load(whole.folder.state) as theirs:
+        assert sorted(ours.files) == sorted(theirs.files)
+        for name in set(ours.files) - {"state"}:
+            numpy.testing.assert_allclose(ours[name], theirs[name], rtol=1e-5, atol=1e-7, err_msg=name)
 
 
 def test_a_run_that_was_stopped_and_is_asked_for_more_has_its_patience_again(tmp_path):

@@ -49,6 +49,7 @@ def test_fdl1_as_flarenet_had_it_pools_before_it_convolves():
     assert model.get_layer("dropout").rate == 0.3
     chosen = parsed(fdl1, "--preset", "flarenet").training
     assert (chosen.epochs, chosen.batch_size, chosen.steps_per_epoch, chosen.validation_steps) == (10, 32, 100, 32)
+    assert (chosen.optimizer, chosen.learning_rate, chosen.regression_error) == ("adadelta", 1.0, "absolute")
 
 
 def test_the_starting_point_as_flarenet_had_it():

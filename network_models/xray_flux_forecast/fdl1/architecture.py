@@ -39,11 +39,11 @@ _SQUARES = {"pool_1": 4, "conv_1": 4, "pool_2": 4, "conv_2": 2}  # pixels on a s
 _FLARENET = {f"{layer}_{side}": size for layer, size in _SQUARES.items() for side in ("width", "height")}
 _FLARENET |= {"pool_1_stride": 4, "conv_1_stride": 1, "pool_2_stride": 4, "conv_2_stride": 1, "pool_first": True}
 _FLARENET |= {"conv_1_channels": 8, "conv_2_channels": 8, "dropout_rate": 0.3, "dense_1_count": 16}
-_FLARENET |= {"epochs": 10, "batch_size": 32, "steps_per_epoch": 100, "validation_steps": 32, "dependent_variable": "forecast"}
+_FLARENET |= {"optimizer": "adadelta", "learning_rate": 1.0, "regression_error": "absolute", "dependent_variable": "forecast"}
+_FLARENET |= {"epochs": 10, "batch_size": 32, "steps_per_epoch": 100, "validation_steps": 32}
 PRESETS = {
     "flarenet": Preset(
-        "FlareNet's fdl1/aia_only.py of 2017 and its config.yml, with Adam and the squared error where it had Adadelta and the"
-        " absolute error; its strides of convolutions other than 1 had no effect",
+        "FlareNet's fdl1/aia_only.py of 2017 and its config.yml; its strides of convolutions other than 1 had no effect",
         _FLARENET,
     )
 }
