@@ -176,17 +176,8 @@ def test_the_first_step_of_each_optimizer(name, step):
 
 def test_a_run_with_adadelta_and_the_absolute_error_is_continued(tmp_path):
     """As FlareNet trained; the loss is the mean of the error that the forecasts have."""
-    flags = [
-        "--dataset",
-        str(TINY),
-        "--optimizer",
-        "adadelta",
-        "--learning_rate",
-        "1",
-        "--regression_error",
-        "absolute",
-        *SMALL,
-    ]
+    flags = ["--dataset", str(TINY), *SMALL]
+    flags += ["--optimizer", "adadelta", "--learning_rate", "1", "--regression_error", "absolute"]
     whole = aia_only.main([*flags, "--out", str(tmp_path / "whole"), "--epochs", "2"])
     forecasts = pandas.read_csv(whole.folder.performance / "validation_forecasts.csv")
     assert (forecasts["prediction"] - forecasts["true_value"]).abs().mean() == pytest.approx(whole.val_loss, rel=1e-5)
