@@ -12,6 +12,8 @@ from .building_blocks import INITIALISERS, InitialWeights, logits, network_input
 
 LEAST = 95  # pixels: of smaller images one position is left, which Keras cannot pool to 6x6 in a compiled function
 
+UNITS = 4096  # of each of the two hidden dense layers
+
 
 @dataclasses.dataclass(kw_only=True)
 class Options:
@@ -74,5 +76,5 @@ def build(inputs, options, seed=0):
     x = layers.Flatten(name="flatten")(x)
     for name in ("dense_1", "dense_2"):
         x = layers.Dropout(options.dropout, seed=weights.next_seed(), name=f"{name}_dropout")(x)
-        x = layers.Dense(4096, activation="relu", kernel_initializer=weights.kernel(), name=name)(x)
+        x = layers.Dense(UNITS, activation="relu", kernel_initializer=weights.kernel(), name=name)(x)
     return keras.Model(tensors, logits(x, side_channel, weights), name="alexnet")

@@ -11,6 +11,7 @@ from tools.options import option
 from .building_blocks import INITIALISERS, InitialWeights, logits, network_inputs
 
 LEAST = 64  # pixels: of smaller images one position is left, which Keras cannot pool to 7x7 in a compiled function
+UNITS = 4096  # of each of the two hidden dense layers
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels, convolutions
 
 
@@ -65,6 +66,6 @@ def build(inputs, options, seed=0):
     x = layers.AdaptiveAveragePooling2D((7, 7), name="adaptive_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     for name in ("dense_1", "dense_2"):
-        x = layers.Dense(4096, activation="relu", kernel_initializer=weights.kernel(), name=name)(x)
+        x = layers.Dense(UNITS, activation="relu", kernel_initializer=weights.kernel(), name=name)(x)
         x = layers.Dropout(options.dropout, seed=weights.next_seed(), name=f"{name}_dropout")(x)
     return keras.Model(tensors, logits(x, side_channel, weights), name="vgg16")

@@ -16,12 +16,18 @@ import numpy
 HERE = pathlib.Path(__file__).parent
 SIZES = {"alexnet": 512, "vgg16": 512, "resnet34": 512, "attention": 256, "no_attention": 256}
 
+UNITS = 64  # of the hidden dense layers of VGG16, where its 4096 would take gigabytes in the default tests
 PIECE = 2**20  # numbers made at once: those of a whole layer of VGG16 are 0.8 GB in float64
 
 
 def state_dicts():
     """Names and shapes of each network's tensors, in the order of its state_dict: dict of dict of str to list."""
     return json.loads((HERE / "pytorch_state_dicts.json").read_text())
+
+
+def few_units(shapes):
+    """Shapes of VGG16's tensors when its hidden dense layers have `UNITS`: dict of name to list."""
+    return {name: [UNITS if size == 4096 else size for size in shape] for name, shape in shapes.items()}
 
 
 def recipe(shapes):
@@ -174,10 +180,15 @@ def main():
     from training_step import pytorch_network
 
     outputs = {}
-    for name, size in SIZES.items():
-        network = pytorch_network("standard_cnn" if name == "no_attention" else name).eval()
-        tensors = {key: torch.from_numpy(value) for key, value in recipe(state_dicts()[name]).items()}
-        network.load_state_dict(tensors)
+    for name, size in (SIZES | {"vgg16_few_units": SIZES["vgg16"]}).items():
+        study_name = name.removesuffix("_few_units")
+        network = pytorch_network("standard_cnn" if name == "no_attention" else study_name).eval()
+        shapes = state_dicts()[study_name]
+        if name != study_name:
+            shapes = few_units(shapes)
+            for place in ("0", "3", "6"):
+                network.classifier[int(place)] = torch.nn.Linear(*shapes[f"classifier.{place}.weight"][::-1])
+        network.load_state_dict({key: torch.from_numpy(value) for key, value in recipe(shapes).items()})
         scores = []
 
         def keep(module, inputs, found, scores=scores):

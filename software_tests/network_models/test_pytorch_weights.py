@@ -1,5 +1,6 @@
 """Published PyTorch weights give in Keras what they give in PyTorch."""
 
+import functools
 import gc
 import hashlib
 import importlib
@@ -14,6 +15,7 @@ import numpy
 import pytest
 
 from network_models import networks, pytorch_weights
+from network_models.full_disk_flare_forecast import alexnet, vgg16
 from network_models.image_inputs import Input
 from network_models.pytorch_weights import ARCHITECTURES, assign_state_dict, import_state_dict
 from tools.errors import UserError
@@ -57,12 +59,31 @@ def magnetograms(shared, names, size):
     return images[..., None]
 
 
-@pytest.mark.parametrize("architecture", ["alexnet", "resnet34", "attention", "standard_cnn", "vgg16"])
+@pytest.fixture
+def few_units(monkeypatch):
+    """Give AlexNet and VGG16 small dense layers: of VGG16's 0.5 GB of weights all but 60 MB are those of the dense ones."""
+    for network in (alexnet, vgg16):
+        monkeypatch.setattr(network, "UNITS", parity.UNITS)
+
+
+@pytest.mark.parametrize(
+    "architecture", ["alexnet", "resnet34", "attention", "standard_cnn", pytest.param("vgg16", marks=pytest.mark.slow)]
+)
 def test_outputs_are_those_of_pytorch(architecture, golden_folder, shared_or_none, state_dicts):
     """For generated pictures everywhere, and for two magnetograms where they are at hand."""
     study_name = STUDY_NAMES.get(architecture, architecture)
+    _require_outputs_of_pytorch(architecture, study_name, state_dicts[study_name], golden_folder, shared_or_none)
+
+
+def test_outputs_of_vgg16_are_those_of_pytorch(golden_folder, state_dicts, few_units):
+    """As the slow test of all its weights, through the same layers."""
+    shapes = parity.few_units(state_dicts["vgg16"])
+    _require_outputs_of_pytorch("vgg16", "vgg16_few_units", shapes, golden_folder)
+
+
+def _require_outputs_of_pytorch(architecture, study_name, shapes, golden_folder, shared_or_none=None):
     model = built(architecture)
-    assign_state_dict(model, recipe(state_dicts[study_name]), architecture)
+    assign_state_dict(model, recipe(shapes), architecture)
     size = ARCHITECTURES[networks.name_of(architecture)].image_size
     cases = [(parity.pictures(size), golden_folder / "pytorch_outputs.npz")]
     if shared_or_none:
@@ -87,8 +108,10 @@ def test_every_weight_is_imported(state_dicts):
         ends = ("num_batches_tracked",)
         expected = sum(int(numpy.prod(shape)) for name, shape in shapes.items() if not name.endswith(ends))
         assert {name.rpartition(".")[0] for name in shapes} == set(known.layers), architecture
-        if architecture not in ("vgg", "alex"):  # the parity test builds the two large ones
+        if architecture not in ("vgg", "alex"):  # the parity tests build the two large ones
             assert built(architecture).count_params() == expected
+    assert state_dicts["vgg16"]["classifier.0.weight"][0] == vgg16.UNITS
+    assert state_dicts["alexnet"]["classifier.1.weight"][0] == alexnet.UNITS
 
 
 def test_weights_of_another_network_are_refused_and_change_nothing(state_dicts):
@@ -239,7 +262,7 @@ def memory():
 
 
 @pytest.mark.parametrize("name", parity.TORCHVISION)
-def test_imagenet_weights_give_the_features_of_pytorch(name, golden_folder):
+def test_imagenet_weights_give_the_features_of_pytorch(name, golden_folder, few_units):
     model, before = behind_the_front(name)
     with numpy.load(golden_folder / "torchvision_features.npz", allow_pickle=False) as golden:
         expected = golden[name]
@@ -252,7 +275,7 @@ def test_imagenet_weights_give_the_features_of_pytorch(name, golden_folder):
 
 
 @pytest.mark.parametrize("name", ["alexnet", "resnet34"])
-def test_every_feature_is_that_of_pytorch(name):
+def test_every_feature_is_that_of_pytorch(name, few_units):
     pytest.importorskip("torch")
     sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benchmarks"))
     try:
@@ -265,30 +288,55 @@ def test_every_feature_is_that_of_pytorch(name):
 
 
 @pytest.fixture(scope="module")
-def imagenet(tmp_path_factory):
-    """A file as torchvision's resnet34, with random weights."""
+def imagenet_file(tmp_path_factory):
+    """Write a file as torchvision's of a network, with random weights: its path."""
     torch = pytest.importorskip("torch", reason="reads PyTorch files")
-    path = tmp_path_factory.mktemp("imagenet") / "resnet34-random.pth"
-    torch.save({name: torch.from_numpy(value) for name, value in parity.torchvision_tensors("resnet34").items()}, path)
-    return path
+
+    @functools.cache
+    def write(name):
+        path = tmp_path_factory.mktemp("imagenet") / f"{name}-random.pth"
+        torch.save({key: torch.from_numpy(value) for key, value in parity.torchvision_tensors(name).items()}, path)
+        return path
+
+    return write
 
 
-def test_a_run_starts_from_imagenet(imagenet, tmp_path, capsys):
+@pytest.fixture
+def imagenet(imagenet_file):
+    return imagenet_file("resnet34")
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "kept"),
+    [
+        ("alexnet", 95, {"features.3.weight": ("conv_2", "kernel"), "features.10.bias": ("conv_5", "bias")}),
+        pytest.param(
+            "resnet34",
+            32,
+            {"conv1.weight": ("conv1", "kernel"), "layer4.2.bn2.weight": ("stage4_block2_bn2", "gamma")},
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_a_run_starts_from_imagenet(name, size, kept, imagenet_file, few_units, tmp_path, capsys):
     from network_models.full_disk_flare_forecast import train
-
-    sun = pathlib.Path(__file__).parents[2] / "dataset_models" / "simulated" / "sun.py"
-    flags = ["--models", "resnet", "--dataset", sun, "--days", 365, "--im_size", 32, "--out", tmp_path, "--epochs", 1]
-    flags += ["--steps_per_epoch", 1, "--validation_steps", 1, "--batch_size", 8, "--schedule", "constant", "--lr", 0]
-    result = train.main([str(flag) for flag in [*flags, "--start_from", imagenet]])
-    told = re.search(r"resnet34-random\.pth: ([\d,]+) of ([\d,]+) parameters start from it", capsys.readouterr().out)
-    taken, whole = (int(number.replace(",", "")) for number in told.groups())
-    assert whole - taken == (9 * 3 + 3) + (512 * 2 + 2)  # the first convolution and the last layer
     from network_models.trained_network import load_network
 
+    imagenet = imagenet_file(name)
+
+    sun = pathlib.Path(__file__).parents[2] / "dataset_models" / "simulated" / "sun.py"
+    flags = ["--models", name, "--dataset", sun, "--days", 365, "--im_size", size, "--out", tmp_path, "--epochs", 1]
+    flags += ["--steps_per_epoch", 1, "--validation_steps", 1, "--batch_size", 8, "--schedule", "constant", "--lr", 0]
+    result = train.main([str(flag) for flag in [*flags, "--start_from", imagenet]])
+    told = re.search(name + r"-random\.pth: ([\d,]+) of ([\d,]+) parameters start from it", capsys.readouterr().out)
+    taken, whole = (int(number.replace(",", "")) for number in told.groups())
     network = load_network(result.folder.best)
-    theirs = parity.torchvision_tensors("resnet34")
-    numpy.testing.assert_array_equal(network.get_layer("conv1").kernel, theirs["conv1.weight"].transpose(2, 3, 1, 0))
-    numpy.testing.assert_array_equal(network.get_layer("stage4_block2_bn2").gamma, theirs["layer4.2.bn2.weight"])
+    last = [layer for layer in network.layers if layer.name.startswith(("dense_", "logits"))]
+    assert whole - taken == (9 * 3 + 3) + sum(layer.count_params() for layer in last)  # the first convolution, the last layers
+    theirs = parity.torchvision_tensors(name)
+    for key, (layer, variable) in kept.items():
+        value = theirs[key].transpose(2, 3, 1, 0) if variable == "kernel" else theirs[key]
+        numpy.testing.assert_array_equal(getattr(network.get_layer(layer), variable), value)
     assert result.folder.settings()["training_options"]["start_from"] == str(imagenet)
 
 
@@ -302,16 +350,16 @@ def test_imagenet_weights_of_other_networks_are_refused(imagenet, tmp_path):
     from network_models.training import start
     from network_models.xray_flux_forecast.fdl1 import architecture as fdl1
 
+    network = resnet34.build({"image": Input((32, 32, 1))}, resnet34.Options())
     tensors = parity.torchvision_tensors("resnet34")
     smaller = {name: value for name, value in tensors.items() if not name.startswith("layer3.5")}
     with pytest.raises(UserError, match=r"not weights of resnet34 .*lacks layer3\.5\.conv1\.weight"):
-        assign_state_dict(built("resnet34", 32), smaller, "resnet34")
+        assign_state_dict(network, smaller, "resnet34")
     deeper = tensors | {"layer1.0.conv3.weight": numpy.zeros((256, 64, 1, 1), "float32")}
     with pytest.raises(UserError, match=r"has unknown layer1\.0\.conv3\.weight"):
-        assign_state_dict(built("resnet34", 32), deeper, "resnet34")
+        assign_state_dict(network, deeper, "resnet34")
     with pytest.raises(UserError, match="PyTorch weights of fdl1 are unknown; known are those of alex"):
         start.take_weights(fdl1.build({"image": Input((64, 64, 1))}, fdl1.Options()), imagenet)
-    network = resnet34.build({"image": Input((32, 32, 1))}, resnet34.Options())
     with pytest.raises(UserError, match=r"none\.pth: no such file of weights"):
         start.take_weights(network, tmp_path / "none.pth")
     from network_models.full_disk_flare_forecast import standard_cnn
