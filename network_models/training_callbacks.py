@@ -12,6 +12,8 @@ from network_models.trained_network import save_network
 from tools import atomic_files, tables
 from tools.errors import UserError
 
+SECONDS = 1.0  # between pictures of the loss, of which one takes 0.2
+
 
 class MeanOverSamples(keras.callbacks.Callback):
     """Report as ``loss`` and ``val_loss`` what `network_models.training.metrics.MeanLoss` measured: the mean over samples."""
@@ -223,7 +225,7 @@ class PerformanceTable(keras.callbacks.Callback):
 
 
 class LossCurve(keras.callbacks.Callback):
-    """Redraw performance/loss_curve.png after each epoch.
+    """Redraw performance/loss_curve.png after each epoch, of those that take less than `SECONDS` not after every one.
 
     Parameters
     ----------
@@ -241,8 +243,18 @@ class LossCurve(keras.callbacks.Callback):
         self.table = table
         self.label = label
         self.title = title
+        self._drawn, self._due = -SECONDS, False
 
     def on_epoch_end(self, epoch, logs=None):
+        self._due = True
+        if time.monotonic() - self._drawn > SECONDS:
+            self._draw()
+
+    def on_train_end(self, logs=None):
+        if self._due:
+            self._draw()
+
+    def _draw(self):
         from tools import figures
 
         epochs = [int(row["epoch"]) for row in self.table.rows]
@@ -254,6 +266,7 @@ class LossCurve(keras.callbacks.Callback):
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.legend()
             figures.save(figure, self.path)
+        self._drawn, self._due = time.monotonic(), False
 
 
 class BoardPictures(keras.callbacks.Callback):

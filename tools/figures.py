@@ -5,6 +5,7 @@ nothing to close.
 """
 
 import contextlib
+import functools
 import pathlib
 import re
 import sys
@@ -63,6 +64,40 @@ def new(rows=1, columns=1, *, figsize=None, **keywords):
     return figure, figure.subplots(rows, columns, **keywords)
 
 
+def tiles(rows, columns, *, side, caption=0.0, header=0.5, least_width=0.0):
+    """Make a figure of small images at fixed places, without frames: constrained layout would take longer than to draw them.
+
+    Parameters
+    ----------
+    rows, columns : int
+    side : float
+        Height and width of an image, inches.
+    caption : float
+        Room above each of them, for the title of its axes, inches.
+    header : float
+        Room for the title of all, inches.
+    least_width : float
+        Of the figure, inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure, numpy.ndarray of matplotlib.axes.Axes
+        Shape (rows, columns).
+    """
+    from matplotlib.figure import Figure
+
+    gap = 0.1
+    width, height = max(columns * (side + gap) + gap, least_width), header + rows * (side + caption + gap) + gap
+    begin = (width - columns * (side + gap) + gap) / 2
+    figure = Figure(figsize=(width, height), layout="none")
+    axes = numpy.empty((rows, columns), object)
+    for row, column in numpy.ndindex(rows, columns):
+        left, bottom = begin + column * (side + gap), height - header - (row + 1) * (side + caption + gap) + gap
+        axes[row, column] = figure.add_axes((left / width, bottom / height, side / width, side / height))
+        axes[row, column].set_axis_off()
+    return figure, axes
+
+
 def save(figure, path):
     """Write a figure, complete or not at all; the suffix of `path` gives the format."""
     with atomic_files.replacing(path) as temporary:
@@ -114,6 +149,7 @@ def utc_axis(axes, *, label="time (UTC)"):
     axes.set_xlabel(label)
 
 
+@functools.cache  # matplotlib copies one each time that it is asked for it
 def colour_table(name):
     """Look up a colour map by name, sunpy's included (``"sdoaia171"``, ``"hmimag"``): `matplotlib.colors.Colormap`.
 

@@ -43,14 +43,13 @@ def draw_samples(images, channel, titles, *, title):
     columns = min(COLUMNS, len(images))
     rows = -(-len(images) // columns)
     with figures.style():
-        figure, axes = figures.new(rows, columns, figsize=(2.9 * columns, 3.3 * rows + 0.7), squeeze=False)
-        for panel in axes.flat:
-            panel.axis("off")
+        header = 0.2 + 0.24 * len(title.splitlines())
+        figure, axes = figures.tiles(rows, columns, side=2.8, caption=0.4, header=header)
         for panel, image, words in zip(axes.flat, images, titles, strict=False):
             look, norm = figures.image_look(image, channel.colour_table, logarithmic=channel.logarithmic)
             panel.imshow(image, cmap=look, norm=norm)
             panel.set_title(words, fontsize=10)
-        figure.suptitle(title)
+        figure.text(0.5, 1 - 0.1 / figure.get_figheight(), title, ha="center", va="top", fontsize="large")
         return pixels_of(figure)
 
 

@@ -8,18 +8,19 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy
 import pytest
 
-from network_models import experiment, loss_table, settings
+from network_models import experiment, loss_table, settings, training_callbacks
 from network_models.image_inputs import inputs_of
 from network_models.run_folder import RunFolder
 from network_models.trained_network import load_network
 from network_models.training.state import TrainingState
 from network_models.training_callbacks import PerformanceTable, SaveNetworks
 from network_models.xray_flux_forecast.starting_point import architecture
-from tools import locks
+from tools import figures, locks
 from tools.errors import UserError
 
 NOW = datetime.datetime(2026, 3, 1, 12, 30)
@@ -358,3 +359,17 @@ def test_a_deleted_best_network_is_in_epochs(copy):
     shutil.rmtree(copy.epochs)
     with pytest.raises(UserError, match=r"no such network file$"):
         load_network(copy.best)
+
+
+@pytest.mark.parametrize(("seconds", "drawn"), [(0.1, [1, 5]), (2.0, [1, 2, 3, 4, 5])])
+def test_short_epochs_are_not_all_drawn_but_the_last_one_is(seconds, drawn, tmp_path, monkeypatch):
+    """Of epochs that take so long, the rows that each picture of the loss shows."""
+    rows, found = [], []
+    monkeypatch.setattr(training_callbacks.time, "monotonic", lambda: 1000 + seconds * len(rows))
+    monkeypatch.setattr(figures, "save", lambda figure, path: found.append(len(rows)))
+    curve = training_callbacks.LossCurve(RunFolder(tmp_path), types.SimpleNamespace(rows=rows), label="loss", title="a run")
+    for epoch in range(5):
+        rows.append({"epoch": str(epoch + 1), "loss": "1", "val_loss": "2"})
+        curve.on_epoch_end(epoch)
+    curve.on_train_end()
+    assert found == drawn
