@@ -28,6 +28,7 @@ SCRIPT = pathlib.Path(network.__file__)
 VAE = PROJECT / "network_models" / "beta_vae" / "train.py"
 DATA = ["--dataset", HERE / "tiny_data.py", "--count", "45", "--batch_size", "16"]  # three batches, the last of 13
 FLAGS = [*DATA, "--epochs", "3", "--dropout_rate", "0", "--block_channels", "4", "8", "--learning_rate", "0.01"]
+FLAGS += ["--tensorboard_images", "0"]  # pictures take a third of a short run
 
 
 def free_ports(count):

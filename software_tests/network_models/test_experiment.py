@@ -23,7 +23,9 @@ from network_models.xray_flux_forecast.starting_point import network
 from tools.errors import UserError
 
 TINY = pathlib.Path(__file__).with_name("tiny_data.py")
+QUIET = ["--tensorboard_images", "0"]  # its pictures take a third of a short run: test_tensorboard.py
 SMALL = [
+    *QUIET,
     "--pool_1_height",
     "2",
     "--pool_1_width",
@@ -254,7 +256,7 @@ def test_two_devices_give_the_losses_of_one(tmp_path):
 def test_classification_with_side_channel_in_the_starting_point(tmp_path):
     arguments = ["--dataset", str(TINY), "--out", str(tmp_path), "--epochs", "12", "--kind", "classification", "--side"]
     result = network.main(
-        [*arguments, "--block_channels", "8", "16", "--dropout_rate", "0", "--learning_rate", "0.01", "--count", "120"]
+        [*arguments, *QUIET, "--block_channels", "8", "16", "--dropout_rate", "0", "--learning_rate", "0.01", "--count", "120"]
     )
     assert result.scores["tss"] > 0.6
     table = pandas.read_csv(result.folder.performance / "loss_and_architecture.csv")

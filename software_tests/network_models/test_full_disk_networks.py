@@ -1,5 +1,6 @@
 """The five full-disk networks: shapes, initial weights, exact layers, saving, mixed precision, XLA."""
 
+import functools
 import subprocess
 import sys
 
@@ -31,6 +32,19 @@ def image(size, count=2, seed=0):
     return numpy.random.default_rng(seed).random((count, size, size, 1), "float32")
 
 
+SHAPES = {"image": (192, 192, 1), "image_prior_1": (192, 192, 1), "side_channel": (3,)}
+
+
+@pytest.fixture(scope="module")
+def network_of():
+    """Build a network for `SHAPES`, once for all tests: they leave its weights alone."""
+    return functools.cache(lambda architecture: built(architecture, SHAPES))
+
+
+def inputs_of_shapes():
+    return {"image": image(192), "image_prior_1": image(192, seed=1), "side_channel": numpy.ones((2, 3), "float32")}
+
+
 @pytest.fixture
 def precision():
     """Restores the dtype policy."""
@@ -41,7 +55,7 @@ def precision():
     keras.config.set_dtype_policy(before)
 
 
-@pytest.mark.parametrize("size", [224, 512, pytest.param(1024, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [224, *(pytest.param(size, marks=pytest.mark.slow) for size in (512, 1024))])
 @pytest.mark.parametrize("architecture", EVERY)
 def test_any_size_gives_two_logits(architecture, size):
     model = built(architecture, {"image": (size, size, 1)})
@@ -65,13 +79,12 @@ def test_adaptive_pooling_has_the_bins_of_pytorch(length, bins):
 
 
 @pytest.mark.parametrize("architecture", EVERY)
-def test_every_weight_receives_a_gradient(architecture):
+def test_every_weight_receives_a_gradient(architecture, network_of):
     import tensorflow
 
-    model = built(architecture, {"image": (192, 192, 1), "side_channel": (3,)})
-    inputs = {"image": image(192), "side_channel": numpy.ones((2, 3), "float32")}
+    model = network_of(architecture)
     with tensorflow.GradientTape() as tape:
-        outputs = model(inputs, training=True)
+        outputs = model(inputs_of_shapes(), training=True)
         loss = tensorflow.reduce_sum((outputs["logits"] if isinstance(outputs, dict) else outputs)[:, 1])
     gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
     assert all(gradient is not None for gradient in gradients)
@@ -100,13 +113,12 @@ def test_initial_kernels_are_of_he(name, kurtosis):
 
 
 @pytest.mark.parametrize("architecture", SMALL)
-def test_side_channel_and_earlier_images_reach_the_logits(architecture):
-    shapes = {"image": (192, 192, 1), "image_prior_1": (192, 192, 1), "side_channel": (2,)}
-    model = built(architecture, shapes)
-    assert set(model.input) == set(shapes)
-    inputs = {"image": image(192), "image_prior_1": image(192, seed=1), "side_channel": numpy.zeros((2, 2), "float32")}
+def test_side_channel_and_earlier_images_reach_the_logits(architecture, network_of):
+    model = network_of(architecture)
+    assert set(model.input) == set(SHAPES)
+    inputs = inputs_of_shapes()
     before = logits_of(model(inputs, training=False))
-    for name in shapes:
+    for name in SHAPES:
         changed = {**inputs, name: inputs[name] + 1}
         assert not numpy.allclose(before, logits_of(model(changed, training=False))), name
 
@@ -137,12 +149,12 @@ def test_least_size_is_the_least(architecture):
 
 
 @pytest.mark.parametrize("architectures", [SMALL, pytest.param(LARGE, marks=pytest.mark.slow)])
-def test_reload_in_a_process_that_knows_only_the_layers(architectures, tmp_path):
-    inputs = {"image": image(192), "side_channel": numpy.ones((2, 3), "float32")}
+def test_reload_in_a_process_that_knows_only_the_layers(architectures, network_of, tmp_path):
+    inputs = inputs_of_shapes()
     numpy.savez(tmp_path / "inputs.npz", **inputs)
     expected = {}
     for architecture in architectures:
-        model = built(architecture, {"image": (192, 192, 1), "side_channel": (3,)})
+        model = network_of(architecture)
         outputs = model(inputs, training=False)
         expected[architecture] = outputs if isinstance(outputs, dict) else {"logits": outputs}
         model.save(tmp_path / f"{architecture}.hdf5")
@@ -165,12 +177,11 @@ def test_reload_in_a_process_that_knows_only_the_layers(architectures, tmp_path)
 
 
 @pytest.mark.parametrize("architecture", EVERY)
-def test_mixed_precision_agrees_with_float32(architecture, precision):
-    shapes = {"image": (192, 192, 1), "side_channel": (3,)}
-    inputs = {"image": image(192), "side_channel": numpy.ones((2, 3), "float32")}
-    full = built(architecture, shapes)
+def test_mixed_precision_agrees_with_float32(architecture, network_of, precision):
+    inputs, full = inputs_of_shapes(), network_of(architecture)
     precision("mixed_float16")
-    mixed = built(architecture, shapes)
+    mixed = built(architecture, SHAPES)
+    mixed.set_weights(full.get_weights())
     assert mixed.get_layer(index=3).compute_dtype == "float16"
     outputs, expected = mixed(inputs, training=False), logits_of(full(inputs, training=False))
     values = outputs.values() if isinstance(outputs, dict) else [outputs]

@@ -108,10 +108,11 @@ def test_noise_is_the_same_for_an_image_alone_and_among_others(saved, dataset):
 
 def test_side_by_side_and_deconvolution_take_a_list(saved, dataset, instances, tmp_path, capsys):
     path, out = saved(), tmp_path / "out"
+    pandas.read_csv(instances)[:2].to_csv(instances, index=False)
     flags = ["--methods", "saliency", "Grad-CAM", "--baseline", "zero", "--each", "--out", str(out)]
     side_by_side.main([str(path), str(dataset), str(instances), *flags])
     table = pandas.read_csv(out / "hits_side_by_side.csv")
-    assert table["method"].tolist() == ["saliency", "Grad-CAM"] * 3
+    assert table["method"].tolist() == ["saliency", "Grad-CAM"] * 2
     assert (out / "2026-03-01T010000_Grad-CAM.npz").is_file()
     deconvolutional.main([str(path), str(dataset), *TIMES[:2], "--count", "2", "--out", str(out)])
     table = pandas.read_csv(out / "images_deconvolution.csv")

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 PROJECT = pathlib.Path(__file__).parents[2]
 ROOM = PROJECT / "science" / "latent_traversal"
 SUN = PROJECT / "dataset_models" / "simulated" / "sun.py"
+FEW = ["--strips", "2", "--samples", "4", "--zeroed", "1", "--extremes", "2"]  # images in each picture
 OPTIONS = ["--channel_set", "hmi", "--image_size", "32", "--dependent_variable", "flare", "--threshold", "C1.0"]
 
 
@@ -107,7 +108,7 @@ def test_what_the_script_writes(run, tmp_path, capsys):
     sun = SimulatedSun(days=160)
     time = str(sun.times("validation")[0])
     arguments = [str(run.best), str(SUN), "--around", time, "--count", "2", "--steps", "3", "--out", str(tmp_path / "out")]
-    latent_traversal.main(arguments)
+    latent_traversal.main([*arguments, *FEW])
     names = {"samples.png", "zeroed.png", "activations.png"}  # of random latents, without single ones, of strong ones
     names |= {"traversal.png", "latents.png", "latents.csv", "reconstructions.png", "correlations.csv", "correlations.png"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names | {"latents.npz"}
@@ -125,8 +126,8 @@ def test_sequences_are_animated(tmp_path):
     model = sequence.build({"sequence": Input((6, 32, 32, 1))}, sequence.Options(latent_dim=3))
     save_network(model, tmp_path / "sequence.hdf5")
     flags = ["--channel_set", "hmi", "--image_size", "32", "--images", "6", "--image_interval", "60", "--days", "20"]
-    arguments = [str(tmp_path / "sequence.hdf5"), str(SUN), *flags, "--steps", "2", "--count", "2", "--out", str(tmp_path)]
-    latent_traversal.main(arguments)
+    arguments = [str(tmp_path / "sequence.hdf5"), str(SUN), *flags, "--steps", "2", "--count", "1", "--out", str(tmp_path)]
+    latent_traversal.main([*arguments, *FEW])
     with Image.open(tmp_path / "traversal.gif") as animation:
         assert animation.n_frames == 6
     assert (tmp_path / "traversal.png").is_file()
