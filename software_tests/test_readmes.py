@@ -51,10 +51,14 @@ class Command(typing.NamedTuple):
 
 
 def commands_of(text, readme):
-    """The commands of a README: list of Command. Code is what is indented by four spaces; a script is all code."""
+    """The commands of a README: list of Command. Code is what is indented by four spaces; a script is all code.
+
+    A line that is a comment may hold a command of other software.
+    """
     lines = text.splitlines()
     script = readme.endswith(".sbatch")
-    code = "\n".join(lines if script else [line[4:] for line in lines if line.startswith("    ")]).replace("\\\n", " ")
+    lines = lines if script else [line[4:] for line in lines if line.startswith("    ")]
+    code = "\n".join(line for line in lines if not line.startswith("#")).replace("\\\n", " ")
     variable = re.search(r"^script=(\S+)", code, re.MULTILINE)
     found = []
     for match in _COMMAND.finditer(code):
@@ -124,6 +128,9 @@ COVERED = {
     ("network_models/architecture_search/search.py", "fdl1"): SEARCH,
     (".../search.py", ""): "network_models/test_architecture_search.py::test_two_workers_share_one_search",
     ("network_models/beta_vae/train.py", ""): f"{CHAINS}::test_latents_of_digits",
+    ("network_models/beta_vae/train.py", "preset"): (
+        "network_models/test_beta_vae.py::test_the_command_of_the_thesis_trains_on_mnist"
+    ),
     ("network_models/beta_vae/train.py", "flare_sequences preset"): (
         "network_models/test_beta_vae.py::test_an_autoencoder_is_saved_and_trains"
     ),
@@ -177,7 +184,8 @@ COVERED = {
 
 
 def test_commands_are_found_where_they_stand():
-    text = "Or python none.py\n\n    .venv/bin/python a/b.py fit x.csv \\\n        --images NEW.jpg [--target 1]   # note\n"
+    text = "Or python none.py\n\n    # python theirs.py\n"
+    text += "    .venv/bin/python a/b.py fit x.csv \\\n        --images NEW.jpg [--target 1]   # note\n"
     (found,) = commands_of(text, "README.md")
     assert found == ("README.md", "a/b.py", ("fit", "x.csv", "--images", "NEW.jpg", "--target", "1"))
     assert found.key == ("a/b.py", "fit images")

@@ -40,8 +40,9 @@ def parser(description, *, out, cadence=None, connections=4, rate=8.0):
         Requests per second that the archive is asked for at most.
     """
     made = command_line.parser(description)
-    made.add_argument("--start", metavar="TIME", help="UTC, the first time wanted, like 2014-06-01 or 2014-06-01T12:00")
-    made.add_argument("--end", metavar="TIME", help="UTC, the first time not wanted any more")
+    text = "UTC, the first time wanted, like 2014-06-01 or 2014-06-01T12:00"
+    made.add_argument("--start", "--start_date", dest="start", metavar="TIME", help=text)
+    made.add_argument("--end", "--end_date", dest="end", metavar="TIME", help="UTC, the first time not wanted any more")
     if cadence is not None:
         add_number(
             made,

@@ -1305,6 +1305,7 @@ def test_operational_days_are_daily_fits_after_2001_too(tree, monkeypatch, share
     ("arguments", "words"),
     [
         (["--start", "2014-02-01", "--end", "2014-01-01"], "--start 2014-02-01 is not before --end 2014-01-01"),
+        (["--start_date", "2014-02-01", "--end_date", "2014-01-01"], "--start 2014-02-01 is not before --end 2014-01-01"),
         (["--start", "2014-02-30", "--end", "2014-03-01"], "--start 2014-02-30: expected a UTC time"),
         (["--start", "2014-02-01", "--end", "now"], "--end now: expected a UTC time"),
         (["--start", "NaT", "--end", "2014-02-01"], "--start NaT: expected a UTC time"),

@@ -472,6 +472,27 @@ def test_mnist_from_idx_files(mnist):
     numpy.testing.assert_allclose(image[..., 0], raw[1] / 255, atol=1e-6)
 
 
+def test_the_command_of_the_thesis_trains_on_mnist(mnist, tmp_path):
+    """`main.py --epochs 10 --beta 4`, an epoch of it."""
+    arguments = [
+        "--preset",
+        "thesis_mnist",
+        "--epochs",
+        "1",
+        "--beta",
+        "4",
+        "--folder",
+        str(mnist),
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    folder = train.main([*arguments, "--shown", "2"]).folder
+    kept = folder.settings()
+    assert kept["data_options"]["source"] == "mnist"
+    assert (kept["network_options"]["beta"], kept["training_options"]["batch_size"]) == (4.0, 128)
+    assert {path.name for path in folder.features.glob("*.png")} >= {"reconstructions_01.png", "samples_01.png"}
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
