@@ -299,7 +299,7 @@ _LMSAL_COLUMNS = ("Event#", "EName", "Start", "Stop", "Peak", "GOES Class", "Der
 
 
 class _TableRows(html.parser.HTMLParser):
-    """Rows of an HTML page's tables as (line, texts of the cells)."""
+    """Rows of an HTML page's tables as (line, pieces of text of each cell)."""
 
     def __init__(self):
         super().__init__()
@@ -311,14 +311,14 @@ class _TableRows(html.parser.HTMLParser):
             self.rows.append((self.getpos()[0], []))
         self.cell = tag == "td" or (self.cell and tag != "tr")
         if tag == "td" and self.rows:
-            self.rows[-1][1].append("")
+            self.rows[-1][1].append([])
 
     def handle_endtag(self, tag):
         self.cell = self.cell and tag not in ("td", "tr", "table")
 
     def handle_data(self, data):
         if self.cell and self.rows:
-            self.rows[-1][1][-1] += data
+            self.rows[-1][1][-1].append(data)
 
 
 def _lmsal_rows(text):
@@ -328,7 +328,7 @@ def _lmsal_rows(text):
     parser = _TableRows()
     parser.feed(text)
     for line, cells in parser.rows:
-        cells = [" ".join(cell.split()) for cell in cells]
+        cells = [" ".join("".join(pieces).split()) for pieces in cells]
         if any(cell.startswith("gev_") for cell in cells[:2]):
             whole = len(cells) >= len(_LMSAL_COLUMNS)
             yield line, dict(zip(_LMSAL_COLUMNS, cells, strict=False)) if whole else None

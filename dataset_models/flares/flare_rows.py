@@ -21,6 +21,8 @@ POSITION = re.compile(r"([NS])(\d{1,2})\s*([EW])(\d{1,3})", re.IGNORECASE)
 _LEAP_SECOND = re.compile(r"(\d:\d\d:)60\b")
 _FIRST_KEY = re.compile(r'\{\s*"[^"]+"')
 _BETWEEN = re.compile(r"[\s,]*")
+_PIECE = 1 << 14  # letters of a JSON list in which a record is looked for first
+_LONGEST_WORD = 20  # letters of JSON that make sense only together: -Infinity, pairs of \ud83d\ude00
 _CLASS = re.compile(r"([<>~\u2264\u2265]?)=?\s*([ABCMX]\s*[\d.,]+)\s*(\+*|e)", re.IGNORECASE)
 _BOUNDS = {
     ">": "peak flux is a lower bound",
@@ -260,19 +262,36 @@ def json_rows(text):
             return
         line, counted = line + text.count("\n", counted, place), place
         try:
-            record, place = decoder.raw_decode(text, place)
+            record, place = _decoded(decoder, text, place)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
         except json.JSONDecodeError as error:
             # The next record begins as the first one does.
             following = start.search(text, place + 1)
             if not ends or (following is None and not counted):
-                raise ValueError(f"it is cut short or no JSON: {error}") from error
+                raise ValueError(f"it is cut short or no JSON: {error.msg}, in the record of line {line}") from error
             yield line, None
             place = following.start() if following else text.rindex("]")
             continue
         fields = {key: "" if value is None else value for key, value in record.items()} if isinstance(record, dict) else None
         yield line, fields
+
+
+def _decoded(decoder, text, place):
+    """Decode the JSON value that begins at a place: (value, place after it); errors as of ``decoder.raw_decode``.
+
+    Its error counts all lines before the fault. In a short piece they are few, however long the text and many its faults.
+    """
+    size = _PIECE
+    while True:
+        try:
+            value, end = decoder.raw_decode(text[place : place + size])
+            return value, place + end
+        except json.JSONDecodeError as error:
+            is_cut = error.pos > size - _LONGEST_WORD or error.msg.startswith("Unterminated")
+            if place + size >= len(text) or not is_cut:
+                raise
+            size *= 16
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,10 @@
 - xray-flares-7-day.json and xray-flares-latest.json: flares found automatically, near real time, without region or place.
 """
 
+import bisect
+import collections
 import datetime
+import math
 import re
 
 from dataset_models.flares import flare_rows, region_numbers
@@ -21,9 +24,10 @@ _DATES = (
     re.compile(r"^:Product:\s*(\d{4})(\d\d)(\d\d)events", re.IGNORECASE | re.MULTILINE),
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MOMENT = r"([ABU]?)\s*(\d{4}|/+)"
+# What a part takes it keeps: trying less for it would make a long run of spaces one of squares and cubes.
+_MOMENT = r"\s++([ABU]?)\s*+(\d{4}|/++)"
 _EVENT = re.compile(
-    rf"\s*(\d+)\s*\+?\s+{_MOMENT}\s+{_MOMENT}\s+{_MOMENT}\s+(\S{{2,4}})\s+(?:\S{{1,2}}\s+)?([A-Z]{{3}})\s+(\S+)\s*(.*)",
+    rf"\s*+(\d++)(?:\s*+\+)?+{_MOMENT * 3}\s++(\S{{2,4}})\s++(?:\S{{1,2}}\s++)?([A-Z]{{3}})\s++(\S++)\s*+(.*)",
     re.IGNORECASE,
 )
 _CLASS = re.compile(r"[<>]?[ABCMX]\d+(\.\d*)?[+e]?", re.IGNORECASE)
@@ -66,6 +70,7 @@ def _text_rows(text):
             flares.append((line, match))
         elif "XRA" in content.upper() or "1-8A" in content.upper():
             flares.append((line, None))
+    optical = collections.defaultdict(_OpticalFlares, {event: _OpticalFlares(some) for event, some in places.items()})
     for line, match in flares:
         if match is None:
             yield line, None
@@ -73,7 +78,7 @@ def _text_rows(text):
         particulars, region = _tail(match[11])
         fields = {"Event": match[1], "day": day, "Class": next(filter(_CLASS.fullmatch, particulars.split()), particulars)}
         fields |= {"Begin": match[3], "Max": match[5], "End": match[7], "qualifiers": match[2] + match[4] + match[6]}
-        fields |= {"Reg#": region, "place": _place(places.get(int(match[1]), []), _minute(match[3]), region)}
+        fields |= {"Reg#": region, "place": optical[int(match[1])].place(_minute(match[3]), region)}
         yield line, fields
 
 
@@ -84,22 +89,38 @@ def _tail(text):
 
 
 def _minute(text):
-    """Convert hhmm to minutes since midnight; None where it is missing."""
-    return int(text[:2]) * 60 + int(text[2:]) if text.isdecimal() else None
+    """Convert hhmm to minutes since midnight, 0 where it is missing."""
+    return int(text[:2]) * 60 + int(text[2:]) if text.isdecimal() else 0
 
 
-def _place(optical, begin, region):
-    """Choose the place of an event's optical flares nearest in time and of the same region: str, "" where there is none.
+class _OpticalFlares:
+    """Places of the optical flares of one event, found by region and time however many there are.
 
-    `optical` are (type, minute, place, region number) of each.
+    Parameters
+    ----------
+    flares : iterable of tuple
+        Type (FLA or XFL), time as a number, place, region number ("": any) of each; those whose place is none are left out.
     """
-    nearest, distance = "", None
-    for kind, minute, place, number in optical:
-        if flare_rows.POSITION.match(place) and (not region or not number or number == region):
-            apart = (kind != "FLA", abs((minute or 0) - (begin or 0)))
-            if distance is None or apart < distance:
-                nearest, distance = place, apart
-    return nearest
+
+    def __init__(self, flares=()):
+        self._places = {}  # of each type and region: time to the first place then, and its rank among all
+        for rank, (kind, moment, place, number) in enumerate(flares):
+            if flare_rows.POSITION.match(place):
+                for region in (number, None):  # None: of all
+                    self._places.setdefault((kind, region), {}).setdefault(moment, (rank, place))
+        self._moments = {group: sorted(places) for group, places in self._places.items()}
+
+    def place(self, moment, region):
+        """Choose the place nearest in time and of the same region, the first type before the second: str, "" without any."""
+        for kind in ("FLA", "XFL"):
+            nearest = []
+            for group in [(kind, region), (kind, "")] if region else [(kind, None)]:
+                moments = self._moments.get(group, [])
+                after = bisect.bisect_left(moments, moment)
+                nearest += [(abs(one - moment), *self._places[group][one]) for one in moments[max(after - 1, 0) : after + 1]]
+            if nearest:
+                return min(nearest)[2]
+        return ""
 
 
 def _event(row):
@@ -142,25 +163,27 @@ def _record_rows(text):
     for line, record in flare_rows.json_rows(text):
         kind = str(record.get("type", "XRA")).upper() if record else "XRA"
         if kind in ("FLA", "XFL"):
-            begin, region = str(record.get("begin_datetime")), str(record.get("region"))
-            places.setdefault(record.get("bin"), []).append((kind, begin, str(record.get("location")), region))
+            region = str(record.get("region", ""))
+            places.setdefault(str(record.get("bin", "")), []).append(
+                (kind, _moment(record), str(record.get("location")), region)
+            )
         elif kind == "XRA":
             flares.append((line, record))
+    places.pop("", None)  # of no event
+    optical = collections.defaultdict(_OpticalFlares, {event: _OpticalFlares(some) for event, some in places.items()})
     for line, record in flares:
         if record is not None:
-            of_event = places.get(record.get("bin"), []) if record.get("bin") != "" else []
-            begin, region = str(record.get("begin_datetime")), str(record.get("region", ""))
-            optical = [(kind, abs(_seconds(other, begin)), place, number) for kind, other, place, number in of_event]
-            record = record | {"place": _place(optical, 0, region)}
+            of_event, moment = optical[str(record.get("bin", ""))], _moment(record)
+            record = record | {"place": of_event.place(moment, str(record.get("region", ""))) if moment < math.inf else ""}
         yield line, record
 
 
-def _seconds(first, second):
-    """Compute the seconds between two times in text: float, infinite where one is no time."""
+def _moment(record):
+    """Read when an event of edited_events.json begins: float, seconds; infinite where that is no time."""
     try:
-        return (flare_rows.time(first) - flare_rows.time(second)).total_seconds()
+        return (flare_rows.time(str(record.get("begin_datetime"))) - datetime.datetime.min).total_seconds()
     except ValueError:
-        return float("inf")
+        return math.inf
 
 
 def _record(row):

@@ -1,4 +1,6 @@
+import json
 import re
+import time
 
 import numpy
 import pandas
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from dataset_models import flare_catalogue
 from dataset_models.flare_labels import FlareIndex
-from dataset_models.flares import flare_lists
+from dataset_models.flares import flare_lists, flare_rows
 from tools.errors import UserError
 
 HEK, GOES, RECENT = "hek_flares_2011_2018.csv", "goes_flares_2010_2017.csv", "flares_2026.csv"
@@ -446,3 +448,24 @@ def test_a_damaged_record_of_json_costs_no_other(tmp_path_factory, data):
     days = [flare.start.day for flare in found.flares if flare.flux == 3.9e-6 and flare.start.month == 9]
     assert set(days) >= {1, 2, 3, 4, 5} - {number + 1}
     assert found.rows >= 5
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["a", '\\"', "\\ud83d\\ude00", "1", "\u00e9", "]"]), max_size=4), st.integers(16_270, 16_390))
+def test_a_record_may_be_longer_than_a_piece(tmp_path_factory, letters, length):
+    """Records are decoded in pieces of 16,384 letters, which may end anywhere within one."""
+    texts = [f'{{"flrID": "{"x" * length}{"".join(letters)}", "note": [-1.25e3, true, null, "{"".join(letters)}"]}}', "{}"]
+    found = list(flare_rows.json_rows(f"[{', '.join(texts)}]"))
+    assert [record for _, record in found] == [{k: "" if v is None else v for k, v in json.loads(t).items()} for t in texts]
+
+
+@pytest.mark.parametrize("name", ["records", "cell"])
+def test_damage_in_many_places_takes_no_time_of_squares(tmp_path, name):
+    records = [RECORD % (number, 1 + number % 9) for number in range(40_000)]
+    damaged = [record.replace(":", ";", 1 - number % 2) for number, record in enumerate(records)]
+    cell = LMSAL_PAGE.split("<tr align=center><td>2")[0] + "<tr><td>gev_2" + "<b>0123456789" * 400_000
+    path = written(tmp_path, {"records": f"[{', '.join(damaged)}]", "cell": cell}[name])
+    began = time.process_time()
+    found = flare_lists.read_list(path)
+    assert time.process_time() - began < 12  # minutes where each fault or tag is searched for from the beginning
+    assert len(found.flares) == {"records": 20_000, "cell": 1}[name]

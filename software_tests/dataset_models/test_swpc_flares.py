@@ -1,6 +1,7 @@
 """SWPC's own flare lists: edited events as texts and JSON, and the flares of the last seven days."""
 
 import json
+import time
 
 import numpy
 import pytest
@@ -82,6 +83,41 @@ def test_particulars_of_edited_events(tmp_path):
         "began, peaked or ended before the time given": 1,
         "began, peaked or ended after the time given": 1,
     }
+
+
+def row(event, begin, kind, place, region):
+    particulars = "C1.0" if kind == "XRA" else "SF"
+    return f"{event:4}       {begin:04}   ////      2359  SVI  3   {kind}  {place}    {particulars:8}  {region}\n"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_the_place_is_that_of_the_nearest_optical_flare_of_the_region(tmp_path_factory, data):
+    moments, regions = st.sampled_from([0, 1, 2, 30, 31]), st.sampled_from(["", "1990", "1987"])
+    kinds, places = st.sampled_from(["FLA", "XFL"]), st.sampled_from(["S12E82", "N05W10", "N30E01", "1-8A", "S01E01"])
+    optical = data.draw(st.lists(st.tuples(moments, kinds, places, regions), max_size=12))
+    begin, region = data.draw(moments), data.draw(regions)
+    text = EVENTS[: EVENTS.index("\n4470")] + "".join(row(4470, *one) for one in optical)
+    path = written(tmp_path_factory.mktemp("places"), text + row(4470, begin, "XRA", "1-8A  ", region))
+    (flare,) = flare_lists.read_list(path).flares
+    rows = [one for one in optical if one[2] != "1-8A" and (not region or one[3] in ("", region))]
+    nearest = min(rows, key=lambda one: (one[1] != "FLA", abs(one[0] - begin)), default=None)
+    expected = {"S12E82": (-12, -82), "N05W10": (5, 10), "N30E01": (30, -1), "S01E01": (-1, -1)}
+    if nearest is None:
+        assert numpy.isnan([flare.latitude, flare.longitude]).all()
+    else:
+        assert (flare.latitude, flare.longitude) == expected[nearest[2]]
+
+
+def test_many_flares_of_one_event_take_no_time_of_squares(tmp_path):
+    lines = [row(4470, number % 60, "FLA", "S12E82", 1000 + number) for number in range(5000)]
+    lines += [row(4470, number % 60, "XRA", "1-8A  ", 1000 + number) for number in range(5000)]
+    path = written(tmp_path, EVENTS[: EVENTS.index("\n4470")] + "".join(lines))
+    began = time.process_time()
+    flares = flare_lists.read_list(path).flares
+    assert time.process_time() - began < 5  # 10 s and more where each was compared with each
+    assert len(flares) == 5000
+    assert {flare.longitude for flare in flares} == {-82}
 
 
 def test_texts_of_other_years_and_quiet_days(tmp_path):
