@@ -24,7 +24,7 @@ from tools.paths import data_path
 COLUMNS = ("Date Stamp", "Catch Flux", "Current Flux", "Delta", "Filename")
 # Of Flux_FeatherAIA2014.csv; its columns Flux_1h_1d1h_top1 to top10 are left out, see `FluxTable`.
 FEATHER = {"Flux_1h_1h12m": ("01hr", "12min"), "Flux_1h_2h": ("01hr", "01hr")}
-_NAME = re.compile(r"All_Ys_(\w+)Delay_(\w+)Max\.csv")
+_NAME = re.compile(r"All_Ys_([^\W_]+)Delay_([^\W_]+)Max\.csv")
 _STAMP = r"\d{8}_\d{4}"
 _ADVICE = "give All_Ys_01hrDelay_24hrMax.csv or the like, or Flux_FeatherAIA2014.csv"
 

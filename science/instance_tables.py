@@ -17,7 +17,7 @@ from tools.errors import UserError
 PROBABILITY_COLUMNS = ("probability", "flare_prob", "prediction")
 EVENT = 1e-5  # W m^-2: a flare of M1.0 or more is what is forecast
 CLASSES = {"x": (1e-4, numpy.inf), "m": (EVENT, 1e-4), "c": (1e-6, EVENT)}
-_PLACE = re.compile(r"\(\s*([^,()]+?)\s*,\s*([^,()]+?)\s*\)")
+_PLACE = re.compile(r"\(([^,()]+),([^,()]+)\)")
 
 
 def read(paths, *, flares=None, window=DAY):
@@ -50,15 +50,17 @@ def read(paths, *, flares=None, window=DAY):
     if flares is not None and not len(flares):
         raise UserError("--flares: the lists hold no flare; give lists of the forecasts' dates")
     index = None if flares is None else FlareIndex(flares)
-    parts, keys = [], []
+    parts, seen = [], set()
     for path in paths:
         table, times, probability = _forecasts(path)
         found = flares_of(table, times, path) if index is None else _from_catalogue(index, times, window)
         part = pandas.DataFrame({"time": times, "probability": probability, **found, "file": files_of(table)})
         parts.append(part)
         strong = part["flux"] >= EVENT
-        keys.append(numpy.stack([times.astype("int64"), part["flare"]], axis=-1)[strong])
-        if len(numpy.unique(numpy.concatenate(keys), axis=0)) < sum(map(len, keys)):
+        keys = list(zip(times[strong].tolist(), part["flare"][strong].tolist(), strict=True))
+        before = len(seen)
+        seen.update(keys)
+        if len(seen) < before + len(keys):
             raise UserError(f"{path}: an hour before the same flare occurs twice; remove the copies")
     return pandas.concat(parts, ignore_index=True)
 
@@ -190,6 +192,7 @@ def flares_of(table, times, path):
     if "fl_location" in table.columns:
         places = texts(table["fl_location"])
         pairs = [match.groups() if (match := _PLACE.fullmatch(text)) else (text, text) for text in places]
+        pairs = [tuple(text.strip() for text in pair) for pair in pairs]
     else:
         pairs = list(zip(*(texts(table[name]) for name in ("fl_lon", "fl_lat")), strict=True))
     for row, pair in enumerate(pairs):

@@ -17,10 +17,10 @@ from tools.reading import raw_files
 
 _LARGEST = 1 << 20  # bytes
 _HEADINGS = (
-    ("I", re.compile(r"\s*I\.(\s|$)|.*\bregions\s+with\s+sunspots", re.IGNORECASE)),
-    ("IA", re.compile(r"\s*IA\.(\s|$)|.*\bplages?\s+without\s+spots", re.IGNORECASE)),
-    ("II", re.compile(r"\s*II\.(\s|$)|.*\bregions\s+due\s+to\s+return", re.IGNORECASE)),
-    ("comments", re.compile(r"\s*(III\.|comments?\b|plain\s*$|n{3,4}\s*$|effective\s+\d)", re.IGNORECASE)),
+    ("I", re.compile(r"\A\s*I\.(\s|$)|\bregions\s+with\s+sunspots", re.IGNORECASE)),
+    ("IA", re.compile(r"\A\s*IA\.(\s|$)|\bplages?\s+without\s+spots", re.IGNORECASE)),
+    ("II", re.compile(r"\A\s*II\.(\s|$)|\bregions\s+due\s+to\s+return", re.IGNORECASE)),
+    ("comments", re.compile(r"\A\s*(III\.|comments?\b|plain\s*$|n{3,4}\s*$|effective\s+\d)", re.IGNORECASE)),
 )
 _NO_ROW = re.compile(r"\s*($|#|:|none\b|nmbr\b|\*+\s*correct)", re.IGNORECASE)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -104,7 +104,7 @@ def parse(text, name):
     issued = _date_of_issue(text)
     section, headings, regions, odd, strays = None, set(), [], [], {}
     for place, line in enumerate(lines, 1):
-        heading = next((label for label, pattern in _HEADINGS if pattern.match(line)), None)
+        heading = next((label for label, pattern in _HEADINGS if pattern.search(line)), None)
         if heading:
             section = heading
             headings.add(section)
