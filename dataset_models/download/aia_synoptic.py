@@ -97,8 +97,10 @@ def times_around_flares(flares, start, end, step, *, seed=0):
     # Before its first flare and after its last one a list holds nothing: an hour counts as quiet between two known flares.
     quiet = hours[(before == after) & (before > 0) & (before < len(every))]
     drawn = numpy.random.default_rng(seed).choice(quiet, min(len(loud), len(quiet)), replace=False)
-    times = [numpy.arange(h, h + numpy.timedelta64(1, "h"), step) for h in numpy.union1d(loud, drawn).astype("datetime64[s]")]
-    times = numpy.concatenate(times) if times else numpy.array([], "datetime64[s]")
+    wanted = numpy.union1d(loud, drawn).astype("datetime64[s]")[:, None]
+    within = script.times_between(numpy.timedelta64(0, "s"), numpy.timedelta64(1, "h"), step)
+    script.require_fewer_times(len(wanted) * len(within), f"in {len(wanted)} hours", step)
+    times = (wanted + within).ravel()
     return times[(times >= start) & (times < end)]
 
 
@@ -124,7 +126,7 @@ def quiet_times(every, start, end, step, count, *, ahead, seed=0):
     numpy.ndarray
         ``datetime64[s]``, in order.
     """
-    grid = numpy.arange(start.astype("datetime64[D]").astype("datetime64[s]"), end, step)
+    grid = script.times_between(start.astype("datetime64[D]").astype("datetime64[s]"), end, step)
     grid = grid[grid >= start]
     every = numpy.sort(every.astype("datetime64[s]"))
     before = numpy.searchsorted(every, grid - _QUIET)
@@ -246,7 +248,7 @@ def main(arguments=None):
         both = {"loud": loud["when"].to_numpy("datetime64[s]"), "all": every["when"].to_numpy("datetime64[s]")}
         times = times_around_flares(both, start, end, step, seed=flags.seed)
     else:
-        times = numpy.arange(start, end, step)
+        times = script.times_between(start, end, step)
     fetch = fetcher.Fetcher(limits)
     with script.opened(flags, folder, ARCHIVE) as book:
         tolerance = numpy.timedelta64(round(60 * flags.tolerance), "s")

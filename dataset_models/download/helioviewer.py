@@ -192,9 +192,10 @@ def main(arguments=None):
     tolerance = numpy.timedelta64(round(60 * minutes), "s")
     fetch = fetcher.Fetcher(limits)
     wanted, missing, summaries = [], {}, []
+    times = [] if around else script.times_between(start, end, step)
     with script.opened(flags, folder, ARCHIVE) as book:
         for source in sources:
-            places = _places(around, source) if around else _tree(numpy.arange(start, end, step), source)
+            places = _places(around, source) if around else _tree(times, source)
             found, lacking, unanswered = find(places, source, book, fetch, url=url, tolerance=tolerance)
             wanted += found
             summaries.append(unanswered)

@@ -22,6 +22,7 @@ from tools.options import add_number
 from tools.paths import ARCHIVES, PROJECT, Files, archive_url, inside
 
 DATA = PROJECT / "data"
+MOST_TIMES = 2_000_000  # of one call: seven years and a half, every two minutes
 
 
 def parser(description, *, out, cadence=None, connections=4, rate=8.0):
@@ -134,11 +135,13 @@ def frames_around(flags, start, end, step, *, before=None):
         flags.before = before
     first, last = (-flags.lead,) * 2 if flags.lead is not None else (-(flags.before or 0.0), flags.after or 0.0)
     first, last = (numpy.timedelta64(round(3600 * hours), "s") for hours in (first, last))
+    flares = flares_between(flags.flares, start, end, flags.least_class).sort_values("when", kind="stable")
+    last += numpy.timedelta64(1, "s")
+    require_fewer_times(len(flares) * steps_between(first, last, step), f"around {len(flares)} flares", step)
     frames = []
-    for _, flare in flares_between(flags.flares, start, end, flags.least_class).sort_values("when", kind="stable").iterrows():
+    for _, flare in flares.iterrows():
         when = numpy.datetime64(flare["when"], "s")
-        times = numpy.arange(when + first, when + last + numpy.timedelta64(1, "s"), step)
-        frames.append(FlareFrames(when, flare["goes_class"], times))
+        frames.append(FlareFrames(when, flare["goes_class"], numpy.arange(when + first, when + last, step)))
     return frames
 
 
@@ -173,6 +176,33 @@ def span(flags):
 def cadence(flags):
     """Minutes of --cadence as ``timedelta64[s]``."""
     return numpy.timedelta64(round(60 * flags.cadence), "s")
+
+
+def times_between(start, end, step):
+    """List the times from `start` on and before `end` in steps: ``datetime64[s]`` (n,).
+
+    Raises
+    ------
+    UserError
+        They are more than `MOST_TIMES`.
+    """
+    require_fewer_times(steps_between(start, end, step), f"from {start}Z to {end}Z", step)
+    return numpy.arange(start, end, step)
+
+
+def steps_between(start, end, step):
+    """Count the elements of ``numpy.arange(start, end, step)`` without making them: int."""
+    return max(0, int(-((start - end) // step)))
+
+
+def require_fewer_times(count, words, step):
+    """Raise a `UserError` where `count` times, `step` apart, are more than `MOST_TIMES`; `words` say which they are."""
+    if count > MOST_TIMES:
+        minutes = step / numpy.timedelta64(1, "m")
+        raise UserError(
+            f"{words} there are {count:,} times {minutes:g} minutes apart, more than the {MOST_TIMES:,} that are asked for at"
+            " once; give a longer --cadence, or a part of the time"
+        )
 
 
 def flares(lists):

@@ -1313,6 +1313,10 @@ def test_operational_days_are_daily_fits_after_2001_too(tree, monkeypatch, share
         (["--end", "2014-03-01"], "--start: is needed"),
         (["--start", "2014-01-01", "--end", "2014-02-01", "--cadence", "0"], "--cadence 0: must be some minutes"),
         (["--start", "2014-01-01", "--end", "2014-02-01", "--cadence", "nan"], "--cadence nan: must be some minutes"),
+        (
+            ["--start", "1900-01-01", "--end", "2014-02-01", "--cadence", "0.02"],
+            "3,600,201,600 times 0.0166667 minutes",
+        ),
         (["--start", "2014-01-01", "--end", "2014-02-01", "--connections", "0"], "--connections 0: must be at least 1"),
         (["--start", "2014-01-01", "--end", "2014-02-01", "--url", "ftp://x"], "ftp://x is no http"),
         (["--start", "2014-01-01", "--end", "2014-02-01", "--source", "-3"], "--source -3: unknown source"),
@@ -1325,6 +1329,25 @@ def test_bad_input_is_named(tree, arguments, words):
     with pytest.raises(UserError, match=words):
         helioviewer.main([*arguments, "--out", str(tree / "out")])
     assert not list(manifest.data_files(tree / "out"))
+
+
+def test_times_are_counted_before_they_are_made(tree):
+    start, end, second = numpy.datetime64("2014-01-01", "s"), numpy.datetime64("2014-01-02", "s"), numpy.timedelta64(1, "s")
+    for step in (1, 7, 3600, 86399, 86400, 86401):
+        assert script.steps_between(start, end, step * second) == len(numpy.arange(start, end, step * second))
+    assert script.steps_between(end, start, second) == 0
+    flares = tree / "flares.csv"
+    flares.write_text("start_time,goes_class\n" + "".join(f"20{year}-08-02 11:50:00,M2.5\n" for year in range(10, 20)))
+    span = ["--start", "1900-01-01", "--end", "2024-02-01", "--out", str(tree / "out")]
+    around = [*span, "--flares", str(flares), "--cadence", "0.02", "--before", "8784", "--after", "8784"]
+    for main in (aia_synoptic.main, helioviewer.main):
+        with pytest.raises(UserError, match=r"from 1900-.*there are 326,311,200 times 0\.2 minutes apart, more than"):
+            main([*span, "--cadence", "0.2"])
+        with pytest.raises(UserError, match=r"around 10 flares there are 632,448,010 times .*; give a longer --cadence"):
+            main(around)
+    with pytest.raises(UserError, match=r"from 1900-.* there are "):  # to draw quiet ones from
+        aia_synoptic.main([*span, "--flares", str(flares), "--lead", "12", "--cadence", "0.2"])
+    assert not (tree / "out").exists()
 
 
 def test_a_catalogue_without_flares_in_range(tree):
