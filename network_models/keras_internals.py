@@ -101,6 +101,17 @@ def first_output_shape(layer):
     return nodes[0].outputs[0].shape if nodes else None
 
 
+def output_shapes(model):
+    """List what operations of a network, and of networks in it, give at each call: (name, tuple) of each, the batch first."""
+    shapes = []
+    for operation in getattr(model, "operations", model.layers):  # those of Keras that are no layers too
+        for node in operation._inbound_nodes:
+            shapes += [(operation.name, tensor.shape) for tensor in node.outputs]
+        if hasattr(operation, "layers"):
+            shapes += output_shapes(operation)
+    return shapes
+
+
 def followers(layer):
     """List the operations that a layer feeds, one for each call: list of keras.Operation."""
     return [node.operation for node in layer._outbound_nodes if node.operation is not None]

@@ -10,6 +10,7 @@ from tools.errors import UserError
 
 LARGEST = 150_000_000  # parameters
 MOST_LAYERS = 2_000
+MOST_ACTIVATIONS = 2_000_000_000  # numbers that one layer gives for one image: 8 GB
 _MOST_OBJECTS = 60_000  # layers, initialisers and their like, and calls of layers, in a file
 _LONGEST_CONFIG = 16 << 20  # bytes
 _DEEPEST = 200  # objects within objects
@@ -127,3 +128,17 @@ def _check_layers(path, config):
             raise UserError(f"{path}: declares more than {MOST_LAYERS:,} layers, the most that are loaded")
         if objects > _MOST_OBJECTS:
             raise UserError(f"{path}: declares more than {_MOST_OBJECTS:,} parts of layers, the most that are loaded")
+
+
+def require_modest_activations(model, path):
+    """Raise a `UserError` when one layer of a network gives more than `MOST_ACTIVATIONS` numbers for one image.
+
+    What is made within a layer, and sides of images that the network leaves open, are not counted.
+    """
+    for name, shape in keras_internals.output_shapes(model):
+        numbers = math.prod(size or 1 for size in shape[1:])
+        if numbers > MOST_ACTIVATIONS:
+            raise UserError(
+                f"{path}: its layer {name[:60]} makes {numbers:,} numbers of one image, more than the {MOST_ACTIVATIONS:,} that"
+                " are allowed; make it or its images smaller"
+            )

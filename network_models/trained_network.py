@@ -99,8 +99,8 @@ def load_network(path):
     UserError
         The file is missing, is not a saved network, or holds layers that are not ours or Keras's own (Lambda layers,
         which carry code, are refused). It declares more parameters than it holds, or than `network_size.LARGEST` unless its
-        run was begun with --allow_large, or more than `network_size.MOST_LAYERS` layers: seen before any takes memory. A weight
-        is no finite number.
+        run was begun with --allow_large, or more than `network_size.MOST_LAYERS` layers: seen before any takes memory. A layer
+        makes more than `network_size.MOST_ACTIVATIONS` numbers of one image. A weight is no finite number.
     """
     path = pathlib.Path(path)
     _require_file(path)
@@ -114,6 +114,7 @@ def load_network(path):
         words = f"that is more than {'the file holds' if largest == held else 'are loaded'}"
         with network_size.parameter_limit(largest, words=words):
             model = keras.models.load_model(path, compile=False, safe_mode=True)
+        network_size.require_modest_activations(model, path)
     except UserError as error:
         text = str(error)
         raise UserError(text if text.startswith(str(path)) else f"{path}: {text}") from error

@@ -131,3 +131,28 @@ def test_truncated_and_foreign_files_are_one_line(saved, tmp_path):
             path.write_bytes(data[:size])
             with pytest.raises(UserError, match=rf"x{suffix}: "):
                 load_network(path)
+
+
+@pytest.mark.parametrize("suffix", [".hdf5", ".keras"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_activations_that_no_memory_holds(tmp_path, suffix, nested):
+    import keras
+
+    def network(shape, *layers):
+        image = keras.Input(shape)
+        x = image
+        for layer in layers:
+            x = layer(x)
+        return keras.Model(image, x)
+
+    def wide(size):
+        inner = [keras.layers.UpSampling2D(size, name="wide"), keras.layers.GlobalAveragePooling2D()]
+        return network((16, 16, 2), *([network((16, 16, 2), *inner)] if nested else inner))
+
+    path = tmp_path / f"x{suffix}"
+    wide(20).save(path)
+    assert load_network(path).count_params() == 0
+    wide(2000).save(path)
+    words = rf"x{suffix}: its layer wide makes 2,048,000,000 numbers of one image, more than the 2,000,000,000 that are allowed"
+    with pytest.raises(UserError, match=words):
+        load_network(path)
