@@ -40,6 +40,7 @@ from tools.options import add_duration
 from tools.paths import Files, data_path
 
 FOLDS = 4
+MOST_LISTED = 20_000_000  # flares in all windows together; the published tables have 0.4 million
 QUARTERS = ("January to March", "April to June", "July to September", "October to December")
 COLUMNS = ("label", "target", "goes_class", "fl_lon", "fl_lat", "rest_fl", "rest_lon", "rest_lat")
 SIMPLIFIED = COLUMNS[:2]
@@ -72,7 +73,8 @@ def label_table(index, times, *, names=None, window=DAY, threshold="M1.0"):
     Raises
     ------
     UserError
-        Times are unsorted, repeated or carry a time zone; the threshold or window makes no sense.
+        Times are unsorted, repeated or carry a time zone; the threshold or window makes no sense; or all windows together
+        hold more than `MOST_LISTED` flares, each of which would be put into words.
 
     Examples
     --------
@@ -90,6 +92,12 @@ def label_table(index, times, *, names=None, window=DAY, threshold="M1.0"):
     # Neighbouring windows hold the same flares: each run of flares is put into words once.
     new = numpy.append(True, (numpy.diff(first) != 0) | (numpy.diff(last) != 0))[: len(times)]
     which = numpy.cumsum(new) - 1
+    listed = int((last - first)[new].sum())
+    if listed > MOST_LISTED:
+        raise UserError(
+            f"the windows of {len(times)} times hold {listed:,} flares in all, more than the {MOST_LISTED:,} that a table"
+            " lists; give a shorter window or fewer images"
+        )
     words = [index.describe(*run) for run in zip(first[new].tolist(), last[new].tolist(), strict=True)]
     columns = {"label": image_names(times) if names is None else list(names)}
     columns["target"] = index.label(times, window=window, threshold=threshold).astype("int64")

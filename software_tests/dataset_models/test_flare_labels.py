@@ -178,6 +178,16 @@ def test_full_labels_hold_every_flare_of_the_window_once(case):
         assert fluxes == sorted(fluxes, reverse=True)
 
 
+def test_windows_of_more_flares_than_a_table_lists_are_refused():
+    second = numpy.timedelta64(1, "s")
+    start = numpy.datetime64("2014-06-10T00:00:00") + numpy.arange(8000) * second
+    events = pandas.DataFrame({"start": start, "flux": 1e-5, "goes_class": "M1.0"})
+    index = FlareIndex(events.assign(longitude=1.0, latitude=2.0))
+    assert len(label_table(index, start[0] - 60 * second + numpy.arange(60) * second)) == 60  # the same flares: one run
+    with pytest.raises(UserError, match=r"windows of 8000 times hold 27,494,500 flares in all, more than the 20,000,000"):
+        label_table(index, start, window=5000 * second)
+
+
 def test_labels_are_written_as_the_published_ones(published):
     events = events_at(("2018-06-29T12:00:00", "B9.0"), ("2018-06-29T12:30:00", "M1.0"), ("2018-06-29T13:00:00", "C1.0"))
     times = numpy.array(["2018-06-29T00:00:00", "2018-06-29T12:40:00", "2018-06-30T22:00:00"], "datetime64[s]")
