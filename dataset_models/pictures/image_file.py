@@ -7,12 +7,13 @@ import warnings
 import numpy
 
 from dataset_models import simulation_mark
-from dataset_models.images import fits_files, jpeg2000, picture_tree, solar_grid
+from dataset_models.images import fits_files, jpeg2000, picture_files, picture_tree, solar_grid
 from dataset_models.images.geometry import linear_wcs, solar_radius
 from dataset_models.images.headers import Keywords
 from dataset_models.SDO.HMI import magnetogram_images
 from tools import figures, notes
 from tools.errors import UserError
+from tools.reading import arrays
 
 LARGEST = 1024  # pixels on a side that are drawn
 LIMB = 70.0  # degrees of longitude beyond which the studies call a flare near the limb
@@ -171,11 +172,9 @@ def _read_picture(path):
 
 
 def _read_npy(path):
-    try:
-        image = numpy.load(path, allow_pickle=False)
-    except Exception as error:  # numpy's for pickles, truncated data and foreign formats
-        raise UserError(f"{path}: is no array saved by numpy, or is cut short or holds pickled objects") from error
-    if image.ndim != 2 or image.dtype.kind not in "fiu":
+    image = arrays.read_array(path)
+    picture_files.require_modest(path, *image.shape)
+    if image.ndim != 2:
         raise UserError(f"{path}: expected numbers of shape (height, width); images of a data set need its .py file")
     wcs = picture_tree.from_file(path) or {}
     header, remark = _pointed(wcs, path, image.shape)
@@ -193,16 +192,9 @@ _READERS = (
 
 def _grey(path):
     """Read a picture: float32 (height, width), or uint8 (height, width, 3) where it has colours, and its comment."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            comment = picture.info.get("comment")
-            pixels = numpy.asarray(picture.convert("L" if picture.mode in ("L", "1", "I", "F", "I;16") else "RGB"))
-    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error and more for damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: cannot be read ({reason}); it may be damaged or truncated") from error
+    with picture_files.opened(path, ("JPEG2000", *picture_files.COMMON)) as picture:
+        comment = picture.info.get("comment")
+        pixels = numpy.asarray(picture.convert("L" if picture.mode in ("L", "1", "I", "F", "I;16") else "RGB"))
     if pixels.ndim == 2:
         return pixels.astype("float32"), comment
     return (pixels[..., 0].astype("float32") if (pixels == pixels[..., :1]).all() else pixels), comment

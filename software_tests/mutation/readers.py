@@ -296,6 +296,23 @@ def _other_source(path):
     return of_images(helioviewer_sources.read_grey(path, size=64, decoding="area", source=19), disk=False)  # cut-outs too
 
 
+def _to_look_at(path):
+    from dataset_models.pictures import image_file
+
+    found = image_file.read(path)
+    assert numpy.isfinite(found.image).any(), "no pixel is finite"
+    return found.image, found.header, found.cards, found.remark
+
+
+def _instances(path):
+    from science import instance_tables
+
+    found = instance_tables.read([path])
+    assert found["probability"].between(0, 1).all(), "no probabilities"
+    assert (found["flux"].ge(0) & found["flux"].le(1)).all(), "fluxes that are none"
+    return found
+
+
 def _manifest(path):
     from dataset_models.download import manifest
 
@@ -618,6 +635,10 @@ READERS = (
         unseen="no mark: the image's reader names the fault",
         share=0.5,
     ),
+    _reader("pictures", "jp2 to look at", seeds.hmi_jp2, _to_look_at, "jp2", unseen=PIXELS, share=0.5),
+    _reader("pictures", "FITS to look at", seeds.hmi_fits, _to_look_at, "fits", unseen=PIXELS, share=0.5),
+    _reader("pictures", "jpg to look at", seeds.hmi_jpg, _to_look_at, "jpeg", unseen=PIXELS, share=0.5),
+    _reader("pictures", "npy to look at", seeds.hmi_npy, _to_look_at, "npy", unseen=PIXELS, share=0.5),
     _reader("arrays", "image cache", seeds.cached_image, _cached, "npy", unseen="float32 values carry no sum"),
     _reader(
         "arrays",
@@ -732,6 +753,7 @@ READERS = (
     _reader("tables", "forecasts", seeds.forecasts, _forecasts, "csv", unseen=ROWS),
     _reader("tables", "flux forecasts", seeds.flux_forecasts, _flux_forecasts, "csv", unseen=ROWS),
     _reader("tables", "forecasts near the limb", seeds.limb_forecasts, _limb, "csv", unseen=ROWS),
+    _reader("tables", "instances", seeds.instances, _instances, "csv", unseen=ROWS),
     _reader("tables", "AIA response table", _response_seed, _response, "text", unseen=ROWS, share=0.5),
     _reader("own JSON and YAML", "calibration", seeds.calibration, _calibration, "json", unseen=ROWS),
     _reader("own JSON and YAML", "combination, logistic", seeds.combination("logistic"), _combination, "json", unseen=ROWS),

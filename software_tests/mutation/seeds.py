@@ -378,6 +378,11 @@ limb_forecasts = _rows(
     ["timestamp", "flare_prob", "goes_class", "fl_lon", "fl_lat", "start_time"],
     lambda n: [_hour(n), f"0.{n:02d}", "M1.2", n - 20, 11.0, _hour(n + 5)],
 )
+instances = _rows(
+    "m_class.csv",
+    ["timestamp", "flare_prob", "goes_class", "fl_location", "flare_start"],
+    lambda n: [_hour(n), f"0.{n:02d}", "M1.2", f"({n - 20}, 11.0)", _hour(30)],
+)
 features = _rows(
     "features.csv", ["time", *(f"f{n}" for n in range(25))], lambda n: [_hour(n), *((n * k) % 7 for k in range(25))]
 )
