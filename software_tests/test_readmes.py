@@ -77,6 +77,7 @@ DOWNLOAD = "dataset_models/test_download.py"
 CALIBRATED = f"{CHAINS}::test_a_run_is_calibrated_forecasts_new_images_and_is_verified"
 SPLIT = f"{CHAINS}::test_a_split_through_verification_calibration_and_combination"
 NOW = f"{CHAINS}::test_a_forecast_for_now_uses_the_history_as_long_as_it_is_known"
+RATES = "network_models/test_flare_rates.py::test_a_network_learns_which_region_flares"
 DEMO = "examples/test_examples.py::test_the_demonstration_leaves_a_picture_of_every_tool"
 LEAK = f"{CHAINS}::test_labels_of_an_archive_through_the_leak_check"
 FLUX = f"{CHAINS}::test_aia_and_goes_through_import_training_and_prediction"
@@ -136,6 +137,11 @@ COVERED = {
     ),
     ("network_models/beta_vae/train.py", "full_disk full_disk"): f"{CHAINS}::test_latents_of_magnetograms",
     ("network_models/beta_vae/train.py", "flare_sequences sequence"): f"{CHAINS}::test_latents_of_sequences_before_flares",
+    ("network_models/flare_rates/train.py", ""): RATES,
+    ("network_models/flare_rates/train.py", "history"): RATES,
+    ("network_models/flare_rates/forecast.py", ""): RATES,
+    ("network_models/flare_rates/forecast.py", "images"): RATES,
+    ("science/verification/regions.py", ""): "science/test_region_verification.py::test_regions_are_scored_alike_disks",
     # Forecasts
     ("network_models/predict.py", ""): "network_models/test_predict.py::test_every_nth_sample_of_the_training_split",
     ("network_models/predict.py", "calibrated"): SPLIT,

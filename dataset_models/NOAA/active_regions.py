@@ -27,7 +27,7 @@ from dataset_models.solar_data import SPLITS, Availability, Download, SolarData,
 from tools import goes_class, notes
 from tools.errors import UserError
 from tools.options import option
-from tools.paths import data_path
+from tools.paths import FILE, data_path
 
 SUMMARY_ISSUED = numpy.timedelta64(30, "m")  # after midnight of its date
 LEAST_HISTORY = numpy.timedelta64(27, "D")  # of flares before the first sample: a rotation of the Sun
@@ -77,7 +77,9 @@ class ActiveRegions(SolarData):
     title = "NOAA active regions"
 
     summaries: tuple[str, ...] = option(
-        (), "region summaries: texts YYYYMMDDSRS.txt, folders of them, tables; none: regions that the flare lists name"
+        (),
+        "region summaries: texts YYYYMMDDSRS.txt, folders of them, tables; none: regions that the flare lists name",
+        place=FILE,
     )
     flares: tuple[str, ...] = option((), "flare lists (default: flares of config.yml)", place="flares")
     threshold: str = option("M1.0", "GOES class that counts as a flare")

@@ -210,6 +210,16 @@ def test_inputs_that_are_none_of_regions_are_refused():
         network("regions", event="B5.0")
 
 
+SUMMARY = """:Issued: 2014 May 20 0030 UTC
+I.  Regions with Sunspots.  Locations Valid at 19/2400Z
+Nmbr Location  Lo  Area  Z   LL   NN Mag Type
+2020 N12W29   274  0400 Dkc  09   20 Beta-Gamma
+IA. H-alpha Plages without Spots.  Locations Valid at 19/2400Z May
+II. Regions Due to Return 20 May to 22 May
+None
+"""
+
+
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
     """Two months of two regions, one of which flares each second day."""
@@ -262,9 +272,18 @@ def test_a_network_learns_which_region_flares(name, archive, command, tmp_path):
     numpy.testing.assert_allclose(1 - numpy.exp(-added.to_numpy()), probability, rtol=0.05)
     assert (disk["low_M1.0"] <= disk["probability_M1.0"]).all()
     assert (disk["high_M1.0"] >= disk["probability_M1.0"]).all()
+    today = tmp_path / "20140520SRS.txt"
+    today.write_text(SUMMARY)
+    sources = ("--images", today, "--flares_until", "2014-05-20T00:30") if name == "regions" else ()
+    ended = command(rates_folder / "forecast.py", best, DATASET, "--out", tmp_path / "today", *sources)
+    assert ended.code == 0, ended.err
     if name == "history":
         assert set(table["region"][:-1]) >= {"12014", "elsewhere"}
         return
+    assert "2014-05-20T00:30:00Z, flare of M1.0 or more in 24 h" in ended.out
+    (new,) = pandas.read_csv(tmp_path / "today" / "disk.csv").itertuples()
+    assert (new.has_summary, numpy.isnan(new.target)) == (1, True)
+    assert pandas.read_csv(tmp_path / "today" / "regions.csv")["region"].tolist() == ["12020", "elsewhere"]
     flaring, plain = (table[table["mcintosh"] == word] for word in ("Dkc", "Axx"))
     assert set(flaring["flare"]) == {"C2.0", "M3.0"}
     assert plain["flare"].isna().all()
