@@ -10,6 +10,7 @@ import typing
 import pytest
 from hypothesis import settings
 
+from network_models.training import board
 from tools import command_line, modules, notes, quiet_tensorflow
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -66,6 +67,19 @@ def user_folders(tmp_path, monkeypatch):
 def every_remark():
     """Print remarks in each test, though each is printed once in a process."""
     notes.forget()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_sample_on_the_board():
+    """Draw one of the samples that TensorBoard shows after each epoch: all of them take a third of a short run."""
+    draw = board.draw_samples
+
+    def draw_one(images, channel, titles, *, title):
+        return draw(images[:1], channel, titles[:1], title=title)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(board, "draw_samples", draw_one)
+        yield
 
 
 class Ended(typing.NamedTuple):

@@ -134,6 +134,25 @@ def test_a_logarithmic_bar_has_ticks_whatever_its_range(low, high, ticks):
     numpy.testing.assert_allclose(figures.decade_ticks(low, high), ticks)
 
 
+@pytest.mark.parametrize(("rows", "columns", "least_width"), [(2, 4, 0.0), (1, 1, 6.0), (3, 2, 0.0)])
+def test_tiles_lie_apart_below_the_title_and_within_the_figure(rows, columns, least_width):
+    figure, axes = figures.tiles(rows, columns, side=1.5, caption=0.4, header=0.7, least_width=least_width)
+    width, height = figure.get_size_inches()
+    assert width >= least_width
+    places = [panel.get_position() for panel in axes.flat]
+    for place in places:
+        assert (place.width * width, place.height * height) == pytest.approx((1.5, 1.5))
+        assert 0 < place.x0 < place.x1 < 1
+        assert place.y0 > 0
+        assert place.y1 * height + 0.4 <= height - 0.7 + 1e-9
+    for number, one in enumerate(places):
+        for other in places[:number]:
+            apart = one.x0 > other.x1 or other.x0 > one.x1
+            assert apart or (other.y0 - one.y1) * height > 0.4, "one lies below the other's caption"
+    assert places[0].y0 > places[-1].y0 or rows == 1
+    assert (places[0].x0 + places[columns - 1].x1) / 2 == pytest.approx(0.5)
+
+
 def test_utc_axis_and_title():
     figure, axes = figures.new()
     axes.plot(numpy.array(["2026-02-01", "2026-02-04"], "datetime64[s]"), [0, 1])
