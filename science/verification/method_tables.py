@@ -223,8 +223,10 @@ def draw(path, rows, settings, *, title, simulated=False):
                 style = {"marker": "s" if name is None else "o", "ls": "", "color": colour, "ms": 5}
                 axes.plot([one.value[kind] for one in scored], y, label=name or "method", **style)
             axes.set(xlabel=SHOWN[kind])
-            values = [one.value[kind] for row in rows for one in (row.scored, *row.ours.values())]
-            axes.set_xlim(max(min(values) - 0.1, -1.0), max(values) + 0.15)
+            everything = [one for row in rows for one in (row.scored, *row.ours.values())]
+            values = [one.value[kind] for one in everything]
+            most = numpy.nanmax([values, [one.interval(kind, settings.level)[1] for one in everything]])
+            axes.set_xlim(max(min(values) - 0.1, -1.0), min(most + 0.03, 1.0))
             axes.axvline(0.5 if kind == "auc" else 0.0, color="0.7", lw=1)
         panels[0].set_yticks(places, [f"{row.method}  ({row.days} d, {row.events})" for row in rows])
         panels[-1].legend(loc="lower right", fontsize=9)
