@@ -89,6 +89,9 @@ class Digits(SolarData):
         """Return the digit, and the mean digit, since nothing is known before."""
         return self.target(time), 4.5
 
+    def sample_name(self, time):
+        return f"digit {int(self.target(time))}"
+
     def metadata(self, time):
         return {"digit": int(self.target(time))}
 

@@ -237,6 +237,10 @@ class SolarData(abc.ABC):
         """Turn network outputs (network's units) and priors into physical units: arrays (n,)."""
         return prediction
 
+    def sample_name(self, time):
+        """Name a sample in a picture: its time to the minute, UTC: str."""
+        return str(numpy.datetime64(time, "m")).replace("T", " ")
+
     def metadata(self, time):
         """Describe a sample for people, beside its time: dict of short name to str or number."""
         return {"value": self.truth(time)[0]}

@@ -105,8 +105,11 @@ def load_network(path):
     path = pathlib.Path(path)
     _require_file(path)
     import keras
+    import tensorflow
 
     import network_models.layers  # noqa: F401
+
+    tensorflow.get_logger().setLevel("ERROR")  # warns of retracing: every network and method traces functions of its own
 
     try:
         held = network_size.stored_parameters(path)

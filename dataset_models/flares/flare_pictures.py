@@ -91,9 +91,10 @@ def durations(path, events, *, simulated=False):
 
 
 def over_time(path, events, *, simulated=False):
-    """Draw how many flares of each class there are per year, or month of less than six years; as of `classes`."""
+    """Draw how many flares of each class there are per year, month (less than six years) or day (60 days); as of `classes`."""
     letters, days = _letters(events), events["start"].to_numpy("datetime64[D]")
-    unit, name = ("M", "month") if days.max() - days.min() < numpy.timedelta64(6 * 365, "D") else ("Y", "year")
+    length = (days.max() - days.min()) // numpy.timedelta64(1, "D")
+    unit, name = ("D", "day") if length < 60 else ("M", "month") if length < 6 * 365 else ("Y", "year")
     dates = days.astype(f"datetime64[{unit}]")
     span = numpy.arange(dates.min(), dates.max() + 1)
     present = [letter for letter in _LETTERS if (letters == letter).any()]

@@ -95,14 +95,47 @@ def draw(axes, header, places=(), *, colour="0.45", limb=None):
             x, y = numpy.where(front, x, numpy.nan), numpy.where(front, y, numpy.nan)
             axes.plot(x, y, color="black", lw=1.8)  # an edge that shows on bright and dark
             axes.plot(x, y, color=figures.PALETTE[4], lw=1.0, ls=(0, (4, 2)))
-    for name, x, y in projected(header, places):
+    found = projected(header, places)
+    for _, x, y in found:
         axes.plot(x, y, "o", mfc="none", mec="black", ms=16, mew=2.4)
         axes.plot(x, y, "o", mfc="none", mec="#E69F00", ms=16, mew=1.2)
+    for name, x, y in labels(found, apart=_APART * radius):
         offset, side = ((-9, 9), "right") if x > 0 else ((9, 9), "left")  # towards the middle: never out of the picture
         axes.annotate(name, (x, y), offset, textcoords="offset points", ha=side, fontsize=9, color="black", bbox=_BOX)
     axes.set(xlim=limits[0], ylim=limits[1])
 
 
+def labels(found, *, apart):
+    """Join the names of places that lie so near each other that one would cover the other.
+
+    Parameters
+    ----------
+    found : sequence of (str, float, float)
+        Names and places, as of `projected`.
+    apart : float
+        In the unit of the places.
+
+    Returns
+    -------
+    list of (str, float, float)
+        Where the first of each group is; different names a line each.
+
+    Examples
+    --------
+    >>> labels([("M1.6", 0.0, 0.0), ("C2.0", 900.0, 0.0), ("M1.1", 30.0, 0.0), ("M1.6", 0.0, 20.0)], apart=100.0)
+    [('M1.6\\nM1.1', 0.0, 0.0), ('C2.0', 900.0, 0.0)]
+    """
+    groups = []
+    for name, x, y in found:
+        near = next((group for group in groups if numpy.hypot(x - group[1], y - group[2]) < apart), None)
+        if near is None:
+            groups.append(([name], x, y))
+        elif name not in near[0]:
+            near[0].append(name)
+    return [("\n".join(names), x, y) for names, x, y in groups]
+
+
+_APART = 0.2  # solar radii between labels
 _BOX = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.7}
 
 

@@ -79,7 +79,8 @@ def draw(path, found, flare, *, simulated=False):
     rows = -(-len(found) // columns)
     norm = figures.image_norm(numpy.stack(list(found.values())))
     with figures.style():
-        figure, axes = figures.new(rows, columns, figsize=(max(2.3 * columns, 7), 2.5 * rows + 0.7), squeeze=False)
+        wide = max(2.3, 7 / columns)
+        figure, axes = figures.new(rows, columns, figsize=(wide * columns, (wide + 0.2) * rows + 0.4), squeeze=False)
         for place in axes.flat:
             place.set_axis_off()
         for place, (time, image) in zip(axes.flat, found.items(), strict=False):

@@ -104,7 +104,7 @@ def draw_batch(path, data, found, *, channel=0, title):
             for spine in place.spines.values():
                 spine.set(color=figures.PALETTE[1] if event else "0.6", linewidth=4 if event else 1)
             mark = ", changed" if found.changed[index] else ""
-            text = f"{clock(found.times[index])}\n{label(data, found.times[index], found.targets[index])}{mark}"
+            text = f"{data.sample_name(found.times[index])}\n{label(data, found.times[index], found.targets[index])}{mark}"
             place.set_title(text, fontsize=9, pad=4, color=figures.PALETTE[1] if event else "black")
         words = figures.title(f"{data.title}, {look.name}: {title}", simulated=data.simulated)
         figure.suptitle(f"{words}\n{data.target_label}", fontsize=11)
@@ -149,7 +149,7 @@ def draw_sample(path, data, time):
                 solar_grid.draw(place, own, data.places(time) if len(panels) == 1 else (), limb=LIMB)
             place.set_title(words, fontsize=11)
             place.label_outer()
-        title = f"{data.title}, {clock(time)}: {label(data, time, data.target(time))}"
+        title = f"{data.title}, {data.sample_name(time)}: {label(data, time, data.target(time))}"
         figure.suptitle(figures.title(title, simulated=data.simulated))
         figures.save(figure, path)
 

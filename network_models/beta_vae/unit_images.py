@@ -105,6 +105,9 @@ class UnitImages(SolarData):
     def truth(self, time):
         return self.data.truth(time)
 
+    def sample_name(self, time):
+        return self.data.sample_name(time)
+
     def metadata(self, time):
         return self.data.metadata(time)
 

@@ -143,9 +143,6 @@ def load(model_path, dataset, given=None):
         beta-VAE, which forecasts nothing.
     """
     trained = open_network(model_path, dataset, given)
-    import tensorflow
-
-    tensorflow.get_logger().setLevel("ERROR")  # warns of retracing: every method traces functions of its own
     from network_models.layers.variational import BetaVAE
 
     if isinstance(trained.model, BetaVAE):

@@ -61,7 +61,7 @@ def write(folder, subject, encoded, *, count=6):
         }
         tables.write(unfinished / "anomalies.csv", pandas.DataFrame(table), float_format="%.6g")
         draw(encoded, score, truth > 0.5 if images.task == "classification" else None, heading, unfinished / "anomalies.png")
-        labels = [f"{str(encoded.times[place])[:13].replace('T', ' ')} h\nscore {score[place]:.1f}" for place in highest]
+        labels = [f"{images.sample_name(encoded.times[place])}\nscore {score[place]:.1f}" for place in highest]
         path = unfinished / "most_unusual.png"
         pictures.reconstructions(path, shown, rebuilt, labels=labels, title=f"{heading}: the most unusual images")
 

@@ -246,8 +246,7 @@ def write(
             animate_traversal(traversal, values, labels, unfinished / "traversal.gif", title=title)
         draw_latents(encoded, unfinished / "latents.png", title=heading)
         tables.write(unfinished / "latents.csv", latent_table(encoded))
-        when = [str(time)[:13].replace("T", " ") + " h" for time in encoded.times[places]]
-        labels = [f"{text}\n{encoded.error[place]:.0f} nats" for text, place in zip(when, places, strict=True)]
+        labels = [f"{images.sample_name(encoded.times[place])}\n{encoded.error[place]:.0f} nats" for place in places]
         strip = unfinished / "reconstructions.png"
         pictures.reconstructions(strip, shown, rebuilt, labels=labels, title=f"{heading}: reconstructions")
         arrays = {}
