@@ -9,24 +9,27 @@ from network_models.full_disk_flare_forecast import train
 from network_models.trained_network import open_network
 from science import instance_tables
 from science.side_by_side import side_by_side
-from tools import figures
+from tools import command_line, figures
 from tools.paths import PROJECT
+
+command_line.set_up_libraries()  # as every script does: quiet, and with the fast convolutions on CPUs
 
 DATASET = PROJECT / train.DATASET
 NETWORK = None  # yours: RUN/best_performing.hdf5
 MAGNETOGRAMS, FLARES = None, None  # yours
-SMALL = False  # True: fewer days, one epoch
+VALIDATION_START = "2014-01-08"  # of yours: where validation begins
+SMALL = False  # True: fewer days
 
 # %%
 if NETWORK is None:
     archive = practice(small=SMALL)
     data = ["--folder", MAGNETOGRAMS or archive.magnetograms, "--flares", FLARES or archive.flares, "--image_size", "192"]
-    short = ["--validation_start", "2014-01-08", "--epochs", "1" if SMALL else "2", "--batch_size", "8", "--max_lr", "0.001"]
+    short = ["--validation_start", VALIDATION_START, "--epochs", "1", "--batch_size", "8", "--max_lr", "0.001"]
     NETWORK = train.main(["--models", "attention", *data, *short, "--out", "gallery_output"]).folder.best
 
 # %% [markdown]
 # ## Two hits and a false alarm
-# The threshold is the median forecast: a network of a few epochs is not calibrated.
+# The threshold is the median forecast: a network of one epoch is not calibrated.
 
 # %%
 trained = open_network(NETWORK, DATASET)

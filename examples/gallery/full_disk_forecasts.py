@@ -1,8 +1,8 @@
 # %% [markdown]
 # # The attention network or the standard CNN: forecasts, and their scores in the centre and near the limb
 #
-# `NAME` chooses the attention network or its twin without attention. It is trained for a few epochs on full-disk magnetograms,
-# or yours is taken; its forecasts are scored, and its recall is held against the longitude of the flares. After a few epochs on
+# `NAME` chooses the attention network or its twin without attention. It is trained for one epoch on full-disk magnetograms,
+# or yours is taken; its forecasts are scored, and its recall is held against the longitude of the flares. After one epoch on
 # a simulated month, skill is not to be expected.
 
 # %%
@@ -13,13 +13,16 @@ from network_models.trained_network import open_network
 from science.near_limb import near_limb
 from science.near_limb import pictures as maps
 from science.verification import verification
-from tools import figures
+from tools import command_line, figures
 from tools.paths import PROJECT
+
+command_line.set_up_libraries()  # as every script does: quiet, and with the fast convolutions on CPUs
 
 NAME = "attention"  # or "cnn"
 NETWORK = None  # yours: RUN/best_performing.hdf5
 MAGNETOGRAMS, FLARES = None, None  # yours
-SMALL = False  # True: fewer days, one epoch
+VALIDATION_START = "2014-01-08"  # of yours: where validation begins
+SMALL = False  # True: fewer days
 
 OUT = f"gallery_output/{NAME}_forecasts"
 magnetograms = MAGNETOGRAMS or practice(small=SMALL).magnetograms
@@ -27,8 +30,8 @@ flares = FLARES or practice(small=SMALL).flares
 
 # %%
 if NETWORK is None:
-    data = ["--folder", magnetograms, "--flares", flares, "--validation_start", "2014-01-08", "--image_size", "192"]
-    short = ["--epochs", "1" if SMALL else "2", "--batch_size", "8", "--max_lr", "0.001"]
+    data = ["--folder", magnetograms, "--flares", flares, "--validation_start", VALIDATION_START, "--image_size", "192"]
+    short = ["--epochs", "1", "--batch_size", "8", "--max_lr", "0.001"]
     NETWORK = train.main(["--models", NAME, *data, *short, "--out", "gallery_output"]).folder.best
 
 # %% [markdown]

@@ -7,8 +7,10 @@
 # %%
 from network_models.beta_vae import train
 from science.latent_traversal import latent_traversal, latents
-from tools import figures
+from tools import command_line, figures
 from tools.paths import PROJECT
+
+command_line.set_up_libraries()  # as every script does: quiet, and with the fast convolutions on CPUs
 
 EPOCHS, BETA = 10, 4
 SMALL = False  # True: an epoch of a few digits
