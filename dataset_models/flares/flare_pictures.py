@@ -100,7 +100,7 @@ def over_time(path, events, *, simulated=False):
     present = [letter for letter in _LETTERS if (letters == letter).any()]
     with figures.style():
         figure, axes = figures.new(len(present), figsize=(9, 1.3 + 1.5 * len(present)), sharex=True, squeeze=False)
-        left, right = (edge.astype("datetime64[D]") for edge in (span, span + 1))
+        left, right = (edge.astype("datetime64[s]") for edge in (span, span + 1))  # or 0.9 of a day would be none
         for panel, letter in zip(axes[::-1, 0], present, strict=True):
             counts = numpy.bincount((dates[letters == letter] - span[0]).astype(int), minlength=len(span))
             panel.bar(left, counts, 0.9 * (right - left), align="edge", color=_COLOURS[letter])

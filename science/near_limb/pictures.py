@@ -54,7 +54,7 @@ def disk(table, path, *, title, limb, size):
         axes.set(xlim=(0, sky.data.shape[1] - 1), ylim=(0, sky.data.shape[0] - 1), title=title)
         axes.set_aspect("equal")
         figure.colorbar(drawn, ax=axes, label="recall", shrink=0.8)
-        _key(figure, limb)
+        _key(figure, limb, missed.any())
         figures.save(figure, path)
 
 
@@ -85,7 +85,7 @@ def plane(table, path, *, title, limb, size):
         for panel in (axes, below):
             for longitude in (-limb, limb):
                 panel.axvline(longitude, color="black", linestyle="--", linewidth=1.2)
-        _key(figure, limb)
+        _key(figure, limb, missed.any())
         figures.save(figure, path)
 
 
@@ -99,14 +99,14 @@ def _missed():
     return {"facecolors": "white", "edgecolors": figures.PALETTE[1], "hatch": "xxxx", "linewidths": 0.8, "zorder": 2.1}
 
 
-def _key(figure, limb):
+def _key(figure, limb, any_missed):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     look = _missed()
     missed = Patch(facecolor="white", edgecolor=look["edgecolors"], hatch=look["hatch"], label="misses only")
     line = Line2D([], [], color="black", linestyle="--", label=f"{limb:g} degrees of longitude")
-    figure.legend(handles=[missed, line], loc="outside lower center", ncols=2)
+    figure.legend(handles=[missed, line] if any_missed else [line], loc="outside lower center", ncols=2)
 
 
 def _degree():

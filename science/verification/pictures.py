@@ -195,11 +195,12 @@ def comparison(path, scored, *, names=("tss", "brier_skill", "auc"), folds=None,
     labels = {"tss": "TSS", "brier_skill": "Brier skill", "auc": "ROC area", "hss": "HSS"}
     with figures.style():
         figure, panels = figures.new(1, len(names), figsize=(4.2 * len(names) + 1.5, 0.42 * len(scored) + 1.6), sharey=True)
-        rows = numpy.arange(len(scored))[::-1]
+        rows, known = numpy.arange(len(scored))[::-1], False
         for axes, name in zip(panels, names, strict=True):
             for row, (forecast, score) in zip(rows, scored.items(), strict=True):
                 colour = "0.45" if forecast in baselines else figures.PALETTE[0]
                 low, high = score.interval(name, level)
+                known |= bool(numpy.isfinite([low, high]).all())
                 axes.plot([low, high], [row, row], color=colour, lw=2.2)
                 axes.plot(score.value[name], row, "s" if forecast in baselines else "o", color=colour, ms=7)
                 for number, parts in (folds or {}).items():
@@ -210,7 +211,8 @@ def comparison(path, scored, *, names=("tss", "brier_skill", "auc"), folds=None,
             axes.axvline(0.5 if name == "auc" else 0, color="0.6", lw=0.8, ls="--")
             axes.set_xlabel(labels.get(name, name))
         panels[0].set_yticks(rows, list(scored))
-        text = f"{100 * level:g} % intervals; baselines grey" + ("; small numbers: folds" if folds else "")
+        words = f"{100 * level:g} % intervals" if known else "without intervals: too few days"
+        text = f"{words}; baselines grey" + ("; small numbers: folds" if folds else "")
         figure.suptitle(figures.title(text, simulated=simulated), fontsize=11)
         figures.save(figure, path)
 

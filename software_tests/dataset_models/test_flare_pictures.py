@@ -28,6 +28,16 @@ def test_each_picture_says_what_it_counts(tmp_path):
     assert {path.name for path in tmp_path.glob("*.png")} == set(flare_pictures.PICTURES)
 
 
+def test_a_few_weeks_are_counted_by_day_in_bars_as_wide(tmp_path, monkeypatch):
+    rows = "start_time,goes_class\n2014-01-03 10:00,M1.0\n2014-01-03 20:00,M1.5\n2014-01-09 10:00,M2.0\n"
+    drawn = []
+    monkeypatch.setattr(flare_pictures.figures, "save", lambda figure, path: drawn.append(figure))
+    assert flare_pictures.over_time(tmp_path / "over_time.png", events_of(tmp_path / "flares.csv", rows)) == "7 days"
+    (axes,) = drawn[0].axes
+    assert [bar.get_height() for bar in axes.patches] == [2, 0, 0, 0, 0, 0, 1]
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([0.9] * 7)
+
+
 def test_bars_hold_every_flare_once(tmp_path, monkeypatch):
     flux = numpy.concatenate([10.0 ** numpy.array([-6, -5, -4, -3]), 1e-6 * numpy.arange(10, 100) / 10, [2.3e-8]])
     names = [goes_class.from_flux(value) for value in flux]
