@@ -1,8 +1,12 @@
 """One function over many items, in processes of their own; and which processes are alive."""
 
 import concurrent.futures
+import contextlib
 import multiprocessing
 import os
+import pickle
+import sys
+import types
 
 _CHUNK = 4  # items that a process receives at once
 
@@ -53,17 +57,34 @@ def mapped(function, items, *, workers):
     Notes
     -----
     Processes are spawned, not forked: the caller may have threads by now (TensorFlow's, for one), which do not survive a fork.
+    A spawned process imports the program that was started once more, and runs it where it has no ``__main__`` guard, as
+    notebooks have none. It is told of the program only when it needs something that the program itself defines.
     """
     if workers == 1:
         yield from map(function, items)
         return
+    items = list(items)
+    needs_program = b"__main__" in pickle.dumps((function, items[:1]))
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
-            yield from pool.map(function, items, chunksize=_CHUNK)
+            with contextlib.nullcontext() if needs_program else _program_hidden():
+                results = pool.map(function, items, chunksize=_CHUNK)  # starts all processes
+            yield from results
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+@contextlib.contextmanager
+def _program_hidden():
+    """Keep the program that was started from processes that are spawned in a ``with`` block."""
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
 
 
 def start_of(pid):

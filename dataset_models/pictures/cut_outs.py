@@ -21,6 +21,36 @@ def longitude_at(longitude, latitude, days):
     return longitude + days * (first + second * square + third * square**2 - _EARTH)
 
 
+def strongest(events, *, count, within=60.0):
+    """Choose the strongest flares that happened where their region can be seen well for a day or two before.
+
+    Parameters
+    ----------
+    events : pandas.DataFrame
+        Of a `dataset_models.flare_catalogue.Catalogue`.
+    count : int
+    within : float
+        Degrees of longitude east and west of the central meridian.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `events`, the strongest first.
+
+    Raises
+    ------
+    UserError
+        The list has no such flare, or no positions at all.
+    """
+    placed = events[events["longitude"].abs() < within]
+    if placed.empty:
+        known = int(events["longitude"].notna().sum())
+        raise UserError(
+            f"{known} of {len(events)} flares have a position, none within {within:g} degrees of the meridian; give HEK's list"
+        )
+    return placed.nlargest(count, "flux")
+
+
 def before(flare, folder, *, hours, width, size=512):
     """Cut the place of a flare out of each magnetogram of the hours before its peak.
 

@@ -18,8 +18,7 @@ magnetograms = MAGNETOGRAMS or practice(small=SMALL).magnetograms
 catalogue = flare_catalogue.read(FLARES or practice(small=SMALL).flares)
 
 # %%
-seen = catalogue.events[catalogue.events["longitude"].abs() < 60]
-strongest = seen.nlargest(3, "flux")
+strongest = cut_outs.strongest(catalogue.events, count=3)
 print(strongest[["start", "goes_class", "longitude", "latitude"]].to_string(index=False))
 
 # %%

@@ -1,6 +1,7 @@
 import json
 
 import numpy
+import pandas
 import pytest
 
 from dataset_models import flare_catalogue, simulation_mark
@@ -82,3 +83,10 @@ def test_pictures_are_named_where_there_is_no_jupyter(tmp_path, capsys):
     (tmp_path / "a.png").touch()
     figures.show(tmp_path, tmp_path / "b.png")
     assert capsys.readouterr().out == f"{tmp_path / 'a.png'}\n{tmp_path / 'b.png'}\n{tmp_path / 'b.png'}\n"
+
+
+def test_the_strongest_flares_are_those_whose_region_was_seen():
+    events = pandas.DataFrame({"longitude": [10.0, -70.0, numpy.nan, -20.0], "flux": [1e-6, 1e-4, 1e-3, 2e-6]})
+    assert cut_outs.strongest(events, count=3)["flux"].tolist() == [2e-6, 1e-6]
+    with pytest.raises(UserError, match=r"1 of 2 flares have a position, none within 60 degrees"):
+        cut_outs.strongest(events.iloc[1:3], count=3)
