@@ -110,9 +110,10 @@ def show(*paths):
     Parameters
     ----------
     *paths : str or pathlib.Path
-        Pictures, or folders of which every ``.png`` is shown.
+        Pictures, or folders of which every ``.png`` is shown. What was not drawn, since there was nothing to draw, is left out.
     """
     pictures = [picture for path in map(pathlib.Path, paths) for picture in (sorted(path.glob("*.png")) or [path])]
+    pictures = [picture for picture in pictures if picture.is_file()]
     kernel = sys.modules.get("IPython")  # imported by Jupyter before any cell runs
     if kernel is None or kernel.get_ipython() is None:
         print("\n".join(map(str, pictures)))

@@ -139,8 +139,8 @@ def _draw(panels, cell):
         figures.show_overlay(panel, cell.image, values, **look)
         panel.set_title(title, fontsize=11, loc="left", color="#B03A00" if failed else "black")
         x, y = _at(strongest(values), values.shape, extent)
-        panel.plot(x, y, "+", color="white", markersize=13, markeredgewidth=3)
-        panel.plot(x, y, "+", color="black", markersize=12, markeredgewidth=1.4)
+        panel.plot(x, y, "+", color="white", markersize=13, markeredgewidth=3, zorder=4)  # above names of regions
+        panel.plot(x, y, "+", color="black", markersize=12, markeredgewidth=1.4, zorder=4)
     if extent is not None:
         for panel in panels:
             solar_coordinates.draw(panel, cell.header, cell.places)

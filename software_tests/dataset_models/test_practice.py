@@ -81,7 +81,7 @@ def test_places_rotate_with_the_sun():
 def test_pictures_are_named_where_there_is_no_jupyter(tmp_path, capsys):
     (tmp_path / "b.png").touch()
     (tmp_path / "a.png").touch()
-    figures.show(tmp_path, tmp_path / "b.png")
+    figures.show(tmp_path, tmp_path / "b.png", tmp_path / "not_drawn.png")
     assert capsys.readouterr().out == f"{tmp_path / 'a.png'}\n{tmp_path / 'b.png'}\n{tmp_path / 'b.png'}\n"
 
 
