@@ -192,7 +192,7 @@ def draw(path, runs):
                     panel.plot(epochs, [float(row[column]) for row in run.rows], markersize=5, label=label, **look)
             for panel, split in zip(panels, ("training", "validation"), strict=True):
                 panel.set(xlabel="epoch", title=split)
-                panel.xaxis.get_major_locator().set_params(integer=True)
+                panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
             panels[0].set_ylabel(kind)
             handles, labels = panels[1].get_legend_handles_labels()
             legend = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5), "fontsize": 10, "title": "best first"}

@@ -263,7 +263,7 @@ class LossCurve(keras.callbacks.Callback):
             for name, label in (("loss", "training"), ("val_loss", "validation")):
                 axes.plot(epochs, [float(row[name]) for row in self.table.rows], marker="o", label=label)
             axes.set(xlabel="epoch", ylabel=self.label, title=self.title)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
             axes.legend()
             figures.save(figure, self.path)
         self._drawn, self._due = time.monotonic(), False

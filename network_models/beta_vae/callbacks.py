@@ -77,7 +77,7 @@ class LatentKL(keras.callbacks.Callback):
                 axes.plot(epochs, values[:, place], marker="o", markersize=3, zorder=2 if named else 1, **look)
             axes.set(xlabel="epoch", ylabel="divergence from the prior (nats)", title=f"{self.title}\nvalidation")
             axes.set_ylim(bottom=0)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
             axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="strongest")
             figures.save(figure, self.picture)
 

@@ -172,7 +172,7 @@ def draw_activations(path, encoded, read, selection, count, *, title):
 def _finish(figure, axes, grey, signed, title):
     for panel in axes.flat:
         panel.set(xticks=[], yticks=[])
-    look = {"ax": list(axes.flat), "shrink": 0.8, "aspect": 30}
+    look = {"ax": list(axes.flat), "shrink": min(0.8, 4 / len(axes)), "aspect": 30}  # or bars of many rows grow wide
     figure.colorbar(signed, label="difference", format="%.2g", **look)
     figure.colorbar(grey, label="image", **look)
     figure.suptitle(title, fontsize=12)
