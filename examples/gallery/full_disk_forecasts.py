@@ -24,6 +24,7 @@ MAGNETOGRAMS, FLARES = None, None  # yours
 VALIDATION_START = "2014-01-08"  # of yours: where validation begins
 SMALL = False  # True: fewer days
 
+# %%
 OUT = f"gallery_output/{NAME}_forecasts"
 magnetograms = MAGNETOGRAMS or practice(small=SMALL).magnetograms
 flares = FLARES or practice(small=SMALL).flares
