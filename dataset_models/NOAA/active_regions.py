@@ -469,12 +469,11 @@ class ActiveRegions(SolarData):
 
     def _known_of_disk(self, events, times):
         """Count the flares known in the spans of days before times, a day: log(1 + x), float64 (n, 2 spans)."""
-        known, flux = self._known_flares if events is None else _known_flares(events)
+        of_classes = self._known_flares if events is None else _known_flares(events)
         seconds = numpy.asarray(times, "datetime64[s]").astype("int64")
         columns = []
         for days in _SPANS:
-            for least in (region_flares.LEAST["C"], region_flares.LEAST["M"]):
-                moments = known[flux >= least]
+            for moments in of_classes:
                 last, first = (numpy.searchsorted(moments, seconds - back, "left") for back in (0, days * _DAY))
                 columns.append(numpy.log1p((last - first) / days))
         return numpy.stack(columns, axis=1)
@@ -536,10 +535,9 @@ class ActiveRegions(SolarData):
 
 
 def _known_flares(events):
-    """Arrange flares by when they became known: seconds int64 (n,) and flux float64 (n,)."""
-    known = flare_history.known_at(events).astype("int64")
-    order = numpy.argsort(known, kind="stable")
-    return known[order], events["flux"].to_numpy("float64")[order]
+    """List when flares of C1.0 and above, and of M1.0 and above, became known, in order: two int64 arrays of seconds."""
+    known, flux = flare_history.known_at(events).astype("int64"), events["flux"].to_numpy("float64")
+    return tuple(numpy.sort(known[flux >= region_flares.LEAST[letter]]) for letter in "CM")
 
 
 def _hours(span):

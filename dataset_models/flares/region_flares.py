@@ -32,6 +32,8 @@ class RegionFlares:
         self._known, self._region = known[order], region[order]
         flux = events["flux"].to_numpy("float64")[order]
         self._classes = numpy.stack([flux >= least for least in LEAST.values()], axis=1)
+        in_time = numpy.argsort(known, kind="stable")
+        self._known_in_time, self._region_in_time = known[in_time], region[in_time]
         self._numbers, self._begin = numpy.unique(self._region, return_index=True)
         self._end = numpy.append(self._begin[1:], len(self._region))
 
@@ -68,9 +70,9 @@ class RegionFlares:
     def active(self, time, days):
         """List the regions with a flare known in the days before a time, in order: int64 (n,)."""
         second = int(numpy.datetime64(time, "s").astype("int64"))
-        regions = self._numbers[self._numbers != NO_REGION]
-        first, last = self._within(regions, numpy.full(len(regions), second), days * _DAY)
-        return regions[last > first]
+        first, last = numpy.searchsorted(self._known_in_time, (second - days * _DAY, second), "left")
+        regions = numpy.unique(self._region_in_time[first:last])
+        return regions[regions != NO_REGION]
 
     def _within(self, regions, seconds, width):
         """Find the first and one past the last flare of each region known in [t - width, t): two int64 arrays (n,)."""

@@ -163,6 +163,14 @@ def as_frequent(training):
     return numpy.array(chosen)
 
 
+def bootstrap_of(forecasts, *, block_days=7.0, samples=1000, seed=0):
+    """Draw the bootstrap of `verify`: BlockBootstrap, or None when none is asked for or there are too few blocks."""
+    if not samples:
+        return None
+    bootstrap = BlockBootstrap(forecasts.times, days=block_days, samples=samples, seed=seed)
+    return bootstrap if bootstrap.count >= report.LEAST_BLOCKS else None
+
+
 def verify(forecasts, training, *, block_days=7.0, samples=1000, seed=0):
     """Score forecasts of regions.
 
@@ -180,9 +188,7 @@ def verify(forecasts, training, *, block_days=7.0, samples=1000, seed=0):
     dict
         By class the scores, each [value, low, high]; ``gerrity`` of the categories, and their counts.
     """
-    bootstrap = BlockBootstrap(forecasts.times, days=block_days, samples=samples, seed=seed) if samples else None
-    if bootstrap is not None and bootstrap.count < report.LEAST_BLOCKS:
-        bootstrap = None
+    bootstrap = bootstrap_of(forecasts, block_days=block_days, samples=samples, seed=seed)
     climatology, by_class = training.event.mean(axis=0), rates_of_classes(training, forecasts.mcintosh)
     result = {}
     for number, name in enumerate(CLASSES):
@@ -221,21 +227,24 @@ def _cell(value, low, high):
     return f"{value:.3f} [{low:.3f}, {high:.3f}]" if math.isfinite(low) else f"{value:.3f}"
 
 
-def draw(path, forecasts):
-    """Draw a reliability diagram of each class."""
+def draw(path, forecasts, *, bootstrap=None):
+    """Draw a reliability diagram of each class, with the number of regions at each point and intervals of the bootstrap."""
     with figures.style():
         figure, panels = figures.new(2, 2, figsize=(9, 8.4))
-        for axes, name, probability, event in zip(
-            panels.flat, CLASSES, forecasts.probability.T, forecasts.event.T, strict=True
-        ):
+        columns = zip(panels.flat, CLASSES, forecasts.probability.T, forecasts.event.T, strict=True)
+        for axes, name, probability, event in columns:
             fold = numpy.zeros(len(forecasts), "int64")
-            points = pictures.reliability_points(Forecasts(name, forecasts.times, probability, event, fold))
+            points = pictures.reliability_points(Forecasts(name, forecasts.times, probability, event, fold), bootstrap)
             used = points["count"] > 0
-            axes.plot([1e-4, 1], [1e-4, 1], color="0.6", ls="--", lw=1.2)
+            mean, observed, low, high, count = (points[key][used] for key in ("mean", "observed", "low", "high", "count"))
+            axes.plot([0, 1], [0, 1], color="0.6", ls="--", lw=1.2)
             axes.axhline(event.mean(), color="0.6", ls=":", lw=1.2)
-            seen = used & (points["observed"] > 0)
-            axes.plot(points["mean"][seen], points["observed"][seen], "o-", color=figures.PALETTE[0])
-            axes.set(xlim=(0, 1), ylim=(0, 1), title=f"{name} or more: {int(event.sum())} of {len(event)}")
+            lengths = numpy.nan_to_num([numpy.maximum(observed - low, 0), numpy.maximum(high - observed, 0)])
+            axes.errorbar(mean, observed, lengths, fmt="o-", color=figures.PALETTE[0], capsize=3, lw=1.4)
+            for x, y, number in zip(mean, observed, count, strict=True):
+                place = (6, -11 if y > 0.1 else 6)
+                axes.annotate(f"{number:.0f}", (x, y), place, textcoords="offset points", fontsize=8, color="0.35")
+            axes.set(xlim=(0, 1), ylim=(-0.04, 1.04), title=f"{name} or more: {int(event.sum())} of {len(event)}")
             axes.set(xlabel="forecast probability", ylabel="observed frequency")
         figure.suptitle(figures.title("Reliability of forecasts of single regions", simulated=forecasts.simulated))
         figures.save(figure, path)
@@ -254,14 +263,15 @@ def main(arguments=None):
     flags = parser.parse_args(arguments)
     forecasts = read(flags.regions)
     training = read(flags.training) if flags.training else forecasts
-    result = verify(forecasts, training, block_days=flags.block, samples=flags.samples, seed=flags.seed)
+    drawn = {"block_days": flags.block, "samples": flags.samples, "seed": flags.seed}
+    result = verify(forecasts, training, **drawn)
     print("\n".join(lines(result)))
     if training is forecasts:
         print("note: references and thresholds are of the regions that are scored (--training gives others)")
     stored = json.loads(json.dumps(result), parse_constant=lambda _: None) | {"simulated": forecasts.simulated}
     with atomic_files.results(flags.out) as folder:
         atomic_files.write_text(folder / "regions.json", json.dumps(stored, indent=1) + "\n")
-        draw(folder / "reliability.png", forecasts)
+        draw(folder / "reliability.png", forecasts, bootstrap=bootstrap_of(forecasts, **drawn))
     print(f"wrote {flags.out}")
 
 
