@@ -45,7 +45,7 @@ def parameter_limit(limit, *, words="make it smaller or give --allow_large"):
 
 
 def stored_parameters(path):
-    """Count what a saved network declares, without loading it.
+    """Count what a saved network declares, without loading it; everything in it is read once, see `tools.reading.apart`.
 
     Parameters
     ----------
@@ -88,11 +88,14 @@ def _numbers_in(path, file, size):
 
     def add(name, entry):
         nonlocal numbers, held
+        dict(entry.attrs)
         if isinstance(entry, h5py.Dataset):
             count = math.prod(entry.shape or ())
             numbers, held = numbers + count, held + count * entry.dtype.itemsize
             _require_held(path, held, size)
+            entry[()]
 
+    add("/", file)
     file.visititems(add)
     return numbers
 

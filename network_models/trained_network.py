@@ -10,6 +10,7 @@ from network_models import loss_table, network_size
 from network_models.run_folder import RunFolder, run_folder_of
 from tools import options
 from tools.errors import UserError
+from tools.reading import apart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +113,7 @@ def load_network(path):
     tensorflow.get_logger().setLevel("ERROR")  # warns of retracing: every network and method traces functions of its own
 
     try:
-        held = network_size.stored_parameters(path)
+        held = apart.call(network_size.stored_parameters, path, library="HDF5")
         largest = max(held, 1) if _is_of_large_run(path) else min(max(held, 1), network_size.LARGEST)
         words = f"that is more than {'the file holds' if largest == held else 'are loaded'}"
         with network_size.parameter_limit(largest, words=words):
