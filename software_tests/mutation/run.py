@@ -50,11 +50,11 @@ class Worker:
         made = self._line(START)
         if made is None:
             return {"how": "making the input", "kind": "hang", "text": self._ended(), "digest": None, "seconds": START}
-        began, computed = time.monotonic(), self._computed()
+        began, computed, queued = time.monotonic(), self._computed(), self._queued()
         found = self._line(SECONDS if job["number"] is not None else START)
         while found is None and self.process.poll() is None:  # on a busy machine it may have had little of the time
             seconds, waited = self._computed() - computed, time.monotonic() - began
-            if seconds > SECONDS or seconds < waited / 5:
+            if seconds > SECONDS or seconds + self._queued() - queued < waited / 5:
                 break
             found = self._line(5.0)
         seconds = time.monotonic() - began
@@ -85,6 +85,13 @@ class Worker:
         except OSError:
             return 0.0
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _queued(self):
+        """Seconds so far in which it could have computed while others did: float."""
+        try:
+            return int(pathlib.Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[1]) / 1e9
+        except (OSError, IndexError):  # a kernel that does not count them
+            return 0.0
 
     def _ended(self):
         try:
