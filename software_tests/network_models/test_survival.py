@@ -4,6 +4,7 @@ import functools
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -138,10 +139,18 @@ def test_killed_at_random_moments(whole_run, tmp_path):
     flags = [*FLAGS, "--epochs", epochs, "--checkpoint_steps", "2", "--out", tmp_path]
 
     def killed_in_start_up(*arguments):
-        process = start(*arguments)
-        time.sleep(random_.uniform(0.0, longest))
+        """Kill a start, at the latest when it is a new run that has its first state: such a run is no remnant, it can go on."""
+        before, process = states(), start(*arguments)
+        moment = time.monotonic() + random_.uniform(0.0, longest)
+        while time.monotonic() < moment and states() == before:
+            time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.communicate()
+        for state in states() - before:
+            shutil.rmtree(state.parent)
+
+    def states():
+        return set((tmp_path / "trained_models").glob("*/training_state.npz"))
 
     begun = time.monotonic()
     process = start(*flags)
@@ -182,8 +191,6 @@ def test_killed_at_random_moments(whole_run, tmp_path):
 
 @pytest.mark.slow
 def test_two_resumes_at_once(uninterrupted, tmp_path):
-    import shutil
-
     run = RunFolder(tmp_path / "trained_models" / "run")
     shutil.copytree(uninterrupted.path, run.path)
     first = start("--resume", run, "--epochs", "14")
@@ -241,8 +248,6 @@ def test_a_signal_keeps_the_step_under_way(uninterrupted, tmp_path, name):
 
 def _interrupted(uninterrupted, tmp_path, state):
     """A copy of a finished run as a kill would have left it, with `state` as its last one."""
-    import shutil
-
     copy = RunFolder(tmp_path / "copy")
     shutil.copytree(uninterrupted.path, copy.path)
     (copy.performance / "scores.json").unlink()
