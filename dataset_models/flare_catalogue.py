@@ -21,6 +21,7 @@ from tools.errors import UserError
 from tools.paths import Files, data_path
 
 COLUMNS = ("start", "peak", "end", "goes_class", "flux", "longitude", "latitude", "noaa_region", "source")
+_MOST_SOURCES = 100  # of one list; the HEK has some ten methods
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +80,7 @@ def read(paths, *, merge=True):
     Raises
     ------
     UserError
-        As :func:`dataset_models.flares.flare_lists.read_list`.
+        As :func:`dataset_models.flares.flare_lists.read_list`; or the flares of a list are of more than 100 sources.
 
     Notes
     -----
@@ -237,7 +238,11 @@ def _sources(one):
     """List the sources of a list, the preferred first: its own, then others as they come. A catalogue is one, being joined."""
     if one.source == "catalogue":
         return [one.source]
-    return sorted(dict.fromkeys(flare.source for flare in one.flares), key=lambda source: source != one.source)
+    sources = sorted(dict.fromkeys(flare.source for flare in one.flares), key=lambda source: source != one.source)
+    if len(sources) > _MOST_SOURCES:
+        text = f"its flares are of {len(sources)} sources (frm_name), more than the {_MOST_SOURCES} that are told apart"
+        raise UserError(f"{one.path}: {text}; keep the methods that are wanted")
+    return sources
 
 
 def main(arguments=None):

@@ -469,3 +469,12 @@ def test_damage_in_many_places_takes_no_time_of_squares(tmp_path, name):
     found = flare_lists.read_list(path)
     assert time.process_time() - began < 12  # minutes where each fault or tag is searched for from the beginning
     assert len(found.flares) == {"records": 20_000, "cell": 1}[name]
+
+
+def test_a_list_of_more_sources_than_are_told_apart_is_refused(tmp_path):
+    """A flare is compared by all sources that have it."""
+    header = "event_starttime,fl_goescls,frm_name\n"
+    rows = "".join(f"2014-01-04T18:47:00,M4.0,method {number}\n" for number in range(101))
+    assert len(flare_catalogue.read(written(tmp_path, header + rows.rpartition("2014")[0])).events) == 1
+    with pytest.raises(UserError, match=r"list\.csv: its flares are of 101 sources \(frm_name\), more than the 100"):
+        flare_catalogue.read(written(tmp_path, header + rows))
