@@ -20,9 +20,9 @@ import time
 import warnings
 
 from tools.errors import UserError
-from tools.paths import PROJECT
 
 SECONDS = 15.0
+_PROJECT = pathlib.Path(__file__).resolve().parents[2]
 _BYTES_PER_SECOND = 5e6  # of a slow disk: large files are given more time
 _lock = threading.Lock()
 
@@ -35,7 +35,7 @@ class _Process:
     """The process apart of this process."""
 
     def __init__(self):
-        code = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from tools.reading import apart; apart.serve()"
+        code = f"import sys; sys.path.insert(0, {str(_PROJECT)!r}); from tools.reading import apart; apart.serve()"
         self.owner, self.rest = os.getpid(), b""
         self.process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
 
