@@ -18,7 +18,7 @@ def run(folder, code):
 
 
 def test_what_does_not_return_or_dies_costs_that_file_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(apart, "SECONDS", 3.0)
+    monkeypatch.setattr(apart, "SECONDS", 2.5)
     with pytest.raises(apart.Failed, match=r"^ZeroDivisionError: division by zero"):
         run(tmp_path, "1 / 0")
     with pytest.raises(UserError, match=r"x\.py: is damaged: Python dies of it; make or fetch it again"):
