@@ -11,6 +11,7 @@ from science.gradients.engine import engine_of
 from science.guided_backpropagation.guided_backpropagation import deconvolution, guided_backpropagation
 from science.integrated_gradients.integrated_gradients import integrated_gradients
 from science.occlusion.occlusion import occlusion
+from science.rate_map.rate_map import rate_map, require_rates
 from science.saliency import saliency
 from science.smooth_gradients.smooth_gradients import input_x_gradient, smooth_gradients, vargrad
 from tools.errors import UserError
@@ -28,7 +29,7 @@ class Method:
     takes : str
         ``"baseline"`` or ``"background"`` where `function` has an argument of this name.
     needs : tuple of str
-        Parts that a network must have: ``"attention"``, ``"ReLU"``, ``"convolutions"``.
+        Parts that a network must have: ``"attention"``, ``"ReLU"``, ``"convolutions"``, ``"rates"``.
     """
 
     function: collections.abc.Callable
@@ -53,6 +54,7 @@ METHODS = {
     "attention 1": Method(functools.partial(attention_maps, estimator=1), needs=("attention",)),
     "attention 2": Method(functools.partial(attention_maps, estimator=2), needs=("attention",)),
     "attention 3": Method(functools.partial(attention_maps, estimator=3), needs=("attention",)),
+    "rate map": Method(rate_map, needs=("rates",)),
 }
 NAMES = tuple(METHODS)
 
@@ -123,5 +125,9 @@ def applicable(model):
         missing["ReLU"] = str(error)
     if not engine.convolutions():
         missing["convolutions"] = "the network has no convolutions"
+    try:
+        require_rates(model)
+    except UserError as error:
+        missing["rates"] = str(error)
     skipped = {name: why for part, why in missing.items() for name, entry in METHODS.items() if part in entry.needs}
     return [name for name in NAMES if name not in skipped], skipped

@@ -17,6 +17,7 @@ from dataset_models import flare_catalogue, flare_labels, leak_check
 from dataset_models.flares import (
     flare_history,
     flare_index,
+    flare_marks,
     region_days,
     region_features,
     region_flares,
@@ -31,7 +32,6 @@ from tools.paths import FILE, data_path
 
 SUMMARY_ISSUED = numpy.timedelta64(30, "m")  # after midnight of its date
 LEAST_HISTORY = numpy.timedelta64(27, "D")  # of flares before the first sample: a rotation of the Sun
-MOST_FLARES = 64  # of a window, the strongest, that have their own term in a likelihood
 _ACTIVE_DAYS = 7.0  # without summaries, regions are those that flared within so many days
 _SPANS = (1, 3, 7, 27, 120)  # days of the side channel
 _DAY = 86_400
@@ -257,30 +257,35 @@ class ActiveRegions(SolarData):
         """Check whether there is a summary of a time; without one the forecast is of the flare history alone: bool."""
         return self._summary_day(time) in self._day_rows
 
-    def flare_marks(self, split):
+    def flare_marks(self, split, grid=None):
         """List the flares of each window: how strong, and of which region.
 
         Parameters
         ----------
         split : str
+        grid : tuple of int, optional
+            Places along each axis of a network's rates: ``(most_regions + 1,)``, as without it.
 
         Returns
         -------
         numpy.ndarray
-            float32 (n, k, 2), k at most `MOST_FLARES`, the strongest first: log10 of the peak flux over that of C1.0, -1 behind
-            the last flare; and the position of its region in the inputs, `most_regions` for a region that is not among them,
-            -1 where the list names none.
+            float32 (n, k, 2) as of `dataset_models.flares.flare_marks.packed`; a place is the position of a region in the
+            inputs, `most_regions` for a region that is not among them.
+
+        Raises
+        ------
+        UserError
+            The grid is another one.
         """
+        if grid is not None and tuple(grid) != (self.most_regions + 1,):
+            cells = " x ".join(map(str, grid))
+            own = self.most_regions + 1
+            raise UserError(f"{self.title}: has {own} places, the network {cells}; train it on a data set of its own")
         marks = []
         for time in self.times(split):
             flares = self._flares_after(time)
             marks.append((self._magnitude[flares], self._positions(flares, self.regions_at(time))))
-        longest = max((len(magnitude) for magnitude, _ in marks), default=0)
-        result = numpy.full((len(marks), max(min(longest, MOST_FLARES), 1), 2), -1, "float32")
-        for row, (magnitude, position) in enumerate(marks):
-            order = numpy.argsort(-magnitude, kind="stable")[: result.shape[1]]
-            result[row, : len(order)] = numpy.stack([magnitude[order], position[order]], axis=1)
-        return result
+        return flare_marks.packed(marks)
 
     def _flares_after(self, time):
         """Find the flares of C1.0 and above in the window of a time: positions in `events`, int64."""
@@ -393,8 +398,7 @@ class ActiveRegions(SolarData):
 
     @functools.cached_property
     def _magnitude(self):
-        # GOES classes have one decimal: what a list gives as 9.999e-7 is C1.0.
-        return numpy.round(numpy.log10(self._flux / region_flares.LEAST["C"]), 6)
+        return flare_marks.magnitudes(self._flux)
 
     @functools.cached_property
     def _flux(self):

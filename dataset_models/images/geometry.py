@@ -16,6 +16,12 @@ _POINTING = "pointing"
 _SIZE = "how large the Sun is"
 
 
+def rotation_rate(latitude):
+    """Compute the synodic rotation of magnetic features at a latitude (degrees): degrees per day, after Snodgrass (1983)."""
+    sine = numpy.sin(numpy.radians(latitude))
+    return 14.366 - 2.297 * sine**2 - 1.624 * sine**4 - 0.9856
+
+
 class LinearWcs(typing.NamedTuple):
     """arcsec = matrix @ (pixel - reference) + value, each (x, y), pixels counted from 0, rows from the south.
 

@@ -29,6 +29,31 @@ def projected(header, places):
     return visible
 
 
+def pixels(header, shape, longitude, latitude):
+    """Find where places on the Sun are in an image.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header
+        Of it, in FITS order, see `SolarData.image_header`.
+    shape : tuple of int
+        (height, width, ...).
+    longitude, latitude : array_like
+        Stonyhurst degrees, of the same shape.
+
+    Returns
+    -------
+    row, column : numpy.ndarray
+        float64, from 0, row 0 north.
+    seen : numpy.ndarray
+        Whether the place is on the visible side: bool.
+    """
+    x, y, front = _project(header, numpy.asarray(longitude, "float64"), numpy.asarray(latitude, "float64"))
+    column = header["CRPIX1"] - 1 + (x - header.get("CRVAL1", 0.0)) / header["CDELT1"]
+    row = shape[0] - header["CRPIX2"] - (y - header.get("CRVAL2", 0.0)) / header["CDELT2"]
+    return row, column, front
+
+
 def cut_out(image, header, longitude, latitude, *, width):
     """Cut a square around a place on the disk.
 
@@ -58,9 +83,7 @@ def cut_out(image, header, longitude, latitude, *, width):
         raise UserError(f"longitude {longitude:g}, latitude {latitude:g}: is behind the limb")
     if min(image.shape[:2]) < width:
         raise UserError(f"a cut-out of {width} pixels needs a larger image than {image.shape[1]} x {image.shape[0]}")
-    _, x, y = found[0]
-    column = header["CRPIX1"] - 1 + (x - header.get("CRVAL1", 0.0)) / header["CDELT1"]
-    row = image.shape[0] - header["CRPIX2"] - (y - header.get("CRVAL2", 0.0)) / header["CDELT2"]
+    row, column, _ = pixels(header, image.shape, longitude, latitude)
     top, left = (
         int(numpy.clip(round(middle - (width - 1) / 2), 0, size - width))
         for middle, size in zip((row, column), image.shape, strict=False)
@@ -160,21 +183,20 @@ def stonyhurst(header, x, y):
     Parameters
     ----------
     header : astropy.io.fits.Header
-    x, y : float
+    x, y : array_like
         Arcsec to the west and north.
 
     Returns
     -------
-    longitude, latitude : float
-        Stonyhurst degrees; NaN off the disk.
+    longitude, latitude : numpy.ndarray
+        Stonyhurst degrees, of the same shape; NaN off the disk.
     """
     tilt = numpy.radians(float(header.get("CRLT_OBS", header.get("HGLT_OBS", 0.0)) or 0.0))
     distance, radius = numpy.hypot(x, y), solar_radius(header)
-    if distance > radius:
-        return float("nan"), float("nan")
     seen = numpy.radians(distance / 3600)
-    angle = numpy.arcsin(min(numpy.sin(seen) / numpy.sin(numpy.radians(radius / 3600)), 1.0)) - seen
-    across, towards = numpy.sin(angle) / max(distance, 1e-9), numpy.cos(angle)
+    angle = numpy.arcsin(numpy.minimum(numpy.sin(seen) / numpy.sin(numpy.radians(radius / 3600)), 1.0)) - seen
+    across, towards = numpy.sin(angle) / numpy.maximum(distance, 1e-9), numpy.cos(angle)
     north = numpy.arcsin(across * y * numpy.cos(tilt) + towards * numpy.sin(tilt))
     west = numpy.arctan2(across * x, towards * numpy.cos(tilt) - across * y * numpy.sin(tilt))
-    return float(numpy.degrees(west)) + float(header.get("HGLN_OBS", 0.0) or 0.0), float(numpy.degrees(north))
+    longitude = numpy.degrees(west) + float(header.get("HGLN_OBS", 0.0) or 0.0)
+    return tuple(numpy.where(distance <= radius, angle, numpy.nan) for angle in (longitude, numpy.degrees(north)))

@@ -13,7 +13,7 @@ import functools
 
 import numpy
 
-from dataset_models.images.geometry import SOLAR_RADIUS
+from dataset_models.images.geometry import SOLAR_RADIUS, rotation_rate
 
 ACTIVITIES = ("natural", "clear cut")
 PEAK_FIELD = 300.0  # Gauss, radial, at the centre of a leading polarity smoothed over plage and spots
@@ -37,12 +37,6 @@ _FLUX_RANGE = (4e21, 6e22)  # Mx, total unsigned, at a region's height
 def to_days(times):
     """Convert ``datetime64`` times to days since 1970-01-01: float64."""
     return numpy.asarray(times, "datetime64[s]").astype("int64") / 86400.0
-
-
-def rotation_rate(latitude):
-    """Compute the synodic rotation of magnetic features at a latitude (degrees): degrees per day."""
-    sine = numpy.sin(numpy.radians(latitude))
-    return 14.366 - 2.297 * sine**2 - 1.624 * sine**4 - 0.9856
 
 
 def solar_cycle(days):

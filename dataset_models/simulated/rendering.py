@@ -14,7 +14,7 @@ import functools
 
 import numpy
 
-from dataset_models.images.geometry import FRAME
+from dataset_models.images.geometry import FRAME, rotation_rate
 from dataset_models.simulated import active_regions
 
 AIA_CHANNELS = ("94", "131", "171", "193", "211", "304", "335", "1600")
@@ -92,7 +92,7 @@ class Renderer:
         beyond = numpy.maximum(distance, 1)
         self._latitude = numpy.degrees(numpy.arcsin(numpy.clip(self._y / beyond, -1, 1)))
         self._longitude = numpy.degrees(numpy.arctan2(self._x / beyond, self._depth))
-        self._rate = active_regions.rotation_rate(self._latitude).astype("float32")
+        self._rate = rotation_rate(self._latitude).astype("float32")
         height = _TEXTURE[0]
         row = (90 - self._latitude) * (height / 180) - 0.5
         self._row = numpy.clip(row, 0, height - 1).astype("float32")

@@ -13,6 +13,7 @@ import re
 import numpy
 
 from dataset_models import simulation_mark
+from dataset_models.flares import flare_marks
 from dataset_models.flux_series import FluxSeries
 from dataset_models.images import soundness
 from dataset_models.images.geometry import FRAME, SOLAR_RADIUS
@@ -22,7 +23,7 @@ from dataset_models.simulated.flares import XRays
 from dataset_models.simulated.ground_truth import GroundTruth
 from dataset_models.simulated.rendering import AIA_CHANNELS, LIMB, Renderer
 from dataset_models.solar_data import Availability, Channel
-from dataset_models.xray_flux_data import XRayFluxData
+from dataset_models.xray_flux_data import DURATIONS, XRayFluxData
 from tools.errors import UserError
 from tools.options import option
 from tools.reading import arrays
@@ -213,6 +214,41 @@ class SimulatedSun(XRayFluxData):
             grey = (image[..., -1] + self.magnetogram_clip) / (2 * self.magnetogram_clip)
             image[..., -1] = numpy.where(self.renderer.on_disk, grey, 0)
         return image
+
+    def flare_marks(self, split, grid=None):
+        """List the flares of C1.0 and above that peak in each window: how strong, and where their region is in the image.
+
+        Parameters
+        ----------
+        split : str
+        grid : tuple of int, optional
+            (height, width) of the map whose cells are the places; by default that of the image.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 (n, k, 2) as of `dataset_models.flares.flare_marks.packed`, with the places of
+            `dataset_models.flares.flare_marks.places_on_map`.
+
+        Notes
+        -----
+        The class is that of the flux at the peak, all sources together, as GOES's. A window in which the flux only decays from
+        an earlier flare has the event and no mark.
+        """
+        grid = grid or self.image_shape
+        flares, marks = self.xrays.flares, []
+        opens, closes = (DURATIONS[self.lag].astype("timedelta64[s]"), (DURATIONS[self.lag] + DURATIONS[self.catch]))
+        minute = (flares.peak_time - self.flux_series.start.astype("datetime64[s]")) // numpy.timedelta64(60, "s")
+        minute = minute.astype("int64").clip(0, len(self.flux_series) - 1)
+        magnitude = flare_marks.magnitudes(self.flux_series.flux[minute])
+        for time in self.times(split):
+            first, last = numpy.searchsorted(flares.peak_time, [time + opens, time + closes])
+            inside = first + numpy.flatnonzero(magnitude[first:last] >= 0)
+            days = (flares.peak_time[inside] - time) / numpy.timedelta64(1, "D")
+            where = (flares.longitude[inside], flares.latitude[inside], days)
+            places = flare_marks.places_on_map(image_header(self.image_size, time), self.image_shape, grid, *where)
+            marks.append((magnitude[inside], places))
+        return flare_marks.packed(marks)
 
     # What XRayFluxData needs
 

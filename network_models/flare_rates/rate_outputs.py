@@ -78,10 +78,10 @@ def last_of_one(x, part, *, start, weights):
 
 
 def positive(x, name):
-    """Make exponents of places, (n, places), of one number each, (n, places, 1), by softplus."""
+    """Make exponents of places, (n, ...), of one number each, (n, ..., 1), by softplus."""
     from keras import layers
 
-    return layers.Activation("softplus", dtype="float32", name=name)(layers.Reshape((x.shape[1],), name=f"{name}_of_places")(x))
+    return layers.Activation("softplus", dtype="float32", name=name)(layers.Reshape(x.shape[1:-1], name=f"{name}_of_places")(x))
 
 
 def rate_network(tensors, log_rate, exponent, *, event, name):

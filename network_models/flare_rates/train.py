@@ -16,7 +16,7 @@ from tools.errors import UserError
 from tools.options import option
 
 HERE = pathlib.Path(__file__).resolve().parent
-NETWORKS = {name: modules.load(HERE / f"{name}.py") for name in ("regions", "history")}  # a copied folder's own
+NETWORKS = {name: modules.load(HERE / f"{name}.py") for name in ("regions", "history", "images")}  # a copied folder's own
 DATASET = "dataset_models/NOAA/active_regions.py"
 LIKELIHOODS = ("counts", "yes or no", "both")
 ALIASES = {"lr": "learning_rate"}
@@ -29,6 +29,9 @@ class RateTraining(TrainingOptions):
     epochs: int = option(30, "passes over the training split", least=1, most=100_000)
     batch_size: int = option(64, "samples per step, over all devices together", least=1, most=65_536)
     learning_rate: float = option(2e-3, "learning rate in the first epoch", least=0.0, most=100.0)
+    clip_norm: float = option(
+        0.0, "largest norm of the gradient of a step, longer ones are shortened; 0: any", least=0.0, most=1e9
+    )
     gamma: float = option(0.9, "by which the rate is multiplied after each epoch", least=0.0, most=1.0)
     likelihood: str = option(
         "yes or no",
@@ -64,7 +67,10 @@ def train(run_settings):
     """
     from network_models.training import schedules
 
-    event = getattr(run_settings.data, "threshold", "")
+    network_file, event = NETWORKS[run_settings.architecture], getattr(run_settings.data, "threshold", "")
+    if hasattr(network_file, "with_data"):
+        network = network_file.with_data(run_settings.network, run_settings.data)
+        run_settings = dataclasses.replace(run_settings, network=network)
     if not run_settings.network.event:
         run_settings = dataclasses.replace(run_settings, network=dataclasses.replace(run_settings.network, event=event))
     if run_settings.network.event != event:
@@ -73,7 +79,7 @@ def train(run_settings):
         )
     objective = modules.load(HERE / "likelihood.py").FlareRates(run_settings)
     rate = schedules.StepDecay(run_settings.training.learning_rate, run_settings.training.gamma)
-    return experiment.run(NETWORKS[run_settings.architecture].build, run_settings, objective=objective, callbacks=[rate])
+    return experiment.run(network_file.build, run_settings, objective=objective, callbacks=[rate])
 
 
 def main(arguments=None):

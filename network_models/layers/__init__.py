@@ -3,7 +3,16 @@
 from network_models.layers.attention import LinearAttention
 from network_models.layers.batch_normalization import FusedBatchNormalization
 from network_models.layers.block_convolution import BlockConv2D
-from network_models.layers.flare_rates import DiskLogit, ExcitedLogRates, Logarithm, PlaceLogRates, PowerLawRates
+from network_models.layers.flare_rates import (
+    DiskLogit,
+    ExcitedLogRates,
+    FieldGate,
+    GatedLogRates,
+    Logarithm,
+    MagneticField,
+    PlaceLogRates,
+    PowerLawRates,
+)
 from network_models.layers.variational import AddMean, BetaVAE, MeanAndLogVariance, RemoveMean, Sampling
 from network_models.layers.whiten import Whiten
 
@@ -13,9 +22,12 @@ __all__ = [
     "BlockConv2D",
     "DiskLogit",
     "ExcitedLogRates",
+    "FieldGate",
     "FusedBatchNormalization",
+    "GatedLogRates",
     "LinearAttention",
     "Logarithm",
+    "MagneticField",
     "MeanAndLogVariance",
     "PlaceLogRates",
     "PowerLawRates",

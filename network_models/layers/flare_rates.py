@@ -10,6 +10,9 @@ import keras
 CLASSES = ("C1.0", "M1.0", "M5.0", "X1.0")
 MAGNITUDES = (0.0, 1.0, math.log10(50), 2.0)  # log10 of the classes' peak flux over that of C1.0
 NOTHING = -60.0  # log of the rate of a place without a region
+FIELD_UNIT = 100.0  # Gauss
+_BLACK = 0.02  # grey level up to which a pixel can be sky
+_SKY = 14  # part of the image's height that is wider than any spot
 
 
 @keras.saving.register_keras_serializable(package="solar")
@@ -34,6 +37,91 @@ class PlaceLogRates(keras.layers.Layer):
     def call(self, inputs):
         regions, region, elsewhere = (keras.ops.cast(tensor, "float32") for tensor in inputs)
         return keras.ops.concatenate([region[..., 0] + NOTHING * (1 - regions[..., 0]), elsewhere], axis=1)
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class MagneticField(keras.layers.Layer):
+    """Field of a full-disk magnetogram in units of `FIELD_UNIT`, (n, height, width, 1), 0 off the disk.
+
+    Parameters
+    ----------
+    unit : str
+        ``"G"``: the image is in Gauss, 0 off the disk; ``"grey"``: grey levels from 0 to 1, 0.5 no field, black off the disk.
+    gauss : float
+        Field of grey level 1.
+
+    Notes
+    -----
+    Strong negative field is black as well: off the disk are black places so large that a square of 1/14 of the image's height
+    fits into them. Spots are smaller.
+    """
+
+    def __init__(self, unit="G", gauss=256.0, **keywords):
+        super().__init__(autocast=False, **keywords)
+        if unit not in ("G", "grey"):
+            raise ValueError(f"Expected G or grey. Received: {unit!r}")
+        self.unit, self.gauss = unit, float(gauss)
+
+    def call(self, x):
+        x = keras.ops.cast(x, "float32")
+        if self.unit == "grey":
+            black = keras.ops.cast(x < _BLACK, "float32")
+            width = 2 * (x.shape[1] // _SKY // 2) + 1
+            around = {"pool_size": width, "strides": 1, "padding": "same"}
+            wide = 1 - keras.ops.max_pool(1 - black, **around)  # nothing but black around, as far as the image goes
+            x = (2 * x - 1) * self.gauss * (1 - keras.ops.max_pool(wide, **around))
+        return x / FIELD_UNIT
+
+    def get_config(self):
+        return {**super().get_config(), "unit": self.unit, "gauss": self.gauss}
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class FieldGate(keras.layers.Layer):
+    """Logarithm of the share of its rate that a place has, by the mean unsigned field around it: (n, height, width).
+
+    The share is 0 up to a mean of `none`, 1 from `whole` on, and between them s^2 (3 - 2 s) with s the part of the way: where
+    there is no field nothing flares, whatever a network has learned, and the share can be differentiated.
+
+    Parameters
+    ----------
+    stride : int
+        Pixels of the image per place, along each axis.
+    window : int
+        Pixels of the square of which the mean is taken, around the middle of the place.
+    none, whole : float
+        Gauss.
+
+    Notes
+    -----
+    Takes what `MagneticField` returns. The quiet Sun has 2 to 8 G in full-disk images of 128 pixels.
+    """
+
+    def __init__(self, stride, window, none=10.0, whole=20.0, **keywords):
+        super().__init__(autocast=False, **keywords)
+        self.stride, self.window, self.none, self.whole = int(stride), int(window), float(none), float(whole)
+
+    def call(self, field):
+        unsigned = FIELD_UNIT * keras.ops.abs(field)
+        mean = keras.ops.average_pool(unsigned, self.window, strides=self.stride, padding="same")[..., 0]
+        part = keras.ops.clip((mean - self.none) / (self.whole - self.none), 0.0, 1.0)
+        return keras.ops.log(part**2 * (3 - 2 * part) + math.exp(NOTHING))
+
+    def get_config(self):
+        own = {"stride": self.stride, "window": self.window, "none": self.none, "whole": self.whole}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable(package="solar")
+class GatedLogRates(keras.layers.Layer):
+    """Logarithms of the rates of places in an image: takes [(n, height, width, 1), gate (n, height, width)], adds them."""
+
+    def __init__(self, **keywords):
+        super().__init__(autocast=False, **keywords)
+
+    def call(self, inputs):
+        rate, gate = (keras.ops.cast(tensor, "float32") for tensor in inputs)
+        return rate[..., 0] + gate
 
 
 @keras.saving.register_keras_serializable(package="solar")

@@ -98,6 +98,8 @@ class Attribution:
         What `target` stands for, see `labelled`.
     units : dict of str to str, optional
         Unit of the map by channel (``"per dex"``), empty for maps in units of the output, see `labelled`.
+    own_unit : str, optional
+        Unit of a map that is neither in units of the output nor per unit of a channel: a rate.
     """
 
     method: str
@@ -113,6 +115,11 @@ class Attribution:
     derivative: int = 0
     explained: Target | None = None
     units: dict[str, str] | None = None
+    own_unit: str | None = None
+
+    def unit_words(self, channel):
+        """Write the unit of the map of a channel, by its name, in words: str."""
+        return self.own_unit or f"output {self.units[channel]}".strip()
 
     def multipliers(self, name):
         """Divide the map of an input by what it was multiplied with: float64, NaN where that is 0."""
@@ -234,7 +241,8 @@ def labelled(attribution, subject):
     """
     if attribution.explained is not None:
         return attribution
-    units = {channel.name: unit_of(channel, attribution.derivative) for channel in subject.data.channels}
+    own = attribution.own_unit
+    units = {channel.name: own or unit_of(channel, attribution.derivative) for channel in subject.data.channels}
     return dataclasses.replace(attribution, explained=target_of(subject, attribution.target), units=units)
 
 

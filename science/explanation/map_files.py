@@ -118,7 +118,7 @@ def _history(subject, checked, channel, attribution):
     failures = passport.failures(checked)
     return (
         f"{checked['method']}, channel {channel.name}, tensor {checked['target_tensor']}",
-        f"unit: output {attribution.units[channel.name]}".strip(),
+        f"unit: {attribution.unit_words(channel.name)}",
         f"network {subject.model_path.name}, output {checked['output']:.6g}: {checked['explains']}",
         f"checks failed: the map {', '.join(failures)}" if failures else "checks passed",
         *([f"checks not made: {passport.not_made(checked)}"] if checked["not_applicable"] else ()),

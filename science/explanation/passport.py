@@ -95,7 +95,7 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0, ran
         "inputs": {sample.names[name]: _sha(array) for name, array in sample.inputs.items()},
         "residual": None if attribution.residual is None else _number(attribution.residual[0]),
         "relu_count": attribution.relu_count,
-        "units": {channel: f"output {unit}".strip() for channel, unit in attribution.units.items()},
+        "units": {channel: attribution.unit_words(channel) for channel in attribution.units},
         "side_channel_share": _number(attribution.side_channel_share[0]),
         "randomised_correlation": {sample.names[name]: _number(value) for name, value in to_random.items()},
         "edge_correlation": {sample.names[name]: _number(value) for name, value in to_edges.items()},

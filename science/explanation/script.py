@@ -10,7 +10,7 @@ from science.gradients.engine import engine_of
 from tools.options import add_number
 
 
-def run(arguments, description, method, *, add=None, keywords=None):
+def run(arguments, description, method, *, add=None, keywords=None, after=None):
     """Explain one image, or a list of them, by a method, as its script does.
 
     Parameters
@@ -23,7 +23,9 @@ def run(arguments, description, method, *, add=None, keywords=None):
     add : callable, optional
         Adds the method's flags to a parser.
     keywords : callable, optional
-        ``keywords(flags, subject, sample)`` returns the method's own arguments.
+        ``keywords(flags, subject, sample)`` returns the method's own arguments, of a list those of all its images.
+    after : callable, optional
+        ``after(subject, sample, folder, flags)`` writes and prints more, once a single image has been explained.
     """
 
     def add_all(parser):
@@ -50,6 +52,8 @@ def run(arguments, description, method, *, add=None, keywords=None):
         return
     sample = explanation.sample(subject, flags.image[0])
     explain(subject, sample, method, keywords(flags, subject, sample) if keywords else {}, folder, flags)
+    if after is not None:
+        after(subject, sample, folder, flags)
 
 
 def explain(subject, sample, method, own, folder, flags):

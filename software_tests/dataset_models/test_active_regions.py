@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataset_models import flare_catalogue, leak_check
-from dataset_models.flares import region_days, region_features, region_flares
-from dataset_models.NOAA import active_regions
+from dataset_models.flares import flare_marks, region_days, region_features, region_flares
 from dataset_models.NOAA.active_regions import SIDE_CHANNEL, ActiveRegions
 from tools.errors import UserError
 
@@ -298,4 +297,4 @@ def test_files_that_are_not_there_come_with_the_commands_that_fetch_them(tmp_pat
 def test_flares_are_those_of_the_catalogue(table, flares):
     sun = data(table, flares)
     assert sun.events.equals(flare_catalogue.read(flares).events)
-    assert sun.flare_marks("training").shape[1] <= active_regions.MOST_FLARES
+    assert sun.flare_marks("training").shape[1] <= flare_marks.MOST_FLARES

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataset_models.images import geometry
 from dataset_models.simulated import active_regions, archive, flares
 from dataset_models.simulated.rendering import AIA_CHANNELS, Renderer
 from dataset_models.simulated.sun import SimulatedSun
@@ -81,7 +82,7 @@ def test_rotation_agrees_with_magnetic_features_in_sunpy():
 
     latitude = numpy.array([0.0, 15, 30, 45])
     theirs = differential_rotation(1 * units.day, latitude * units.deg, model="howard", frame_time="synodic").to_value("deg")
-    numpy.testing.assert_allclose(active_regions.rotation_rate(latitude), theirs, atol=0.1)
+    numpy.testing.assert_allclose(geometry.rotation_rate(latitude), theirs, atol=0.1)
 
 
 def test_regions_obey_hale_joy_and_the_butterfly():

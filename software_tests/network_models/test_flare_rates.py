@@ -8,7 +8,7 @@ import numpy
 import pandas
 import pytest
 
-from network_models.flare_rates import history, likelihood, regions
+from network_models.flare_rates import history, images, likelihood, regions
 from network_models.flare_rates.rate_outputs import magnitude_of
 from network_models.forecasts import files as forecast_files
 from network_models.image_inputs import Input
@@ -311,3 +311,131 @@ def test_losses_and_layers_come_back_from_their_configuration():
     one = likelihood.FlareListLikelihood(3, "both", (1, 2, 3, 4))
     again = keras.losses.deserialize(keras.losses.serialize(one))
     assert (again.places, again.kind, again.class_weights) == (3, "both", [1, 2, 3, 4])
+
+
+def magnetogram(seed=0, size=64):
+    """Make a disk with two bipoles, in Gauss: float32 (1, size, size, 1)."""
+    random, rows = numpy.random.default_rng(seed), numpy.indices((size, size)) - (size - 1) / 2
+    field = random.normal(0, 2, (size, size))
+    for row, column in ((-size // 8, -size // 4), (size // 8, size // 4)):
+        for side, polarity in ((-2, 150.0), (2, -150.0)):
+            field += polarity * numpy.exp(-((rows[0] - row) ** 2 + (rows[1] - column - side) ** 2) / 4)
+    return numpy.where(numpy.hypot(*rows) < 0.78 * size / 2, field, 0).astype("float32")[None, ..., None]
+
+
+def grey(field, gauss=256.0):
+    size = field.shape[1]
+    radius = numpy.hypot(*(numpy.indices((size, size)) - (size - 1) / 2))
+    inside = (radius < 0.78 * size / 2)[None, ..., None]
+    return numpy.where(inside, (field / gauss + 1) / 2, 0).clip(0, 1).astype("float32")
+
+
+def image_network(seed=0, size=64, **options):
+    model = images.build({"image": Input((size, size, 1))}, images.Options(event="M1.0", **options), seed)
+    random = numpy.random.default_rng(seed)
+    for weight in model.trainable_weights:
+        weight.assign(weight + 0.1 * random.normal(size=weight.shape))
+    return model
+
+
+def test_rates_of_places_add_up_to_the_forecast(tmp_path):
+    model, field = image_network(), numpy.concatenate([magnetogram(seed) for seed in range(3)])
+    found = outputs(model, {"image": field})
+    assert found["rates"].shape == (3, 32, 32, 4)
+    total = found["rates"][..., 1].sum(axis=(1, 2), dtype="float64")
+    numpy.testing.assert_allclose(found["logits"][:, 0], numpy.log(numpy.expm1(total)), rtol=1e-4, atol=1e-4)
+    save_network(model, tmp_path / "network.hdf5")
+    again = outputs(load_network(tmp_path / "network.hdf5"), {"image": field})
+    for key in found:
+        numpy.testing.assert_array_equal(found[key], again[key], err_msg=key)
+
+
+def test_nothing_flares_without_field():
+    model, field = image_network(), magnetogram()
+    rate = outputs(model, {"image": field})["rates"][0, ..., 0]
+    flat = numpy.abs(field[0, ..., 0]).reshape(32, 2, 32, 2).mean(axis=(1, 3))
+    assert rate[flat > 40].min() > 1e-4
+    assert rate[flat < 1].max() < 1e-15  # sky and quiet Sun
+    assert outputs(model, {"image": numpy.zeros_like(field)})["logits"][0, 0] < -40
+
+
+def test_a_place_knows_nothing_of_what_is_far_away():
+    model, field = image_network(), magnetogram()
+    other = field.copy()
+    other[:, :, 33:] = 0  # the western region, 16 pixels west of the middle
+    before, after = (outputs(model, {"image": image})["rates"] for image in (field, other))
+    numpy.testing.assert_array_equal(before[:, :, :8], after[:, :, :8])
+    assert not numpy.array_equal(before[:, :, 20:], after[:, :, 20:])
+
+
+def test_grey_levels_are_the_same_field():
+    field = magnetogram()
+    first = outputs(image_network(), {"image": field})["rates"]
+    second = outputs(image_network(field_unit="grey"), {"image": grey(field)})["rates"]
+    numpy.testing.assert_allclose(first, second, rtol=2e-3, atol=1e-9)
+
+
+def test_a_black_spot_is_field_and_black_sky_is_none():
+    from network_models.layers.flare_rates import MagneticField
+
+    image = grey(magnetogram(size=128))
+    image[0, 60:64, 60:64] = 0.0
+    field = numpy.asarray(MagneticField("grey")(image))[0, ..., 0]
+    numpy.testing.assert_allclose(field[60:64, 60:64], -2.56)
+    assert (field[:5] == 0).all()
+    assert (field[:20, :20] == 0).all()
+
+
+def test_flares_on_a_map_are_of_the_square_around_their_place():
+    random = numpy.random.default_rng(0)
+    rate = (random.uniform(0.01, 0.2, (1, 5, 6, 1)) * 10.0 ** -numpy.array([0, 1, 1.7, 2])).astype("float32")
+    packed = likelihood.pack(numpy.ones(1), numpy.array([[[1.3, 2 * 6 + 3], [0.4, 0]]], "float32"))
+    predicted = numpy.concatenate([numpy.zeros((1, 1)), rate.reshape(1, -1)], axis=1).astype("float32")
+    squares = [(slice(1, 4), slice(2, 5)), (slice(0, 2), slice(0, 2))]
+    expected = 0.0
+    for number, least in enumerate(layers.MAGNITUDES):
+        one, quiet = rate[0, ..., number].astype("float64"), numpy.ones((5, 6), bool)
+        for size, square in zip((1.3, 0.4), squares, strict=True):
+            if size >= least:
+                expected -= math.log(-math.expm1(-one[square].sum()))
+                quiet[square] = False
+        expected += one[quiet].sum()
+    found = likelihood.FlareListLikelihood((5, 6), "yes or no", reduction="none")(packed, predicted)
+    assert float(found[0]) == pytest.approx(expected, rel=1e-5)
+    counts = likelihood.FlareListLikelihood((5, 6), "counts", reduction="none")
+    moved = likelihood.pack(numpy.ones(1), numpy.array([[[1.3, 3 * 6 + 3], [0.4, 0]]], "float32"))
+    change = float(counts(moved, predicted)[0] - counts(packed, predicted)[0])
+    ratio = rate[0, 1:4, 2:5, 0].sum() / rate[0, 2:5, 2:5, 0].sum()
+    assert change == pytest.approx(math.log(ratio), rel=1e-3)
+    again = likelihood.FlareListLikelihood.from_config(counts.get_config())
+    assert tuple(again.grid) == (5, 6)
+    assert again.places == 30
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"image": Input((64, 64, 8))},
+        {"image": Input((63, 63, 1))},
+        {"image": Input((64, 64, 1)), "side_channel": Input((3,))},
+        {"regions": Input((5, 37))},
+    ],
+)
+def test_other_inputs_than_a_magnetogram_are_refused(inputs):
+    with pytest.raises(UserError, match="takes one magnetogram"):
+        images.build(inputs, images.Options(event="M1.0"))
+
+
+def test_rates_of_images_train_on_the_simulated_sun(tmp_path):
+    from network_models.flare_rates import train
+
+    data = ["--channel_set", "hmi", "--activity", "clear cut", "--dependent_variable", "flare", "--image_size", "32"]
+    span = ["--start", "1980-01-01", "--days", "60", "--magnetogram_unit", "grey"]
+    training = ["--epochs", "1", "--batch_size", "16", "--filters", "2", "2", "4", "--clip_norm", "1", "--likelihood", "both"]
+    sun = str(PROJECT / "dataset_models" / "simulated" / "sun.py")
+    result = train.main(["--architecture", "images", "--dataset", sun, *data, *span, *training, "--out", str(tmp_path)])
+    stored = result.folder.settings()
+    assert stored["network_options"]["field_unit"] == "grey"
+    assert stored["network_options"]["event"] == "M1.0"
+    assert math.isfinite(result.val_loss)
+    assert load_network(result.folder.best).output["rates"].shape[1:] == (16, 16, 4)

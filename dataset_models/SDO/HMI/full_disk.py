@@ -13,7 +13,7 @@ import pathlib
 import numpy
 
 from dataset_models import flare_labels, label_tables, leak_check
-from dataset_models.flares import flare_history, flare_index
+from dataset_models.flares import flare_history, flare_index, flare_marks
 from dataset_models.images import jpeg2000
 from dataset_models.observation_times import given_time
 from dataset_models.SDO.HMI import magnetogram_images
@@ -198,6 +198,58 @@ class FullDiskMagnetograms(MagnetogramData):
         coming = (start > time) & (start < time + self._window) & (events["flux"] >= self._threshold_flux).to_numpy()
         seen = coming & (numpy.abs(events["longitude"].to_numpy("float64")) <= 90)
         return tuple((row.goes_class, float(row.longitude), float(row.latitude)) for row in events[seen].itertuples())
+
+    def flare_marks(self, split, grid=None):
+        """List the flares of C1.0 and above in each window: how strong, and where their regions are in the image.
+
+        Parameters
+        ----------
+        split : str
+        grid : tuple of int, optional
+            (height, width) of the map whose cells are the places; by default that of the image.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 (n, k, 2) as of `dataset_models.flares.flare_marks.packed`, with the places of
+            `dataset_models.flares.flare_marks.places_on_map`: on an image centred on the Sun as seen from the Earth. Of label
+            tables the strongest flare alone, its place unknown, since they do not say when in the window it was.
+
+        Raises
+        ------
+        UserError
+            Label tables state 0 and 1 alone.
+        """
+        times = self.times(split)
+        if self.labels:
+            return self._marks_of_labels(times)
+        grid, shape, marks = grid or (self.image_size, self.image_size), (self.image_size, self.image_size), []
+        events = self._events
+        placed = "longitude" in events and "latitude" in events
+        longitude, latitude = (
+            events[name].to_numpy("float64") if placed else numpy.full(len(events), numpy.nan)
+            for name in ("longitude", "latitude")
+        )
+        starts, magnitude = events["start"].to_numpy("datetime64[s]"), flare_marks.magnitudes(events["flux"])
+        order = numpy.argsort(starts, kind="stable")
+        for time, first, last in zip(times, *self._index.span(times, self._window), strict=True):
+            inside = order[first:last]
+            inside = inside[magnitude[inside] >= 0]
+            places = numpy.full(len(inside), flare_marks.UNKNOWN)
+            if numpy.isfinite(longitude[inside]).any():
+                days = (starts[inside] - time) / numpy.timedelta64(1, "D")
+                header = magnetogram_images.sky_header(time, self.image_size)
+                places = flare_marks.places_on_map(header, shape, grid, longitude[inside], latitude[inside], days)
+            marks.append((magnitude[inside], places))
+        return flare_marks.packed(marks)
+
+    def _marks_of_labels(self, times):
+        _, flux = self._coming(times)
+        if numpy.isnan(flux).any():
+            files = ", ".join(map(str, self._label_files))
+            raise UserError(f"{files}: states 0 and 1 alone; rates need classes, in the column goes_class, or --flares")
+        magnitude = flare_marks.magnitudes(flux)
+        return flare_marks.packed([([size], [flare_marks.UNKNOWN]) if size >= 0 else ([], []) for size in magnitude])
 
     @property
     def split_report(self):
