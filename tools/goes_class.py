@@ -10,6 +10,8 @@ import math
 import re
 
 DECADES = {"A": -8, "B": -7, "C": -6, "M": -5, "X": -4}
+CLASSES = ("C1.0", "M1.0", "M5.0", "X1.0")  # from which on flares are forecast
+MAGNITUDES = (0.0, 1.0, math.log10(50), 2.0)  # log10 of the peak flux of `CLASSES` over that of C1.0
 
 _CLASS = re.compile(r"([ABCMX])\s*(\d+(?:\.\d*)?|\.\d+)", re.IGNORECASE)
 

@@ -70,7 +70,7 @@ class ActiveRegions(SolarData):
     >>> str(time), data.regions_at(time).tolist(), data.truth(time)
     ('2014-04-10T00:30:00', [12036], (1.0, 1.0))
     >>> {name: array.shape for name, array in data.inputs(time).items()}
-    {'regions': (24, 39), 'excitation': (25, 9), 'side_channel': (13,)}
+    {'regions': (24, 37), 'excitation': (25, 9), 'side_channel': (13,)}
     >>> scratch.cleanup()
     """
 

@@ -18,9 +18,9 @@ from dataset_models.solar_data import load_solar_data
 from network_models.trained_network import input_sources, load_network, open_network
 from tools import atomic_files, command_line, goes_class, options
 from tools.errors import UserError
+from tools.goes_class import CLASSES
 from tools.paths import Files
 
-CLASSES = ("C1.0", "M1.0", "M5.0", "X1.0")
 ELSEWHERE = "elsewhere"  # than in a listed region
 LEVEL = 0.9  # of the intervals: from the 5th to the 95th percentile of the networks
 _AT_ONCE = 512  # samples

@@ -6,9 +6,10 @@ import math
 import keras
 import numpy
 
-from network_models.layers.flare_rates import MAGNITUDES, log_probability
+from network_models.layers.flare_rates import log_probability
 from network_models.training import forecast
 from tools.errors import UserError
+from tools.goes_class import MAGNITUDES
 
 LIKELIHOODS = ("counts", "yes or no", "both")
 COUNTS_SHARE = 0.1  # of the likelihood of counts, where both are used: it is of tens of flares, the other of one answer

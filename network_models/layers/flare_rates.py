@@ -7,8 +7,8 @@ import math
 
 import keras
 
-CLASSES = ("C1.0", "M1.0", "M5.0", "X1.0")
-MAGNITUDES = (0.0, 1.0, math.log10(50), 2.0)  # log10 of the classes' peak flux over that of C1.0
+from tools.goes_class import MAGNITUDES
+
 NOTHING = -60.0  # log of the rate of a place without a region
 FIELD_UNIT = 100.0  # Gauss
 _BLACK = 0.02  # grey level up to which a pixel can be sky

@@ -10,7 +10,6 @@ places that the data set knows at the time of the image.
 import numpy
 
 from dataset_models import simulation_mark
-from network_models.layers.flare_rates import CLASSES, DiskLogit, PowerLawRates
 from science.explanation import image_list, solar_coordinates
 from science.explanation import script as explanation_script
 from science.explanation.attribution import Attribution, resized
@@ -18,6 +17,7 @@ from science.gradients.engine import engine_of
 from science.gradients.network_structure import layers_of
 from tools import atomic_files, command_line, goes_class
 from tools.errors import UserError
+from tools.goes_class import CLASSES
 from tools.options import add_number
 
 REACH = 8.0  # degrees around a region's place that count as its own
@@ -68,6 +68,8 @@ def rate_map(model, inputs, *, target=None, header=None, days=1.0, batch_size=16
     >>> bool(abs(numpy.log(numpy.expm1(rate)) - explanation.outputs[0]) < 1e-4)
     True
     """
+    from network_models.layers import DiskLogit, PowerLawRates
+
     require_rates(model)
     engine = engine_of(model, target=target)
     layers = layers_of(engine.model)

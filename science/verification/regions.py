@@ -23,8 +23,8 @@ from science.verification.scores import score
 from tools import atomic_files, block_bootstrap, command_line, figures, goes_class, skill_scores, tables
 from tools.block_bootstrap import BlockBootstrap, interval
 from tools.errors import UserError
+from tools.goes_class import CLASSES
 
-CLASSES = ("C1.0", "M1.0", "M5.0", "X1.0")
 ELSEWHERE = "elsewhere"
 CATEGORIES = ("none", "C", "M", "X")
 _ADVICE = "give a table of regions that network_models/flare_rates/forecast.py wrote"

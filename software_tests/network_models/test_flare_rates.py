@@ -15,6 +15,7 @@ from network_models.image_inputs import Input
 from network_models.layers import flare_rates as layers
 from network_models.trained_network import load_network, save_network
 from tools.errors import UserError
+from tools.goes_class import CLASSES, MAGNITUDES
 from tools.paths import PROJECT
 
 CELLS, FEATURES, SCALES, DISK = 5, 37, 9, 13
@@ -94,7 +95,7 @@ def test_more_past_flares_never_lower_the_rate_of_the_history():
 def test_any_class_can_be_the_event(event):
     model, inputs = network("regions", event=event), samples(4)
     found = outputs(model, inputs)
-    sizes, rate = layers.MAGNITUDES, found["rates"].astype("float64")
+    sizes, rate = MAGNITUDES, found["rates"].astype("float64")
     expected = [numpy.exp(numpy.interp(magnitude_of(event), sizes, logs)) for logs in numpy.log(rate).reshape(-1, 4)]
     expected = numpy.reshape(expected, rate.shape[:-1]).sum(axis=1)
     share = 1 / (1 + numpy.exp(-found["logits"][:, 0].astype("float64")))
@@ -126,7 +127,7 @@ def rates(seed=0):
     random = numpy.random.default_rng(seed)
     weak, strong = random.uniform(0.5, 1.2, (2, 4, 3, 1))
     first = random.uniform(0.05, 2.0, (4, 3, 1))
-    sizes = numpy.array(layers.MAGNITUDES)
+    sizes = numpy.array(MAGNITUDES)
     return first * 10 ** -(weak * numpy.minimum(sizes, 1) + strong * numpy.maximum(sizes - 1, 0))
 
 
@@ -186,7 +187,7 @@ def test_the_likeliest_rate_is_the_true_one(kind):
     grid = numpy.linspace(0.2, 1.5, 261)
     total = []
     for rate in grid:
-        sizes = rate * 10.0 ** -numpy.array(layers.MAGNITUDES)
+        sizes = rate * 10.0 ** -numpy.array(MAGNITUDES)
         predicted = numpy.tile(numpy.append(0, sizes), (8, 1)).astype("float32")
         one = likelihood.FlareListLikelihood(1, kind, (1, 0, 0, 0))
         total.append(float(one(packed, predicted)))
@@ -266,9 +267,9 @@ def test_a_network_learns_which_region_flares(name, archive, command, tmp_path):
     assert ended.code == 0, ended.err
     disk, table = (pandas.read_csv(out / f"{part}.csv") for part in ("disk", "regions"))
     assert forecast_files.read(out / "disk.csv").event.any()
-    added = table.groupby("time")[[f"expected_{one}" for one in layers.CLASSES]].sum()
+    added = table.groupby("time")[[f"expected_{one}" for one in CLASSES]].sum()
     # Networks are averaged as probabilities, so that of the mean rate is a little more.
-    probability = disk[[f"probability_{one}" for one in layers.CLASSES]].to_numpy()
+    probability = disk[[f"probability_{one}" for one in CLASSES]].to_numpy()
     numpy.testing.assert_allclose(1 - numpy.exp(-added.to_numpy()), probability, rtol=0.05)
     assert (disk["low_M1.0"] <= disk["probability_M1.0"]).all()
     assert (disk["high_M1.0"] >= disk["probability_M1.0"]).all()
@@ -393,7 +394,7 @@ def test_flares_on_a_map_are_of_the_square_around_their_place():
     predicted = numpy.concatenate([numpy.zeros((1, 1)), rate.reshape(1, -1)], axis=1).astype("float32")
     squares = [(slice(1, 4), slice(2, 5)), (slice(0, 2), slice(0, 2))]
     expected = 0.0
-    for number, least in enumerate(layers.MAGNITUDES):
+    for number, least in enumerate(MAGNITUDES):
         one, quiet = rate[0, ..., number].astype("float64"), numpy.ones((5, 6), bool)
         for size, square in zip((1.3, 0.4), squares, strict=True):
             if size >= least:

@@ -10,11 +10,11 @@ from dataset_models.images import solar_grid
 from dataset_models.simulated.sun import SimulatedSun, image_header
 from network_models.flare_rates import images
 from network_models.image_inputs import Input
-from network_models.layers.flare_rates import CLASSES
 from network_models.trained_network import save_network
 from science import methods
 from science.rate_map import rate_map
 from tools.errors import UserError
+from tools.goes_class import CLASSES
 from tools.paths import PROJECT
 
 SUN = {"channel_set": "hmi", "dependent_variable": "flare", "start": "1980-01-01", "days": 20, "image_size": 32}
