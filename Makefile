@@ -1,5 +1,6 @@
 # make demo    set up, train on the simulated Sun, look inside the network
-# make test    set up, then style, import direction and tests
+# make test    set up, then style, import direction and tests that take moments
+# make check   the same with all tests that CI runs, those that train networks among them
 # make bench   measure every claim about speed
 # make notebooks   turn the gallery into .ipynb for Jupyter
 # make mutation    read thousands of damaged and hostile files, and list what is accepted of them
@@ -20,7 +21,7 @@ endif
 endif
 endif
 
-.PHONY: demo test bench notebooks mutation clean
+.PHONY: demo style test check bench notebooks mutation clean
 
 $(VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -36,11 +37,18 @@ $(VENV)/installed-dev: $(VENV)/installed
 demo: $(VENV)/installed
 	$(RUN) examples/demo.py
 
-test: $(VENV)/installed-dev
+CHECKED = -m "not slow and not browser and not benchmark and not remote_data"
+
+style: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
+
+test: style
 	$(RUN) -m pytest -q -n 2 --dist worksteal
+
+check: style
+	$(RUN) -m pytest -q -n 2 --dist worksteal $(CHECKED)
 
 bench: $(VENV)/installed-dev
 	$(RUN) benchmarks/run.py

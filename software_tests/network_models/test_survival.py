@@ -167,8 +167,10 @@ def test_killed_at_random_moments(whole_run, tmp_path):
         folder = RunFolder(line.split("run folder ")[1].strip())
         if done == kills:
             break
-        # Compiling, training, a state being written, validation, pictures: seconds in proportion to this machine's start.
-        time.sleep(random_.uniform(0.0, 0.6 * longest))
+        # Compiling, training, a state being written, validation, pictures, on a busy machine too: up to two epochs on.
+        for _ in range(random_.randrange(3)):
+            wait_for(process, "Epoch ")
+        time.sleep(random_.uniform(0.0, 0.15))
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
