@@ -13,6 +13,7 @@ NOTHING = -60.0  # log of the rate of a place without a region
 FIELD_UNIT = 100.0  # Gauss
 _BLACK = 0.02  # grey level up to which a pixel can be sky
 _SKY = 14  # part of the image's height that is wider than any spot
+_EDGE = 128  # part of it that is as wide as the mixture of disk and sky
 
 
 @keras.saving.register_keras_serializable(package="solar")
@@ -53,7 +54,8 @@ class MagneticField(keras.layers.Layer):
     Notes
     -----
     Strong negative field is black as well: off the disk are black places so large that a square of 1/14 of the image's height
-    fits into them. Spots are smaller.
+    fits into them. Spots are smaller. What is next to the sky, 1/128 of the height, counts as sky: images that were shrunk have
+    pixels there that are part disk, part sky, and would pass for strong field.
     """
 
     def __init__(self, unit="G", gauss=256.0, **keywords):
@@ -69,6 +71,7 @@ class MagneticField(keras.layers.Layer):
             width = 2 * (x.shape[1] // _SKY // 2) + 1
             around = {"pool_size": width, "strides": 1, "padding": "same"}
             wide = 1 - keras.ops.max_pool(1 - black, **around)  # nothing but black around, as far as the image goes
+            around["pool_size"] = width + 2 * max(x.shape[1] // _EDGE, 1)
             x = (2 * x - 1) * self.gauss * (1 - keras.ops.max_pool(wide, **around))
         return x / FIELD_UNIT
 

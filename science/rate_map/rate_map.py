@@ -82,9 +82,9 @@ def rate_map(model, inputs, *, target=None, header=None, days=1.0, batch_size=16
     expected = numpy.logaddexp(0, outputs.astype("float64"))  # R of the log-odds log(exp(R) - 1)
     residual = numpy.abs(total - expected) / numpy.maximum(expected, NOTHING)
     event = goes_class.from_flux(goes_class.to_flux("C1.0") * 10**sizes.event * (1 + 1e-5))  # names are cut, not rounded
-    unit = "flares per pixel"
+    unit = "per pixel"
     if header is not None:
-        values, unit = density(values, header, days), f"flares per day per {_PER:.0f} square degrees"
+        values, unit = density(values, header, days), f"per day per {_PER:.0f} deg²"
     return Attribution(
         "rate map",
         {name: values.astype("float32")},
@@ -93,7 +93,7 @@ def rate_map(model, inputs, *, target=None, header=None, days=1.0, batch_size=16
         f"{disk.name}, the rates that it adds up",
         {"event": event, "map_size": list(log_rates.shape[1:]), "days": days},
         residual=residual,
-        own_unit=f"{unit}, {event} or more",
+        own_unit=f"{event}+ flares {unit}",
     )
 
 

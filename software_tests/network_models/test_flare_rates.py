@@ -381,7 +381,11 @@ def test_a_black_spot_is_field_and_black_sky_is_none():
 
     image = grey(magnetogram(size=128))
     image[0, 60:64, 60:64] = 0.0
+    distance = numpy.hypot(*(numpy.indices((128, 128)) - 63.5))
+    image[0, (distance >= 49) & (distance < 49.92), 0] = 0.25  # half disk, half sky
     field = numpy.asarray(MagneticField("grey")(image))[0, ..., 0]
+    assert (field[distance >= 49] == 0).all()
+    assert (field[distance < 47] != 0).mean() > 0.99
     numpy.testing.assert_allclose(field[60:64, 60:64], -2.56)
     assert (field[:5] == 0).all()
     assert (field[:20, :20] == 0).all()

@@ -116,7 +116,7 @@ def test_what_the_script_writes(sun, tmp_path, capsys):
     with astropy.io.fits.open(fits) as opened:
         header, values = opened[0].header, opened[0].data
     assert header["CTYPE1"] == "HPLN-TAN"
-    assert "flares per day per 100 square degrees" in str(header["HISTORY"])
+    assert "M1.0+ flares per day per 100 deg2" in str(header["HISTORY"])
     (path,) = (tmp_path / "maps").rglob("*.csv")
     table = pandas.read_csv(path).set_index("region")
     pixels = rate_map.rate_map(network(), {"image": sun.inputs(time)["image"][None]}).maps["image"]
