@@ -139,6 +139,10 @@ COVERED = {
     ("network_models/beta_vae/train.py", "flare_sequences sequence"): f"{CHAINS}::test_latents_of_sequences_before_flares",
     ("network_models/flare_rates/train.py", ""): RATES,
     ("network_models/flare_rates/train.py", "history"): RATES,
+    ("network_models/flare_rates/train.py", "sun images"): (
+        "network_models/test_flare_rates.py::test_rates_of_images_train_on_the_simulated_sun"
+    ),
+    ("science/rate_map/rate_map.py", ""): "science/test_rate_map.py::test_what_the_script_writes",
     ("network_models/flare_rates/forecast.py", ""): RATES,
     ("network_models/flare_rates/forecast.py", "images"): RATES,
     ("science/verification/regions.py", ""): "science/test_region_verification.py::test_regions_are_scored_alike_disks",

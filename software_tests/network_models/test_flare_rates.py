@@ -370,7 +370,8 @@ def test_a_place_knows_nothing_of_what_is_far_away():
 
 
 def test_grey_levels_are_the_same_field():
-    field = magnetogram()
+    radius = numpy.hypot(*(numpy.indices((64, 64)) - 31.5))
+    field = numpy.where(radius[None, ..., None] < 22, magnetogram(), 0)  # none at the limb, which counts as sky
     first = outputs(image_network(), {"image": field})["rates"]
     second = outputs(image_network(field_unit="grey"), {"image": grey(field)})["rates"]
     numpy.testing.assert_allclose(first, second, rtol=2e-3, atol=1e-9)
