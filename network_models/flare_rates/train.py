@@ -1,4 +1,4 @@
-"""Train rates of flares: per region, or from past flares alone; the disk is the sum, and C1, M1, M5, X1 agree with each other.
+"""Train rates of flares: per region, from past flares alone, or per place of a magnetogram; the disk is the sum of them.
 
     python network_models/flare_rates/train.py --summaries SRS_FOLDER --flares LIST [--architecture history] [--epochs 30 ...]
 
