@@ -139,8 +139,8 @@ def load(model_path, dataset, given=None):
     Raises
     ------
     UserError
-        A file is missing or unreadable, options are wrong, the network's inputs are not the data set's, or it is a
-        beta-VAE, which forecasts nothing.
+        A file is missing or unreadable, options are wrong, the network's inputs are not the data set's, it takes no images,
+        or it is a beta-VAE, which forecasts nothing.
     """
     trained = open_network(model_path, dataset, given)
     from network_models.layers.variational import BetaVAE
@@ -148,6 +148,8 @@ def load(model_path, dataset, given=None):
     if isinstance(trained.model, BetaVAE):
         raise UserError(f"{model_path}: is a beta-VAE, which has no forecast to explain; see science/latent_traversal")
     sources = input_sources(trained.model, trained.data, trained.path)
+    if not any(len(shape) >= 3 for shape in trained.data.input_shapes.values()):
+        raise UserError(f"{model_path}: takes no images, and {trained.data.title} has none; images are what is explained here")
     return Subject(trained.model, trained.path, trained.data, trained.run, sources)
 
 

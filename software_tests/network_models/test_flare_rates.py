@@ -273,6 +273,11 @@ def test_a_network_learns_which_region_flares(name, archive, command, tmp_path):
     numpy.testing.assert_allclose(1 - numpy.exp(-added.to_numpy()), probability, rtol=0.05)
     assert (disk["low_M1.0"] <= disk["probability_M1.0"]).all()
     assert (disk["high_M1.0"] >= disk["probability_M1.0"]).all()
+    for script in ("saliency/saliency.py", "embedding/tsne.py"):
+        when = ("2014-05-01T00:30",) if script.startswith("saliency") else ()
+        ended = command(PROJECT / "science" / script, best, DATASET, *when)
+        assert ended.code == 2
+        assert "takes no images, and NOAA active regions has none" in ended.err
     today = tmp_path / "20140520SRS.txt"
     today.write_text(SUMMARY)
     sources = ("--images", today, "--flares_until", "2014-05-20T00:30") if name == "regions" else ()
