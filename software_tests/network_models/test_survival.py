@@ -168,9 +168,9 @@ def test_killed_at_random_moments(whole_run, tmp_path):
         if done == kills:
             break
         # Compiling, training, a state being written, validation, pictures, on a busy machine too: up to two epochs on.
-        for _ in range(random_.randrange(3)):
+        for _ in range(random_.randrange(4)):
             wait_for(process, "Epoch ")
-        time.sleep(random_.uniform(0.0, 0.15))
+        time.sleep(random_.uniform(0.0, 0.5))
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
