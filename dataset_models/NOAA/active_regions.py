@@ -446,8 +446,9 @@ class ActiveRegions(SolarData):
         return region_features.DescribedRegions(self._summaries.regions)
 
     def _summary_day(self, time):
-        """Find the date of the summary that is known at a time: datetime64[D]."""
-        return (numpy.datetime64(time, "s") - SUMMARY_ISSUED).astype("datetime64[D]")
+        """Find the date of the newest summary that was issued by a time, and holds nothing of the window: datetime64[D]."""
+        issued = (numpy.datetime64(time, "s") - SUMMARY_ISSUED).astype("datetime64[D]")
+        return min(issued, self._known_until(time).astype("datetime64[D]"))
 
     def _known_until(self, time):
         return numpy.datetime64(time, "s") + min(self._lag, numpy.timedelta64(0, "s"))

@@ -178,6 +178,14 @@ def test_nothing_that_was_seen_in_the_window_is_used(table, flares):
     assert "12.5 h before the issue" in early.check_leaks()
 
 
+def test_a_summary_of_what_was_seen_in_the_window_is_not_used(table, flares):
+    time, log_areas = "2014-04-15T00:30", []
+    for lag in (0.0, -0.5, -0.75, -24.0):
+        log_areas.append(data(table, flares, lag_hours=lag).inputs(time)["regions"][0, 1])
+    # Until midnight of the 15th, where the window begins then or later, else until that of the 14th.
+    numpy.testing.assert_allclose(log_areas, numpy.log1p(numpy.array([240.0, 240.0, 200.0, 200.0]) / 10), rtol=1e-6)
+
+
 def test_a_summary_is_known_half_an_hour_after_midnight(table, flares):
     sun = data(table, flares)
     area = [sun.inputs(time)["regions"][0, 1] for time in ("2014-04-15T00:29", "2014-04-15T00:30", "2014-04-15T23:00")]
