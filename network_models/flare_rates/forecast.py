@@ -14,6 +14,7 @@ import sys
 import numpy
 
 from dataset_models import simulation_mark
+from dataset_models.flares.flare_index import threshold_flux
 from dataset_models.solar_data import load_solar_data
 from network_models.trained_network import input_sources, load_network, open_network
 from tools import atomic_files, command_line, goes_class, options
@@ -104,7 +105,7 @@ def disk_table(data, times, expected, *, simulated=False):
 
     mean, low, high = probabilities(expected.sum(axis=2))
     table = pandas.DataFrame({"time": [f"{time}Z" for time in times]})
-    own = f"{data.threshold[:1]}{float(data.threshold[1:] or 1):.1f}"
+    own = goes_class.from_flux(threshold_flux(data.threshold))
     if own in CLASSES:
         table["probability"] = mean[:, CLASSES.index(own)]
     table["target"] = [data.truth_if_known(time)[0] for time in times]
