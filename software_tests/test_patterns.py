@@ -258,6 +258,7 @@ def faults_of(found):
     return faults
 
 
+@pytest.mark.long
 def test_no_pattern_is_quadratic():
     found = patterns_of_rooms()
     assert len(found) > 90

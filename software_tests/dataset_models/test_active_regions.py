@@ -261,6 +261,7 @@ def test_faded_flares_are_sums_of_exponentials():
 
 
 @given(st.lists(st.integers(0, 400), min_size=2, max_size=30, unique=True), st.integers(1, 399))
+@pytest.mark.long
 def test_no_number_depends_on_what_came_later(hours, now):
     start = numpy.datetime64("2014-04-01", "s") + numpy.array(sorted(hours)) * numpy.timedelta64(1, "h")
     end = start + numpy.timedelta64(40, "m")

@@ -165,6 +165,7 @@ def test_synoptic_file_with_a_malformed_card_is_read_in_dn_per_second(tmp_path):
     assert (row, column) == (pytest.approx(511.5 - 100, abs=1), pytest.approx(511.5 + 250, abs=1))
 
 
+@pytest.mark.long
 def test_a_frame_is_corrected_for_degradation_and_row_0_is_north(archive):
     frame = aia_files.find_frames(archive)[0]
     image = aia_images.read_frame(frame.paths, size=32)
@@ -388,6 +389,7 @@ def legacy(folder, array, name="20140617_2136_AIA_08_1024_1024.dat"):
     return path
 
 
+@pytest.mark.long
 def test_both_shapes_of_legacy_arrays_give_the_same_image_with_north_up(tmp_path):
     array = numpy.stack([sun(exposure=1.0, factor=1 + index) for index in range(8)], axis=-1).astype("float32")
     cube = aia_images.read_frame((legacy(tmp_path, array),), size=1024)
@@ -447,6 +449,7 @@ def test_samples_earlier_images_and_what_is_refused(archive, flux, tmp_path):
     assert list(inputs) == ["image", "image_prior_1"]
 
 
+@pytest.mark.long
 def test_conversion_happens_once_and_follows_its_sources(archive, flux, monkeypatch):
     first = data_set(archive, flux)
     images = [first.image(time) for time in first.image_times()]
@@ -481,6 +484,7 @@ def test_converted_images_lie_aligned_in_memory_and_damage_is_noticed(archive, f
         data.image(time)
 
 
+@pytest.mark.long
 def test_a_file_is_read_into_the_same_inputs_as_its_time(archive, flux):
     data = data_set(archive, flux, images=2, side_channels=("current flux",))
     time = data.times("training")[0]
@@ -530,6 +534,7 @@ def test_what_is_not_there_is_named(tmp_path, archive, flux):
     assert data_set(archive, flux).is_downloaded().found == 32
 
 
+@pytest.mark.long
 def test_when_no_frame_can_be_used_the_reason_is_told(tmp_path, flux):
     write_frame(tmp_path / "aia", START, quality=0x40000)
     with pytest.raises(UserError, match=r"none of 1 AIA frames can be used; the first: .*calibration image"):

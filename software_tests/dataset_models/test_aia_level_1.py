@@ -73,6 +73,7 @@ def positions(image):
     return numpy.array(found)
 
 
+@pytest.mark.long
 def test_level_1_is_registered_and_calibrated(observed):
     image = aia_images.prepare(observed, size=512)
     assert image.shape == (512, 512)
@@ -84,6 +85,7 @@ def test_level_1_is_registered_and_calibrated(observed):
     assert image.mean() == pytest.approx(truth.mean(), rel=2e-3)
 
 
+@pytest.mark.long
 def test_level_1_and_synoptic_of_one_sun_are_the_same_image(observed, tmp_path):
     synoptic = fits.Header({"LVL_NUM": 1.5, "WAVELNTH": 171, "EXPTIME": EXPOSURE, "QUALITY": 0, "CROTA2": 0.0})
     for axis in "12":
@@ -99,6 +101,7 @@ def test_level_1_and_synoptic_of_one_sun_are_the_same_image(observed, tmp_path):
     numpy.testing.assert_array_equal(aia_images.prepare(renamed, size=256), one)  # the time is in the header as well
 
 
+@pytest.mark.long
 def test_a_pointing_table_replaces_the_pointing_of_the_header(tmp_path):
     path = write(
         tmp_path / "aia.lev1_euv_12s.2014-06-17T213611Z.171.image_lev1.fits",
@@ -173,6 +176,7 @@ def test_channels_of_one_moment_make_a_frame(tmp_path):
     assert not aia_files.find_frames(tmp_path)[1].is_complete
 
 
+@pytest.mark.long
 def test_conversion_to_the_cache_is_what_training_reads(tmp_path, capsys):
     image = numpy.random.default_rng(0).uniform(10, 500, (1024, 1024, 8)).astype("float32")
     for minute in (0, 12, 24):

@@ -91,6 +91,7 @@ def _all_intact(server, wanted, folder):
 
 
 @pytest.mark.parametrize("count", [150, pytest.param(2000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+@pytest.mark.long
 def test_every_file_arrives_whole_at_thirty_percent_faults(tree, count):
     with ArchiveServer(archive_server.sometimes(0.3, seed=count)) as server:
         wanted = _many(server, count)
@@ -306,6 +307,7 @@ def _worker(wanted, folder, listed):
 @pytest.mark.parametrize(
     ("count", "kills"), [(120, 2), pytest.param(2000, 10, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
 )
+@pytest.mark.long
 def test_killed_at_random_moments_and_resumed(tree, count, kills):
     random_ = random.Random(count)
     with ArchiveServer(archive_server.sometimes(0.3, seed=1)) as server:
@@ -329,6 +331,7 @@ def test_killed_at_random_moments_and_resumed(tree, count, kills):
         _all_intact(server, wanted, folder)
 
 
+@pytest.mark.long
 def test_four_processes_in_one_tree(tree):
     with ArchiveServer(archive_server.sometimes(0.2, seed=2)) as server:
         wanted = _many(server, 80)
@@ -732,6 +735,7 @@ def test_helioviewer_before_flares(tree, capsys):
     assert len(flare_sequences.find_images(tree / "out")) == 11
 
 
+@pytest.mark.long
 def test_what_is_available_around_flares_is_listed_before_anything_is_fetched(tree, capsys):
     """Two hours before and after the peaks of two flares, of two sources; the second flare lacks a frame."""
     import csv

@@ -98,6 +98,7 @@ def _at(folder, time):
     return sorted(path for path in folder.rglob(f"*{stamp}*") if path.is_file())
 
 
+@pytest.mark.long
 def test_battery(case):
     data, file = case
     assert data.is_downloaded(), str(data.is_downloaded())

@@ -460,6 +460,7 @@ def test_a_record_may_be_longer_than_a_piece(tmp_path_factory, letters, length):
 
 
 @pytest.mark.parametrize("name", ["records", "cell"])
+@pytest.mark.long
 def test_damage_in_many_places_takes_no_time_of_squares(tmp_path, name):
     records = [RECORD % (number, 1 + number % 9) for number in range(40_000)]
     damaged = [record.replace(":", ";", 1 - number % 2) for number, record in enumerate(records)]

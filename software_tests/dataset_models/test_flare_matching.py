@@ -59,6 +59,7 @@ records_of_minutes = st.builds(
 
 @settings(max_examples=400)
 @given(st.lists(records_of_minutes, max_size=40))
+@pytest.mark.long
 def test_matching_agrees_with_comparing_each_with_each(records):
     records = sorted(records, key=lambda record: record.start)
     assert flare_matching.match(records).tolist() == each_with_each(records)

@@ -17,6 +17,7 @@ def events_of(path, text=ROWS):
     return flare_catalogue.read(path).events
 
 
+@pytest.mark.long
 def test_each_picture_says_what_it_counts(tmp_path):
     events = events_of(tmp_path / "flares.csv")
     lines = flare_pictures.draw(tmp_path, events)
@@ -58,6 +59,7 @@ def test_bars_hold_every_flare_once(tmp_path, monkeypatch):
     assert begins == pytest.approx([1e-4, 1e-3], rel=1e-5)
 
 
+@pytest.mark.long
 def test_the_script_draws_lists_and_refuses_empty_ones(tmp_path, command):
     events_of(tmp_path / "flares.csv")
     script = "dataset_models/flare_catalogue.py"

@@ -593,6 +593,7 @@ nothing = strategies.one_of(
     bad=strategies.lists(nothing, max_size=8),
     order=strategies.randoms(use_true_random=False),
 )
+@pytest.mark.long
 def test_good_records_of_swpc_get_in_and_nothing_else(tmp_path, good, bad, order):
     entries = good + bad + good[:2]  # with duplicates
     order.shuffle(entries)

@@ -268,6 +268,7 @@ def _flare(number):
     ],
     ids=["repeated", "empty", "ever new", "three"],
 )
+@pytest.mark.long
 def test_pages_of_hek_come_to_an_end(tmp_path, capsys, answer, requests, rows):
     with ArchiveServer() as server:
         server.add("/her", lambda query: answer(int(query["page"])))

@@ -40,6 +40,7 @@ def truth(sun):
     return Renderer(1024, 0).aia(regions, TIME, flaring=flaring), Renderer(512, 0).magnetogram(regions, TIME)
 
 
+@pytest.mark.long
 def test_names_and_folders_are_those_of_the_archives(written):
     folder, counts = written
     assert counts == {"aia": 8, "legacy": 1, "hmi_jpg": 1, "hmi_fits": 1, "goes": 3, "flares": 1}

@@ -52,6 +52,7 @@ def test_no(value):
     assert not simulation_mark.is_set(value)
 
 
+@pytest.mark.long
 def test_every_file_of_the_archive_is_marked(written):
     found = [path for path in written.rglob("*") if path.is_file() and path.suffix not in (".txt", ".json")]
     assert {path.suffix for path in found} == {".jpg", ".fits", ".csv", ".dat"}

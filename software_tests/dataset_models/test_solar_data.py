@@ -250,6 +250,7 @@ for count in sys.argv[1:]:
 @pytest.mark.parametrize(
     ("count", "most"), [(100_000, 30), pytest.param(1_000_000, 120, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
 )
+@pytest.mark.long
 def test_forecasts_stream(count, most):
     """Of a thousand or a million samples, what stays in memory besides is their times and targets (MB)."""
     environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2]), "TF_NUM_INTRAOP_THREADS": "1"}

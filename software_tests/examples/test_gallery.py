@@ -45,6 +45,7 @@ def test_every_notebook_has_an_entry():
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in sorted(PICTURES)]
 )
+@pytest.mark.long
 def test_notebooks_run_and_leave_their_pictures(name, tmp_path, monkeypatch, capsys, archive_cache):
     run(GALLERY / f"{name}.py", monkeypatch, tmp_path, archive_cache)
     for pattern in PICTURES[name]:

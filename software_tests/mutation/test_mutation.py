@@ -91,6 +91,7 @@ def test_outcomes_are_told_apart(parts, tmp_path):
 
 
 @pytest.mark.parametrize(("code", "kind"), [("time.sleep(60)", "hang"), ("os.abort()", "traceback")])
+@pytest.mark.long
 def test_a_process_that_gives_no_answer_is_ended(parts, tmp_path, monkeypatch, code, kind):
     _, _, run, _ = parts
     monkeypatch.setattr(run, "SECONDS", 0.5)

@@ -115,6 +115,7 @@ def test_no_values_are_tried_twice_from_the_start(tmp_path, method):
         assert ("conv_1_width" in values) == (values["conv_1_channels"] > 0)
 
 
+@pytest.mark.long
 def test_a_small_space_is_exhausted(tmp_path):
     parameters = (Parameter("conv_1_channels", (1, 2, 3)), Parameter("dropout_rate", (0.0, 0.5)))
     assert len(run_all(tmp_path, "bayesian", parameters=parameters)) == 6
@@ -175,6 +176,7 @@ def test_networks_that_cannot_be_built_are_named(tmp_path):
     assert "more than 1,000 parameters" in trials.problem(search, values | good | {"pool_1_stride": 1, "pool_2_stride": 1})
 
 
+@pytest.mark.long
 def test_a_search_runs_is_interrupted_and_goes_on(tmp_path, monkeypatch, capsys):
     flags = ["--method", "random", "--trials", "3", "--count", "16", "--batch_size", "16"]
     arguments = ["--dataset", str(TINY), "--search", str(tmp_path / "s"), "--epochs", "1", *flags]
@@ -235,6 +237,7 @@ def test_a_search_within_a_cluster_trains_alone(tmp_path, monkeypatch):
     assert pandas.read_csv(tmp_path / "s" / "trials.csv")["status"].tolist() == ["COMPLETED"]
 
 
+@pytest.mark.long
 def test_hyperband_goes_on_with_the_weights_of_the_earlier_trial(tmp_path):
     search = chosen(tmp_path / "s", "--method", "hyperband", "--epochs", "3", "--count", "16")
     values = SMALL | {"tuner/epochs": 1, "tuner/initial_epoch": 0}
@@ -351,6 +354,7 @@ def own_network(folder, *, extra=""):
     return folder / "architecture.py"
 
 
+@pytest.mark.long
 def test_a_file_of_ones_own_is_searched(tmp_path):
     """One trial, trained in a process of its own that reads the file from what search.yml holds."""
     flags = ("--trials", "1", "--method", "random", "--dense_counts", "4", "--kernel_size", "3", "--bias", "--no-flatten")

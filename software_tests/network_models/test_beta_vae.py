@@ -96,6 +96,7 @@ def thesis_network(name, **changed):
 
 
 @pytest.mark.parametrize("name", SMALL)
+@pytest.mark.long
 def test_networks_of_the_thesis_give_back_what_they_were_given(name):
     shape, features = SMALL[name]
     model = thesis_network(name)
@@ -132,6 +133,7 @@ def test_without_latents_nothing_is_drawn_and_nothing_diverges():
         thesis_network("thesis_d6", capacity=3.0)
 
 
+@pytest.mark.long
 def test_an_autoencoder_is_saved_and_trains(tmp_path):
     flags = [
         "--architecture",
@@ -224,6 +226,7 @@ def test_mixed_precision(name):
     assert numpy.isfinite(numpy.asarray(outputs["output"])).all()
 
 
+@pytest.mark.long
 def test_saved_networks_load_in_another_process(tmp_path):
     expected = {}
     for name in ("burgess 64", "sequence"):
@@ -384,6 +387,7 @@ def run(tmp_path_factory):
     return train.main(arguments(tmp_path_factory.mktemp("run"), "--epochs", 4, "--gamma", 0.5, "--beta", 2, "--lr", 2e-3))
 
 
+@pytest.mark.long
 def test_what_a_run_leaves(run):
     folder = run.folder
     stored = folder.settings()
@@ -413,6 +417,7 @@ def test_the_rate_decays_by_gamma_after_each_epoch(run):
     assert history["rate"].tolist() == pytest.approx([2e-3, 1e-3, 5e-4, 2.5e-4])
 
 
+@pytest.mark.long
 def test_a_resumed_run_is_the_uninterrupted_one(run, tmp_path):
     first = train.main(arguments(tmp_path, "--epochs", 2, "--gamma", 0.5, "--beta", 2, "--lr", 2e-3))
     again = train.main(["--resume", str(first.folder), "--epochs", "4"])
@@ -422,6 +427,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(run, tmp_path):
         numpy.testing.assert_allclose(ours[columns], theirs[columns], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.long
 def test_a_sequence_of_simulated_images_trains(tmp_path):
     options = ["--channel_set", "hmi", "--images", 6, "--image_interval", 60, "--image_size", 32, "--days", 40]
     more = ["--architecture", "sequence", "--dataset", PROJECT / "dataset_models/simulated/sun.py", *options]
@@ -472,6 +478,7 @@ def test_mnist_from_idx_files(mnist):
     numpy.testing.assert_allclose(image[..., 0], raw[1] / 255, atol=1e-6)
 
 
+@pytest.mark.long
 def test_the_command_of_the_thesis_trains_on_mnist(mnist, tmp_path):
     """`main.py --epochs 10 --beta 4`, an epoch of it."""
     arguments = [
@@ -621,6 +628,7 @@ def test_bad_flags_are_one_line_and_leave_nothing(flags, message, tmp_path, comm
     assert not out.exists()
 
 
+@pytest.mark.long
 def test_a_capacity_is_refused_on_several_devices(tmp_path):
     """In a process of its own: TensorFlow takes the number of devices once."""
     command = [sys.executable, str(SCRIPT), "--devices", "2", "--capacity", "5", "--out", str(tmp_path / "out")]

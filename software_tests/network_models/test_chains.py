@@ -118,6 +118,7 @@ def test_a_split_through_verification_calibration_and_combination(magnetograms, 
     near_limb.main([str(tmp_path / "recalibrated" / "other_validation.csv"), *flares, "--out", str(tmp_path / "limb")])
 
 
+@pytest.mark.long
 def test_images_without_targets_get_them_from_the_list_everywhere(magnetograms, run, splits, tmp_path):
     flares = ["--flares", str(magnetograms / "flares.csv")]
     validation = pandas.read_csv(splits / "validation.csv")
@@ -269,6 +270,7 @@ def test_labels_of_an_archive_through_the_leak_check(tmp_path, capsys):
     assert "no image in both splits" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_a_run_is_calibrated_forecasts_new_images_and_is_verified(magnetograms, run, splits, tmp_path):
     flares = ["--flares", str(magnetograms / "flares.csv")]
     own, new = run.performance / "validation_predictions.csv", tmp_path / "new.csv"
@@ -291,6 +293,7 @@ def test_a_run_is_calibrated_forecasts_new_images_and_is_verified(magnetograms, 
     assert pandas.read_csv(tmp_path / "limb" / "cells.csv")["simulated"].all()
 
 
+@pytest.mark.long
 def test_images_of_an_archive_are_explained(magnetograms, run, capsys):
     image, *others = images_of_now(magnetograms)
     for script, name in ((saliency, "saliency"), (integrated_gradients, "integrated_gradients")):

@@ -62,6 +62,7 @@ def magnetograms(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_jpeg_2000_converted_trained_on_and_forecast_from(magnetograms, tmp_path):
     jp2_to_images.main([str(magnetograms / "hmi_jp2"), "--out", str(tmp_path / "hmi"), "--size", "32", "--workers", "1"])
     data = ["--folder", str(tmp_path / "hmi"), "--flares", str(magnetograms / "flares.csv"), "--im_size", "32"]

@@ -99,6 +99,7 @@ def same_losses(one, other, tolerance=1e-5):
         pytest.param(3, ["--batch_size", "22"], marks=pytest.mark.slow),  # the last batch has one sample for three
     ],
 )
+@pytest.mark.long
 def test_processes_train_as_one_does(alone, tmp_path, count, flags):
     ended = together(count, *FLAGS, *flags, "--out", tmp_path)
     assert [code for code, _ in ended] == [0] * count, "\n".join(output for _, output in ended)
@@ -181,6 +182,7 @@ def test_a_killed_worker_is_named_and_all_resume(tmp_path):
     same_losses(folder, folder_of(tmp_path / "whole"), tolerance=0)
 
 
+@pytest.mark.long
 def test_a_signal_to_one_stops_all(tmp_path):
     flags = [*FLAGS, "--count", "400", "--epochs", "400"]
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
@@ -268,6 +270,7 @@ def test_all_are_told_why_the_chief_refuses():
     assert _all_agree([{}, {}, {}], patience=20, refusal=line)[1] == {0: line, 1: line, 2: line}
 
 
+@pytest.mark.long
 def test_who_does_not_report_is_named():
     addresses, found = _all_agree([{}, {}, None], patience=2)
     assert found[0].startswith(f"{addresses[2]}: did not report within 2 s")
@@ -342,6 +345,7 @@ def test_clusters_from_slurm():
         cluster.from_environment({"SLURM_STEP_NUM_TASKS": "four"})
 
 
+@pytest.mark.long
 def test_a_run_of_another_network_or_data_set_is_refused(alone, tmp_path):
     from network_models.xray_flux_forecast.fdl1 import aia_only
 

@@ -47,6 +47,7 @@ def finished(tmp_path_factory):
     return aia_only.main(["--dataset", str(TINY), "--out", str(out), "--epochs", "4", "--side", *SMALL])
 
 
+@pytest.mark.long
 def test_run_folder_is_complete(finished):
     folder = finished.folder
     assert folder.path.parent.name == "trained_models"
@@ -99,6 +100,7 @@ def test_best_network_is_the_one_of_lowest_validation_loss(finished):
     assert finished.scores["rmse"] ** 2 == pytest.approx(error, rel=1e-5)
 
 
+@pytest.mark.long
 def test_network_loads_in_a_process_that_knows_only_our_layers(finished):
     code = (
         "import sys, keras, network_models.layers\n"
@@ -121,6 +123,7 @@ def test_the_network_whitens_with_statistics_of_the_training_split(finished):
     assert numpy.asarray(layer.deviation) == pytest.approx([logarithm.std(), images[..., 1].std()], rel=1e-4)
 
 
+@pytest.mark.long
 def test_the_last_line_is_for_machines(tmp_path, capsys):
     result = aia_only.main(
         ["--dataset", str(TINY), "--out", str(tmp_path), "--epochs", "1", "--kind", "classification", *SMALL]
@@ -131,6 +134,7 @@ def test_the_last_line_is_for_machines(tmp_path, capsys):
     assert {"tss", "hss", "auc", "brier_skill", "persistence_tss"} <= set(line)
 
 
+@pytest.mark.long
 def test_an_interrupted_run_continues_to_the_same_network(finished, tmp_path):
     arguments = ["--dataset", str(TINY), "--out", str(tmp_path), "--epochs", "2", "--side", *SMALL]
     first = aia_only.main(arguments)
@@ -147,6 +151,7 @@ def test_an_interrupted_run_continues_to_the_same_network(finished, tmp_path):
         numpy.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.long
 def test_a_mixed_precision_run_is_continued(tmp_path):
     """Its optimizer is wrapped by one that scales the loss, which Keras builds but once."""
     flags = ["--dataset", str(TINY), "--mixed_precision", *SMALL]
@@ -176,6 +181,7 @@ def test_the_first_step_of_each_optimizer(name, step):
     assert float(variable.numpy()[0]) == pytest.approx(step, rel=1e-4)
 
 
+@pytest.mark.long
 def test_a_run_with_adadelta_and_the_absolute_error_is_continued(tmp_path):
     """As FlareNet trained; the loss is the mean of the error that the forecasts have."""
     flags = ["--dataset", str(TINY), *SMALL]
@@ -191,6 +197,7 @@ def test_a_run_with_adadelta_and_the_absolute_error_is_continued(tmp_path):
             numpy.testing.assert_allclose(ours[name], theirs[name], rtol=1e-5, atol=1e-7, err_msg=name)
 
 
+@pytest.mark.long
 def test_a_run_that_was_stopped_and_is_asked_for_more_has_its_patience_again(tmp_path):
     """With a rate of 0 nothing gets better: two epochs of patience end the run after the third."""
     flags = ["--dataset", str(TINY), "--out", str(tmp_path), "--learning_rate", "0", "--patience", "2", *SMALL]
@@ -201,6 +208,7 @@ def test_a_run_that_was_stopped_and_is_asked_for_more_has_its_patience_again(tmp
     assert aia_only.main(["--resume", str(first.folder), "--epochs", "9"]).epochs == 5
 
 
+@pytest.mark.long
 def test_a_run_that_starts_from_a_saved_network(finished, tmp_path):
     flags = ["--epochs", "1", "--side", "--learning_rate", "0", "--start_from", str(finished.folder.best)]
     result = run("--out", tmp_path / "same", *flags)
@@ -212,6 +220,7 @@ def test_a_run_that_starts_from_a_saved_network(finished, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.long
 def test_states_on_a_file_system_without_hard_links(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(1, "Operation not permitted")
@@ -223,6 +232,7 @@ def test_states_on_a_file_system_without_hard_links(tmp_path, monkeypatch):
     assert folder.best.read_bytes() in [path.read_bytes() for path in folder.epochs.iterdir()]
 
 
+@pytest.mark.long
 def test_two_devices_give_the_losses_of_one(tmp_path):
     """13 validation and 40 training samples in batches of 8 and of 6: the last batch is uneven."""
     tables = []
@@ -253,6 +263,7 @@ def test_two_devices_give_the_losses_of_one(tmp_path):
     numpy.testing.assert_allclose(two[["loss", "val_loss"]], one[["loss", "val_loss"]], rtol=1e-5)
 
 
+@pytest.mark.long
 def test_classification_with_side_channel_in_the_starting_point(tmp_path):
     arguments = ["--dataset", str(TINY), "--out", str(tmp_path), "--epochs", "12", "--kind", "classification", "--side"]
     result = network.main(

@@ -177,6 +177,7 @@ def test_the_likelihood_of_yes_or_no_leaves_open_what_is_not_known():
 
 
 @pytest.mark.parametrize("kind", likelihood.LIKELIHOODS)
+@pytest.mark.long
 def test_the_likeliest_rate_is_the_true_one(kind):
     """With one place and one class, the rate of the smallest loss is the mean count, or the one whose chance is the share."""
     counts = numpy.array([0, 0, 1, 2, 0, 0, 0, 3])
@@ -248,6 +249,7 @@ def flags(archive, name="regions"):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.long
 def test_a_network_learns_which_region_flares(name, archive, command, tmp_path):
     rates_folder = tmp_path / "flare_rates"
     rates_folder.mkdir()
@@ -437,6 +439,7 @@ def test_other_inputs_than_a_magnetogram_are_refused(inputs):
         images.build(inputs, images.Options(event="M1.0"))
 
 
+@pytest.mark.long
 def test_rates_of_images_train_on_the_simulated_sun(tmp_path):
     from network_models.flare_rates import train
 

@@ -79,6 +79,7 @@ def test_adaptive_pooling_has_the_bins_of_pytorch(length, bins):
 
 
 @pytest.mark.parametrize("architecture", EVERY)
+@pytest.mark.long
 def test_every_weight_receives_a_gradient(architecture, network_of):
     import tensorflow
 
@@ -93,6 +94,7 @@ def test_every_weight_receives_a_gradient(architecture, network_of):
 
 
 @pytest.mark.parametrize("architecture", SMALL)
+@pytest.mark.long
 def test_seed_determines_the_weights(architecture):
     shapes = {"image": (192, 192, 1)}
     first, again, other = (built(architecture, shapes, seed=seed).get_weights() for seed in (1, 1, 2))
@@ -113,6 +115,7 @@ def test_initial_kernels_are_of_he(name, kurtosis):
 
 
 @pytest.mark.parametrize("architecture", SMALL)
+@pytest.mark.long
 def test_side_channel_and_earlier_images_reach_the_logits(architecture, network_of):
     model = network_of(architecture)
     assert set(model.input) == set(SHAPES)
@@ -149,6 +152,7 @@ def test_least_size_is_the_least(architecture):
 
 
 @pytest.mark.parametrize("architectures", [SMALL, pytest.param(LARGE, marks=pytest.mark.slow)])
+@pytest.mark.long
 def test_reload_in_a_process_that_knows_only_the_layers(architectures, network_of, tmp_path):
     inputs = inputs_of_shapes()
     numpy.savez(tmp_path / "inputs.npz", **inputs)
@@ -177,6 +181,7 @@ def test_reload_in_a_process_that_knows_only_the_layers(architectures, network_o
 
 
 @pytest.mark.parametrize("architecture", EVERY)
+@pytest.mark.long
 def test_mixed_precision_agrees_with_float32(architecture, network_of, precision):
     inputs, full = inputs_of_shapes(), network_of(architecture)
     precision("mixed_float16")

@@ -22,6 +22,7 @@ def runs(tmp_path_factory):
     return out, [network.main([*flags, "--seed", seed]) for seed in ("0", "1")]
 
 
+@pytest.mark.long
 def test_runs_side_by_side(runs, capsys):
     folder, results = runs
     compare_runs.main([str(folder)])
@@ -52,6 +53,7 @@ def test_folders_without_runs_and_damaged_runs(runs, tmp_path):
     assert len(pandas.read_csv(tmp_path / "out" / "comparison.csv")) == 2
 
 
+@pytest.mark.long
 def test_weights_of_a_network(runs, capsys):
     result = runs[1][0]
     network_weights.main([str(result.folder.best)])

@@ -64,11 +64,13 @@ def check(result, target):
     assert load_network(run / "best_performing.hdf5").name == "changed_by_me"
 
 
+@pytest.mark.long
 def test_a_folder_copied_beside_the_original_trains_the_network_in_it(room, capsys):
     copied("xray_flux_forecast/starting_point", room, architecture=('name="starting_point"', 'name="changed_by_me"'))
     check(trained(capsys, room / "network.py", "--dataset", TINY, "--epochs", 1), room)
 
 
+@pytest.mark.long
 def test_a_folder_copied_out_of_the_project_trains_the_network_in_it(tmp_path):
     target = copied("xray_flux_forecast/fdl1", tmp_path / "mine", architecture=('name="fdl1"', 'name="changed_by_me"'))
     flags = ("--dataset", TINY, "--epochs", 1, "--pool_1_stride", 1, "--pool_2_stride", 1)
@@ -96,6 +98,7 @@ def test_a_copied_family_of_networks_uses_its_own_building_blocks(tmp_path):
     assert ["mine" in one for one in choices] == [True, False]
 
 
+@pytest.mark.long
 def test_a_copied_beta_vae_uses_its_own_encoder(tmp_path, capsys):
     target = copied("beta_vae", tmp_path / "mine", burgess=("CHANNELS = 32", "CHANNELS = 5"))
     result = trained(capsys, target / "train.py", "--epochs", 1, "--most", 16, "--batch_size", 16)
@@ -167,6 +170,7 @@ def test_a_script_that_adds_the_logarithm_itself_ends_in_one_line(current):
         network_file.require_current(given)
 
 
+@pytest.mark.long
 def test_a_script_copied_while_networks_needed_a_builder_trains(tmp_path, capsys):
     """Its architecture.py may have been brought up to date without it."""
     changes = {"architecture": ('name="starting_point"', 'name="changed_by_me"')}

@@ -82,6 +82,7 @@ def test_more_parameters_than_the_file_holds(saved, tmp_path, suffix, units):
 @pytest.mark.parametrize("suffix", [".hdf5", ".keras"])
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("count", [2000, 100_000])
+@pytest.mark.long
 def test_too_many_layers(saved, tmp_path, suffix, nested, count):
     path = changed(saved[suffix], tmp_path / f"x{suffix}", with_layers(count, nested=nested))
     with pytest.raises(UserError, match=r"more than 2,000 layers|its description takes|cannot hold"):

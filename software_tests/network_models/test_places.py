@@ -130,6 +130,7 @@ def test_flags_win_over_the_environment_and_that_over_the_configuration(dataset,
     assert options.with_places(data_class, {"folder": "/flag", "kind": "x"}) == {"folder": "/flag", "kind": "x"}
 
 
+@pytest.mark.long
 def test_forecasts_of_a_new_shell_are_of_the_runs_own_data(dataset, tmp_path, monkeypatch):
     monkeypatch.setenv("SOLAR_HMI", str(tmp_path / "here"))
     flags = ["--dataset", str(dataset), "--epochs", "1", "--block_channels", "2", "--out", str(tmp_path / "out")]

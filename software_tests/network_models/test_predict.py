@@ -22,6 +22,7 @@ def run(tmp_path_factory):
     return network.main(flags).folder
 
 
+@pytest.mark.long
 def test_a_split_is_that_of_the_run(run, tmp_path):
     predict.main([str(run.best), str(TINY), "--out", str(tmp_path / "f.csv")])
     found = pandas.read_csv(tmp_path / "f.csv")

@@ -89,6 +89,7 @@ def test_help_lists_the_presets_and_shows_their_values(capsys):
     assert "samples per step, over all devices together (default: 32)" in " ".join(shown.split())
 
 
+@pytest.mark.long
 def test_settings_of_a_run_begin_a_new_one(tmp_path):
     flags = options.as_flags(SMALL | {"epochs": 1, "count": 24}).split()
     first = aia_only.main(["--dataset", str(TINY), "--out", str(tmp_path / "first"), *flags])
@@ -170,6 +171,7 @@ def test_a_copied_network_brings_its_own_presets(tmp_path):
 # A first look: steps capped
 
 
+@pytest.mark.long
 def test_a_capped_run_is_resumed_to_the_same_network(tmp_path):
     """Two of five steps, one of two batches of validation; other samples in every epoch."""
     flags = options.as_flags(SMALL | {"steps_per_epoch": 2, "validation_steps": 1, "dropout_rate": 0.2}).split()
@@ -212,6 +214,7 @@ def test_capped_epochs_are_the_beginnings_of_whole_ones():
     numpy.testing.assert_array_equal(spread, data.targets("validation")[[0, 4, 8, 12]])
 
 
+@pytest.mark.long
 def test_rows_of_a_run_from_before_keep_their_columns(tmp_path):
     """Its table has seconds alone, its settings no caps."""
     flags = ["--dataset", str(TINY), *options.as_flags(SMALL).split(), "--out", str(tmp_path), "--epochs", "1"]

@@ -69,12 +69,14 @@ def few_units(monkeypatch):
 @pytest.mark.parametrize(
     "architecture", ["alexnet", "resnet34", "attention", "standard_cnn", pytest.param("vgg16", marks=pytest.mark.slow)]
 )
+@pytest.mark.long
 def test_outputs_are_those_of_pytorch(architecture, golden_folder, shared_or_none, state_dicts):
     """For generated pictures everywhere, and for two magnetograms where they are at hand."""
     study_name = STUDY_NAMES.get(architecture, architecture)
     _require_outputs_of_pytorch(architecture, study_name, state_dicts[study_name], golden_folder, shared_or_none)
 
 
+@pytest.mark.long
 def test_outputs_of_vgg16_are_those_of_pytorch(golden_folder, state_dicts, few_units):
     """As the slow test of all its weights, through the same layers."""
     shapes = parity.few_units(state_dicts["vgg16"])
@@ -100,6 +102,7 @@ def _require_outputs_of_pytorch(architecture, study_name, shapes, golden_folder,
             assert numpy.abs(outputs[name] - value).max() <= 1e-4 * numpy.abs(value).max(), name
 
 
+@pytest.mark.long
 def test_every_weight_is_imported(state_dicts):
     """The tables leave no weight of any network at its random start (shapes only, nothing is computed)."""
     described = {name: STUDY_NAMES.get(name, name) for name in ARCHITECTURES if not name.startswith(("burgess", "sequence"))}
@@ -262,6 +265,7 @@ def memory():
 
 
 @pytest.mark.parametrize("name", parity.TORCHVISION)
+@pytest.mark.long
 def test_imagenet_weights_give_the_features_of_pytorch(name, golden_folder, few_units):
     model, before = behind_the_front(name)
     with numpy.load(golden_folder / "torchvision_features.npz", allow_pickle=False) as golden:

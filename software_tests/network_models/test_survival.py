@@ -93,6 +93,7 @@ def uninterrupted(whole_run):
     return whole_run(4)
 
 
+@pytest.mark.long
 def test_killed_within_an_epoch(uninterrupted, tmp_path):
     process = start(*FLAGS, "--epochs", "4", "--checkpoint_steps", "2", "--out", tmp_path)
     wait_for(process, "Epoch 3/4")
@@ -231,6 +232,7 @@ def test_a_beta_vae_killed_within_epochs(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGUSR1", marks=pytest.mark.slow)])
+@pytest.mark.long
 def test_a_signal_keeps_the_step_under_way(uninterrupted, tmp_path, name):
     number = getattr(signal, name)
     process = start(*FLAGS, "--epochs", 4, "--out", tmp_path)  # no states between epochs: only the signal's

@@ -32,6 +32,7 @@ def run(tmp_path_factory):
     return network.main(["--resume", str(folder), "--epochs", "2"]).folder
 
 
+@pytest.mark.long
 def test_pictures_of_each_epoch(run):
     steps = logged(run)
     assert steps["validation samples"] == steps["confusion matrix"] == [0, 1]
@@ -66,6 +67,7 @@ def test_a_curve_needs_an_event():
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
+@pytest.mark.long
 def test_the_divergence_within_an_epoch(tmp_path):
     flags = ["--most", "100", "--epochs", "2", "--shown", "2", "--kl_steps", "3", "--latent_dim", "3", "--out", str(tmp_path)]
     folder = train.main(flags).folder

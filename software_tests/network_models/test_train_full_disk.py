@@ -87,6 +87,7 @@ def learned(sun, tmp_path_factory):
         return train.main(arguments(sun, tmp_path_factory.mktemp("learned"), *more))
 
 
+@pytest.mark.long
 def test_a_run_of_a_published_fold(learned):
     folder = learned.folder
     table = table_of(learned)
@@ -177,6 +178,7 @@ class Interruption(Exception):
     ],
     ids=["one cycle, augmented", "plateau, history", "steps, both, capped", "halving, Adam"],
 )
+@pytest.mark.long
 def test_an_interrupted_run_continues_as_if_it_had_not_been(sun, tmp_path, monkeypatch, more):
     from network_models.training.state import TrainingState
 
@@ -209,6 +211,7 @@ def test_one_cycle_has_a_planned_end(learned):
         train.main(["--resume", str(learned.folder), "--models", "vgg"])
 
 
+@pytest.mark.long
 def test_the_simulated_sun_comes_as_full_disk_magnetograms_do(tmp_path):
     flags = ["--models", "cnn", "--dataset", str(HERE.parents[1] / "dataset_models/simulated/sun.py"), "--days", "365"]
     result = train.main([*flags, "--im_size", "32", "--epochs", "1", "--out", str(tmp_path)])
@@ -216,6 +219,7 @@ def test_the_simulated_sun_comes_as_full_disk_magnetograms_do(tmp_path):
     assert (stored["channel_set"], stored["magnetogram_unit"], stored["dependent_variable"]) == ("hmi", "grey", "flare")
 
 
+@pytest.mark.long
 def test_the_plateau_schedule_does_not_stop_training(sun, tmp_path):
     """--plateau_epochs is that of the schedule; --patience ends the training, as everywhere."""
     more = ["--fold", 1, "--schedule", "plateau", "--plateau_epochs", 0, "--lr", 0, "--balance", "none"]
@@ -263,6 +267,7 @@ def test_two_devices_give_the_losses_of_one_with_class_weights(sun, tmp_path):
     assert one["loss"].iloc[-1] != one["loss"].iloc[0]
 
 
+@pytest.mark.long
 def test_a_run_of_before_keeps_its_schedule_and_its_columns(sun, tmp_path):
     """Its --patience was that of the plateau schedule, and its --stop_after ended training."""
     more = ["--fold", 1, "--schedule", "plateau", "--plateau_epochs", 0, "--factor", 0.5, "--lr", 0.5, "--patience", 5]
@@ -487,6 +492,7 @@ def test_every_network_trains_with_history(shared, tmp_path, monkeypatch, name):
     assert (numpy.asarray(network.get_layer("whiten_side_channel").deviation) > 0).all()
 
 
+@pytest.mark.long
 def test_published_folds_train_as_they_are_without_a_flare_list(sun, tmp_path, monkeypatch):
     """The same samples and targets as with the list that the tables were made of; persistence is what the tables tell.
 

@@ -291,6 +291,7 @@ def inputs_of(model, count=2, seed=0):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.long
 def test_every_method_on_every_kind_of_network(kind):
     model = network(kind)
     inputs, baseline = inputs_of(model), inputs_of(model, seed=1)
@@ -378,6 +379,7 @@ def attention_network():
     return attention.build({"image": Input((192, 192, 1))}, attention.Options())
 
 
+@pytest.mark.long
 def test_attention_maps_are_weights(attention_network):
     inputs = inputs_of(attention_network, 1)
     for estimator in (1, 2, 3):
@@ -401,6 +403,7 @@ def test_noise_is_seeded():
     assert (first != other).any()
 
 
+@pytest.mark.long
 def test_batches_do_not_change_maps():
     model = network("overlapping pools")
     inputs, baseline = inputs_of(model, 5), inputs_of(model, 5, seed=1)

@@ -102,6 +102,7 @@ def test_the_square_holds_everything_that_was_projected():
     assert side < 40
 
 
+@pytest.mark.long
 def test_files(saved, dataset):
     model = saved(side=3)
     deconvolutional.main([str(model), str(dataset), "2026-03-01T02:00", "--side", "--count", "2"])

@@ -27,6 +27,7 @@ def check_groups_and_seed():
         assert numpy.abs(maps[one] - maps[other]).max() > 0.1 * numpy.ptp(maps[one])
 
 
+@pytest.mark.long
 def test_groups_stay_together_and_the_seed_decides():
     check_groups_and_seed()
 
@@ -189,6 +190,7 @@ def test_three_dimensions():
     numpy.testing.assert_array_equal(positions, tsne.embed(vectors, dimensions=3))
 
 
+@pytest.mark.long
 def test_many_samples_keep_their_groups(monkeypatch):
     """The same promise by openTSNE, which takes over from `MANY` samples on."""
     monkeypatch.setattr(tsne, "MANY", 50)
@@ -226,6 +228,7 @@ def test_outcomes_by_hand(saved, dataset):
 
 
 @pytest.mark.parametrize("dimensions", ["2", "3"])
+@pytest.mark.long
 def test_pictures_by_class_outcome_date_and_neighbours(saved, dataset, tmp_path, dimensions, capsys):
     out = tmp_path / "out"
     tsne.main([str(saved()), str(dataset), "--out", str(out), "--dimensions", dimensions, "--nearest", "2026-02-01T03:10:00Z"])
@@ -244,6 +247,7 @@ def test_pictures_by_class_outcome_date_and_neighbours(saved, dataset, tmp_path,
     assert "neighbours of the sample of 2026-02-01T03:00:00Z drawn" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_the_seed_flag_changes_the_map(saved, dataset, tmp_path):
     model, positions = saved(), []
     for number, flags in enumerate(([], [], ["--seed", "1"], ["--seed", "1"], ["--seed", "2"])):
@@ -263,6 +267,7 @@ def test_the_seed_flag_changes_the_map(saved, dataset, tmp_path):
         (["miss", "hit", "hit", "correct null"], "outcome", ["hit", "miss", "false alarm", "correct null"]),
     ],
 )
+@pytest.mark.long
 def test_legends_name_groups_in_their_order_and_not_by_number(monkeypatch, tmp_path, groups, name, expected):
     drawn = []
     monkeypatch.setattr(figures, "save", lambda figure, path: drawn.append(figure))

@@ -44,6 +44,7 @@ def instances(tmp_path):
     return tmp_path / "hits.csv"
 
 
+@pytest.mark.long
 def test_a_list_makes_one_figure_and_one_table(saved, dataset, instances, tmp_path, capsys):
     """The numbers are those of each image alone, though they were explained in batches."""
     path, out = saved(), tmp_path / "out"
@@ -106,6 +107,7 @@ def test_noise_is_the_same_for_an_image_alone_and_among_others(saved, dataset):
         numpy.testing.assert_allclose(together.maps["image"][row], alone[0], rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.long
 def test_side_by_side_and_deconvolution_take_a_list(saved, dataset, instances, tmp_path, capsys):
     path, out = saved(), tmp_path / "out"
     pandas.read_csv(instances)[:2].to_csv(instances, index=False)
@@ -189,6 +191,7 @@ def test_a_network_that_returns_infinity_for_a_list_leaves_nothing(saved, datase
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.long
 def test_the_network_of_random_weights_is_made_once(saved, dataset, tmp_path, monkeypatch):
     made, shuffled = [], passport.shuffled_network
     monkeypatch.setattr(passport, "shuffled_network", lambda subject, **given: made.append(1) or shuffled(subject, **given))

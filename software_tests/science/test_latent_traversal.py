@@ -63,6 +63,7 @@ def made(mean, log_variance=None, splits=None):
 # Encoding
 
 
+@pytest.mark.long
 def test_samples_are_encoded_as_the_network_sees_them(subject, encoded):
     data = subject.data.data
     assert isinstance(data, SimulatedSun)
@@ -104,6 +105,7 @@ def test_a_traversal_moves_one_latent_at_a_time(subject):
     numpy.testing.assert_allclose(images[0, 2], subject.model.decode(base[None].astype("float32"))[0], atol=1e-6)
 
 
+@pytest.mark.long
 def test_what_the_script_writes(run, tmp_path, capsys):
     sun = SimulatedSun(days=160)
     time = str(sun.times("validation")[0])
@@ -122,6 +124,7 @@ def test_what_the_script_writes(run, tmp_path, capsys):
     assert "latents above 0.1 nats" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_sequences_are_animated(tmp_path):
     model = sequence.build({"sequence": Input((6, 32, 32, 1))}, sequence.Options(latent_dim=3))
     save_network(model, tmp_path / "sequence.hdf5")
@@ -269,6 +272,7 @@ def test_no_forecast_comes_from_neighbours():
         assert numpy.ptp(own[part[30:-30]]) < 0.35
 
 
+@pytest.mark.long
 def test_the_forecast_is_verified_beside_baselines(run, tmp_path, capsys):
     more = ["--samples", "100", "--block", "2", "--out", str(tmp_path)]
     latent_forecast.main([str(run.best), str(SUN), *more])
@@ -375,6 +379,7 @@ def test_flags_are_checked_first(script, flags, message):
         script.main(["missing.hdf5", str(SUN), *flags])
 
 
+@pytest.mark.long
 def test_images_of_the_network_itself(subject, encoded, run, tmp_path):
     drawn, points = generated.samples(subject.model, 5, seed=1)
     assert drawn.shape == (5, 32, 32, 1)

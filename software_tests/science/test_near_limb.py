@@ -66,6 +66,7 @@ def test_intervals_draw_flares_not_hours():
     assert together.high - together.low > 3 * (apart.high - apart.low)
 
 
+@pytest.mark.long
 def test_script_writes_pictures(path, tmp_path, capsys):
     near_limb.main([str(path), "--out", str(tmp_path / "out")])
     names = {file.name for file in (tmp_path / "out").iterdir()}
@@ -73,6 +74,7 @@ def test_script_writes_pictures(path, tmp_path, capsys):
     assert "without a position" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_instances_are_tables_that_can_be_read_again(path, tmp_path):
     near_limb.main([str(path), "--out", str(tmp_path / "out"), "--format", "svg", "--cell", "15", "--threshold", "0.45"])
     cells = pandas.read_csv(tmp_path / "out" / "cells.csv")

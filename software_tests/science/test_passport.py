@@ -123,6 +123,7 @@ def test_projection_agrees_with_sunpy():
         assert y == pytest.approx(expected.Ty.to_value("arcsec"), abs=0.3)
 
 
+@pytest.mark.long
 def test_the_script_writes_map_passport_and_figure(saved, dataset, tmp_path, capsys):
     integrated_gradients.main([str(saved(side=3)), str(dataset), TIME, "--side", "--out", str(tmp_path / "out")])
     names = sorted(path.suffix for path in (tmp_path / "out").iterdir())
@@ -137,6 +138,7 @@ def test_the_script_writes_map_passport_and_figure(saved, dataset, tmp_path, cap
     assert found["parameters"]["steps"][0] >= 8
 
 
+@pytest.mark.long
 def test_the_script_compiles_on_demand(saved, dataset, tmp_path):
     maps = []
     for flags in ([], ["--xla"]):
@@ -153,6 +155,7 @@ def test_a_baseline_that_is_nothing(saved, dataset, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.long
 def test_all_methods_in_one_figure(saved, dataset, tmp_path, capsys):
     names = ["saliency", "integrated gradients", "occlusion", "Grad-CAM"]
     side_by_side.main([str(saved()), str(dataset), TIME, "--out", str(tmp_path / "out"), "--methods", *names])
@@ -167,6 +170,7 @@ def test_all_methods_in_one_figure(saved, dataset, tmp_path, capsys):
         side_by_side.main([str(saved()), str(dataset), TIME, "--methods", "nonsense"])
 
 
+@pytest.mark.long
 def test_side_by_side_draws_the_channel_asked_for(saved, dataset, tmp_path):
     """Pictures of the two channels differ; that of the last one is the default; the maps are the same in all."""
     from PIL import Image
@@ -277,6 +281,7 @@ def test_checks_shares_files_and_figures_are_of_the_same_map(saved, dataset, tmp
     numpy.testing.assert_array_equal(found.maps["image"][0], values)
 
 
+@pytest.mark.long
 def test_activation_maximisation_climbs(saved, dataset, tmp_path, capsys):
     model = saved()
     arguments = [str(model), str(dataset), "--out", str(tmp_path / "one"), "--steps", "30"]
@@ -313,6 +318,7 @@ def test_activation_maximisation_takes_the_arguments_of_the_other_methods(saved,
     assert after > before
 
 
+@pytest.mark.long
 def test_activation_maximisation_climbs_by_decades_to_the_ends_of_each_channel():
     """The image that a network linear in the logarithm likes best is known: each pixel at one end of its range."""
     model, weights = decades_network()
@@ -327,6 +333,7 @@ def test_activation_maximisation_climbs_by_decades_to_the_ends_of_each_channel()
     assert (image[..., 1] <= high[1]).all()
 
 
+@pytest.mark.long
 def test_activation_maximisation_climbs_after_training(dataset):
     """A trained convolutional network on intensities over decades, where linear steps go nowhere."""
     import keras
@@ -383,6 +390,7 @@ def two_classes(dataset):
     return [str(dataset), TIME, "--kind", "classification"]
 
 
+@pytest.mark.long
 def test_the_other_output_is_named_and_keeps_its_own_files(saved, dataset, sun_file, tmp_path, capsys):
     model = saved(outputs=2)
     out = tmp_path / "out"
@@ -419,6 +427,7 @@ def test_words_of_targets(saved, dataset):
         assert (described.words, described.stem) == (words, stem)
 
 
+@pytest.mark.long
 def test_passports_tell_the_baseline(saved, dataset, tmp_path):
     model = saved()
     records = {}
@@ -512,6 +521,7 @@ def test_a_map_off_the_disk_or_in_a_ring_at_the_limb_fails(saved, dataset):
     assert checked_map(subject, sample, noise)["not_applicable"] == {}
 
 
+@pytest.mark.long
 def test_without_coordinates_the_checks_of_the_disk_are_not_made_and_said_so(saved, dataset, tmp_path, capsys):
     saliency_main([str(saved()), str(dataset), TIME, "--out", str(tmp_path)])
     said = capsys.readouterr().out

@@ -105,6 +105,7 @@ def test_it_needs_rates_of_places(inputs):
         rate_map.rate_map(other, inputs)
 
 
+@pytest.mark.long
 def test_what_the_script_writes(sun, tmp_path, capsys):
     model, time = tmp_path / "network.hdf5", sun.times("training")[2]
     save_network(network(), model)

@@ -217,6 +217,7 @@ def test_reliability_bars_of_dependent_hours_are_wider_and_empty_bins_stay_empty
     assert 10 < numpy.median(blocks["count"][full] / blocks["independent"][full]) < 60
 
 
+@pytest.mark.long
 def test_the_script_writes_one_file_and_pictures(tmp_path, capsys):
     from PIL import Image
 
@@ -412,6 +413,7 @@ def test_outcomes_in_a_file_count_for_those_without_too():
     assert found.scored["bare"].value["brier"] == found.scored["published"].value["brier"]
 
 
+@pytest.mark.long
 def test_the_part_of_flux_forecasts_that_is_scored_as_classes_is_explained(tmp_path, capsys):
     times = numpy.datetime64("2014-01-01", "s") + numpy.arange(293) * numpy.timedelta64(1, "D")
     truth = 10 ** numpy.random.default_rng(0).normal(-6, 0.5, len(times))

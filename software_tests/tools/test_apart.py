@@ -17,6 +17,7 @@ def run(folder, code):
     return apart.call(runpy.run_path, path, library="Python")
 
 
+@pytest.mark.long
 def test_what_does_not_return_or_dies_costs_that_file_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(apart, "SECONDS", 2.5)
     with pytest.raises(apart.Failed, match=r"^ZeroDivisionError: division by zero"):

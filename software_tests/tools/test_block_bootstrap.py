@@ -78,6 +78,7 @@ def simulated(random, days):
     return 1 / (1 + numpy.exp(1.5 - 1.5 * activity)), activity + chance > 1.2
 
 
+@pytest.mark.long
 def test_intervals_cover_the_truth_as_often_as_they_say_and_those_of_single_hours_do_not():
     random = numpy.random.default_rng(0)
     long = simulated(random, 40000)
