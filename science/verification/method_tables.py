@@ -10,21 +10,18 @@ Leka et al. 2019, ApJS 243, 36 (operational forecasts of 2016 and 2017, compared
 """
 
 import dataclasses
-import math
 
 import numpy
 
 from dataset_models import observation_times
 from network_models.forecasts.files import PROBABILITY_COLUMNS, Forecasts
-from science.verification.report import LEAST_BLOCKS
-from science.verification.scores import Scored, difference, score
+from science.verification import report
+from science.verification.scores import WITHOUT_THRESHOLD, Scored, difference, score, words
 from tools import atomic_files, figures, tables
-from tools.block_bootstrap import BlockBootstrap
 from tools.errors import UserError
 
 DATES = ("VALID_DATE", "valid_date", "date")
 OUTCOME = "rlz"
-SHOWN = {"brier_skill": "Brier skill", "auc": "ROC area", "best_tss": "best TSS"}
 COMPARED = ("brier_skill", "auc")
 
 
@@ -137,7 +134,7 @@ def compare(methods, ours, settings):
         if not shared.any():
             continue
         part = method.where(shared)
-        keywords = {"bootstrap": _bootstrap(part.times, settings)}
+        keywords = {"bootstrap": report.bootstrap_of(part.times, part.fold, settings)}
         kept = [day for day, here in zip(days, shared, strict=True) if here]
         mine = {
             name: score(numpy.array([known[day] for day in kept]), part.event, **keywords) for name, known in by_day.items()
@@ -149,24 +146,17 @@ def compare(methods, ours, settings):
     return sorted(rows, key=lambda row: -numpy.nan_to_num(row.scored.value["brier_skill"], nan=-numpy.inf))
 
 
-def _bootstrap(times, settings):
-    if not settings.samples:
-        return None
-    bootstrap = BlockBootstrap(times, days=settings.block_days, samples=settings.samples, seed=settings.seed)
-    return bootstrap if bootstrap.count >= LEAST_BLOCKS else None
-
-
 def lines(rows, settings):
     """Write the comparison to print: list of lines."""
     names = list(rows[0].ours)
-    head = f"{'method':10} {'days':>5} {'with':>5}" + "".join(f"{label:>25}" for label in SHOWN.values())
-    head += "".join(f"{f'{name}: {SHOWN[kind]} more':>40}" for name in names for kind in COMPARED)
+    head = f"{'method':10} {'days':>5} {'with':>5}" + "".join(f"{label:>25}" for label in WITHOUT_THRESHOLD.values())
+    head += "".join(f"{f'{name}: {WITHOUT_THRESHOLD[kind]} more':>40}" for name in names for kind in COMPARED)
     result = [
         f"{100 * settings.level:g} % intervals, blocks of {settings.block_days:g} days; each method on its own days",
         head,
     ]
     for row in rows:
-        cells = [_cell(row.scored, kind, settings.level) for kind in SHOWN]
+        cells = [_cell(row.scored, kind, settings) for kind in WITHOUT_THRESHOLD]
         more = [
             "{:+.3f} [{:+.3f}, {:+.3f}]".format(*difference(row.ours[name], row.scored, kind, settings.level))
             for name in names
@@ -176,15 +166,13 @@ def lines(rows, settings):
         result.append(text + "".join(f"{cell:>40}" for cell in more))
     most = max(rows, key=lambda row: row.days)
     for name in names:
-        cells = [_cell(most.ours[name], kind, settings.level) for kind in SHOWN]
+        cells = [_cell(most.ours[name], kind, settings) for kind in WITHOUT_THRESHOLD]
         result.append(f"{name:10} {most.days:5} {most.events:5}" + "".join(f"{cell:>25}" for cell in cells))
     return result
 
 
-def _cell(scored, kind, level):
-    value = scored.value[kind]
-    low, high = scored.interval(kind, level) if kind in scored.samples else (math.nan, math.nan)
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]" if math.isfinite(low) else f"{value:.3f}"
+def _cell(scored, kind, settings):
+    return words(scored.value[kind], *scored.interval(kind, settings.level))
 
 
 def table(rows, settings):
@@ -195,7 +183,7 @@ def table(rows, settings):
     for row in rows:
         for name, scored in {row.method: row.scored, **row.ours}.items():
             record = {"on_the_days_of": row.method, "forecast": name, "days": row.days, "events": row.events}
-            for kind in SHOWN:
+            for kind in WITHOUT_THRESHOLD:
                 record[kind] = scored.value[kind]
                 if kind in scored.samples:
                     record[f"{kind}_low"], record[f"{kind}_high"] = scored.interval(kind, settings.level)
@@ -222,7 +210,7 @@ def draw(path, rows, settings, *, title, simulated=False):
                 axes.hlines(y, *bounds.T, color=colour, lw=1.6)
                 style = {"marker": "s" if name is None else "o", "ls": "", "color": colour, "ms": 5}
                 axes.plot([one.value[kind] for one in scored], y, label=name or "method", **style)
-            axes.set(xlabel=SHOWN[kind])
+            axes.set(xlabel=WITHOUT_THRESHOLD[kind])
             everything = [one for row in rows for one in (row.scored, *row.ours.values())]
             values = [one.value[kind] for one in everything]
             most = numpy.nanmax([values, [one.interval(kind, settings.level)[1] for one in everything]])

@@ -56,7 +56,7 @@ def as_dictionary(result, settings):
     def plain(score):
         rows = {}
         for name, value in score.value.items():
-            low, high = score.interval(name, settings.level) if name in score.samples else (math.nan, math.nan)
+            low, high = score.interval(name, settings.level)
             rows[name] = [_null(value), _null(low), _null(high)] if score.samples else _null(value)
         return rows
 

@@ -19,16 +19,15 @@ import numpy
 from dataset_models import observation_times, simulation_mark
 from network_models.forecasts.files import Forecasts
 from science.verification import pictures, report
-from science.verification.scores import score
+from science.verification.scores import WITHOUT_THRESHOLD, score, words
 from tools import atomic_files, block_bootstrap, command_line, figures, goes_class, skill_scores, tables
-from tools.block_bootstrap import BlockBootstrap, interval
+from tools.block_bootstrap import interval
 from tools.errors import UserError
 from tools.goes_class import CLASSES
 
 ELSEWHERE = "elsewhere"
 CATEGORIES = ("none", "C", "M", "X")
 _ADVICE = "give a table of regions that network_models/flare_rates/forecast.py wrote"
-SHOWN = {"brier_skill": "Brier skill", "auc": "ROC area", "best_tss": "best TSS"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +55,11 @@ class RegionForecasts:
 
     def __len__(self):
         return len(self.times)
+
+    @property
+    def fold(self):
+        """Number of the file that a forecast comes from, as of `network_models.forecasts.files.Forecasts`: there is one."""
+        return numpy.zeros(len(self), "int64")
 
 
 def read(path):
@@ -163,39 +167,26 @@ def as_frequent(training):
     return numpy.array(chosen)
 
 
-def bootstrap_of(forecasts, *, block_days=7.0, samples=1000, seed=0):
-    """Draw the bootstrap of `verify`: BlockBootstrap, or None when none is asked for or there are too few blocks."""
-    if not samples:
-        return None
-    bootstrap = BlockBootstrap(forecasts.times, days=block_days, samples=samples, seed=seed)
-    return bootstrap if bootstrap.count >= report.LEAST_BLOCKS else None
-
-
-def verify(forecasts, training, *, block_days=7.0, samples=1000, seed=0):
+def verify(forecasts, training, *, bootstrap=None):
     """Score forecasts of regions.
 
     Parameters
     ----------
     forecasts, training : RegionForecasts
-    block_days : float
-        Of the bootstrap.
-    samples : int
-        0: no intervals.
-    seed : int
+    bootstrap : tools.block_bootstrap.BlockBootstrap, optional
+        Of `forecasts`; without it there are no intervals.
 
     Returns
     -------
     dict
         By class the scores, each [value, low, high]; ``gerrity`` of the categories, and their counts.
     """
-    bootstrap = bootstrap_of(forecasts, block_days=block_days, samples=samples, seed=seed)
     climatology, by_class = training.event.mean(axis=0), rates_of_classes(training, forecasts.mcintosh)
     result = {}
     for number, name in enumerate(CLASSES):
         probability, event = forecasts.probability[:, number], forecasts.event[:, number]
         scored = score(probability, event, bootstrap=bootstrap)
-        values = {kind: [scored.value[kind], *scored.interval(kind)] if kind in scored.samples else
-                  [scored.value[kind], math.nan, math.nan] for kind in SHOWN}  # fmt: skip
+        values = {kind: [scored.value[kind], *scored.interval(kind)] for kind in WITHOUT_THRESHOLD}
         constant = numpy.full(len(event), climatology[number])
         values["bits_over_climatology"] = list(information_gain(probability, event, constant, bootstrap))
         values["bits_over_mcintosh"] = list(information_gain(probability, event, by_class[:, number], bootstrap))
@@ -208,10 +199,10 @@ def verify(forecasts, training, *, block_days=7.0, samples=1000, seed=0):
 
 def lines(result):
     """Write the scores to print: list of lines."""
-    heads = [*SHOWN.values(), "bits over climatology", "bits over McIntosh"]
+    heads = [*WITHOUT_THRESHOLD.values(), "bits over climatology", "bits over McIntosh"]
     text = [f"{'class':6} {'regions':>8} {'flaring':>8}" + "".join(f"{head:>26}" for head in heads)]
     for name, values in result["classes"].items():
-        cells = [_cell(*values[kind]) for kind in (*SHOWN, "bits_over_climatology", "bits_over_mcintosh")]
+        cells = [words(*values[kind]) for kind in (*WITHOUT_THRESHOLD, "bits_over_climatology", "bits_over_mcintosh")]
         text.append(f"{name:6} {values['regions']:8} {values['flaring']:8}" + "".join(f"{cell:>26}" for cell in cells))
     text.append(
         f"Gandin-Murphy-Gerrity score of {', '.join(CATEGORIES)}: {result['gerrity']:.3f}; forecast (rows) and happened:"
@@ -221,20 +212,14 @@ def lines(result):
     ]
 
 
-def _cell(value, low, high):
-    if math.isnan(value):
-        return "undefined"
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]" if math.isfinite(low) else f"{value:.3f}"
-
-
 def draw(path, forecasts, *, bootstrap=None):
     """Draw a reliability diagram of each class, with the number of regions at each point and intervals of the bootstrap."""
     with figures.style():
         figure, panels = figures.new(2, 2, figsize=(9, 8.4))
         columns = zip(panels.flat, CLASSES, forecasts.probability.T, forecasts.event.T, strict=True)
         for axes, name, probability, event in columns:
-            fold = numpy.zeros(len(forecasts), "int64")
-            points = pictures.reliability_points(Forecasts(name, forecasts.times, probability, event, fold), bootstrap)
+            one = Forecasts(name, forecasts.times, probability, event, forecasts.fold)
+            points = pictures.reliability_points(one, bootstrap)
             used = points["count"] > 0
             mean, observed, low, high, count = (points[key][used] for key in ("mean", "observed", "low", "high", "count"))
             axes.plot([0, 1], [0, 1], color="0.6", ls="--", lw=1.2)
@@ -263,15 +248,16 @@ def main(arguments=None):
     flags = parser.parse_args(arguments)
     forecasts = read(flags.regions)
     training = read(flags.training) if flags.training else forecasts
-    drawn = {"block_days": flags.block, "samples": flags.samples, "seed": flags.seed}
-    result = verify(forecasts, training, **drawn)
+    settings = report.Settings(block_days=flags.block, samples=flags.samples, seed=flags.seed)
+    bootstrap = report.bootstrap_of(forecasts.times, forecasts.fold, settings)
+    result = verify(forecasts, training, bootstrap=bootstrap)
     print("\n".join(lines(result)))
     if training is forecasts:
         print("note: references and thresholds are of the regions that are scored (--training gives others)")
     stored = json.loads(json.dumps(result), parse_constant=lambda _: None) | {"simulated": forecasts.simulated}
     with atomic_files.results(flags.out) as folder:
         atomic_files.write_text(folder / "regions.json", json.dumps(stored, indent=1) + "\n")
-        draw(folder / "reliability.png", forecasts, bootstrap=bootstrap_of(forecasts, **drawn))
+        draw(folder / "reliability.png", forecasts, bootstrap=bootstrap)
     print(f"wrote {flags.out}")
 
 

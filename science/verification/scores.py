@@ -8,6 +8,7 @@ from tools import skill_scores
 from tools.block_bootstrap import interval
 
 BINS = 10
+WITHOUT_THRESHOLD = {"brier_skill": "Brier skill", "auc": "ROC area", "best_tss": "best TSS"}
 DIFFERENCES = ("tss", "brier_skill", "auc")  # by which forecasts are compared
 CELLS = 4 + 2 + 1 + 3 * BINS  # columns of the sums before those of the references
 
@@ -28,8 +29,21 @@ class Scored:
     samples: dict[str, numpy.ndarray]
 
     def interval(self, name, level=0.95):
-        """Compute lower and upper bound of a score: two floats, NaN without bootstrap."""
-        return interval(self.samples[name], level) if self.samples else (numpy.nan, numpy.nan)
+        """Compute lower and upper bound of a score: two floats, NaN where it was not sampled."""
+        return interval(self.samples[name], level) if name in self.samples else (numpy.nan, numpy.nan)
+
+
+def words(value, low, high):
+    """Write a score and its interval, where it has one: str.
+
+    Examples
+    --------
+    >>> words(0.5, 0.25, 0.75), words(0.5, numpy.nan, numpy.nan), words(numpy.nan, numpy.nan, numpy.nan)
+    ('0.500 [0.250, 0.750]', '0.500', 'undefined')
+    """
+    if numpy.isnan(value):
+        return "undefined"
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]" if numpy.isfinite(low) else f"{value:.3f}"
 
 
 def score(probability, event, *, threshold=0.5, references=None, bootstrap=None):
