@@ -108,6 +108,19 @@ def _of_texts(table, change):
     return changed
 
 
+def header(path):
+    """Read the names of the columns of a CSV from its first line that is not blank: list of str, empty where there is none.
+
+    For a look at what kind of file it is; `read` says what is wrong with one.
+    """
+    try:
+        text = raw_files.read_text(path)
+    except UserError:
+        return []
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    return [unguarded(name.strip()) for row in csv.reader([line], skipinitialspace=True) for name in row]
+
+
 def read_lines(path, *, advice=_ADVICE):
     """Read the lines of a text file (UTF-8) that are not blank: list of str, without the space around them.
 

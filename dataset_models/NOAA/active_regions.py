@@ -291,7 +291,7 @@ class ActiveRegions(SolarData):
         """Find the flares of C1.0 and above in the window of a time: positions in `events`, int64."""
         begin = numpy.datetime64(time, "s") + self._lag - _SECOND
         (first,), (last,) = self._index.span([begin], self._window + _SECOND)
-        inside = self._start_order[first:last]
+        inside = self._index.between(first, last)
         return inside[self._magnitude[inside] >= 0]
 
     def _positions(self, flares, cells):
@@ -347,7 +347,7 @@ class ActiveRegions(SolarData):
         before = f", {late:g} h before the issue" if late else ""
         return (
             f"{report}; the flare history does not depend on the future (tried {count} times); flares are used until the window"
-            f" begins or the issue, whichever is first{before}, and summaries from {_hours(SUMMARY_ISSUED)} h of their date on,"
+            f" begins or the issue, whichever is first{before}, and summaries from 0.5 h of their date on,"
             " which hold what was seen until it began"
         )
 
@@ -391,10 +391,6 @@ class ActiveRegions(SolarData):
     @functools.cached_property
     def _index(self):
         return flare_index.FlareIndex(self.events)
-
-    @functools.cached_property
-    def _start_order(self):
-        return numpy.argsort(self.events["start"].to_numpy("datetime64[s]"), kind="stable")
 
     @functools.cached_property
     def _magnitude(self):
@@ -543,7 +539,3 @@ def _known_flares(events):
     """List when flares of C1.0 and above, and of M1.0 and above, became known, in order: two int64 arrays of seconds."""
     known, flux = flare_history.known_at(events).astype("int64"), events["flux"].to_numpy("float64")
     return tuple(numpy.sort(known[flux >= region_flares.LEAST[letter]]) for letter in "CM")
-
-
-def _hours(span):
-    return f"{span / numpy.timedelta64(3600, 's'):g}"

@@ -75,6 +75,10 @@ class FlareIndex:
         first = numpy.searchsorted(self._starts, seconds, "right")
         return first, numpy.maximum(numpy.searchsorted(self._starts, seconds + width, "left"), first)
 
+    def between(self, first, last):
+        """List the flares number `first` to `last` - 1 in order of start, as of `span`: positions in `events`, int64."""
+        return self._order[first:last]
+
     def strongest(self, times, window=DAY):
         """Find the strongest flare that starts in (t, t + window), the earlier of equal ones, as position in `events`.
 

@@ -18,7 +18,6 @@ from tools.errors import UserError, quoted
 COLUMNS = ("date", "noaa_region", "longitude", "latitude", "area", "hale_class", "mcintosh", "extent", "spots")
 _NUMBERS = ("longitude", "latitude", "area", "extent", "spots")
 _NOAA_COLUMNS = ("date", "noaa_number", "location", "area", "z_class", "ll", "nn", "mag_type_raw")
-_PLACE = re.compile(r"([NS])(\d{1,2})([EW])(\d{1,3})", re.IGNORECASE)
 _MCINTOSH = re.compile(r"[A-H][XRSAHK][XOIC]", re.IGNORECASE)
 _HALE = re.compile(r"(?:alpha|beta|gamma|delta)(?:-(?:alpha|beta|gamma|delta))*", re.IGNORECASE)
 _FIRST, _LAST = numpy.datetime64("1972-01-05"), numpy.datetime64("2100-01-01")  # region 1 was numbered on the first
@@ -133,17 +132,18 @@ def _of_texts(path):
 
 def _of_table(path):
     """Read a table: regions, days (all from its first to its last) and problems."""
-    whole = tables.read(path, advice=_ADVICE)
-    if set(COLUMNS) <= set(whole.columns):
+    columns = set(tables.header(path))
+    if set(COLUMNS) <= columns:
         checked = tables.read(
             path, numbers=("noaa_region", *_NUMBERS), texts=("date", "hale_class", "mcintosh"), advice=_ADVICE
         )
         regions = checked[list(COLUMNS)]
-    elif set(_NOAA_COLUMNS) <= set(whole.columns):
+    elif set(_NOAA_COLUMNS) <= columns:
         texts = ("date", "location", "z_class", "mag_type_raw")
         checked = tables.read(path, numbers=("noaa_number", "area", "ll", "nn"), texts=texts, advice=_ADVICE)
         regions = _of_noaa_columns(checked)
     else:
+        tables.read(path, advice=_ADVICE)  # says what is wrong with it, if it is no table at all
         wanted = f"{', '.join(COLUMNS)} or {', '.join(_NOAA_COLUMNS)}"
         raise UserError(f"{path}: is no table of regions; it needs the columns {wanted}")
     regions, problems = _checked(regions, path)
@@ -153,7 +153,7 @@ def _of_table(path):
 
 def _of_noaa_columns(rows):
     """Give rows with NOAA's own columns those of `COLUMNS`; a place that is none is NaN."""
-    place = rows["location"].str.extract(_PLACE)
+    place = rows["location"].str.extract(region_summaries.PLACE)
     west = place[3].astype("float64") * numpy.where(place[2].str.upper() == "W", 1, -1)
     north = place[1].astype("float64") * numpy.where(place[0].str.upper() == "N", 1, -1)
     names = {"noaa_number": "noaa_region", "mag_type_raw": "hale_class", "z_class": "mcintosh", "ll": "extent", "nn": "spots"}

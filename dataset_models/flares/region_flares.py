@@ -12,6 +12,7 @@ SCALES = (0.5, 2.0, 7.0)  # days in which the memory of a flare fades
 LEAST = {letter: least for letter, (least, _) in flare_history.CLASSES.items()}  # W m^-2
 NAMES = tuple(f"{letter}_flares_{days:g}d" for days in SCALES for letter in LEAST)
 NO_REGION = 0
+ELSEWHERE = "elsewhere"  # than in a listed region, in tables
 _REACH = 5.0  # time constants: what fades to less than 1 % is left out
 _DAY = 86_400
 

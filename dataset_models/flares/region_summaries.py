@@ -29,7 +29,7 @@ _ISSUED = (
     re.compile(r"\bIssued\s+at\s+\d{4}Z?\s+on\s+(?P<day>\d{1,2})\s+(?P<month>[a-z]{3})[a-z]*\s+(?P<year>\d{4})\b", re.I),
 )
 _NUMBER = re.compile(r"\d{4,5}")
-_PLACE = re.compile(r"([NS])(\d{1,2})([EW])(\d{1,3})", re.IGNORECASE)
+PLACE = re.compile(r"([NS])(\d{1,2})([EW])(\d{1,3})", re.IGNORECASE)
 _HALE = re.compile(r"\b(?:alpha|beta|gamma|delta)\b(?:[\s-]+(?:alpha|beta|gamma|delta)\b)*", re.IGNORECASE)
 _MCINTOSH = re.compile(r"[A-HX][XRSAHK][XOIC]", re.IGNORECASE)  # with X where an observer was not sure
 _PLAGE_OR_RETURN = re.compile(r"\s*\d{4,5}\s+[NS]\d", re.IGNORECASE)
@@ -148,7 +148,7 @@ def _date_of_issue(text):
 
 def _is_row(tokens):
     """Check whether a line of section I is meant as a row: it begins with a number, or has a place after a word."""
-    return len(tokens) > 1 and (tokens[0].isdecimal() or bool(_PLACE.fullmatch(tokens[1])))
+    return len(tokens) > 1 and (tokens[0].isdecimal() or bool(PLACE.fullmatch(tokens[1])))
 
 
 def _region(tokens, line, issued):
@@ -178,7 +178,7 @@ def _region(tokens, line, issued):
 
 
 def _place(text):
-    match = _PLACE.fullmatch(text)
+    match = PLACE.fullmatch(text)
     if match is None or int(match[2]) > 90 or int(match[4]) > 180:
         raise ValueError(f"not a place on the Sun: {text!r}")
     west, north = int(match[4]) * (1 if match[3] in "Ww" else -1), int(match[2]) * (1 if match[1] in "Nn" else -1)

@@ -15,6 +15,7 @@ import numpy
 
 from dataset_models import simulation_mark
 from dataset_models.flares.flare_index import threshold_flux
+from dataset_models.flares.region_flares import ELSEWHERE
 from dataset_models.solar_data import load_solar_data
 from network_models.trained_network import input_sources, load_network, open_network
 from tools import atomic_files, command_line, goes_class, options
@@ -22,7 +23,6 @@ from tools.errors import UserError
 from tools.goes_class import CLASSES
 from tools.paths import Files
 
-ELSEWHERE = "elsewhere"  # than in a listed region
 LEVEL = 0.9  # of the intervals: from the 5th to the 95th percentile of the networks
 _AT_ONCE = 512  # samples
 
@@ -189,12 +189,11 @@ def main(arguments=None):
             raise UserError(f"{path}: is no network of rates of regions; train one with network_models/flare_rates/train.py")
     data.require_downloaded()
     if flags.images:
-        samples = [(data.image_time(path), data.with_summary(path)) for path in flags.images]
-        times, inputs = [time for time, _ in samples], [other.inputs(time) for time, other in samples]
+        times = [data.image_time(path) for path in flags.images]
         data = data.with_summary(*flags.images)
     else:
         times = data.require_samples(flags.split)
-        inputs = [data.inputs(time) for time in times]
+    inputs = [data.inputs(time) for time in times]
     expected = expected_flares(models, data, inputs)
     disk = disk_table(data, times, expected, simulated=data.simulated)
     regions = region_table(data, times, expected, simulated=data.simulated)

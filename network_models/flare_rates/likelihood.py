@@ -9,9 +9,10 @@ import numpy
 from network_models.layers.flare_rates import log_probability
 from network_models.training import forecast
 from tools.errors import UserError
-from tools.goes_class import MAGNITUDES
+from tools.goes_class import CLASSES, MAGNITUDES
 
-LIKELIHOODS = ("counts", "yes or no", "both")
+from .rate_outputs import LIKELIHOODS
+
 COUNTS_SHARE = 0.1  # of the likelihood of counts, where both are used: it is of tens of flares, the other of one answer
 AROUND = 3  # cells of a map, along each axis, that are the place of a flare
 _TINY = 1e-12
@@ -195,7 +196,11 @@ class FlareRates(forecast.Forecast):
 
     def targets(self, split):
         """Pack the flares of each window of a split: float32 (n, 1 + 2 k), `k` the same for both splits."""
-        return pack(self.data.targets(split), self.data.flare_marks(split, self._grid))
+        return pack(self.data.targets(split), self._marks(split))
+
+    @functools.cache  # noqa: B019 - an objective lives as long as its run
+    def _marks(self, split):
+        return self.data.flare_marks(split, self._grid)
 
     def start(self, network):
         """Fill `Whiten` layers, and set biases so that the untrained network expects as many flares as training has."""
@@ -212,7 +217,7 @@ class FlareRates(forecast.Forecast):
             expected += float(numpy.asarray(network(inputs, training=False)["rates"])[..., 0].sum()) / len(times)
         if expected < _TINY:
             raise UserError(f"{data.title}: has nothing that the network gives a rate to; check --field_unit and --gate_none")
-        listed = float((data.flare_marks("training", self._grid)[..., 0] >= 0).sum()) / len(data.times("training"))
+        listed = float((self._marks("training")[..., 0] >= 0).sum()) / len(data.times("training"))
         for layer in network.layers:
             if layer.name.endswith("_rate"):
                 layer.bias.assign(layer.bias + math.log(max(listed, _FEW) / expected))
@@ -224,20 +229,9 @@ class FlareRates(forecast.Forecast):
         joined = keras.layers.Concatenate(dtype="float32", name="logit_and_rates")([network.output["logits"], rates])
         return keras.Model(network.input, joined)
 
-    def compile(self, model, *, replicas):
-        """Compile as `Objective.compile`."""
-        from network_models.training.metrics import HeidkeSkillScore, MeanLoss, TrueSkillStatistic
-
-        training = self._training
-        weights = training.class_weights or (1.0,) * len(MAGNITUDES)
+    def loss_of(self, model):
+        """Choose the likelihood of the options, as `Forecast.loss_of`."""
+        weights = self._training.class_weights or (1.0,) * len(MAGNITUDES)
         if len(weights) != len(MAGNITUDES):
-            raise UserError(f"--class_weights: {len(weights)} for the {len(MAGNITUDES)} classes C1.0, M1.0, M5.0, X1.0")
-        keywords = {"kind": training.likelihood, "class_weights": weights}
-        loss = FlareListLikelihood(self._grid, **keywords, reduction="sum" if replicas > 1 else "sum_over_batch_size")
-        metrics = [
-            MeanLoss(FlareListLikelihood(self._grid, **keywords, reduction="none")),
-            TrueSkillStatistic(),
-            HeidkeSkillScore(),
-        ]
-        model.compile(optimizer=self._optimizer(), loss=loss, weighted_metrics=metrics, jit_compile=training.xla)
-        model.optimizer.build(model.trainable_variables)
+            raise UserError(f"--class_weights: {len(weights)} for the {len(MAGNITUDES)} classes {', '.join(CLASSES)}")
+        return FlareListLikelihood, {"grid": self._grid, "kind": self._training.likelihood, "class_weights": weights}

@@ -2,11 +2,12 @@
 
 import math
 
+from dataset_models.flares import flare_marks
 from dataset_models.flares.flare_index import threshold_flux
 from network_models.image_inputs import described, require_inputs
-from tools import goes_class
 from tools.errors import UserError
 
+LIKELIHOODS = ("counts", "yes or no", "both")
 LOG_START_RATE = math.log(0.1)  # flares of C1.0 and above in a window and place
 START_EXPONENT = math.log(math.expm1(1.0))  # of which softplus is the cumulative exponent
 
@@ -63,7 +64,7 @@ def magnitude_of(event):
     UserError
         It is none, or below C1.0, where flare lists are not complete.
     """
-    magnitude = round(math.log10(threshold_flux(event) / goes_class.to_flux("C1.0")), 6)
+    magnitude = float(flare_marks.magnitudes(threshold_flux(event)))
     if magnitude < 0:
         raise UserError(f"--event {event}: is below C1.0, where flare lists are not complete; give C1.0 or more")
     return magnitude

@@ -18,7 +18,7 @@ from tools.options import option
 HERE = pathlib.Path(__file__).resolve().parent
 NETWORKS = {name: modules.load(HERE / f"{name}.py") for name in ("regions", "history", "images")}  # a copied folder's own
 DATASET = "dataset_models/NOAA/active_regions.py"
-LIKELIHOODS = ("counts", "yes or no", "both")
+LIKELIHOODS = modules.load(HERE / "rate_outputs.py").LIKELIHOODS
 ALIASES = {"lr": "learning_rate"}
 
 

@@ -55,30 +55,39 @@ class Forecast(Objective):
         return keras.Model(network.input, network.output["logits"]) if isinstance(network.output, dict) else network
 
     def compile(self, model, *, replicas):
-        """Compile with the loss of the data set's task, and a metric that repeats it as a mean over samples."""
-        import keras
-
+        """Compile with the loss of `loss_of`, and a metric that repeats it as a mean over samples."""
         from network_models.training.metrics import HeidkeSkillScore, MeanLoss, TrueSkillStatistic
 
-        data, width = self.data, model.output.shape[-1]
-        if data.task == "regression" and width != 1:
-            raise UserError(f"{model.name} has {width} outputs and {data.title} asks for one number; choose another target")
+        kind, keywords = self.loss_of(model)
         # Samples that carry weights: network_models.distribution.weighted_batches.
         reduction = "sum" if replicas > 1 or self.class_weights is not None else "sum_over_batch_size"
-        if data.task == "regression":
-            absolute = self._training.regression_error == "absolute"
-            kind, keywords = keras.losses.MeanAbsoluteError if absolute else keras.losses.MeanSquaredError, {}
-        elif width == 1:
-            kind, keywords = keras.losses.BinaryCrossentropy, {"from_logits": True}
-        else:
-            kind, keywords = keras.losses.SparseCategoricalCrossentropy, {"from_logits": True}
         loss = kind(reduction=reduction, **keywords)
         metrics = [MeanLoss(kind(reduction="none", **keywords), self.class_weights)]
-        if data.task == "classification":
+        if self.data.task == "classification":
             metrics += [TrueSkillStatistic(), HeidkeSkillScore()]
         xla = self._training.xla
         model.compile(optimizer=self._optimizer(), loss=loss, weighted_metrics=metrics, jit_compile=xla)
         model.optimizer.build(model.trainable_variables)  # here, since its variables belong to the devices of this scope
+
+    def loss_of(self, model):
+        """Choose the loss: its class, and its arguments beside the reduction.
+
+        Raises
+        ------
+        UserError
+            The model cannot be trained for the data set's task.
+        """
+        import keras
+
+        data, width = self.data, model.output.shape[-1]
+        if data.task == "regression" and width != 1:
+            raise UserError(f"{model.name} has {width} outputs and {data.title} asks for one number; choose another target")
+        if data.task == "regression":
+            absolute = self._training.regression_error == "absolute"
+            return keras.losses.MeanAbsoluteError if absolute else keras.losses.MeanSquaredError, {}
+        if width == 1:
+            return keras.losses.BinaryCrossentropy, {"from_logits": True}
+        return keras.losses.SparseCategoricalCrossentropy, {"from_logits": True}
 
     def build_metrics(self, model):
         """Make the variables of the metrics, as `Objective.build_metrics`."""

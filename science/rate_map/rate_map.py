@@ -10,6 +10,7 @@ places that the data set knows at the time of the image.
 import numpy
 
 from dataset_models import simulation_mark
+from dataset_models.flares.region_flares import ELSEWHERE
 from science.explanation import image_list, solar_coordinates
 from science.explanation import script as explanation_script
 from science.explanation.attribution import Attribution, resized
@@ -188,7 +189,7 @@ def region_table(rates, header, places, *, reach=REACH, simulated=False):
         rows = [(*place, rates[owner == index].sum(axis=0)) for index, place in enumerate(named)]
         rest = rates[owner == -1]
     nowhere = (numpy.nan, numpy.nan)
-    rows += [("elsewhere", *nowhere, rest.reshape(-1, len(CLASSES)).sum(axis=0))]
+    rows += [(ELSEWHERE, *nowhere, rest.reshape(-1, len(CLASSES)).sum(axis=0))]
     rows += [("disk", *nowhere, rates.sum(axis=(0, 1)))]
     table = pandas.DataFrame([row[:3] for row in rows], columns=["region", "longitude", "latitude"])
     expected = numpy.stack([row[3] for row in rows])

@@ -48,7 +48,7 @@ class Row:
 
 def is_table(path):
     """Check whether a file is a table of methods: it has an outcome of this kind, and no column of one forecast alone."""
-    columns = list(tables.read(path).columns)
+    columns = tables.header(path)
     return any(_is_outcome(name) for name in columns) and not set(columns) & set(PROBABILITY_COLUMNS)
 
 
@@ -69,15 +69,15 @@ def read(path):
     UserError
         There is no date, several outcomes, an outcome that is neither 0 nor 1, a probability above 1, a date that is repeated.
     """
-    table = tables.read(path)
-    outcomes = [name for name in table.columns if _is_outcome(name)]
-    dates = [name for name in DATES if name in table.columns]
+    columns = tables.header(path)
+    outcomes = [name for name in columns if _is_outcome(name)]
+    dates = [name for name in DATES if name in columns]
     if len(outcomes) != 1 or not dates:
         raise UserError(f"{path}: needs one column {OUTCOME} of the outcome and one of the date ({', '.join(DATES)})")
+    methods = [name for name in columns if name not in (*outcomes, dates[0])]
+    table = tables.read(path, numbers=(*methods, *outcomes))
     times = observation_times.from_texts(table[dates[0]].astype(str), origin=f"{path}, column {dates[0]}")
     observation_times.checked(times, origin=f"{path}, column {dates[0]}")
-    methods = [name for name in table.columns if name not in (*outcomes, dates[0])]
-    table = tables.read(path, numbers=(*methods, *outcomes))
     outcome = table[outcomes[0]].to_numpy()
     if not numpy.isin(outcome, (0, 1)).all():
         raise UserError(f"{path}: column {outcomes[0]} holds something else than 0 and 1")

@@ -17,6 +17,7 @@ import pathlib
 import numpy
 
 from dataset_models import observation_times, simulation_mark
+from dataset_models.flares.region_flares import ELSEWHERE
 from network_models.forecasts.files import Forecasts
 from science.verification import pictures, report
 from science.verification.scores import WITHOUT_THRESHOLD, score, words
@@ -25,7 +26,6 @@ from tools.block_bootstrap import interval
 from tools.errors import UserError
 from tools.goes_class import CLASSES
 
-ELSEWHERE = "elsewhere"
 CATEGORIES = ("none", "C", "M", "X")
 _ADVICE = "give a table of regions that network_models/flare_rates/forecast.py wrote"
 

@@ -30,7 +30,7 @@ _lock = threading.Lock()
 
 
 class Failed(Exception):
-    """What the function raised, other than a `UserError`, in words."""
+    """Tell in words what the function raised, other than a `UserError`."""
 
 
 class _Process:

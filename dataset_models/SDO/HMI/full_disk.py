@@ -231,9 +231,8 @@ class FullDiskMagnetograms(MagnetogramData):
             for name in ("longitude", "latitude")
         )
         starts, magnitude = events["start"].to_numpy("datetime64[s]"), flare_marks.magnitudes(events["flux"])
-        order = numpy.argsort(starts, kind="stable")
         for time, first, last in zip(times, *self._index.span(times, self._window), strict=True):
-            inside = order[first:last]
+            inside = self._index.between(first, last)
             inside = inside[magnitude[inside] >= 0]
             places = numpy.full(len(inside), flare_marks.UNKNOWN)
             if numpy.isfinite(longitude[inside]).any():
