@@ -210,6 +210,11 @@ class SolarData(abc.ABC):
     def times(self, split):
         """Return the sample times of ``"training"`` or ``"validation"``: sorted ``datetime64[s]`` array without duplicates."""
 
+    def some_times(self, split, most):
+        """Choose times of a split, evenly spaced: all, or `most` of them."""
+        times = self.times(split)
+        return times[numpy.unique(numpy.linspace(0, len(times) - 1, min(most, len(times))).astype(int))]
+
     @abc.abstractmethod
     def inputs(self, time):
         """Read the inputs at one time: dict of float32 arrays with the names and shapes of `input_shapes`."""

@@ -74,9 +74,7 @@ class Reconstruction(Objective):
         """Evenly spaced samples of the validation split; the first and the last of training are looked at too."""
         for time in self.data.times("training")[[0, -1]]:
             self.data.image(time)
-        times = self.data.times("validation")
-        places = numpy.unique(numpy.linspace(0, len(times) - 1, min(self._training.shown, len(times))).astype(int))
-        return numpy.stack([self.data.image(time) for time in times[places]])
+        return numpy.stack([self.data.image(time) for time in self.data.some_times("validation", self._training.shown)])
 
 
 def start_at_mean_image(model, images, *, most=512):
@@ -94,8 +92,7 @@ def start_at_mean_image(model, images, *, most=512):
     layers = {layer.name: layer for part in (model.encoder, model.decoder) for layer in part.layers}
     if "remove_mean" not in layers:
         return
-    times = images.times("training")
-    times = times[numpy.unique(numpy.linspace(0, len(times) - 1, min(most, len(times))).astype(int))]
+    times = images.some_times("training", most)
     total = squares = 0.0
     for time in tqdm(times, desc="mean image", unit="image", disable=None, leave=False):
         image = images.image(time).astype("float64")

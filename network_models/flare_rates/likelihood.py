@@ -208,8 +208,7 @@ class FlareRates(forecast.Forecast):
 
         data = self.data
         start.fit_statistics(network, data)
-        times = data.times("training")
-        times = times[numpy.unique(numpy.linspace(0, len(times) - 1, min(_TRIED, len(times))).astype(int))]
+        times = data.some_times("training", _TRIED)
         expected = 0.0
         for first in range(0, len(times), _AT_ONCE):
             some = [data.inputs(time) for time in times[first : first + _AT_ONCE]]

@@ -134,10 +134,9 @@ class Forecast(Objective):
     def _shown(self, count):
         """Read evenly spaced validation samples, once: times, inputs by name, and the first channel of their images."""
         if self._kept is None:
-            times = self.data.times("validation")
             size = sum(4 * math.prod(shape) for shape in self.data.input_shapes.values())
             count = max(1, min(count, _SHOWN_BYTES // size))
-            times = times[numpy.unique(numpy.linspace(0, len(times) - 1, min(count, len(times))).astype(int))]
+            times = self.data.some_times("validation", count)
             samples = [self.data.inputs(time) for time in times]
             inputs = {name: numpy.stack([numpy.asarray(one[name], "float32") for one in samples]) for name in samples[0]}
             self._kept = times, inputs, inputs[self.data.image_inputs[0]][..., 0]

@@ -76,8 +76,7 @@ def fit_statistics(model, data, *, most=512):
     layers = {layer.name.removeprefix("whiten_"): layer for layer in model.layers if isinstance(layer, Whiten)}
     if not layers:
         return
-    times = data.times("training")
-    times = times[numpy.unique(numpy.linspace(0, len(times) - 1, min(most, len(times))).astype(int))]
+    times = data.some_times("training", most)
     totals = {name: numpy.zeros((3, data.input_shapes[name][-1])) for name in layers}
     origin = {}
     for time in tqdm(times, desc="statistics", unit="image", disable=None, leave=False):

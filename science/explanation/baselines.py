@@ -86,8 +86,8 @@ def background(subject, sample, count):
     from tqdm import tqdm
 
     data = subject.data
-    times = data.require_samples("training")
-    times = times[numpy.unique(numpy.linspace(0, len(times) - 1, min(count, len(times))).astype(int))]
+    data.require_samples("training")
+    times = data.some_times("training", count)
     current = data.image_inputs[0] if data.image_inputs else None
     shown = next((array[0] for name, array in sample.inputs.items() if sample.names[name] == current), None)
     onto = None if shown is None else solar_disk.find(sample.header, shown)
