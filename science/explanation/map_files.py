@@ -97,7 +97,8 @@ def draw(image, values, channel, header, places, title, attribution, path):
     unit = attribution.units[channel.name]
     label = f"{attribution.method}, {unit}" if unit else attribution.method
     look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "extent": extent}
-    figure, axes = figures.new(1, 3, figsize=(15.5, 5.4), sharex=True, sharey=True)
+    height = 5.4 + 0.3 * max(title.count("\n") - 1, 0)  # of the panels the width decides
+    figure, axes = figures.new(1, 3, figsize=(15.5, height), sharex=True, sharey=True)
     figures.show_image(axes[0], image, unit=channel.unit, **look)
     if (values >= 0).all():
         figures.show_image(axes[1], values, table="cividis", unit=label, extent=extent)

@@ -214,11 +214,17 @@ def draw(path, rows, settings, *, title, simulated=False):
             everything = [one for row in rows for one in (row.scored, *row.ours.values())]
             values = [one.value[kind] for one in everything]
             most = numpy.nanmax([values, [one.interval(kind, settings.level)[1] for one in everything]])
-            axes.set_xlim(max(min(values) - 0.1, -1.0), min(most + 0.03, 1.0))
+            least = max(min(values) - 0.1, -1.0)
+            axes.set_xlim(least, min(most + 0.03, 1.0))
+            for place, row in zip(places, rows, strict=True):
+                if row.scored.value[kind] < least:
+                    text = f" \N{BLACK LEFT-POINTING SMALL TRIANGLE} {row.scored.value[kind]:.2f}"
+                    axes.annotate(text, (least, place), va="center", fontsize=9, color="0.35")
             axes.axvline(0.5 if kind == "auc" else 0.0, color="0.7", lw=1)
-        panels[0].set_yticks(places, [f"{row.method}  ({row.days} d, {row.events})" for row in rows])
-        panels[-1].legend(loc="lower right", fontsize=9)
-        figure.suptitle(figures.title(title, simulated=simulated))
+        panels[0].set_yticks(places, [f"{row.method}  ({row.days}, {row.events})" for row in rows])
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=1 + len(names))
+        words = f"in brackets the number of days and of those with an event; {100 * settings.level:g} % intervals"
+        figure.suptitle(f"{figures.title(title, simulated=simulated)}\n{words}", fontsize=13)
         figures.save(figure, path)
 
 

@@ -2,9 +2,15 @@
 
 import numpy
 import pytest
+from PIL import Image
 
+from dataset_models.simulated.sun import image_header
+from dataset_models.solar_data import Channel
+from science.explanation import map_files
 from science.explanation import subject as explanation
+from science.explanation.attribution import Attribution
 from science.gradients.engine import GradientEngine
+from tools import figures
 from tools.errors import UserError
 
 WAYS = ("inline", "Activation", "ReLU", "custom", "nested", "mixed")
@@ -228,3 +234,15 @@ def test_output_folders_that_cannot_be(saved, dataset, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="--out"):
         explanation.output_folder(subject, "maps", tmp_path / "file" / "maps")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_labels_stay_in_the_picture_under_a_title_of_several_lines(count, tmp_path):
+    header, values = image_header(64, numpy.datetime64("2026-02-02")), numpy.zeros((64, 64))
+    values[20:24, 15:20] = 0.5
+    attribution = Attribution("rate map", {}, numpy.zeros(1), 0, "", {}, units={"magnetogram": "M1.0+ flares per day"})
+    channel, title = Channel("magnetogram", "hmimag", "G"), "\n".join(["a line"] * count)
+    with figures.style():
+        map_files.draw(values, values, channel, header, (), title, attribution, tmp_path / "map.png")
+    picture = numpy.asarray(Image.open(tmp_path / "map.png").convert("L"))
+    assert (picture[[0, -1]] == 255).all()
