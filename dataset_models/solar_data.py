@@ -210,11 +210,6 @@ class SolarData(abc.ABC):
     def times(self, split):
         """Return the sample times of ``"training"`` or ``"validation"``: sorted ``datetime64[s]`` array without duplicates."""
 
-    def some_times(self, split, most):
-        """Choose times of a split, evenly spaced: all, or `most` of them."""
-        times = self.times(split)
-        return times[numpy.unique(numpy.linspace(0, len(times) - 1, min(most, len(times))).astype(int))]
-
     @abc.abstractmethod
     def inputs(self, time):
         """Read the inputs at one time: dict of float32 arrays with the names and shapes of `input_shapes`."""
@@ -590,6 +585,17 @@ class SolarData(abc.ABC):
             The network returns NaN or infinity for a sample; nothing is written then.
         """
         return evaluation.write(self, model, path, split=split, batch_size=batch_size, network=network, every=every)
+
+
+def some_of(times, most):
+    """Choose some of many times, evenly spaced: an array (m,), m at most `most`.
+
+    Examples
+    --------
+    >>> some_of(numpy.arange(10), 4).tolist(), some_of(numpy.arange(2), 4).tolist()
+    ([0, 3, 6, 9], [0, 1])
+    """
+    return times[numpy.unique(numpy.linspace(0, len(times) - 1, min(most, len(times))).astype(int))]
 
 
 def load_solar_data(path):

@@ -4,6 +4,7 @@ import functools
 
 import numpy
 
+from dataset_models.solar_data import some_of
 from network_models.training import board, forecast
 from network_models.training.objective import Objective
 from tools import atomic_files, figures, tables
@@ -74,7 +75,8 @@ class Reconstruction(Objective):
         """Evenly spaced samples of the validation split; the first and the last of training are looked at too."""
         for time in self.data.times("training")[[0, -1]]:
             self.data.image(time)
-        return numpy.stack([self.data.image(time) for time in self.data.some_times("validation", self._training.shown)])
+        times = some_of(self.data.times("validation"), self._training.shown)
+        return numpy.stack([self.data.image(time) for time in times])
 
 
 def start_at_mean_image(model, images, *, most=512):
@@ -92,7 +94,7 @@ def start_at_mean_image(model, images, *, most=512):
     layers = {layer.name: layer for part in (model.encoder, model.decoder) for layer in part.layers}
     if "remove_mean" not in layers:
         return
-    times = images.some_times("training", most)
+    times = some_of(images.times("training"), most)
     total = squares = 0.0
     for time in tqdm(times, desc="mean image", unit="image", disable=None, leave=False):
         image = images.image(time).astype("float64")

@@ -6,6 +6,7 @@ import math
 import keras
 import numpy
 
+from dataset_models.solar_data import some_of
 from network_models.layers.flare_rates import log_probability
 from network_models.training import forecast
 from tools.errors import UserError
@@ -208,7 +209,7 @@ class FlareRates(forecast.Forecast):
 
         data = self.data
         start.fit_statistics(network, data)
-        times = data.some_times("training", _TRIED)
+        times = some_of(data.times("training"), _TRIED)
         expected = 0.0
         for first in range(0, len(times), _AT_ONCE):
             some = [data.inputs(time) for time in times[first : first + _AT_ONCE]]

@@ -6,6 +6,7 @@ import math
 import numpy
 
 from dataset_models import simulation_mark
+from dataset_models.solar_data import some_of
 from network_models.training import board, start
 from network_models.training.objective import Objective
 from tools import atomic_files, figures, skill_scores, tables
@@ -136,7 +137,7 @@ class Forecast(Objective):
         if self._kept is None:
             size = sum(4 * math.prod(shape) for shape in self.data.input_shapes.values())
             count = max(1, min(count, _SHOWN_BYTES // size))
-            times = self.data.some_times("validation", count)
+            times = some_of(self.data.times("validation"), count)
             samples = [self.data.inputs(time) for time in times]
             inputs = {name: numpy.stack([numpy.asarray(one[name], "float32") for one in samples]) for name in samples[0]}
             self._kept = times, inputs, inputs[self.data.image_inputs[0]][..., 0]

@@ -6,6 +6,7 @@ import pathlib
 
 import numpy
 
+from dataset_models.solar_data import some_of
 from network_models import state_dicts
 from network_models.image_inputs import inputs_of
 from network_models.network_file import require_current
@@ -76,7 +77,7 @@ def fit_statistics(model, data, *, most=512):
     layers = {layer.name.removeprefix("whiten_"): layer for layer in model.layers if isinstance(layer, Whiten)}
     if not layers:
         return
-    times = data.some_times("training", most)
+    times = some_of(data.times("training"), most)
     totals = {name: numpy.zeros((3, data.input_shapes[name][-1])) for name in layers}
     origin = {}
     for time in tqdm(times, desc="statistics", unit="image", disable=None, leave=False):

@@ -4,6 +4,7 @@ import pathlib
 
 import numpy
 
+from dataset_models.solar_data import some_of
 from science.explanation import solar_disk
 from science.explanation import subject as explanation
 from tools.errors import UserError
@@ -86,8 +87,7 @@ def background(subject, sample, count):
     from tqdm import tqdm
 
     data = subject.data
-    data.require_samples("training")
-    times = data.some_times("training", count)
+    times = some_of(data.require_samples("training"), count)
     current = data.image_inputs[0] if data.image_inputs else None
     shown = next((array[0] for name, array in sample.inputs.items() if sample.names[name] == current), None)
     onto = None if shown is None else solar_disk.find(sample.header, shown)
