@@ -1,4 +1,4 @@
-"""A folder that belongs to one process: a lock file in it, which the kernel releases when the process dies, however it dies."""
+"""What belongs to one process: a lock file beside it, which the kernel releases when the process dies, however it dies."""
 
 import datetime
 import errno
@@ -7,6 +7,7 @@ import os
 import pathlib
 import socket
 import sys
+import time
 
 from tools import processes
 from tools.errors import UserError
@@ -18,6 +19,11 @@ except ImportError:  # not a POSIX system
 
 _WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 _TRIES = 20  # of taking a lock whose file another process removes meanwhile
+_PAUSE = 0.02  # seconds between two looks at a lock that is waited for
+
+
+class _HeldError(UserError):
+    """Another process holds the lock, or may."""
 
 
 class Lock:
@@ -32,11 +38,14 @@ class Lock:
         The lock file, in a folder that exists.
     what : str
         What belongs to the holder, as messages name it.
+    wait : float
+        Seconds that a living holder is given to end, before it is an error.
     """
 
-    def __init__(self, path, what):
+    def __init__(self, path, what, *, wait=0.0):
         self.path = pathlib.Path(path)
         self.what = str(what)
+        self.wait = wait
         self._file = None
         self._by_content = False
 
@@ -53,14 +62,21 @@ class Lock:
         Raises
         ------
         UserError
-            Another process holds it, or may; host and process id are named. Or the file cannot be written.
+            Another process holds it, or may, and did so for as long as is waited; host and process id are named. Or the file
+            cannot be written.
         """
-        for _ in range(_TRIES):
+        end, tries = time.monotonic() + self.wait, 0
+        while tries < _TRIES or time.monotonic() < end:
+            tries += 1
             try:
                 if self._taken():
                     return
+            except _HeldError:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(_PAUSE)
             except OSError as error:
-                raise UserError(f"{self.path}: cannot be written ({error.strerror}); a run needs its folder") from error
+                raise UserError(f"{self.path}: cannot be written ({error.strerror}); {self.what} needs it") from error
         raise UserError(f"{self.path}: changes all the time; is another process starting on {self.what}?")
 
     def _taken(self):
@@ -77,7 +93,7 @@ class Lock:
         try:
             locked = _flock(file)
             if locked is False:
-                raise UserError(self._refusal(_read(file)))
+                raise _HeldError(self._refusal(_read(file)))
             if locked is None and not new:  # no locks here: the content decides
                 self._require_dead(_read(file))
                 self.path.unlink(missing_ok=True)
@@ -96,6 +112,10 @@ class Lock:
             os.pwrite(file, (json.dumps(_identity()) + "\n").encode(), 0)
             self._file, file, self._by_content = file, None, locked is None
             return True
+        except OSError:  # a full disk
+            if new:
+                self.path.unlink(missing_ok=True)
+            raise
         finally:
             if file is not None:
                 os.close(file)
@@ -134,16 +154,16 @@ class Lock:
         return f"{self.what}: belongs to {who}, at work there{since}; wait until it ends, or stop it"
 
     def _require_dead(self, holder):
-        """A `UserError` unless the process that wrote a lock file, without a lock of the kernel, is known to have ended."""
+        """A `_HeldError` unless the process that wrote a lock file, without a lock of the kernel, is known to have ended."""
         if not holder:
-            raise UserError(f"{self.path}: says nothing of who holds {self.what}; if no training runs there, remove this file")
+            raise _HeldError(f"{self.path}: says nothing of who holds {self.what}; if no process is at work there, remove it")
         if holder["host"] != socket.gethostname():
-            raise UserError(
+            raise _HeldError(
                 f"{self.what}: belongs to process {holder['pid']} on {holder['host']}, which cannot be asked from here (no"
                 f" locks on this file system); if it has ended, remove {self.path}"
             )
         if processes.alive(holder["pid"], holder.get("start")):
-            raise UserError(self._refusal(holder))
+            raise _HeldError(self._refusal(holder))
 
     def _say_other_host(self, holder):
         """Note on standard error that a lock was left by a process of another host, which may have only local locks."""

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -66,6 +67,18 @@ def test_a_lock_of_a_killed_process_is_taken_over_silently(holder, tmp_path, cap
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_living_holder_is_waited_for_and_then_named(holder, tmp_path):
+    begun = time.monotonic()
+    with pytest.raises(UserError, match=f"RUN: belongs to process {holder.pid} on"):
+        locks.Lock(tmp_path / "run.lock", "RUN", wait=0.3).take()
+    assert time.monotonic() - begun >= 0.3
+    ending = threading.Timer(0.2, holder.kill)
+    ending.start()
+    with locks.Lock(tmp_path / "run.lock", "RUN", wait=60):
+        assert json.loads((tmp_path / "run.lock").read_text())["pid"] == os.getpid()
+    ending.join()
+
+
 def test_it_is_given_back_on_errors_and_only_by_its_holder(tmp_path):
     with pytest.raises(ZeroDivisionError), lock(tmp_path):
         raise ZeroDivisionError
@@ -105,7 +118,7 @@ def test_without_locks_of_the_file_system(tmp_path, monkeypatch, capsys):
     for content, message in (
         (stated(), f"RUN: belongs to process {os.getpid()} on"),
         (stated(host="elsewhere", pid=12), r"process 12 on elsewhere, which cannot be asked from here .* remove .*run\.lock"),
-        ("", "says nothing of who holds RUN; if no training runs there, remove this file"),
+        ("", "says nothing of who holds RUN; if no process is at work there, remove it"),
     ):
         path.write_text(content)
         with pytest.raises(UserError, match=message):
