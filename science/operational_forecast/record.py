@@ -1,4 +1,8 @@
-"""One line of the log: a forecast, what it stands on, and the SHA-256 of the line before."""
+"""One line of the log: a forecast, what it stands on, the SHA-256 of the line before, and a seal.
+
+The seal is the SHA-256 of the line up to it. It tells a line that was changed by accident, the last one too, which no line
+follows that would tell. Against intent only a digest kept elsewhere helps: who changes a line can seal it again.
+"""
 
 import dataclasses
 import hashlib
@@ -12,8 +16,9 @@ from tools.errors import UserError
 from tools.reading import structures
 
 FORMAT = "flare forecast 1"
-KINDS = ("forecast", "correction")
+KINDS = ("forecast", "correction", "withdrawal")
 NO_LINE = "0" * 64  # in place of the line before the first
+_SEAL = b',"seal":"%s"}'
 PARTS = ("image", "regions", "history")
 
 
@@ -72,7 +77,7 @@ class Record:
     previous : str
         SHA-256 of the line before, without its line end; `NO_LINE` of the first.
     kind : str
-        One of `KINDS`.
+        One of `KINDS`. A correction replaces the forecast of an earlier line, a withdrawal repeats it and takes it back.
     logged : str
         When the line was written, by this machine's clock.
     forecast : Issued
@@ -91,9 +96,9 @@ class Record:
         Name of the map in the folder ``maps`` beside the log, without suffix: ``.fits`` and ``.png``.
     map_method : str or None
     corrects : int or None
-        Number of the line that a correction replaces.
+        Number of the line that a correction replaces or a withdrawal takes back; it is a forecast.
     reason : str or None
-        Of a correction.
+        Of a correction or withdrawal.
     """
 
     number: int
@@ -159,7 +164,25 @@ def to_line(record):
         "corrects": record.corrects,
         "reason": record.reason,
     }
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+    body = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode().removesuffix(b"}")
+    return sealed(body) + b"\n"
+
+
+def sealed(body):
+    """End a line, without its line end, with its seal: bytes.
+
+    Parameters
+    ----------
+    body : bytes
+        A JSON object but for the brace that closes it.
+    """
+    return body + _SEAL % hashlib.sha256(body).hexdigest().encode()
+
+
+def is_sealed(line):
+    """Check whether a line is, to the byte, as it was sealed: bool."""
+    line = line.removesuffix(b"\n")
+    return sealed(line[: -len(_SEAL % (b"0" * 64))]) == line
 
 
 def _written(probabilities):
@@ -190,12 +213,14 @@ def from_line(line, source):
     Raises
     ------
     UserError
-        It is no JSON, of another format, or lacks something, or something in it is impossible.
+        It is no JSON, of another format, not as it was sealed, or lacks something, or something in it is impossible.
     """
     advice = "keep the log as it is and start another"
     content = structures.parse_json(line, source, finite=True, kind=dict, advice=advice)
     if content.get("format") != FORMAT:
         raise UserError(f"{source}: is of the format {content.get('format')!r:.100}, expected {FORMAT!r}; {advice}")
+    if not is_sealed(line):
+        raise UserError(f"{source}: was changed after it was written (its seal is of other bytes); {advice}")
     try:
         record = _record(content)
     except UserError as error:
@@ -208,6 +233,14 @@ def from_line(line, source):
 def _record(content):
     if content["kind"] not in KINDS:
         raise UserError(f"the kind {content['kind']!r:.100} is none of {', '.join(KINDS)}")
+    corrects, reason = content["corrects"], content["reason"]
+    if content["kind"] == "forecast":
+        whole = corrects is None and reason is None
+    else:
+        named = type(corrects) is int and 0 < corrects < content["number"]
+        whole = named and isinstance(reason, str) and bool(reason.strip())
+    if not whole:
+        raise UserError(f"a {content['kind']} of line {corrects!r:.20} for the reason {reason!r:.100}")
     begin, end = content["window"]
     issued, begin, end, _ = from_texts([content["issued"], begin, end, content["logged"]])
     forecast = Issued(
@@ -253,8 +286,8 @@ def _record(content):
         software=_text(content["software"]),
         map=content["map"],
         map_method=content["map_method"],
-        corrects=content["corrects"],
-        reason=content["reason"],
+        corrects=corrects,
+        reason=reason,
     )
 
 

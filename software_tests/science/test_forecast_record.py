@@ -69,9 +69,40 @@ def test_digest_leaves_the_line_end_out():
 )
 def test_a_line_with_something_wrong_is_named(change):
     content = json.loads(record.to_line(example())) | change
+    del content["seal"]
+    line = record.sealed(json.dumps(content).encode().removesuffix(b"}"))
     with pytest.raises(UserError, match=r"^log, line 1: ") as raised:
-        record.from_line(json.dumps(content).encode(), "log, line 1")
+        record.from_line(line, "log, line 1")
     assert "\n" not in str(raised.value)
+    assert "seal" not in str(raised.value)
+
+
+def test_every_changed_byte_breaks_the_seal():
+    line = record.to_line(example())
+    assert record.is_sealed(line)
+    assert record.is_sealed(line[:-1])
+    for place in range(len(line) - 1):
+        for other in (line[place] ^ 1, line[place] ^ 0x20, 0x0A):
+            assert not record.is_sealed(line[:place] + bytes([other]) + line[place + 1 :])
+    with pytest.raises(UserError, match="log, line 1: was changed after it was written"):
+        record.from_line(line.replace(b"0.3", b"0.4"), "log, line 1")
+
+
+@pytest.mark.parametrize("kind", ["correction", "withdrawal"])
+def test_corrections_and_withdrawals_name_their_line_and_reason(kind):
+    changes = {"number": 3, "kind": kind, "corrects": 2, "reason": "of another day's magnetogram"}
+    line = record.to_line(example(**changes))
+    assert record.from_line(line, "log, line 3") == example(**changes)
+    for wrong in (
+        {"corrects": None},
+        {"corrects": 3},
+        {"corrects": 0},
+        {"reason": None},
+        {"reason": " "},
+        {"kind": "forecast"},
+    ):
+        with pytest.raises(UserError, match=r"^log, line 3: a (correction|withdrawal|forecast) of line"):
+            record.from_line(record.to_line(example(**(changes | wrong))), "log, line 3")
 
 
 @hypothesis.given(strategies.binary(max_size=60), strategies.integers(0, 900))
