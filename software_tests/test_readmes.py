@@ -158,6 +158,8 @@ COVERED = {
     ("network_models/forecasts/combination.py", "apply"): NOW,
     ("science/verification/verification.py", ""): CALIBRATED,
     ("science/near_limb/near_limb.py", ""): CALIBRATED,
+    # Forecasts as they are issued
+    ("science/operational_forecast/log.py", ""): "science/test_forecast_log.py::test_the_command_proves_the_chain",
     # Explanations
     ("science/saliency/saliency.py", ""): DEMO,
     ("science/deconvolutional/deconvolutional.py", ""): DEMO,
