@@ -155,6 +155,9 @@ COVERED = {
     ("network_models/forecasts/calibration.py", "cross"): SPLIT,
     ("network_models/forecasts/combination.py", "cross"): SPLIT,
     ("network_models/forecasts/combination.py", "fit"): NOW,
+    ("science/operational_forecast/export.py", ""): (
+        "science/test_forecast_export.py::test_every_format_comes_back_as_it_is_in_the_log"
+    ),
     ("network_models/forecasts/combination.py", "apply"): NOW,
     ("science/verification/verification.py", ""): CALIBRATED,
     ("science/near_limb/near_limb.py", ""): CALIBRATED,
