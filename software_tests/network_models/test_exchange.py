@@ -103,6 +103,16 @@ Prediction window (hours): 24
 """
 
 
+BULLETIN = json.dumps(
+    {
+        "categories": [
+            {"type": "XRAY", "saved_dt": "2016-03-22T00:01:57Z", "probabilities": [{"day1": 5, "day2": 5}, {"day1": 1}]}
+        ]
+    }
+).encode()
+ANSWER = json.dumps({"parameters": [{"name": name, "fill": -1} for name in ccmc_hapi.DISK], "data": [DISK]}).encode()
+
+
 def example(**changes):
     """A forecast of the disk and of two regions."""
     probabilities = {"C1.0": Probability(0.8, 0.7, 0.9), "M1.0": Probability(0.3, 0.2, 0.4), "X1.0": Probability(0.01)}
@@ -267,13 +277,30 @@ def test_damaged_files_are_refused_in_one_line(form, change):
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("form", FORMATS)
-@hypothesis.given(place=strategies.integers(0, 1500), inserted=strategies.binary(max_size=30))
-def test_any_bytes_end_in_a_forecast_or_one_line(form, place, inserted):
-    content = form.write(example())
-    refused = ""
+@pytest.mark.parametrize(
+    ("read", "content"),
+    [
+        (ccmc_json.read, ccmc_json.write(example())),
+        (ccmc_xml.read, ccmc_xml.write(example())),
+        (ccmc_text.read, ccmc_text.write(example())),
+        (ccmc_text.read, TEXT.encode()),
+        (swpc.read_text, THREE_DAYS.encode()),
+        (swpc.read_json, json.dumps(PROBABILITIES).encode()),
+        (met_office.read, BULLETIN),
+        (ccmc_hapi.read, ANSWER),
+        (ccmc_hapi.read, f"{','.join(ccmc_hapi.DISK)}\n{','.join(map(str, DISK))}".encode()),
+    ],
+    ids=lambda value: "" if isinstance(value, bytes) else value.__module__.rpartition(".")[2],
+)
+@hypothesis.given(
+    place=strategies.floats(0, 1),
+    length=strategies.integers(0, 9),
+    inserted=strategies.binary(max_size=20) | strategies.text(max_size=9).map(lambda text: text.encode("utf-8", "replace")),
+)
+def test_any_bytes_end_in_forecasts_or_one_line(read, content, place, length, inserted):
+    place, refused = round(place * len(content)), ""
     try:
-        form.read(content[:place] + inserted + content[place + 3 :], "sent.file")
+        read(content[:place] + inserted + content[place + length :], "sent.file")
     except UserError as error:
         refused = str(error)
     assert not refused or (refused.startswith("sent.file") and "\n" not in refused)
@@ -350,6 +377,14 @@ def test_answers_of_hapi():
     (disk,) = ccmc_hapi.read(json.dumps({"parameters": parameters, "data": [list(bounds.values())]}).encode(), method="SIDC")
     assert disk.probabilities["M1.0"] == Probability(0.31, 0.2, 0.5)
     assert disk.probabilities["C"] == Probability(0.8)
+
+
+def test_of_a_forecast_sent_twice_the_last_counts(capsys):
+    later = [*DISK[:7], 0.02, *DISK[8:]]
+    rows = "\n".join(",".join(map(str, row)) for row in (DISK, later))
+    (issued,) = ccmc_hapi.read(rows.encode(), "SIDC.csv")
+    assert issued.probabilities["X1.0"] == Probability(0.02)
+    assert "1 earlier records of the same" in capsys.readouterr().err
 
 
 def test_regions_of_hapi(capsys):
@@ -442,6 +477,8 @@ def test_damaged_probabilities_of_swpc_are_refused(content):
         {"categories": [{"type": "XRAY", "saved_dt": "2016-03-22T00:01:57Z", "probabilities": [{"day1": 5}]}]},
         {"categories": [{"type": "XRAY", "saved_dt": "2016-03-22T00:01:57Z", "probabilities": [{"day1": 500}, {"day1": 1}]}]},
         {"categories": [{"type": "XRAY", "probabilities": [{"day1": 5}, {"day1": 1}]}]},
+        {"categories": [{"type": "XRAY", "saved_dt": "2016-03-22T00:01:57Z", "probabilities": [{"today": 5}, {"day1": 1}]}]},
+        {"categories": [{"type": "XRAY", "saved_dt": "2016-03-22T00:01:57Z", "probabilities": [{"day1": None}, {}]}]},
     ],
 )
 def test_damaged_bulletins_are_refused(content):
@@ -449,15 +486,22 @@ def test_damaged_bulletins_are_refused(content):
         met_office.read(json.dumps(content).encode(), "bulletin.json")
 
 
+def test_a_day_that_a_bulletin_lacks_is_no_other_day():
+    probabilities = [{"day2": 5, "day3": None}, {"day2": 0}]
+    content = {"categories": [{"type": "XRAY", "saved_dt": "2016-03-22T00:01:57Z", "probabilities": probabilities}]}
+    (issued,) = met_office.read(json.dumps(content).encode())
+    assert str(issued.begin) == "2016-03-23T00:01:57"
+    assert issued.probabilities == {"M": Probability(0.05), "X1.0": Probability(0.0)}
+
+
 def test_formats_are_told_apart(tmp_path):
-    parameters = [{"name": name, "fill": -1} for name in ccmc_hapi.DISK]
     contents = {
         "a": ccmc_json.write(example()),
         "b": ccmc_xml.write(example()),
         "c": ccmc_text.write(example()),
         "d": json.dumps(PROBABILITIES).encode(),
         "e": THREE_DAYS.encode(),
-        "f": json.dumps({"parameters": parameters, "data": [DISK]}).encode(),
+        "f": ANSWER,
         "g": ",".join(map(str, DISK)).encode(),
         "h": TEXT.encode(),
     }
@@ -489,6 +533,14 @@ def test_a_series_holds_the_last_forecast_of_each_day_that_was_on_time():
     numpy.testing.assert_allclose(series.probability, [1 - 0.95 * 0.99] * 2)
     assert (series.name, series.event, series.simulated) == ("SWPC", None, False)
     assert len(comparison.forecasts_of(days, "X1.0", ahead=3 * DAY, late=True)) == 3
+
+
+def test_what_was_issued_well_into_its_window_does_not_count():
+    late, later = (example(issued=TIME + numpy.timedelta64(minutes, "m"), regions=()) for minutes in (60, 61))
+    assert len(comparison.forecasts_of([late], "M1.0")) == 1
+    assert len(comparison.forecasts_of([later], "M1.0", late=True)) == 1
+    with pytest.raises(UserError, match="none of 1 forecasts"):
+        comparison.forecasts_of([later], "M1.0")
 
 
 def test_a_series_is_of_one_method_one_window_and_one_sun():

@@ -36,6 +36,8 @@ _TIMES = {
 _REGIONS = {"NOAA": ("NOAARegionId", "noaaID"), "HARP": ("HARPRegionId",)}
 _PLACE = {"longitude": ("NOAALongitude", "lon"), "latitude": ("NOAALatitude", "lat")}
 _METHOD = ("model", "method")
+_OUTSIDE, _UNNUMBERED = "probabilities outside 0 to 1", "records of regions without a number"
+_EMPTY, _EARLIER = "empty records", "earlier records of the same"
 _SUM = 1e-6  # single precision
 _KINDS = ("_FULLDISK", "_REGIONS")
 
@@ -57,7 +59,7 @@ def read(file, source=None, *, method=None):
     list of issued.Issued
         In order of issue, window and method; the regions of one forecast together. Records without any probability,
         records of a region that neither NOAA nor HARP numbers, and probabilities outside 0 to 1 are left out, with a remark
-        that counts them.
+        that counts them; of several records of one forecast the last counts.
 
     Raises
     ------
@@ -141,7 +143,7 @@ class _Answer:
 
     def __init__(self, source, fills):
         self.source, self._fills = source, fills
-        self._left_out = {"probabilities outside 0 to 1": 0, "records of regions without a number": 0, "empty records": 0}
+        self._left_out = dict.fromkeys((_OUTSIDE, _UNNUMBERED, _EMPTY, _EARLIER), 0)
 
     def forecasts(self, records, method):
         """Make the forecasts of the records: list of issued.Issued."""
@@ -149,25 +151,26 @@ class _Answer:
         for where, record in records:
             begin, end, issued = (self._time(record, kind, where) for kind in ("begin", "end", "issued"))
             name = next((str(record[field]).strip() for field in _METHOD if record.get(field)), method)
-            disk, regions = found.setdefault((issued, begin, name, end), ({}, []))
+            disk, regions = found.setdefault((issued, begin, name, end), ({}, {}))
             probabilities = self._probabilities(record, where)
             if not probabilities:
-                self._left_out["empty records"] += 1
+                self._left_out[_EMPTY] += 1
             elif any(field in record for fields in _REGIONS.values() for field in fields):
                 region = self._region(record, probabilities, issued, where)
                 if region is None:
-                    self._left_out["records of regions without a number"] += 1
+                    self._left_out[_UNNUMBERED] += 1
                 else:
-                    regions.append(region)
-            elif disk:
-                raise UserError(f"{where}: a second forecast of the disk for {begin}Z by {name}, issued {issued}Z; {ADVICE}")
+                    self._left_out[_EARLIER] += (region.numbering, region.number) in regions
+                    regions[region.numbering, region.number] = region
             else:
+                self._left_out[_EARLIER] += bool(disk)
+                disk.clear()
                 disk.update(probabilities)
         told = [f"{count} {what}" for what, count in self._left_out.items() if count]
         if told:
             notes.note(f"{self.source}: left out {', '.join(told)}")
         return [
-            scoreboard.issued_of(self.source, name, issued, begin, end, disk, regions)
+            scoreboard.issued_of(self.source, name, issued, begin, end, disk, regions.values())
             for (issued, begin, name, end), (disk, regions) in sorted(found.items(), key=lambda item: item[0])
             if disk or regions
         ]
@@ -209,7 +212,7 @@ class _Answer:
             if key not in values:
                 continue
             if not 0 <= rounded(values[key]) <= 1:
-                self._left_out["probabilities outside 0 to 1"] += 1
+                self._left_out[_OUTSIDE] += 1
                 continue
             probabilities[key] = self._with_interval(record, name, rounded(values[key]), where)
         return probabilities

@@ -24,6 +24,7 @@ from tools.errors import UserError, quoted
 
 DIGITS = 4
 _NO = "----"
+_HEADER = " ".join(f"{letter}_{what}" for letter in "XMC" for what in ("prob", "uncert", "Level"))
 _COLUMNS = [(letter, what) for letter in "XMC" for what in ("prob", "uncert", "level")]
 _NAMES = re.compile(r"\b([XMC])_(prob|uncert|level)", re.IGNORECASE)
 _CARD = re.compile(r"#?\s*([A-Za-z][A-Za-z /()]*?)\s*:\s*(.*)")
@@ -101,10 +102,9 @@ def write(issued, *, inputs=_NO):
     ]
     if issued.mode != "on time":
         lines.append(f"#Mode: {issued.mode}")
-    names = " ".join(f"{letter}_{what}" for letter, what in _COLUMNS)
-    lines += ["#Full Disk Forecast", f"#{names}", _row(issued.probabilities)]
+    lines += ["#Full Disk Forecast", f"#{_HEADER}", _row(issued.probabilities)]
     if issued.regions:
-        lines += ["#Region Forecast", f"#ID Time Location NOAA_AR {names}"]
+        lines += ["#Region Forecast", f"#ID Time Location NOAA_AR {_HEADER}"]
         lines += [
             f"{place} {scoreboard.short_time(issued.issued)} {scoreboard.written_place(region) or _NO} {region.number}"
             f" {_row(region.probabilities)}"

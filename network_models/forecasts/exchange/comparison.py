@@ -2,6 +2,7 @@
 
 import numpy
 
+from network_models.forecasts.exchange.scoreboard import LATE
 from network_models.forecasts.files import Forecasts
 from tools import goes_class
 from tools.errors import UserError, quoted
@@ -70,7 +71,7 @@ def forecasts_of(issued, event, *, window=DAY, ahead=DAY, late=False, name=None)
     ahead : numpy.timedelta64
         Forecasts issued this long before their window, or longer, are left out: those of the second day, and of the third.
     late : bool
-        Whether late forecasts count.
+        Whether those count that are marked as late, or were issued more than an hour into their window.
     name : str, optional
         The method's without it.
 
@@ -90,8 +91,9 @@ def forecasts_of(issued, event, *, window=DAY, ahead=DAY, late=False, name=None)
     chosen, simulated = {}, set()
     for one in sorted(issued, key=lambda one: one.issued):
         probability = probability_of(one.probabilities, event)
-        fits = one.end - one.begin == window and one.begin - one.issued < ahead and (late or one.mode != "late")
-        if fits and probability is not None:
+        lead = one.begin - one.issued
+        on_time = late or (one.mode != "late" and -lead <= LATE)
+        if probability is not None and one.end - one.begin == window and lead < ahead and on_time:
             chosen[one.begin] = probability
             simulated.add(one.simulated)
     what = name or (methods[0] if methods else "forecasts")

@@ -5,6 +5,8 @@ centre sends them to the flare scoreboard (its method ``MO_TOT1``). Days are tho
 bulletin does not say whether M means M1.0 or more; it is sent as ``M``, and read as the class alone.
 """
 
+import re
+
 import numpy
 
 from network_models.forecasts.exchange import scoreboard
@@ -14,6 +16,7 @@ from tools.reading import structures
 METHOD = "MO_TOT1"
 ADVICE = "give a bulletin of the Met Office"
 _DAY = numpy.timedelta64(86_400, "s")
+_NAME = re.compile(r"day([1-9]\d?)")
 
 
 def is_bulletin(content):
@@ -48,17 +51,22 @@ def read(file, source=None):
     issued = scoreboard.time_of(flares.get("saved_dt"), "saved_dt", source)
     try:
         moderate, strong = flares["probabilities"]
-        days = sorted({*moderate, *strong})
-        return [_day(issued, place, moderate.get(day), strong.get(day), source) for place, day in enumerate(days)]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        days = sorted({int(_NAME.fullmatch(name)[1]) for name in (*moderate, *strong)})
+        forecasts = [_day(issued, day, moderate.get(f"day{day}"), strong.get(f"day{day}"), source) for day in days]
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{source}: its category XRAY has no two lists of days ({error!s:.100}); {ADVICE}") from error
+    forecasts = [one for one in forecasts if one is not None]
+    if not forecasts:
+        raise UserError(f"{source}: holds no probability of flares; {ADVICE}")
+    return forecasts
 
 
-def _day(issued, place, moderate, strong, source):
+def _day(issued, day, moderate, strong, source):
+    """Make the forecast of a day, the first is 1: issued.Issued, or None where it has no probability."""
     disk = {}
     for key, percent in (("M", moderate), ("X1.0", strong)):
-        value = scoreboard.number_of(percent, key, source)
+        value = scoreboard.number_of(percent, f"{key} of day {day}", source)
         if value is not None:
-            disk[key] = scoreboard.of_percent(value, key, source)
-    begin = issued + place * _DAY
-    return scoreboard.issued_of(source, METHOD, issued, begin, begin + _DAY, disk, ())
+            disk[key] = scoreboard.of_percent(value, f"{key} of day {day}", source)
+    begin = issued + (day - 1) * _DAY
+    return scoreboard.issued_of(source, METHOD, issued, begin, begin + _DAY, disk, ()) if disk else None

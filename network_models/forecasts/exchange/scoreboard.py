@@ -23,6 +23,7 @@ from tools.errors import UserError, quoted
 from tools.reading import raw_files
 
 BINS = {"X1.0": "X", "M1.0": "M+", "M": "M", "C1.0": "C+", "C": "C"}  # what the scoreboard has, by key of ours
+LATE = numpy.timedelta64(3600, "s")  # into the window: SWPC's edition of 00:30 is for the day that has just begun
 MOST = 1 << 22  # bytes that a file with one forecast may hold
 ADVICE = "give a file as sent to the flare scoreboard"
 

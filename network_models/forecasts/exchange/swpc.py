@@ -19,7 +19,6 @@ from tools.reading import structures
 
 METHOD = "SWPC"
 ADVICE = "give solar_probabilities.json or 3-day-forecast.txt of SWPC"
-LATE = numpy.timedelta64(3600, "s")  # the edition of 00:30 is for the day that has just begun
 
 _DAY = numpy.timedelta64(86_400, "s")
 _CLASSES = {"c_class": "C", "m_class": "M", "x_class": "X1.0"}
@@ -117,7 +116,7 @@ def read_text(file, source=None):
         begin = _nearest(_month(name, source), int(number), issued, source)
         values = {row: rows[row][place] for row in _ROWS}
         disk = {_ROWS[row]: scoreboard.of_percent(value, row, source) for row, value in values.items() if value != -1}
-        mode = "late" if issued > begin + LATE else "on time"
+        mode = "late" if issued > begin + scoreboard.LATE else "on time"
         if disk:
             forecasts.append(scoreboard.issued_of(source, METHOD, issued, begin, begin + _DAY, disk, (), mode))
     return forecasts
