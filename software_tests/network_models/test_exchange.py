@@ -210,6 +210,10 @@ def test_a_method_whose_name_no_file_can_carry_is_refused(form, name):
     assert "\n" not in str(raised.value)
 
 
+def test_small_probabilities_are_decimals_in_xml():
+    assert b"<value>0.000001</value>" in ccmc_xml.write(example(probabilities={"X1.0": Probability(1e-6)}))
+
+
 def test_the_scoreboard_has_no_bin_for_m5():
     assert "M5.0" not in ccmc_json.carried(example(probabilities={"M5.0": Probability(0.1)})).probabilities
     with pytest.raises(UserError, match="no class that the flare scoreboard has a bin for"):

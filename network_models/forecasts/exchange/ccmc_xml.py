@@ -12,6 +12,8 @@ regions that NOAA has not numbered have no scheme that we know, and are left out
 the schema nor the standard could be read. A document type is refused, see `tools.reading.markup`.
 """
 
+import numpy
+
 from dataset_models import simulation_mark
 from network_models.forecasts.exchange import scoreboard
 from network_models.forecasts.exchange.issued import MODES, Probability, RegionForecast, text_of
@@ -78,10 +80,14 @@ def _add_entries(group, probabilities):
         entry = _add(group, "entry")
         _add(entry, "fluxbin", name=scoreboard.BINS[key])
         probability = _add(entry, "probability")
-        _add(probability, "value", str(one.value))
+        _add(probability, "value", _decimal(one.value))
         if one.low is not None:
-            _add(probability, "value_lower", str(one.low))
-            _add(probability, "value_upper", str(one.high))
+            _add(probability, "value_lower", _decimal(one.low))
+            _add(probability, "value_upper", _decimal(one.high))
+
+
+def _decimal(number):
+    return numpy.format_float_positional(number, trim="0")  # 0.000001, where str writes 1e-06
 
 
 def read(file, source=None):
