@@ -10,7 +10,7 @@ import urllib.parse
 VOID = {"br", "hr", "img", "meta"}
 PHRASING = {"a", "code", "span", "strong", "time", "br", "img"}
 SVG = {"line", "rect", "path", "text"}
-FLOW = PHRASING | {"p", "ul", "dl", "figure", "div", "table", "section", "h2", "h3", "details", "svg"}
+FLOW = PHRASING | {"p", "ul", "dl", "figure", "div", "table", "section", "h2", "h3", "details", "svg", "pre"}
 PARENTS = {  # of elements that stand in few others; of None: at the top
     "html": {None},
     "head": {"html"},
@@ -39,7 +39,7 @@ PARENTS = {  # of elements that stand in few others; of None: at the top
     "svg": {"figure", "div"},
     **{name: {"svg"} for name in SVG},
 }
-ONLY_PHRASING = {"p", "h1", "h2", "h3", "caption", "dt", "summary", "span", "strong", "code", "time", "a", "th"}
+ONLY_PHRASING = {"p", "h1", "h2", "h3", "caption", "dt", "summary", "span", "strong", "code", "time", "a", "th", "pre"}
 ONLY = {"ul": {"li"}, "dl": {"dt", "dd"}, "tr": {"th", "td"}, "table": {"caption", "thead", "tbody"}, "svg": SVG}
 EVERYWHERE = {"class", "id", "role", "tabindex", "hidden", "aria-label", "aria-labelledby"}
 DRAWN = {"x", "y", "x1", "x2", "y1", "y2", "d", "width", "height", "opacity", "font-size", "text-anchor"}
@@ -65,11 +65,17 @@ class Reader(html.parser.HTMLParser):
         self.faults, self.open, self.ids, self.levels = [], [], [], []
         self.images, self.links, self.texts, self.alternatives, self.policy, self.language = [], [], [], [], "", ""
 
+    @property
+    def words(self):
+        """What a reader sees, elements apart by a space: str."""
+        return " ".join("".join(self.texts).replace("\N{NARROW NO-BREAK SPACE}", " ").split())
+
     def fault(self, words):
         self.faults.append(f"line {self.getpos()[0]}: {words}")
 
     def handle_starttag(self, tag, attributes):
         parent = self.open[-1] if self.open else None
+        self.texts.append(" ")
         if tag not in PARENTS and tag not in FLOW:
             self.fault(f"unknown element {tag}")
         elif parent not in PARENTS.get(tag, {parent}) or tag not in ONLY.get(parent, {tag}):
@@ -90,6 +96,7 @@ class Reader(html.parser.HTMLParser):
         self.fault(f"{tag} ends itself")
 
     def handle_endtag(self, tag):
+        self.texts.append(" ")
         if not self.open or self.open.pop() != tag:
             self.fault(f"unexpected end of {tag}")
 

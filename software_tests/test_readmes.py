@@ -159,6 +159,7 @@ COVERED = {
         "science/test_forecast_export.py::test_every_format_comes_back_as_it_is_in_the_log"
     ),
     ("network_models/forecasts/combination.py", "apply"): NOW,
+    ("science/operational_forecast/page.py", ""): "science/test_forecast_page.py::test_the_page_has_the_newest_forecast",
     ("science/verification/verification.py", ""): CALIBRATED,
     ("science/near_limb/near_limb.py", ""): CALIBRATED,
     # Forecasts as they are issued

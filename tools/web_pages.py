@@ -50,7 +50,7 @@ nav a { display: inline-block; padding: 0.25rem 0; }
 .faint, figcaption, caption { color: var(--faint); }
 .key { font-size: 1.2rem; padding: 0.5rem 0.8rem; border-left: 0.35rem solid var(--blue); background: var(--panel); }
 .key.alert { border-color: var(--orange); }
-.scroll { overflow-x: auto; max-width: 100%; margin: 0.7rem 0; }
+.scroll { overflow-x: auto; max-width: 100%; margin: 0.7rem 0; overflow-wrap: normal; }
 .scroll:focus-visible, a:focus-visible, summary:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: 0.2rem 0; }
@@ -60,6 +60,8 @@ td.number, th.number { text-align: right; }
 td.number { white-space: nowrap; }
 tbody th { font-weight: 600; }
 code { font: 0.9em ui-monospace, monospace; }
+summary { cursor: pointer; padding: 0.3rem 0; }
+pre { margin: 0; font: 0.85rem/1.4 ui-monospace, monospace; }
 dt { font-weight: 600; }
 dd { margin: 0 0 0.4rem; }
 figure { margin: 1rem 0; }
@@ -226,9 +228,19 @@ def table(caption, columns, rows, *, numbers=()):
     return element("div", element("table", inside), class_="scroll", tabindex=0, role="region", aria_label=caption)
 
 
+def listing(text, name):
+    """Write a text with its line breaks, as of a program, which scrolls within itself: `Markup`."""
+    return element("div", element("pre", text), class_="scroll", tabindex=0, role="region", aria_label=name)
+
+
 def definitions(pairs):
     """Write pairs of a word and what belongs to it: `Markup`; what is None is left out."""
     return element("dl", [(element("dt", name), element("dd", value)) for name, value in pairs if value is not None])
+
+
+def details(summary, *content):
+    """Write content that is shown when its summary is chosen, without a script: `Markup`."""
+    return element("details", element("summary", summary), content)
 
 
 def items(entries):
@@ -248,8 +260,8 @@ def reference(path, page):
     >>> reference("run/maps/a b#1.png", "run/report.html")
     'maps/a%20b%231.png'
     """
-    folder = pathlib.Path(page).resolve().parent
-    relative = pathlib.PurePath(os.path.relpath(pathlib.Path(path).absolute(), folder))
+    path = pathlib.Path(path)
+    relative = pathlib.PurePath(os.path.relpath(path.parent.resolve() / path.name, pathlib.Path(page).parent.resolve()))
     return urllib.parse.quote(os.fsencode(relative.as_posix()))
 
 
