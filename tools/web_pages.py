@@ -53,11 +53,14 @@ nav a { display: inline-block; padding: 0.25rem 0; }
 .scroll { overflow-x: auto; max-width: 100%; margin: 0.7rem 0; overflow-wrap: normal; }
 .scroll:focus-visible, a:focus-visible, summary:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: 0.2rem 0; }
+caption { text-align: left; padding: 0.2rem 0; max-width: min(46rem, calc(100vw - 2rem)); }
+section:first-child > h2 { margin-top: 0.6rem; }
 th, td { padding: 0.25rem 0.8rem 0.25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
   overflow-wrap: normal; }
 td.number, th.number { text-align: right; }
-td.number { white-space: nowrap; }
+td.number, tbody th, td time { white-space: nowrap; }
+td:not(.number) { min-width: 7rem; }
+@media (max-width: 30rem) { th, td { padding-right: 0.5rem; font-size: 0.92rem; } }
 tbody th { font-weight: 600; }
 code { font: 0.9em ui-monospace, monospace; }
 summary { cursor: pointer; padding: 0.3rem 0; }
@@ -68,7 +71,7 @@ figure { margin: 1rem 0; }
 figure img { display: block; max-width: 100%; height: auto; background: #fff; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: 0 1.2rem; }
 svg { display: block; width: 100%; height: auto; }
-.drawing { max-width: 34rem; }
+.drawing { max-width: 27rem; }
 .wide.drawing { max-width: none; }
 .wide svg { min-width: 40rem; }
 svg text { fill: var(--ink); font-family: system-ui, sans-serif; }
@@ -286,7 +289,7 @@ def picture(path, page, alternative, caption=None):
     """
     width, height = png_size(path) or (None, None)
     source = reference(path, page)
-    image = element("img", src=source, alt=alternative, width=width, height=height, loading="lazy", decoding="async")
+    image = element("img", src=source, alt=alternative, width=width, height=height, loading="lazy")
     return element("figure", element("a", image, href=source), element("figcaption", caption) if caption else None)
 
 

@@ -25,7 +25,7 @@ def probabilities(rows):
     -------
     tools.web_pages.Markup
     """
-    left, width, step = 62, 270, 30
+    left, width, step = 56, 210, 30
     bottom = step * len(rows) + 6
     content = []
     for share in (0, 0.25, 0.5, 0.75, 1):
@@ -41,9 +41,9 @@ def probabilities(rows):
             low, high = (f"{left + width * bound:.1f}" for bound in (one.low, one.high))
             content.append(element("line", x1=low, x2=high, y1=middle, y2=middle, class_="whisker"))
             content += [element("line", x1=x, x2=x, y1=middle - 5, y2=middle + 5, class_="whisker") for x in (low, high)]
-        content.append(_text(left + width + 24, middle + 4, percent(one.value)))
+        content.append(_text(left + width + 16, middle + 4, percent(one.value)))
     said = ", ".join(f"{name} {percent(one.value)}" for name, one in rows)
-    return drawing(left + width + 80, bottom + 24, f"Bars of the probabilities with their intervals: {said}.", *content)
+    return drawing(left + width + 70, bottom + 24, f"Bars of the probabilities with their intervals: {said}.", *content)
 
 
 def last_days(event, times, values, settled, flares, span):

@@ -76,7 +76,7 @@ def forecast(record):
     rows = in_order(issued.probabilities)
     if rows:
         cells = [[said(name), percent(one.value), interval(one.low, one.high)] for name, one in rows]
-        columns = ("Strongest flare", "Probability", "Interval")
+        columns = ("Flare of", "Probability", "Interval")
         content.append(web_table("Probability for the whole disk of the Sun", columns, cells, numbers=(1, 2)))
         content.append(page_drawings.probabilities(rows))
     else:
@@ -214,10 +214,10 @@ def last_days(history):
     for place in history.last_of_each_day()[::-1]:
         one = history.records[place].forecast
         value = one.probabilities[history.event]
-        rows.append([moment(one.issued), percent(value.value), interval(value.low, value.high), history.words[place], one.mode])
-    columns = ("Issued", "Probability", "Interval", "Strongest flare that came", "Mode")
+        rows.append([moment(one.issued), percent(value.value), history.words[place], interval(value.low, value.high), one.mode])
+    columns = ("Issued", "Probability", "Strongest flare that came", "Interval", "Mode")
     caption = f"The last forecast of each day, {history.event} or more; {len(history.times)} forecasts in all"
-    content.append(web_table(caption, columns, rows, numbers=(1, 2)))
+    content.append(web_table(caption, columns, rows, numbers=(1, 3)))
     if history.sources:
         content.append(element("p", f"Flares from {', '.join(history.sources)}.", class_="faint"))
     return Section(heading, tuple(content), "days")
