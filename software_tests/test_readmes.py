@@ -160,6 +160,7 @@ COVERED = {
     ),
     ("network_models/forecasts/combination.py", "apply"): NOW,
     ("science/operational_forecast/page.py", ""): "science/test_forecast_page.py::test_the_page_has_the_newest_forecast",
+    ("science/report/report.py", ""): "science/test_report.py::test_the_report_has_all_of_a_run",
     ("science/verification/verification.py", ""): CALIBRATED,
     ("science/near_limb/near_limb.py", ""): CALIBRATED,
     # Forecasts as they are issued
