@@ -6,7 +6,7 @@ import json
 import math
 import sys
 
-from network_models import loss_table
+from network_models import loss_table, run_report
 from network_models.distribution.devices import devices_of
 from network_models.run_folder import RunFolder, provenance
 from network_models.training import start
@@ -170,6 +170,7 @@ class _Record:
 
         self._objective, self._devices, self._network, self._callbacks = objective, devices, network, callbacks
         self._batch_size, self._pictures = settings.training.batch_size, settings.training.tensorboard_images
+        self._reports = settings.training.report
         self._stored = settings.as_dictionary()
         if settings.resume:
             self.folder = settings.resume
@@ -251,6 +252,8 @@ class _Record:
         atomic_files.write_text(_scores_file(self.folder), json.dumps(scores, indent=2) + "\n")
         for name, value in scores.items():
             print(f"  {name:24s} {value:9.4f}")
+        if self._reports:
+            print(f"report {run_report.write_report(self.folder)}")
         line = {"run_folder": str(self.folder), "epochs": result.epochs, "val_loss": result.val_loss, **mark, **scores}
         # One line that a program can read: JSON has no NaN.
         print(json.dumps({key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in line.items()}))
@@ -306,7 +309,8 @@ def _asks_for_more(settings):
 def _refuse_finished(settings):
     result = finished(settings)
     if result is not None:
-        raise UserError(f"{result.folder}: already has {result.epochs} epochs; ask for more with --epochs")
+        report = ", or for its report with science/report/report.py" if settings.training.report else ""
+        raise UserError(f"{result.folder}: already has {result.epochs} epochs; ask for more with --epochs{report}")
 
 
 def _verbosity(devices):

@@ -17,7 +17,7 @@ from tools.paths import FILE
 DEFAULT_DATASET = "dataset_models/simulated/sun.py"
 OPTIMIZERS = ("adam", "sgd", "adadelta")
 SKILL_RULES = ("hss held", "both higher", "tss alone")  # of network_models.training_callbacks.more_skilful
-RESUMED_WITH = ("epochs", "readers", "cpu")  # training options that may differ when a run is continued
+RESUMED_WITH = ("epochs", "readers", "cpu", "report")  # training options that may differ when a run is continued
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -56,6 +56,7 @@ class TrainingOptions:
     tensorboard_images: int = option(
         8, "validation samples that TensorBoard shows after each epoch, beside the confusion matrix; 0: none", least=0, most=64
     )
+    report: bool = option(False, "write report.html, the run as a web page, at the end")
     mixed_precision: bool = option(False, "compute in float16 where it is safe")
     xla: bool = option(False, "compile the network with XLA; benchmarks/training_step.py measures if a step gets faster by it")
     allow_large: bool = option(False, "allow networks with more than 150 million parameters")

@@ -3,7 +3,7 @@
     python science/report/report.py RUN_FOLDER [--out FILE]
 
 RUN_FOLDER is the run of any training script. The page needs no server and no script; what science/ adds to the run later is
-on it when it is written again.
+on it when it is written again. The training scripts write it themselves with --report.
 """
 
 import pathlib

@@ -10,11 +10,13 @@ import pytest
 
 from network_models import run_report
 from network_models.run_folder import RunFolder
+from network_models.xray_flux_forecast.fdl1 import aia_only
 from tools import digests, figures, modules
 from tools.errors import UserError
 
 TESTS = pathlib.Path(__file__).parents[1]
 SCRIPT = TESTS.parent / "science" / "report" / "report.py"
+TINY = TESTS / "network_models" / "tiny_data.py"
 page_checker = modules.load(TESTS / "page_checker.py")
 HOSTILE = "<script>alert(1)</script>\"'&\u202e"
 
@@ -153,3 +155,26 @@ def test_settings_that_are_damaged_leave_the_report_as_it_was(run):
     with pytest.raises(UserError, match=r"settings\.yml"):
         run_report.write_report(run)
     assert (run.path / "report.html").read_bytes() == before
+
+
+SMALL = ["--tensorboard_images", "0", "--pool_1_height", "2", "--pool_1_width", "2", "--pool_1_stride", "2"]
+SMALL += ["--conv_1_stride", "1", "--conv_1_channels", "4", "--pool_2_width", "1", "--pool_2_height", "1"]
+SMALL += ["--pool_2_stride", "1", "--dense_1_count", "8", "--batch_size", "8"]
+
+
+@pytest.mark.long
+def test_a_training_writes_its_report_when_asked(tmp_path, capsys):
+    folder = aia_only.main(["--dataset", str(TINY), "--out", str(tmp_path), "--epochs", "1", *SMALL]).folder
+    assert not (folder.path / "report.html").exists()
+    capsys.readouterr()
+    aia_only.main(["--resume", str(folder), "--epochs", "2", "--report"])
+    *_, said, last = capsys.readouterr().out.splitlines()
+    assert said == f"report {folder.path / 'report.html'}"
+    assert json.loads(last)["epochs"] == 2
+    found = page_checker.read(folder.path / "report.html")
+    assert found.faults == []
+    assert "2 epochs; the lowest validation loss" in found.words
+    assert "persistence_skill" in found.words or "skill_persistence" in found.words
+    assert linked(found) >= {"performance/scores.json", "settings.yml", "best_performing.hdf5"}
+    with pytest.raises(UserError, match=r"already has 2 epochs.*science/report/report\.py"):
+        aia_only.main(["--resume", str(folder), "--report"])
