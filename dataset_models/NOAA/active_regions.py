@@ -2,7 +2,9 @@
 
 Samples are issue times, by default 00:30 of each day, when NOAA's region summary comes out. Inputs hold what was known then:
 the summary of the day, which says what was seen until 24:00 of the day before, and flares whose class was settled. Regions come
-from daily texts or tables (see :mod:`dataset_models.flares.region_days`); without any they are those that flare lists name.
+from daily texts or tables (see :mod:`dataset_models.flares.region_days`); SHARP or SMARP parameters are added to those whose
+patch has their NOAA number (:mod:`dataset_models.flares.patch_tables`). Without summaries regions are the patches themselves,
+and without these either they are those that flare lists name.
 Targets come from any flare list that :mod:`dataset_models.flare_catalogue` reads.
 """
 
@@ -18,6 +20,8 @@ from dataset_models.flares import (
     flare_history,
     flare_index,
     flare_marks,
+    patch_features,
+    patch_tables,
     region_days,
     region_features,
     region_flares,
@@ -38,6 +42,7 @@ _DAY = 86_400
 _SECOND = numpy.timedelta64(1, "s")
 _TRIED = 6  # times at which leaks are looked for
 _SHOWN = 5  # problems of summaries that are named
+_PRESENT = region_features.NAMES[:1]
 
 SIDE_CHANNEL = (
     *(f"{letter}_flares_per_day_{days}d" for days in _SPANS for letter in ("C", "M")),
@@ -81,6 +86,13 @@ class ActiveRegions(SolarData):
         "region summaries: texts YYYYMMDDSRS.txt, folders of them, tables; none: regions that the flare lists name",
         place=FILE,
     )
+    patches: tuple[str, ...] = option(
+        (),
+        "SHARP or SMARP tables, and lists of their NOAA numbers: parameters of the regions, or the regions without --summaries",
+        place=FILE,
+    )
+    patch_delay_hours: float = option(3.0, "hours after which a record of a patch is known", least=0.0, most=2400.0)
+    patch_age_hours: float = option(24.0, "hours after which a record of a patch is too old", least=0.1, most=240.0)
     flares: tuple[str, ...] = option((), "flare lists (default: flares of config.yml)", place="flares")
     threshold: str = option("M1.0", "GOES class that counts as a flare")
     window_hours: float = option(24.0, "hours that a forecast is for", least=0.1, most=240.0)
@@ -108,11 +120,17 @@ class ActiveRegions(SolarData):
     @property
     def input_shapes(self):
         shapes = {
-            "regions": (self.most_regions, len(region_features.NAMES)),
+            "regions": (self.most_regions, len(self.region_names)),
             "excitation": (self.most_regions + 1, len(region_flares.NAMES)),
             "side_channel": (len(SIDE_CHANNEL),),
         }
-        return shapes if self.summaries else {name: shapes[name] for name in ("excitation", "side_channel")}
+        return shapes if self.region_names else {name: shapes[name] for name in ("excitation", "side_channel")}
+
+    @property
+    def region_names(self):
+        """Name the numbers that describe a region: tuple of str, empty where regions are those that flared."""
+        patches = patch_features.NAMES if self.patches else ()
+        return (*region_features.NAMES, *patches) if self.summaries else _PRESENT * bool(patches) + patches
 
     @property
     def channels(self):
@@ -139,8 +157,11 @@ class ActiveRegions(SolarData):
     def windows(self):
         zero = numpy.timedelta64(0, "s")
         known = min(self._lag, zero)
-        seen = Window("flares known", known - numpy.timedelta64(max(_SPANS), "D"), known, "input")
-        return seen, Window("issue", zero, zero, "input"), Window("window", self._lag, self._lag + self._window, "target")
+        seen = [Window("flares known", known - numpy.timedelta64(max(_SPANS), "D"), known, "input")]
+        if self.patches:
+            latest = known - self._patch_delay
+            seen.append(Window("patches known", latest - self._patch_age, latest, "input"))
+        return *seen, Window("issue", zero, zero, "input"), Window("window", self._lag, self._lag + self._window, "target")
 
     @property
     def reach(self):
@@ -165,9 +186,9 @@ class ActiveRegions(SolarData):
         everything = self._all_flares.faded([region_flares.NO_REGION], [known])[0]
         excitation[-1] = numpy.maximum(everything - excitation[: len(cells)].sum(axis=0), 0)
         result = {"excitation": excitation, "side_channel": self._side_channel(day, known, len(cells))}
-        if not self.summaries:
+        if not self.region_names:
             return result
-        regions = numpy.zeros((self.most_regions, len(region_features.NAMES)), "float32")
+        regions = numpy.zeros((self.most_regions, len(self.region_names)), "float32")
         regions[: len(cells)] = features
         return {"regions": regions} | result
 
@@ -204,19 +225,32 @@ class ActiveRegions(SolarData):
 
     def places(self, time):
         if not self.summaries:
-            return ()
+            known = self.region_table(time).dropna(subset=["longitude", "latitude"])
+            return tuple((f"AR {row.noaa_region}", float(row.longitude), float(row.latitude)) for row in known.itertuples())
         table = self._summaries.regions[self._day_rows.get(self._summary_day(time), slice(0, 0))]
         known = table[table["longitude"].notna()]
         return tuple((f"AR {row.noaa_region}", float(row.longitude), float(row.latitude)) for row in known.itertuples())
 
     def with_summary(self, *paths):
-        """Make a data set of the same options that has further summaries, which come first: `ActiveRegions`."""
+        """Make a data set of the same options that has further summaries, which come first: `ActiveRegions`.
+
+        Raises
+        ------
+        UserError
+            Regions are those of `patches`: with summaries the inputs would be others.
+        """
+        if self.patches and not self.summaries:
+            raise UserError(f"{paths[0]}: regions are those of --patches here; train with --summaries to forecast from one")
         return dataclasses.replace(self, summaries=(*map(str, paths), *self.summaries))
 
     # Regions
 
     def regions_at(self, time):
-        """List the regions of a sample in the order of its inputs: NOAA numbers, int64 (k,), k at most `most_regions`."""
+        """List the regions of a sample in the order of its inputs: int64 (k,), k at most `most_regions`.
+
+        They are NOAA numbers. Where regions are those of `patches` they are the first NOAA number of each, or minus the number
+        of a patch without one.
+        """
         return self._cells(self._summary_day(time), self._known_until(time))[0]
 
     def region_table(self, time):
@@ -237,6 +271,9 @@ class ActiveRegions(SolarData):
         table = pandas.DataFrame({"noaa_region": self.regions_at(time)})
         names = ["noaa_region", "longitude", "latitude", "area", "mcintosh", "hale_class"]
         if not self.summaries:
+            if self.patches:
+                _, _, places = self._patch_cells(self._known_until(time))
+                table["longitude"], table["latitude"] = places.T
             return table.reindex(columns=names)
         today = self._summaries.regions[self._day_rows.get(self._summary_day(time), slice(0, 0))]
         return table.merge(today[names], on="noaa_region", how="left")
@@ -254,7 +291,12 @@ class ActiveRegions(SolarData):
         return strongest
 
     def has_summary(self, time):
-        """Check whether there is a summary of a time; without one the forecast is of the flare history alone: bool."""
+        """Check whether there is a summary of a time, or a patch observed where regions are those of `patches`: bool.
+
+        Without one the forecast is of the flare history alone.
+        """
+        if self.patches and not self.summaries:
+            return bool(len(self.regions_at(time)))
         return self._summary_day(time) in self._day_rows
 
     def flare_marks(self, split, grid=None):
@@ -307,12 +349,18 @@ class ActiveRegions(SolarData):
 
     @property
     def archives(self):
-        return [path for path in self._summary_files if path.is_file()], self._flare_files
+        summaries, patches = ([path for path in files if path.is_file()] for files in (self._summary_files, self._patch_files))
+        return summaries, patches, self._flare_files
 
     def is_downloaded(self):
-        looked_in = tuple(map(str, (*self._summary_files, *self._flare_files)))
+        looked_in = tuple(map(str, (*self._summary_files, *self._patch_files, *self._flare_files)))
         missing = [f"flare list {path}" for path in self._flare_files if not path.is_file()]
         missing += [f"region summaries {path}" for path in self._summary_files if not path.exists()]
+        missing += [
+            f"SHARP or SMARP table {path} (fetched by hand: keywords of hmi.sharp_cea_720s or mdi.smarp_cea_96m at JSOC)"
+            for path in self._patch_files
+            if not path.is_file()
+        ]
         return Availability(looked_in, len(looked_in) - len(missing), tuple(missing))
 
     def downloads(self, start, end):
@@ -327,7 +375,7 @@ class ActiveRegions(SolarData):
         return commands
 
     def describe(self):
-        return super().describe() | {"days_without_summary": self._days_without_summary}
+        return super().describe() | {"days_without_summary": self._days_without_summary} | self._share_with_patch
 
     def check_leaks(self):
         report = leak_check.check_split(self.times("training"), self.times("validation"), self.reach)
@@ -342,13 +390,31 @@ class ActiveRegions(SolarData):
         def excitation(events, moments):
             return region_flares.faded(events, numpy.full(len(moments), regions), moments)
 
+        tried = f"; {self._check_patches(known)}" if self.patches else ""
         count += leak_check.check_causality(excitation, self.events, known, names=region_flares.NAMES, samples=_TRIED)
         late = max(-self._lag / numpy.timedelta64(3600, "s"), 0.0)
         before = f", {late:g} h before the issue" if late else ""
         return (
             f"{report}; the flare history does not depend on the future (tried {count} times); flares are used until the window"
             f" begins or the issue, whichever is first{before}, and summaries from 0.5 h of their date on,"
-            " which hold what was seen until it began"
+            f" which hold what was seen until it began{tried}"
+        )
+
+    def _check_patches(self, times):
+        """Require that inputs stay as they are without the records that are known at no time tried: str."""
+        some = times[numpy.linspace(0, len(times) - 1, min(_TRIED, len(times))).round().astype(int)]
+        for time in some:
+            records = self._patch_table.records
+            past = records[records["known"].to_numpy("datetime64[s]") <= time - self._patch_delay]
+            if not len(past):
+                continue
+            alone = patch_features.DescribedPatches(dataclasses.replace(self._patch_table, records=past))
+            before, after = (described.cells(*self._patches_seen(time)) for described in (self._patches, alone))
+            if not all(numpy.array_equal(*pair, equal_nan=True) for pair in zip(before, after, strict=True)):
+                raise UserError(f"parameters of patches at {time} change when later records are left out")
+        return (
+            f"patches are described by records until {self.patch_delay_hours:g} h before that (tried {len(some)} times), their"
+            " NOAA numbers by lists made later"
         )
 
     # Parts
@@ -360,6 +426,10 @@ class ActiveRegions(SolarData):
     @functools.cached_property
     def _flare_files(self):
         return [data_path("flares", path) for path in self.flares] or [data_path("flares")]
+
+    @functools.cached_property
+    def _patch_files(self):
+        return [pathlib.Path(path).expanduser() for path in self.patches]
 
     @property
     def _lists(self):
@@ -402,7 +472,8 @@ class ActiveRegions(SolarData):
 
     @functools.cached_property
     def _flare_regions(self):
-        return self.events["noaa_region"].fillna(region_flares.NO_REGION).to_numpy("int64")
+        regions = self.events["noaa_region"].fillna(region_flares.NO_REGION).to_numpy("int64")
+        return self._patches.cells_of_regions(regions) if self.patches and not self.summaries else regions
 
     @functools.cached_property
     def _history(self):
@@ -410,7 +481,7 @@ class ActiveRegions(SolarData):
 
     @functools.cached_property
     def _region_flares(self):
-        return region_flares.RegionFlares(self.events)
+        return region_flares.RegionFlares(self.events.assign(noaa_region=self._flare_regions))
 
     @functools.cached_property
     def _all_flares(self):
@@ -426,6 +497,49 @@ class ActiveRegions(SolarData):
         if len(days.spotless):
             notes.note(f"{len(days.spotless)} days of the tables have no region; taken as spotless, since a table does not say")
         return days
+
+    @functools.cached_property
+    def _patch_delay(self):
+        return numpy.timedelta64(round(self.patch_delay_hours * 3600), "s")
+
+    @functools.cached_property
+    def _patch_age(self):
+        return numpy.timedelta64(round(self.patch_age_hours * 3600), "s")
+
+    @functools.cached_property
+    def _patch_table(self):
+        table = patch_tables.read(self._patch_files)
+        for text in table.problems:
+            notes.note(text)
+        if self.summaries and not table.regions:
+            raise UserError(
+                f"{', '.join(map(str, self._patch_files))}: no patch has a NOAA number; give JSOC's list of them beside it"
+                " (all_harps_with_noaa_ars.txt, all_tarps_with_noaa_ars.txt)"
+            )
+        return table
+
+    @functools.cached_property
+    def _patches(self):
+        return patch_features.DescribedPatches(self._patch_table)
+
+    def _patches_seen(self, known):
+        """Give the newest time of records that are known, and how long before it they may be: datetime64, timedelta64."""
+        return known - self._patch_delay, self._patch_age
+
+    def _patch_cells(self, known):
+        """List the patches observed: numbers (k,), features (k, n) with `region_names` and places (k, 2)."""
+        numbers, features, places = (part[: self.most_regions] for part in self._patches.cells(*self._patches_seen(known)))
+        return numbers, numpy.pad(features, ((0, 0), (1, 0)), constant_values=1), places
+
+    @functools.cached_property
+    def _share_with_patch(self):
+        """Share of regions with parameters of a patch, in both splits: dict, empty where there is nothing to add them to."""
+        if not (self.patches and self.summaries):
+            return {}
+        times = numpy.concatenate([self.times(split) for split in SPLITS])
+        place = len(region_features.NAMES)
+        found = [self._cells(self._summary_day(time), self._known_until(time))[1][:, place] for time in times]
+        return {"regions_with_patch": round(float(numpy.concatenate(found).mean()), 3)} if found else {}
 
     @functools.cached_property
     def _day_rows(self):
@@ -450,7 +564,9 @@ class ActiveRegions(SolarData):
         return numpy.datetime64(time, "s") + min(self._lag, numpy.timedelta64(0, "s"))
 
     def _cells(self, day, known):
-        """List the regions of a sample, int64 (k,), and their features, float32 (k, n), or None without summaries."""
+        """List the regions of a sample, int64 (k,), and their features, float32 (k, n), or None where there are none."""
+        if not self.summaries and self.patches:
+            return self._patch_cells(known)[:2]
         if not self.summaries:
             numbers = self._region_flares.active(known, _ACTIVE_DAYS)
             return numbers[-self.most_regions :], None
@@ -460,13 +576,17 @@ class ActiveRegions(SolarData):
             gone = self._described.gone(before, numbers)
             numbers, features = (numpy.concatenate(pair) for pair in zip((numbers, features), gone, strict=True))
         order = numpy.argsort(-features[:, region_features.NAMES.index("log_area")], kind="stable")[: self.most_regions]
-        return numbers[order], features[order]
+        numbers, features = numbers[order], features[order]
+        if self.patches:
+            features = numpy.hstack([features, self._patches.of_regions(numbers, *self._patches_seen(known))])
+        return numbers, features
 
     def _side_channel(self, day, known, count):
         values = self._known_of_disk(None, numpy.array([known]))[0]
         peak = self._history.peak_flux([known], numpy.timedelta64(24, "h"))[0]
         log_peak = math.log10(max(peak, 10.0**flare_history.QUIET))
-        return numpy.array([*values, log_peak, count / 10, float(day in self._day_rows)], "float32")
+        described = count > 0 if self.patches and not self.summaries else day in self._day_rows
+        return numpy.array([*values, log_peak, count / 10, float(described)], "float32")
 
     def _known_of_disk(self, events, times):
         """Count the flares known in the spans of days before times, a day: log(1 + x), float64 (n, 2 spans)."""
@@ -512,6 +632,10 @@ class ActiveRegions(SolarData):
             begin = max(begin, days[0])
             if not self.end:  # asked for explicitly, days after the last summary are those of the flare history alone
                 end = min(last, (days[-1] + 1).astype("datetime64[s]") + SUMMARY_ISSUED)
+        elif self.patches:
+            begin = max(begin, self._patches.span[0].astype("datetime64[D]") + 1)
+            if not self.end:
+                end = min(last, self._patches.span[1] + self._patch_delay)
         if self.start:
             begin = max(begin, given_time("--start", self.start).astype("datetime64[D]"))
         offset = numpy.timedelta64(round(self.issue_hour * 3600), "s")
