@@ -241,6 +241,26 @@ class SolarData(abc.ABC):
         """Name a sample in a picture: its time to the minute, UTC: str."""
         return str(numpy.datetime64(time, "m")).replace("T", " ")
 
+    def images_between(self, begin, end):
+        """List the files of the images of a time, whether or not anything is known of what followed.
+
+        Parameters
+        ----------
+        begin, end : datetime64 or None
+            From and up to which; None leaves that side open.
+
+        Returns
+        -------
+        dict of numpy.datetime64 to pathlib.Path
+            In order of time, of files that `read_image` reads.
+
+        Raises
+        ------
+        UserError
+            The images of the data set are no single files.
+        """
+        raise UserError(f"{self.title}: its images are no single files that could be listed by their times")
+
     def metadata(self, time):
         """Describe a sample for people, beside its time: dict of short name to str or number."""
         return {"value": self.truth(time)[0]}

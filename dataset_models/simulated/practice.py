@@ -10,6 +10,7 @@ from tools.paths import data_path
 
 MONTH = {"start": archive.MONTH["start"], "days": archive.MONTH["days"], "cadence_minutes": 360}
 SMALL = {"start": "2014-01-01", "days": 11, "cadence_minutes": 360}
+SEASON = {"start": "2013-10-17", "days": 90, "cadence_minutes": 360}
 SIZE = 256  # pixels of magnetograms
 _PRODUCTS = ("hmi_jpg", "goes", "flares", "hek", "donki")
 
@@ -51,6 +52,20 @@ class Practice:
         return sorted(map(str, (self.folder / "goes").glob("*.fits")))
 
 
+def forecast_archive(folder):
+    """Write the archive that a first configuration of forecasts takes: 90 days of magnetograms, four a day, and their flares.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+
+    Returns
+    -------
+    Practice
+    """
+    return _written(pathlib.Path(folder), SEASON, ("hmi_jpg", "flares"))
+
+
 def practice(folder=None, *, small=False):
     """Find the archive, or write it where there is none yet: a month, or eleven days, of which nothing is an observation.
 
@@ -66,9 +81,13 @@ def practice(folder=None, *, small=False):
     Practice
     """
     folder = pathlib.Path(folder or data_path("cache") / ("practice_small" if small else "practice"))
+    return _written(folder, SMALL if small else MONTH, _PRODUCTS)
+
+
+def _written(folder, span, products):
+    """Write an archive, or find it written."""
     ready = folder / "complete.txt"
     if not ready.is_file():
-        sun = SimulatedSun(**(SMALL if small else MONTH))
-        archive.write_archive(folder, sun, products=_PRODUCTS, hmi_size=SIZE)
+        archive.write_archive(folder, SimulatedSun(**span), products=products, hmi_size=SIZE, progress=True)
         atomic_files.write_text(ready, "Written to the end.\n")
     return Practice(folder)

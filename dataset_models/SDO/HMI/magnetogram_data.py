@@ -48,6 +48,13 @@ class MagnetogramData(SolarData):
         """The flares of the lists: `pandas.DataFrame` as `dataset_models.flare_catalogue.Catalogue.events`."""
         return self._events
 
+    def images_between(self, begin, end):
+        times = numpy.array(list(self._files), "datetime64[s]")
+        inside = numpy.ones(len(times), bool)
+        inside &= True if begin is None else times >= numpy.datetime64(begin, "s")
+        inside &= True if end is None else times <= numpy.datetime64(end, "s")
+        return {time: self._files[time] for time in times[inside]}
+
     # Files
 
     @property

@@ -1,0 +1,439 @@
+"""Forecasts that are issued: what they say, what they refuse, and what they never use."""
+
+import json
+import subprocess
+import sys
+
+import hypothesis
+import keras
+import numpy
+import pytest
+import yaml
+from hypothesis import strategies
+from PIL import Image
+
+from network_models.flare_rates import regions as region_network
+from network_models.forecasts import calibration, combination
+from network_models.forecasts.exchange.issued import Probability
+from network_models.image_inputs import Input
+from science.operational_forecast import chain, combining, configuration, forecast
+from science.operational_forecast.issue import Forecaster, NothingKnown
+from science.operational_forecast.record import from_line, to_line
+from tools.errors import UserError
+from tools.goes_class import CLASSES
+
+SIZE = 16
+FIRST, LAST = (numpy.datetime64(text) for text in ("2014-01-01T00:00:00", "2014-03-02T00:00:00"))
+TIME = numpy.datetime64("2014-02-20T12:00:00")
+DATASET = "dataset_models/SDO/HMI/full_disk.py"
+
+
+def magnetogram(seed):
+    """A disk with one bright and one dark spot, as grey levels."""
+    rows, columns = numpy.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
+    grey = numpy.where(numpy.hypot(rows, columns) < 0.45 * SIZE, 127, 0).astype("uint8")
+    place = 5 + seed % 6
+    grey[place, 6:8], grey[place, 8:10] = 230, 30
+    return grey
+
+
+def write_flares(path, last=LAST, extra=()):
+    """A C flare every eight hours, an M flare every third day, both over within half an hour."""
+    rows = ["start_time,peak_time,end_time,goes_class,noaa_active_region"]
+    starts = numpy.arange(FIRST, last, numpy.timedelta64(8, "h"))
+    for number, start in enumerate(starts):
+        name = "M2.0" if number % 9 == 4 else "C3.0"
+        rows.append(f"{start},{start + 600},{start + 1800},{name},{11960 + number % 2}")
+    path.write_text("\n".join([*rows, *extra]) + "\n")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """A network of small magnetograms, its weights not trained."""
+    keras.utils.set_random_seed(3)
+    image = keras.Input((SIZE, SIZE, 1), name="image")
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 3, activation="relu")(image))
+    path = tmp_path_factory.mktemp("network") / "best_performing.hdf5"
+    keras.Model([image], keras.layers.Dense(1, name="logits")(x)).save(path)
+    calibration.save(path.parent / calibration.NAME, calibration.Scaling("platt", 1.5, -0.5))
+    return path
+
+
+@pytest.fixture
+def archive(tmp_path, network):
+    """Magnetograms until `TIME`, a flare list, and FORECAST.yml; a function that changes entries of this."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    for number, hour in enumerate(range(-18, 1, 6)):
+        stamp = str(TIME + numpy.timedelta64(hour, "h")).replace("-", ".").replace("T", "_").replace(":", ".")
+        Image.fromarray(magnetogram(number)).save(folder / f"HMI.m{stamp}.jpg", quality=95)
+    write_flares(tmp_path / "flares.csv")
+    content = {
+        "name": "test",
+        "flares": ["flares.csv"],
+        "fetch": False,
+        "map": "saliency",
+        "image": {
+            "dataset": DATASET,
+            "options": {"folder": "archive", "image_size": SIZE},
+            "networks": [{"name": "cnn", "file": str(network), "calibration": str(network.parent / calibration.NAME)}],
+        },
+    }
+
+    def write(**changes):
+        path = tmp_path / "FORECAST.yml"
+        kept = {name: value for name, value in (content | changes).items() if value is not None}
+        path.write_text(yaml.safe_dump(kept, sort_keys=False))
+        return path
+
+    return write
+
+
+def issued(path, time=TIME, **keywords):
+    """Issue one forecast: its record."""
+    draft = Forecaster(configuration.read(path)).issue(time, "replayed", **keywords)
+    return draft.make(1, "0" * 64, time)
+
+
+def test_image_and_history_make_one_forecast(archive):
+    record = issued(archive())
+    disk, members = record.forecast.probabilities, {member.name: member for member in record.members}
+    assert record.basis == ("image", "history")
+    assert list(disk) == list(CLASSES)
+    own = members["cnn"]
+    assert own.probabilities["M1.0"] == pytest.approx(disk["M1.0"].value, abs=1e-9)
+    expected = calibration.apply(calibration.Scaling("platt", 1.5, -0.5), [own.uncalibrated])[0]
+    assert own.probabilities["M1.0"] == pytest.approx(expected)
+    values = [disk[name].value for name in CLASSES]
+    assert values == sorted(values, reverse=True)
+    assert all(one.low <= one.value <= one.high for one in disk.values())
+    # Other classes stand to the event as the flares before say.
+    said = members["history"].probabilities
+    ratio = numpy.log1p(-said["C1.0"]) / numpy.log1p(-said["M1.0"])
+    assert numpy.log1p(-disk["C1.0"].value) / numpy.log1p(-disk["M1.0"].value) == pytest.approx(ratio)
+    assert record.map == "20140220T120000"
+    assert [one.kind for one in record.inputs] == ["flare list", "image"]
+    assert not any("/" in one.file for one in record.inputs)
+
+
+def test_history_counts_what_followed_flares_like_the_last_one(archive):
+    record = issued(archive(image=None))
+    # Each third day has an M flare, and no window of a day has two: a third of the hours.
+    assert record.basis == ("history",)
+    assert record.forecast.probabilities["M1.0"].value == pytest.approx(1 / 3, abs=0.2)
+    assert record.forecast.probabilities["C1.0"].value > 0.99
+    assert record.all_clear.clear is False
+    assert record.map is None
+
+
+def test_nothing_later_than_the_issue_is_used(archive, tmp_path):
+    def said():
+        record = issued(archive())
+        return record.forecast, record.members
+
+    before = said()
+    later = TIME + numpy.timedelta64(60, "s")
+    extra = [f"{later},{later + 600},{later + 1800},X9.0,11960"]
+    write_flares(tmp_path / "flares.csv", extra=extra)
+    stamp = str(TIME + numpy.timedelta64(1, "h")).replace("-", ".").replace("T", "_").replace(":", ".")
+    Image.fromarray(255 - magnetogram(3)).save(tmp_path / "archive" / f"HMI.m{stamp}.jpg")
+    assert said() == before
+    # The same flare an hour earlier is known.
+    early = TIME - numpy.timedelta64(3600, "s")
+    write_flares(tmp_path / "flares.csv", extra=[f"{early},{early + 600},{early + 1800},X9.0,11960"])
+    assert said() != before
+
+
+def test_stale_image_is_named_and_the_rest_forecasts(archive):
+    record = issued(archive(max_age=60.0), TIME + numpy.timedelta64(2, "h"))
+    assert record.basis == ("history",)
+    assert record.left_out == (("image", "the newest image is of 2014-02-20T12:00:00Z, 2.0 h old; max_age is 60 min"),)
+
+
+def test_frozen_feed_is_named(archive, tmp_path):
+    files = sorted((tmp_path / "archive").iterdir())
+    files[-1].write_bytes(files[-2].read_bytes())
+    record = issued(archive())
+    assert record.basis == ("history",)
+    text = "the image of 2014-02-20T12:00:00Z is, pixel by pixel, that of 2014-02-20T06:00:00Z: the feed is frozen"
+    assert record.left_out == (("image", text),)
+
+
+def test_flawed_frame_is_named_and_the_one_before_taken(archive, tmp_path):
+    newest = max((tmp_path / "archive").iterdir())
+    newest.write_bytes(newest.read_bytes()[:200])
+    record = issued(archive(max_age=600.0))
+    assert record.basis == ("image", "history")
+    ((part, reason),) = record.left_out
+    assert part == "newer image"
+    assert newest.name in reason
+    assert record.inputs[-1].time == "2014-02-20T06:00:00Z"
+    record = issued(archive(max_age=60.0))
+    assert record.basis == ("history",)
+
+
+def test_without_history_the_network_says_its_event_alone(archive, tmp_path):
+    write_flares(tmp_path / "flares.csv", last=TIME - numpy.timedelta64(30, "h"))
+    record = issued(archive())
+    assert record.basis == ("image",)
+    assert list(record.forecast.probabilities) == ["M1.0"]
+    assert record.forecast.probabilities["M1.0"].low is None
+    assert record.all_clear.clear is False
+    assert record.left_out[0][0] == "history"
+    assert "history_age" in record.left_out[0][1]
+
+
+def test_nothing_known_names_every_reason(archive, tmp_path):
+    write_flares(tmp_path / "flares.csv", last=TIME - numpy.timedelta64(30, "h"))
+    path = archive(max_age=10.0)
+    with pytest.raises(NothingKnown, match=r"history: .* image: the newest image") as raised:
+        issued(path, TIME + numpy.timedelta64(1, "h"))
+    assert "\n" not in str(raised.value)
+    with pytest.raises(UserError):
+        forecast.main([str(path), "--time", "2014-02-20T13:00"])
+    assert not (tmp_path / "forecasts.jsonl").exists()
+    assert not (tmp_path / "maps").exists()
+
+
+def test_a_forecast_is_logged_once(archive, tmp_path, capsys):
+    path = archive(late=60.0)
+    forecast.main([str(path), "--time", "2014-02-20T12:00"])
+    assert "late" in capsys.readouterr().out
+    line = (tmp_path / "forecasts.jsonl").read_bytes()
+    forecast.main([str(path), "--time", "2014-02-20T12:00"])
+    assert "already" in capsys.readouterr().out
+    assert (tmp_path / "forecasts.jsonl").read_bytes() == line
+    assert sorted(file.name for file in (tmp_path / "maps").iterdir()) == ["20140220T120000.fits", "20140220T120000.png"]
+    (record,) = chain.read(tmp_path / "forecasts.jsonl")
+    assert record.forecast.mode == "late"
+
+
+def test_replay_marks_counts_and_goes_on(archive, tmp_path, capsys):
+    path = archive()
+    forecast.main([str(path), "--replay", "2014-02-20T00:00", "2014-02-20T10:00", "--every", "5"])
+    forecast.main([str(path), "--replay", "2014-02-20T00:00", "2014-02-20T13:00", "--every", "5"])
+    text = capsys.readouterr().out
+    assert "1 forecasts logged" in text
+    assert "2 were there already" in text
+    assert "from image, history" in text
+    records = chain.read(tmp_path / "forecasts.jsonl")
+    assert [record.forecast.mode for record in records] == ["replayed"] * 3
+    assert not (tmp_path / "maps").exists()
+    assert all(record.map is None for record in records)
+
+
+def test_a_replay_says_what_a_single_forecast_says(archive, tmp_path):
+    path = archive()
+    forecast.main([str(path), "--replay", "2014-02-20T06:00", "2014-02-20T13:00", "--every", "6"])
+    last = chain.read(tmp_path / "forecasts.jsonl")[-1]
+    assert last.forecast == from_line(to_line(issued(path)), "alone").forecast
+
+
+def test_archives_that_cannot_be_reached_are_noted(archive, monkeypatch, capsys):
+    from dataset_models.solar_data import SolarData
+
+    asked = []
+
+    def refuse(self, start, end):
+        asked.append((start, end))
+        raise UserError("helioviewer: no network connection")
+
+    monkeypatch.setattr(SolarData, "download", refuse)
+    path = archive(fetch=True, fetch_hours=24.0)
+    forecast.main([str(path), "--time", "2014-02-20T12:00"])
+    out = capsys.readouterr()
+    assert asked == [("2014-02-19T12:00", "2014-02-20T12:01")]
+    assert "no network connection" in out.err
+    assert "from image, history" in out.out
+    forecast.main([str(path), "--time", "2014-02-20T12:00", "--offline"])
+    assert len(asked) == 1
+
+
+def test_log_of_another_method_is_refused(archive, tmp_path):
+    forecast.main([str(archive()), "--time", "2014-02-20T12:00"])
+    line = (tmp_path / "forecasts.jsonl").read_bytes()
+    with pytest.raises(UserError, match="is the log of 'test', not of 'other'"):
+        forecast.main([str(archive(name="other")), "--time", "2014-02-20T11:00"])
+    assert (tmp_path / "forecasts.jsonl").read_bytes() == line
+
+
+def test_clock_behind_the_log_is_refused(archive, tmp_path, monkeypatch):
+    forecast.main([str(archive()), "--time", "2014-02-20T12:00"])
+    monkeypatch.setattr(forecast, "clock", lambda: numpy.datetime64("2014-02-20T12:01:00"))
+    with pytest.raises(UserError, match="clock"):
+        forecast.main([str(archive()), "--time", "2014-02-20T11:00"])
+    assert len(chain.read(tmp_path / "forecasts.jsonl")) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"colour": "red"}, "has no option colour"),
+        ({"event": "M2.0"}, "event"),
+        ({"all_clear_below": 2.0}, "all_clear_below is at most"),
+        ({"flares": []}, "names no flare list"),
+        ({"flares": ["nowhere.csv"]}, "nowhere.csv"),
+        ({"combination": "nowhere.json"}, "nowhere.json: no such file"),
+        ({"regions": {"dataset": DATASET}}, "regions: expected dataset, networks"),
+        ({"map": "crystal ball"}, "map"),
+        ({"flares_until": "soon"}, "flares_until"),
+        ({"image": {"dataset": DATASET, "networks": []}}, "expected a list of networks"),
+        ({"image": {"dataset": "nowhere.py", "networks": [1]}}, "nowhere.py: no such file"),
+        ({"image": {"dataset": DATASET, "networks": [{"name": "cnn", "file": "x.hdf5"}]}}, "calibration"),
+        ({"image": {"dataset": DATASET, "networks": [{"name": "cnn", "file": "x", "calibration": "none"}]}}, "no such file"),
+        ({"image": {"dataset": DATASET, "options": {"colour": 1}, "networks": [1]}}, "has no option colour"),
+    ],
+)
+def test_wrong_configurations_end_in_one_line(archive, tmp_path, changes, words):
+    path = archive(**changes)
+    with pytest.raises(UserError, match=words) as raised:
+        forecast.main([str(path), "--time", "2014-02-20T12:00"])
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "forecasts.jsonl").exists()
+
+
+def test_networks_of_something_else_are_refused(archive, network, tmp_path):
+    section = yaml.safe_load(archive().read_text())["image"]
+    other_size = section | {"options": section["options"] | {"image_size": 32}}
+    with pytest.raises(UserError, match=r"image.*32"):
+        issued(archive(image=other_size))
+    other_event = section | {"options": section["options"] | {"threshold": "C1.0"}}
+    with pytest.raises(UserError, match=r"forecasts flares of C1.0, the configuration M1.0"):
+        issued(archive(image=other_event))
+    with pytest.raises(UserError, match=r"forecasts 24 h, the configuration 12"):
+        issued(archive(window_hours=12.0))
+
+
+def test_probabilities_that_are_not_calibrated_must_be_said_to_be(archive):
+    section = yaml.safe_load(archive().read_text())["image"]
+    (network,) = section["networks"]
+    record = issued(archive(image=section | {"networks": [network | {"calibration": "none"}]}))
+    (member, _) = record.members
+    assert member.uncalibrated is None
+    calibrated = issued(archive()).members[0]
+    assert member.probabilities["M1.0"] == calibrated.uncalibrated
+
+
+def test_a_combination_takes_members_by_name(archive, tmp_path):
+    generator = numpy.random.default_rng(0)
+    hours = FIRST + numpy.timedelta64(1, "D") + numpy.arange(600) * numpy.timedelta64(1, "h")
+    values = generator.random(600)
+    fitted = combination.fit(["cnn"], values[:, None], generator.random(600) < values, hours)
+    combination.save(tmp_path / "combination.json", fitted)
+    record = issued(archive(combination="combination.json"))
+    own = record.members[0].probabilities["M1.0"]
+    assert record.forecast.probabilities["M1.0"].value == pytest.approx(float(fitted.forecast([[own]])[0]))
+    combination.save(tmp_path / "combination.json", combination.Combination(("other",), *list(vars(fitted).values())[1:]))
+    with pytest.raises(UserError, match=r"combines other; .* has no other"):
+        issued(archive(combination="combination.json"))
+
+
+def test_regions_add_up_to_the_disk(archive, tmp_path):
+    head = "date,noaa_number,location,area,z_class,ll,nn,mag_type_raw"
+    days = [FIRST + numpy.timedelta64(day, "D") for day in range(45, 52)]
+    rows = [f"{str(day)[:10]},{number},{place},240,Dkc,8,15,BETA-GAMMA" for day in days for number, place in
+            ((1960, "S16E20"), (1961, "N10W30"))]  # fmt: skip
+    (tmp_path / "regions.csv").write_text("\n".join([head, *rows]) + "\n")
+    inputs = {"regions": Input((24, 37)), "excitation": Input((25, 9)), "side_channel": Input((13,))}
+    models = []
+    for seed in (0, 1):
+        model = region_network.build(inputs, region_network.Options(event="M1.0"), seed)
+        for layer in model.layers:  # as after training: no region is like another
+            generator = numpy.random.default_rng(seed)
+            layer.set_weights([one + 0.05 * generator.standard_normal(one.shape) for one in layer.get_weights()])
+        models.append(tmp_path / f"regions_{seed}.hdf5")
+        model.save(models[-1])
+    section = {
+        "dataset": "dataset_models/NOAA/active_regions.py",
+        "options": {"summaries": ["regions.csv"]},
+        "networks": [str(path) for path in models],
+    }
+    record = issued(archive(regions=section))
+    assert record.basis == ("image", "regions", "history")
+    assert [region.number for region in record.forecast.regions] == [11960, 11961]
+    assert [region.longitude for region in record.forecast.regions] == pytest.approx([-13.4, 36.7], abs=0.2)  # half a day later
+    disk = record.forecast.probabilities
+    for name in CLASSES:
+        rates = [-numpy.log1p(-region.probabilities[name].value) for region in record.forecast.regions]
+        assert 0 < sum(rates) < -numpy.log1p(-disk[name].value)  # the rest is elsewhere
+    without = issued(archive(regions=section), TIME + numpy.timedelta64(5, "D"))
+    assert "regions" not in without.basis
+    assert any(part == "regions" and "no region summary" in reason for part, reason in without.left_out)
+
+
+probability = strategies.floats(1e-6, 0.999)
+
+
+@hypothesis.given(probability, strategies.lists(strategies.lists(probability, min_size=1, max_size=5), min_size=1, max_size=3))
+def test_intervals_hold_the_probability(value, samples):
+    one = combining.interval(value, [numpy.array(part) for part in samples])
+    assert one.low is None or one.low <= one.value <= one.high
+    assert (one.low is None) == (sum(map(len, samples)) < 2)
+    clear = combining.all_clear("M1.0", value, [numpy.array(part) for part in samples], below=0.05, confidence=0.9)
+    assert not clear.clear or sum(map(len, samples)) > 1
+
+
+@hypothesis.given(probability, strategies.lists(strategies.floats(1e-6, 50), min_size=4, max_size=4))
+def test_classes_agree(value, rates):
+    rates = dict(zip(CLASSES, sorted(rates, reverse=True), strict=True))
+    disk = combining.of_all_classes("M1.0", Probability(value, value, value), rates)
+    values = [disk[name].value for name in CLASSES]
+    assert values == sorted(values, reverse=True)
+    assert disk["M1.0"].value == pytest.approx(value)
+
+
+def run(path, *arguments):
+    """Start forecast.py: subprocess.Popen."""
+    command = [sys.executable, forecast.__file__, str(path), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.long
+def test_two_processes_at_one_minute_make_one_forecast(archive, tmp_path):
+    path = archive(map="none")
+    both = [run(path, "--time", "2014-02-20T12:00") for _ in range(2)]
+    outputs = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert len(chain.read(tmp_path / "forecasts.jsonl")) == 1
+    assert sorted("already" in out for out, _ in outputs) == [False, True]
+
+
+@pytest.mark.long
+def test_first_configuration_works_as_it_is(tmp_path):
+    path = tmp_path / "FORECAST.yml"
+    forecast.main([str(path), "--init"])
+    forecast.main([str(path)])
+    (record,) = chain.read(tmp_path / "forecasts.jsonl")
+    assert record.basis == ("history",)
+    assert record.forecast.simulated
+    with pytest.raises(UserError, match="is there already"):
+        forecast.main([str(path), "--init"])
+
+
+@pytest.mark.slow
+def test_kills_lose_and_double_nothing(archive, tmp_path):
+    """kill -9 at random moments of a replay: each line is whole and there once, and the replay ends as an undisturbed one."""
+    path, generator = archive(max_age=1440.0), numpy.random.default_rng(0)
+    arguments = ("--replay", "2014-02-19T18:00", "2014-02-20T12:00", "--every", "0.05", "--maps")
+    log, kept = tmp_path / "forecasts.jsonl", []
+    for _ in range(20):
+        process = run(path, *arguments)
+        try:
+            process.communicate(timeout=float(generator.uniform(2.0, 14.0)))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+        if log.exists():
+            lines = log.read_bytes().splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith(b"\n")]
+            assert whole[: len(kept)] == kept
+            kept = whole
+    process = run(path, *arguments)
+    _, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    records = chain.read(log)
+    times = [record.forecast.issued for record in records]
+    assert len(set(times)) == len(times) == 360
+    hidden = [file for folder in (tmp_path, tmp_path / "maps") for file in folder.glob(".*") if "lock" not in file.name]
+    assert not hidden
+    assert {json.loads(line)["number"] for line in log.read_bytes().splitlines()} == set(range(1, 361))
