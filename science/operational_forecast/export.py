@@ -20,11 +20,12 @@ import numpy
 from dataset_models import simulation_mark
 from network_models.forecasts.exchange import ccmc_json, ccmc_text, ccmc_xml
 from network_models.forecasts.exchange.issued import Issued, Probability, RegionForecast, text_of
+from science.operational_forecast import chain
 from science.operational_forecast import record as lines
 from tools import atomic_files, command_line, tables
 from tools.errors import Stopped, UserError
 from tools.options import add_number
-from tools.reading import raw_files, structures
+from tools.reading import structures
 
 SENT = {"ccmc-json": (ccmc_json, ".json"), "ccmc-xml": (ccmc_xml, ".xml"), "ccmc-text": (ccmc_text, ".txt")}
 FORMATS = (*SENT, "csv", "latest")
@@ -78,20 +79,12 @@ def standing(log):
     Raises
     ------
     UserError
-        A line is none of a log, is out of place, or no forecast stands.
+        As of `chain.read`, or no forecast stands.
     """
-    content = raw_files.read_bytes(log, advice="give a log of forecast.py")
-    found, previous = {}, lines.NO_LINE
-    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n") if content else (), 1):
-        record = lines.from_line(line, f"{log}, line {number}")
-        if (record.number, record.previous) != (number, previous):
-            raise UserError(f"{log}, line {number}: does not follow the line before it; see log.py --verify")
-        previous = lines.digest_of(line)
-        found[record.corrects or number] = record
-    kept = [record for _, record in sorted(found.items()) if record.kind != "withdrawal"]
-    if not kept:
-        raise UserError(f"{log}: holds no forecast; issue one with forecast.py")
-    return sorted(kept, key=lambda record: record.forecast.issued)
+    records = chain.current(chain.read(log, advice="give a log of forecast.py"))
+    if not records:
+        raise UserError(f"{log}: holds no forecast that stands; issue one with forecast.py")
+    return records
 
 
 def send(folder, name, records, *, model=None, spase=None):

@@ -127,6 +127,13 @@ def test_corrected_forecasts_are_exported_as_corrected(log, tmp_path, command):
         assert [row["M1.0"] for row in csv.DictReader(file)] == ["0.25", "0.300001"]
 
 
+def test_withdrawn_forecasts_are_left_out(log, tmp_path, command):
+    withdrawn = dataclasses.replace(a_record(1), kind="withdrawal", corrects=2, reason="wrong image")
+    ended = command(SCRIPT, log(a_record(0), a_record(1), withdrawn), "--out", tmp_path / "out", "--formats", "csv", "latest")
+    assert "csv        1 forecasts" in ended.out
+    assert json.loads((tmp_path / "out" / "latest.json").read_text())["line"] == 1
+
+
 def test_two_forecasts_of_one_minute_are_two_files(log, tmp_path, command):
     second = a_record(0)
     later = dataclasses.replace(second.forecast, issued=TIME + numpy.timedelta64(20, "s"))
@@ -148,8 +155,8 @@ def test_what_no_format_can_carry_is_left_out_and_named(log, tmp_path, command):
     [
         (b"", "holds no forecast"),
         (b"{}\n", "line 1: "),
-        (b"\x1f\x8b", "line 1: "),
-        (record.to_line(a_record(0)) * 2, "line 2: does not follow"),
+        (b"\x1f\x8b", "is no forecast log"),
+        (record.to_line(a_record(0)) * 2, "line 2: "),
     ],
 )
 def test_a_damaged_log_is_refused_and_nothing_is_written(tmp_path, command, content, reason):
