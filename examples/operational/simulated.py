@@ -10,13 +10,16 @@ import json
 import pathlib
 import time
 
+import pandas
+
 from science.operational_forecast import configuration
 from science.operational_forecast.forecast import SIMULATED
-from tools import command_line, modules
+from tools import atomic_files, command_line, modules
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 OPERATIONAL = "science/operational_forecast"
-VALIDATION, REPLAYED = "2013-12-16", ("2013-12-16", "2014-01-15")
+VALIDATION = "2013-12-16"  # earlier days train the network, half of the later ones calibrate it, and the rest is replayed
+REPLAYED = ("2014-01-01", "2014-01-14T18:00")
 run_script = modules.load(PROJECT / "examples" / "demo.py").run_script
 
 
@@ -46,9 +49,10 @@ def forecast(out, *, training=()):
         *data, "--epochs", "8", "--batch_size", "16", "--clip_norm", "1", "--out", str(folder / "runs"), *training,
     )  # fmt: skip
     run = pathlib.Path(json.loads(last_line)["run_folder"])
-    calibration = run / "calibration.json"
-    forecasts = run / "performance" / "validation_forecasts.csv"
-    run_script("network_models/forecasts/calibration.py", "fit", str(forecasts), "--kind", "platt", "--out", str(calibration))
+    calibration, held_out = run / "calibration.json", folder / "to_calibrate.csv"
+    table = pandas.read_csv(run / "performance" / "validation_forecasts.csv")
+    atomic_files.write_table(held_out, table[pandas.to_datetime(table["time"]) < _closed_before(REPLAYED[0])])
+    run_script("network_models/forecasts/calibration.py", "fit", str(held_out), "--kind", "platt", "--out", str(calibration))
     configuration.write_first(
         own, folder=str(images), flares=str(flares), simulated=True, network=str(run / "best_performing.hdf5"),
         calibration=str(calibration), image_size=64, map_method="rate map",
@@ -64,6 +68,11 @@ def forecast(out, *, training=()):
     )  # fmt: skip
     print(f"\nThe page is {page / 'index.html'} ({time.monotonic() - begin:.0f} s).")
     return page
+
+
+def _closed_before(text):
+    """Return the time up to which windows of a day close before another time."""
+    return pandas.Timestamp(text, tz="UTC") - pandas.Timedelta(days=1)
 
 
 def main(arguments=None):

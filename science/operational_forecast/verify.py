@@ -257,6 +257,10 @@ def verify(closed, events, event, settings, *, rivals=(), match, training=None):
         raise UserError(f"the log has no forecasts of {event}")
     settings = dataclasses.replace(settings, event=event, window=closed.window)
     result = {ALL: report.verify([ours], events, settings, training=training)}
+    outcomes = result[ALL].forecasts[OURS].event
+    if outcomes.all() or not outcomes.any():
+        answer = "yes" if outcomes.all() else "no"
+        raise UserError(f"all {len(outcomes)} outcomes are {answer}, and skill is undefined")
     for other in rivals:
         try:
             pair = beside(ours, dataclasses.replace(other, event=None), match)
