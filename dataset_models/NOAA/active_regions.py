@@ -226,7 +226,8 @@ class ActiveRegions(SolarData):
     def places(self, time):
         if not self.summaries:
             known = self.region_table(time).dropna(subset=["longitude", "latitude"])
-            return tuple((f"AR {row.noaa_region}", float(row.longitude), float(row.latitude)) for row in known.itertuples())
+            names = [f"AR {cell}" if cell > 0 else patch_tables.name(-cell) for cell in known["noaa_region"].tolist()]
+            return tuple(zip(names, known["longitude"].tolist(), known["latitude"].tolist(), strict=True))
         table = self._summaries.regions[self._day_rows.get(self._summary_day(time), slice(0, 0))]
         known = table[table["longitude"].notna()]
         return tuple((f"AR {row.noaa_region}", float(row.longitude), float(row.latitude)) for row in known.itertuples())

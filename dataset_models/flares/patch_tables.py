@@ -2,7 +2,8 @@
 
 A patch is a part of the disk that JSOC follows while it crosses; its number is no NOAA number. Two kinds of tables are read,
 gzipped or not: JSOC's keywords (HARPNUM or TARPNUM, T_REC, the four of `KEYWORDS`; NOAA_ARS or NOAA_AR, LON_FWT and LAT_FWT
-where they are there), and those of Sun et al. (prefix, arpnum, t_end and the four). JSOC's lists of NOAA numbers
+where they are there), and those of Sun et al. (prefix, arpnum, t_end and the four; t_end, in TAI, is taken as UTC: up to 37
+seconds late). JSOC's lists of NOAA numbers
 (``HARPNUM NOAA_ARS``: all_harps_with_noaa_ars.txt, all_tarps_with_noaa_ars.txt) are given beside them; they were made when the
 patches had crossed the disk.
 

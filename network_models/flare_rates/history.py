@@ -41,7 +41,7 @@ def build(inputs, options, seed=0):
     Raises
     ------
     UserError
-        Inputs that are not those of regions, or summaries of them as well.
+        Inputs that are not those of regions, or what describes them as well.
 
     Notes
     -----
@@ -57,7 +57,7 @@ def build(inputs, options, seed=0):
     from network_models.layers.flare_rates import ExcitedLogRates, Logarithm
 
     if "regions" in inputs:
-        raise UserError("the history is of flare lists alone: leave out --summaries, or take --architecture regions")
+        raise UserError("history is of flare lists alone: leave out --summaries and --patches, or take --architecture regions")
     weights = InitialWeights(seed)
     tensors = region_inputs(inputs, ("excitation", "side_channel"))
     disk = whitened(tensors, "side_channel")

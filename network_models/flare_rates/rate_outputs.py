@@ -36,7 +36,9 @@ def region_inputs(inputs, names):
     missing = [name for name in names if name not in inputs]
     if missing:
         given = (
-            "give --summaries" if missing == ["regions"] else "give a data set such as dataset_models/NOAA/active_regions.py"
+            "give --summaries or --patches"
+            if missing == ["regions"]
+            else "give a data set such as dataset_models/NOAA/active_regions.py"
         )
         raise UserError(f"the network takes {', '.join(names)}; the data set has {described(inputs)}: {given}")
     return {name: keras.Input(inputs[name].shape, name=name) for name in names}

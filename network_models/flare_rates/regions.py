@@ -1,7 +1,8 @@
 """Rates of flares region by region: one small network for all regions of a day, and a rate for what no region holds.
 
-The rate of a region depends on what NOAA's summary says of it, on its own past flares and on how active the disk has been; the
-rate elsewhere on past flares alone, so that a day without a summary is forecast from history. The disk is the sum.
+The rate of a region depends on what NOAA's summary or the parameters of its patch say of it, on its own past flares and on how
+active the disk has been; the rate elsewhere on past flares alone, so that a day without a summary is forecast from history. The
+disk is the sum.
 """
 
 import dataclasses

@@ -298,6 +298,36 @@ def test_a_network_learns_which_region_flares(name, archive, command, tmp_path):
     assert flaring["probability_M1.0"].min() > 2 * plain["probability_M1.0"].max()
 
 
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.long
+def test_parameters_of_patches_train_with_summaries_and_alone(alone, archive, command, tmp_path):
+    lines = ["HARPNUM,T_REC,NOAA_ARS,AREA,USFLUX,MEANGBZ,R_VALUE,LON_FWT,LAT_FWT"]
+    for number, day in enumerate(numpy.arange("2014-02-01", "2014-05-20", dtype="datetime64[D]")):
+        first = 12000 + 2 * (number // 12)
+        for region, flux in ((first, 4e22), (first + 1, 4e20)):
+            lines.append(f"{region - 11000},{day} 12:00:00,{region},2000,{flux},20,3,{13 * (number % 12) - 78},-16")
+    table = tmp_path / "sharp.csv"
+    table.write_text("\n".join(lines) + "\n")
+    ended = command(
+        TRAIN, *flags(archive, "history" if alone else "regions"), "--patches", table, "--epochs", 12, "--batch_size", 16,
+        "--learning_rate", "0.01", "--tensorboard_images", 0, "--out", tmp_path,
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    (best,) = tmp_path.rglob("best_performing.hdf5")
+    ended = command(TRAIN.parent / "forecast.py", best, DATASET, "--out", tmp_path / "out")
+    assert ended.code == 0, ended.err
+    forecasts = pandas.read_csv(tmp_path / "out" / "regions.csv")
+    listed = forecasts[(forecasts["region"] != "elsewhere") & (forecasts["longitude"] < 60)]
+    strong = listed["region"].astype(int) % 2 == 0
+    assert listed[strong]["probability_M1.0"].min() > 2 * listed[~strong]["probability_M1.0"].max()
+    if alone:
+        today = tmp_path / "20140520SRS.txt"
+        today.write_text(SUMMARY)
+        ended = command(TRAIN.parent / "forecast.py", best, DATASET, "--out", tmp_path / "today", "--images", today)
+        assert (ended.code, len(ended.err.strip().splitlines())) == (2, 1)
+        assert "regions are those of --patches here" in ended.err
+
+
 def test_class_weights_and_events_that_do_not_fit_are_refused(archive, command):
     ended = command(TRAIN, *flags(archive), "--class_weights", 1, 2)
     assert (ended.code, ended.err.strip().splitlines()[-1]) == (
