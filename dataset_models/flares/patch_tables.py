@@ -16,6 +16,7 @@ References
 Bobra et al. 2014, Solar Physics 289, 3549 (SHARP); Bobra et al. 2021, ApJS 256, 26 (SMARP); Sun et al. 2022, ApJ 931, 163.
 """
 
+import collections
 import dataclasses
 import pathlib
 import re
@@ -114,6 +115,13 @@ def read(paths):
     without = len(seen) - len(known)
     if without:
         problems.append(f"{paths[0]}: {without} of {len(seen)} patches have no NOAA number")
+    held = collections.Counter(number for numbers in known.values() for number in numbers)
+    several = sorted(number for number, patches in held.items() if patches > 1)
+    if several:
+        problems.append(
+            f"{paths[0]}: {len(several)} NOAA numbers are of several patches, the first is {several[0]}; the patch with fewest"
+            " numbers has them"
+        )
     return PatchTable(records, known, tuple(problems))
 
 

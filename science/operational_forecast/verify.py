@@ -293,6 +293,7 @@ def main(arguments=None):
     text = "of another time, on which climatology and class table are fitted (default: --flares, outside what is scored)"
     parser.add_argument("--training_flares", nargs="+", action=Files, metavar="LIST", help=text)
     parser.add_argument("--others", nargs="+", default=[], metavar="NAME=FILE", help="others' forecasts of the same time")
+    parser.add_argument("--others_event", default="M1.0", help="class that others' CSVs are of (default: %(default)s)")
     add_number(
         parser,
         "--match",
@@ -320,7 +321,7 @@ def main(arguments=None):
     match = numpy.timedelta64(round(60 * flags.match), "s")
     named, reports = _named(flags.others), {}
     for event in flags.events:
-        rivals = _others(named, event, closed.window)
+        rivals = _others(named, event, closed.window, flags.others_event)
         try:
             reports[event] = verify(closed, events, event, settings, rivals=rivals, match=match, training=training)
         except UserError as error:
@@ -345,12 +346,12 @@ def _named(texts):
     return named
 
 
-def _others(named, event, window):
+def _others(named, event, window, of_csv):
     """Read the others' forecasts of one class; those that have none of it are noted."""
     series = []
     for name, paths in named.items():
         try:
-            series.append(others.series(name, paths, event, window=window))
+            series.append(others.series(name, paths, event, window=window, of_csv=of_csv))
         except UserError as error:
             notes.note(f"{event}: {error}")
     return series

@@ -118,6 +118,7 @@ def test_times_of_jsoc_are_in_tai(table):
         ("1,2014.04.30_00:00:00_TAI,1,3.94e21,20.8,99,12036,0,0", "1 values of R_VALUE cannot be, left unknown", 41),
         ("1,2014.04.30_00:00:00_TAI,1,inf,20.8,9,12036,0,0", "1 values of USFLUX cannot be, left unknown", 41),
         ("3,2014.04.30_00:00:00_TAI,1,1e21,20.8,2,0,0,0", "1 of 3 patches have no NOAA number", 41),
+        ("3,2014.04.30_00:00:00_TAI,1,1e21,20.8,2,12037,0,0", "1 NOAA numbers are of several patches, the first is 12037", 41),
     ],
 )
 def test_odd_records_are_counted(table, line, problem, records):

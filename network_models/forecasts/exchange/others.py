@@ -1,24 +1,26 @@
 """Others' forecasts of the whole disk as a series, in whatever form they come."""
 
+from dataset_models.flares.flare_index import threshold_flux
 from network_models.forecasts import files
 from network_models.forecasts.exchange import comparison, formats
 from tools import tables
 from tools.errors import UserError
 
 
-def series(name, paths, event, *, window):
+def series(name, paths, event, *, window, of_csv="M1.0"):
     """Read the forecasts of one forecaster.
 
     Parameters
     ----------
     name : str
     paths : sequence of str or pathlib.Path
-        CSVs as of `files.read`, whose probabilities are taken to be of `event`, or files of any format of `formats.read`, each
-        of one issue or of many.
+        CSVs as of `files.read`, or files of any format of `formats.read`, each of one issue or of many.
     event : str
         Smallest flare that is an event.
     window : numpy.timedelta64
         Of those that state their windows, others are left out.
+    of_csv : str
+        Event of the probabilities in CSVs, which do not state it.
 
     Returns
     -------
@@ -31,6 +33,8 @@ def series(name, paths, event, *, window):
     """
     published = [_is_series(path) for path in paths]
     if all(published):
+        if threshold_flux(of_csv) != threshold_flux(event):
+            raise UserError(f"{name}: its probabilities are of {of_csv}, not of {event}")
         return files.read(list(paths), name=name, target=False)
     if any(published):
         raise UserError(f"{name}: {paths[published.index(True)]} is a series of its own; name it apart from the other files")
