@@ -8,80 +8,24 @@ forecast it shows the newest one; pictures come first, the page last, and an ear
 """
 
 import contextlib
-import dataclasses
 import datetime
 import pathlib
 import shutil
 
 import numpy
 
-from dataset_models import flare_catalogue, flare_labels
+from dataset_models import flare_catalogue, flare_labels, simulation_mark
 from dataset_models.observation_times import given_time
 from network_models.forecasts.exchange.issued import text_of
-from science.operational_forecast import page_history, page_sections, record
+from science.operational_forecast import chain, page_history, page_sections
 from tools import atomic_files, command_line, tables, web_pages
 from tools.errors import UserError
 from tools.paths import Files, inside
-from tools.reading import raw_files
 
 PAGE = "index.html"
 TITLE = "Flare forecast"
 SIMULATED = "SIMULATED: this is a forecast of a simulated Sun, not of the real one"
 _PICTURE = "forecast-map_"  # sorts before the page, which refers to it
-_LARGEST = 1 << 30  # bytes of a log
-
-
-@dataclasses.dataclass(frozen=True)
-class State:
-    """A log as it was read.
-
-    Attributes
-    ----------
-    records : list of record.Record
-        Of all lines.
-    last : str
-        SHA-256 of the last line.
-    """
-
-    records: list
-    last: str
-
-
-def read(path):
-    """Read a log and verify its chain.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-
-    Returns
-    -------
-    State
-
-    Raises
-    ------
-    UserError
-        The log cannot be read, holds no forecast, or a line of it is broken: the first one is named.
-    """
-    lines = raw_files.read_bytes(path, most=_LARGEST, advice="give a log that forecast.py wrote").split(b"\n")
-    records, previous = [], record.NO_LINE
-    for number, line in enumerate(lines[:-1], 1):
-        one = record.from_line(line, f"{path}, line {number}")
-        if (one.number, one.previous) != (number, previous):
-            raise UserError(f"{path}, line {number}: does not follow the line before; give a whole log")
-        records.append(one)
-        previous = record.digest_of(line)
-    if not records:
-        raise UserError(f"{path}: holds no forecast yet; make one with forecast.py")
-    return State(records, previous)
-
-
-def current(records):
-    """List the forecasts that hold, corrections in place of what they correct: list of record.Record, in order of issue."""
-    held = {}
-    for one in records:
-        held[one.corrects if one.kind == "correction" else one.number] = one
-    return sorted(held.values(), key=lambda one: one.forecast.issued)
 
 
 def write(folder, log, *, catalogue=None, until=None, scores=None, title=TITLE, now=None):
@@ -108,22 +52,27 @@ def write(folder, log, *, catalogue=None, until=None, scores=None, title=TITLE, 
     Raises
     ------
     UserError
-        The log is broken or empty, the scores cannot be read, simulated flares are given for observed forecasts or the other
-        way round, or `folder` cannot be written to. Nothing is written then.
+        The log is broken or empty, the scores cannot be read, simulated flares or scores are given for observed forecasts or
+        the other way round, or `folder` cannot be written to. Nothing is written then.
     """
     folder, log = pathlib.Path(folder), pathlib.Path(log)
     now = numpy.datetime64(datetime.datetime.now(datetime.UTC).replace(tzinfo=None), "s") if now is None else now
-    state = read(log)
-    holding = current(state.records)
-    if not holding:
-        raise UserError(f"{log}: every forecast in it is withdrawn; make one with forecast.py")
-    newest = holding[-1]
-    if catalogue is not None and catalogue.simulated != newest.forecast.simulated:
-        kinds = [("simulated" if simulated else "observed") for simulated in (catalogue.simulated, newest.forecast.simulated)]
-        raise UserError(f"--flares: the flares are {kinds[0]}, the forecasts of {log} {kinds[1]}; give flares of the same Sun")
+    state = chain.verify(log)
+    records = chain.read(log)[: state.count]  # a line may have come since
+    standing = chain.current(records)
+    if not standing:
+        raise UserError(f"{log}: holds no forecast that stands; make one with forecast.py")
+    newest = standing[-1]
     found = map_beside(log, newest)
     table, pictures = (None, []) if scores is None else read_scores(scores)
-    history = page_history.gather(holding, catalogue, now, until=until)
+    given = {"--flares": None if catalogue is None else catalogue.simulated}
+    given["--scores"] = None if table is None else simulation_mark.of_table(table)
+    for flag, simulated in given.items():
+        if simulated is not None and simulated != newest.forecast.simulated:
+            words = ("observed", "simulated")
+            kinds = f"{words[simulated]}, the forecasts of {log} {words[newest.forecast.simulated]}"
+            raise UserError(f"{flag}: is of a Sun that is {kinds}; give what belongs to them")
+    history = page_history.gather(standing, catalogue, now, until=until)
     with atomic_files.results(folder) as unfinished:
         page = unfinished / PAGE
         shown = None
@@ -138,7 +87,7 @@ def write(folder, log, *, catalogue=None, until=None, scores=None, title=TITLE, 
             page_sections.last_days(history),
             page_sections.skill(table, drawn, page),
             page_sections.passport(newest),
-            page_sections.log(state, newest, log),
+            page_sections.log(state, sum(map(chain.in_hindsight, records)), newest, log),
         ]
         markup = web_pages.document(
             title,
@@ -192,9 +141,10 @@ def read_scores(folder):
     folder = pathlib.Path(folder)
     path = folder / "scores.csv"
     numbers = [name for name in tables.header(path) if name.startswith(page_sections.SCORES)]
+    hours = ["hours"] if "hours" in tables.header(path) else []  # which forecasts are compared
     needed = ("brier_skill", "brier_skill_low", "brier_skill_high")
     advice = "make it with verify.py"
-    table = tables.read(path, numbers=dict.fromkeys((*needed, *numbers)), texts=("name", "event"), advice=advice)
+    table = tables.read(path, numbers=dict.fromkeys((*needed, *numbers)), texts=("name", "event", *hours), advice=advice)
     pictures = sorted(folder.glob("*.png"), key=lambda one: ("M1.0" not in one.name, one.name))
     return table, [path for path in pictures if web_pages.png_size(path)]
 

@@ -1,6 +1,7 @@
 """Sections of the forecast page, each from what it shows."""
 
 import math
+import re
 
 import numpy
 
@@ -19,10 +20,10 @@ _MODE = {
 _SCORED = {  # columns of scores.csv: heading, and how a value is written
     "count": ("Forecasts", "{:.0f}".format),
     "events": ("Events", "{:.0f}".format),
-    "brier_skill": ("Brier skill score", "{:.2f}".format),
-    "roc_area": ("ROC area", "{:.2f}".format),
-    "tss": ("TSS", "{:.2f}".format),
-    "hss": ("HSS", "{:.2f}".format),
+    "brier_skill": ("Brier skill score", "{:z.2f}".format),
+    "auc": ("ROC area", "{:z.2f}".format),
+    "tss": ("TSS", "{:z.2f}".format),
+    "best_tss": ("Best TSS", "{:z.2f}".format),
 }
 SCORES = tuple(_SCORED)
 _PICTURES = {
@@ -173,7 +174,7 @@ def reasons(record):
         content.append(web_table("What each member said", columns, rows, numbers=range(2, len(columns))))
     if record.inputs:
         content.append(element("h3", "Inputs"))
-        rows = [[one.kind, one.file, *_age(one.time, issued.issued), _digest(one.sha256)] for one in record.inputs]
+        rows = [[one.kind, _name(one.file), *_age(one.time, issued.issued), _digest(one.sha256)] for one in record.inputs]
         columns = ("Input", "File", "Time", "Age at issue", "SHA-256")
         content.append(web_table("What the forecast was made from", columns, rows, numbers=(3,)))
     return Section("Reasons", tuple(content), "reasons")
@@ -188,6 +189,11 @@ def _age(text, issued):
     if not math.isfinite(age):
         return ["–", "–"]
     return [moment(time), f"{age:.0f} min" if abs(age) < 120 else f"{age / 60:.1f} h"]
+
+
+def _name(path):
+    """Return the name of a file, whose folder is nobody's business: str."""
+    return re.split(r"[/\\]", str(path))[-1]
 
 
 def _digest(text):
@@ -237,9 +243,10 @@ def skill(scores, pictures, page):
     columns = ["Forecast"]
     for name in shown:
         columns += [_SCORED[name][0], *(["Interval"] if f"{name}_low" in scores.columns else [])]
-    for event in dict.fromkeys(scores["event"]):
+    parts = ["event", *(["hours"] if "hours" in scores.columns else [])]
+    for part, members in scores.groupby(parts, sort=False):
         rows = []
-        for row in scores[scores["event"] == event].to_dict("records"):
+        for row in members.to_dict("records"):
             cells = [row["name"]]
             for name in shown:
                 write = _SCORED[name][1]
@@ -247,7 +254,8 @@ def skill(scores, pictures, page):
                 if f"{name}_low" in row:
                     cells.append(interval(row[f"{name}_low"], row.get(f"{name}_high"), write))
             rows.append(cells)
-        content.append(web_table(f"Scores of forecasts of {said(event)}", columns, rows, numbers=range(1, len(columns))))
+        caption = f"Scores of forecasts of {', '.join([said(part[0]), *part[1:]])}"
+        content.append(web_table(caption, columns, rows, numbers=range(1, len(columns))))
     words = (
         "A Brier skill score is 1 for perfect forecasts, 0 for the climatology that it is measured against, negative below it."
     )
@@ -276,12 +284,23 @@ def passport(record):
     return Section("Passport", (definitions(pairs), networks), "passport")
 
 
-def log(state, newest, path):
-    """Show the state of the log: its length, its last digest, and that its chain was verified."""
-    changed = [one for one in state.records if one.kind != "forecast"]
+def log(state, in_hindsight, newest, path):
+    """Show the state of the log.
+
+    Parameters
+    ----------
+    state : science.operational_forecast.chain.Verified
+    in_hindsight : int
+        Forecasts that were corrected or withdrawn when it could be known what came.
+    newest : science.operational_forecast.record.Record
+    path : pathlib.Path
+    """
     pairs = [
         ("File", path.name),
-        ("Lines", f"{len(state.records)}, of which {len(changed)} correct or withdraw others"),
+        ("Lines", str(state.count)),
+        ("Corrections", str(state.corrections)),
+        ("Withdrawals", str(state.withdrawals)),
+        ("Of both, written when the window had closed", str(in_hindsight)),
         ("SHA-256 of the last line", _digest(state.last)),
         ("Chain", "verified: each line carries the SHA-256 of the line before it"),
         ("This forecast", f"line {newest.number}, logged {newest.logged}"),

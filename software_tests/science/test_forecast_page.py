@@ -8,7 +8,7 @@ import pytest
 
 from dataset_models import flare_catalogue
 from network_models.forecasts.exchange.issued import Issued, Probability, RegionForecast
-from science.operational_forecast import page, page_history, record
+from science.operational_forecast import chain, page, page_history, record
 from tools import figures, modules
 from tools.errors import UserError
 
@@ -38,7 +38,7 @@ def forecast(time, probability=0.3, **changes):
         "left_out": (("regions", "no summary of 2026-02-01"),),
         "all_clear": record.AllClear("M1.0", 0.05, 0.9, False),
         "members": (record.Member("alexnet", "image", (("best_performing.hdf5", "ab" * 32),), {"M1.0": 0.3}, 0.61),),
-        "inputs": (record.Input("image", "HMI.m2026.02.01.jpg", "cd" * 32, f"{time - HOUR}Z"),),
+        "inputs": (record.Input("image", "/home/me/HMI.m2026.02.01.jpg", "cd" * 32, f"{time - HOUR}Z"),),
         "configuration": "ef" * 32,
         "software": "2.0",
         "map": "20260201T003000",
@@ -96,7 +96,8 @@ def test_the_page_has_the_newest_forecast(log, flares, tmp_path, command):
     assert "X1.0 or more 1.0 % –" in words
     assert "No all-clear: that the probability of a flare of M1.0 or more is below 5.0 % cannot be said" in words
     assert "regions : no summary of 2026-02-01" in words
-    assert "2026-02-10 11:30 UTC 60 min" in words
+    assert "image HMI.m2026.02.01.jpg 2026-02-10 11:30 UTC 60 min" in words
+    assert "/home/me" not in words
     assert "ab" * 32 in words
     assert record.digest_of(log.read_bytes().splitlines()[-1]) in words
     assert "None were computed for this page" in words
@@ -104,7 +105,7 @@ def test_the_page_has_the_newest_forecast(log, flares, tmp_path, command):
 
 
 def test_what_came_is_told_from_what_is_not_known(log, flares):
-    records = page.current(page.read(log).records)
+    records = chain.current(chain.read(log))
     found = page_history.gather(records, flare_catalogue.read(flares), numpy.datetime64("2026-02-11T01:00:00"))
     assert found.event == "M1.0"
     assert found.words[2:6] == ["none", "X1.2, 02-03 04:00", "X1.2, 02-03 04:00", "none"]
@@ -119,7 +120,7 @@ def test_what_came_is_told_from_what_is_not_known(log, flares):
 
 
 def test_a_list_that_is_complete_for_longer_settles_more(log, flares):
-    records = page.current(page.read(log).records)
+    records = chain.current(chain.read(log))
     now = numpy.datetime64("2026-02-11T01:00:00")
     found = page_history.gather(records, flare_catalogue.read(flares), now, until=now)
     assert found.settled.tolist() == [True] * 19 + [False]
@@ -127,7 +128,7 @@ def test_a_list_that_is_complete_for_longer_settles_more(log, flares):
 
 
 def test_without_a_list_nothing_is_settled(log):
-    records = page.current(page.read(log).records)
+    records = chain.current(chain.read(log))
     found = page_history.gather(records, None, numpy.datetime64("2026-03-01T00:00:00"))
     assert not found.settled.any()
     assert set(found.words) == {"not known"}
@@ -163,7 +164,7 @@ def test_flares_of_another_sun_are_refused(log, flares, tmp_path, command):
     write_log(log, forecast(BEGIN, simulated=True))
     done = command(SCRIPT, log, "--out", tmp_path / "site", "--flares", flares)
     assert done.code == 2
-    assert "the flares are observed" in done.err
+    assert "--flares: is of a Sun that is observed, the forecasts of" in done.err
     assert not (tmp_path / "site").exists()
 
 
@@ -237,14 +238,28 @@ def test_a_correction_takes_the_place_of_a_forecast(tmp_path):
     words = page_checker.read(page.write(tmp_path, write_log(tmp_path / "log.jsonl", wrong, right))).words
     assert "M1.0 or more 20 %" in words
     assert "It corrects line 1: wrong image" in words
-    assert "2, of which 1 correct or withdraw others" in words
+    assert "Lines 2 Corrections 1 Withdrawals 0 Of both, written when the window had closed 0" in words
+
+
+def test_a_forecast_that_was_withdrawn_is_not_shown(tmp_path, command):
+    log = write_log(tmp_path / "log.jsonl", forecast(BEGIN, 0.2), forecast(BEGIN + HOUR, 0.9))
+    chain.withdraw(log, 2, "wrong image", logged=f"{BEGIN + 48 * HOUR}Z")
+    words = page_checker.read(page.write(tmp_path / "site", log)).words
+    assert "M1.0 or more 20 %" in words
+    assert "M1.0 or more 90 %" not in words
+    assert "Withdrawals 1 Of both, written when the window had closed 1" in words
+    chain.withdraw(log, 1, "wrong image too", logged=f"{BEGIN + 49 * HOUR}Z")
+    done = command(SCRIPT, log, "--out", tmp_path / "other")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "holds no forecast that stands" in done.err
+    assert not (tmp_path / "other").exists()
 
 
 def test_scores_have_their_intervals_and_pictures(log, tmp_path):
     scores = tmp_path / "scores"
     scores.mkdir()
-    columns = "name,event,count,events,brier_skill,brier_skill_low,brier_skill_high,roc_area\n"
-    rows = "alexnet,M1.0,240,31,0.214,0.101,0.333,0.84\n<b>climatology</b>,M1.0,240,31,,,,0.5\n"
+    columns = "name,event,count,events,brier_skill,brier_skill_low,brier_skill_high,auc,hours\n"
+    rows = "alexnet,M1.0,240,31,0.214,0.101,0.333,0.84,all\n<b>climatology</b>,M1.0,240,31,,,,0.5,all\n"
     (scores / "scores.csv").write_text(columns + rows)
     draw_map(tmp_path, "one")
     for name in ("reliability_M1.0.png", "brier_skill_by_month.png"):
@@ -252,6 +267,7 @@ def test_scores_have_their_intervals_and_pictures(log, tmp_path):
     found = page_checker.read(page.write(tmp_path / "site", log, scores=scores))
     assert found.faults == []
     words = found.words
+    assert "Scores of forecasts of M1.0 or more, all " in words
     assert "alexnet 240 31 0.21 0.10 to 0.33 0.84" in words
     assert "<b>climatology</b> 240 31 – – 0.50" in words
     assert found.images[1:] == ["forecast-scores_reliability_M1.0.png", "forecast-scores_brier_skill_by_month.png"]

@@ -186,7 +186,7 @@ def site(tmp_path_factory):
             axes.plot([0, 1], [0, 1])
             axes.set_title(name)
             figures.save(figure, folder / f"{name}.png")
-    columns = "name,event,count,events,brier_skill,brier_skill_low,brier_skill_high,roc_area,roc_area_low,roc_area_high\n"
+    columns = "name,event,count,events,brier_skill,brier_skill_low,brier_skill_high,auc,auc_low,auc_high\n"
     rows = [
         f"{name},{event},160,31,0.2,0.1,0.3,0.8,0.7,0.9\n" for event in ("M1.0", "X1.0") for name in ("ours", "persistence")
     ]
