@@ -37,7 +37,7 @@ _BASELINE = "persistence_"  # before the name of a score
 _DRAWN = {  # what pictures show, by the beginning of their name
     "loss_curve": "Loss of the training and of the validation split after each epoch",
     "latent_kl": "Divergence of each latent variable from its prior, by epoch",
-    "reconstructions": "Images of the validation split above what the network rebuilds of them",
+    "reconstructions": "Images of the validation split, what the network rebuilds of them, and the difference",
     "samples": "Images that the network makes of random latent variables",
     "traversal": "What changes in the image as one latent variable after the other moves",
     "latents": "How the latent variables of the samples are distributed",
@@ -177,8 +177,9 @@ def _scores(run):
         rows.append([*row, _figure(beside.get(name, ""))] if beside else row)
     columns = ("Score", "Network", "Persistence")[: 3 if beside else 2]
     shown = table("Scores of the best network on the validation split", columns, rows, numbers=(1, 2))
-    words = "Scores named after climatology or persistence are skill against that baseline: above 0 is better than it."
-    return Section("Scores", (shown, element("p", words, class_="faint")), "scores")
+    compared = any("skill" in name for name in scores)
+    words = "Skill is measured against a baseline: above 0 is better than it, 1 is perfect." if compared else None
+    return Section("Scores", (shown, element("p", words, class_="faint") if words else None), "scores")
 
 
 def _pictures(heading, folder, run, page, files, maker):

@@ -15,7 +15,9 @@ import numpy
 import pytest
 
 from dataset_models import flare_catalogue
+from network_models import run_report
 from network_models.forecasts.exchange.issued import Issued, Probability, RegionForecast
+from network_models.run_folder import RunFolder
 from science.operational_forecast import page, record
 from tools import figures
 
@@ -28,7 +30,7 @@ LOOK = """JSON.stringify({width: innerWidth, wide: document.documentElement.scro
   beyond: [...document.querySelectorAll('body *')].filter(one => !one.closest('.scroll') &&
     one.getBoundingClientRect().right > innerWidth + 1).map(one => one.tagName),
   paper: getComputedStyle(document.body).backgroundColor,
-  letters: Math.min(...[...document.querySelectorAll('svg text')].map(one => one.getBoundingClientRect().height))})"""
+  letters: Math.min(99, ...[...document.querySelectorAll('svg text')].map(one => one.getBoundingClientRect().height))})"""
 
 
 class Browser:
@@ -198,15 +200,44 @@ def site(tmp_path_factory):
     return page.write(folder / "site", log, catalogue=flare_catalogue.read(flares), scores=folder / "scores", now=now)
 
 
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """The page of a run with long values, pictures and many columns, all of it unfolded."""
+    run = RunFolder(tmp_path_factory.mktemp("runs") / "202602010000")
+    run.performance.mkdir(parents=True)
+    words = "long_" * 40
+    options = {f"option_{number}": words if number == 3 else number for number in range(12)}
+    run.write_settings(
+        {"dataset": "sun.py", "data_options": options, "network_options": {}, "command": f"train.py --folder /{words}",
+         "versions": {"python": words}, "simulated": True}
+    )  # fmt: skip
+    run.summary.write_text(f"conv_1 {words}\n" * 3)
+    columns = ["epoch", "loss", "val_loss", *(f"val_metric_of_skill_{number}" for number in range(12))]
+    rows = [[number, 1 / number, 1 / number, *[0.123456] * 12] for number in range(1, 6)]
+    text = "\n".join(",".join(map(str, row)) for row in [columns, *rows])
+    (run.performance / "loss_and_architecture.csv").write_text(f"{text}\n")
+    (run.performance / "scores.json").write_text('{"tss": 0.3, "persistence_tss": 0.2}')
+    for folder, name in ((run.performance, "loss_curve"), (run.maps, words), (run.embeddings, "embedding")):
+        folder.mkdir(exist_ok=True)
+        figure, axes = figures.new(figsize=(15, 5))
+        axes.plot([0, 1], [0, 1])
+        figures.save(figure, folder / f"{name}.png")
+    page_of_run = run_report.write_report(run)
+    text = page_of_run.read_text(encoding="utf-8")
+    page_of_run.write_text(text.replace("<details>", "<details open>"), encoding="utf-8")
+    return page_of_run
+
+
+@pytest.mark.parametrize("kind", ["site", "report"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_page_fits_its_screen(browser, site, tmp_path, width, scheme):
-    found = browser.show(site, width, scheme)
+def test_a_page_fits_its_screen(browser, request, tmp_path, kind, width, scheme):
+    found = browser.show(request.getfixturevalue(kind), width, scheme)
     assert found["width"] == width
     assert found["wide"] <= width
     assert found["beyond"] == []
     assert found["broken"] == []
-    assert found["letters"] >= 9
+    assert kind == "report" or found["letters"] >= 9
     assert found["paper"] == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 27)"}[scheme]
     # The page's own policy refuses nothing of it, and nothing is asked of anybody.
     assert [one for one in browser.events if one["method"] == "Log.entryAdded"] == []
@@ -214,6 +245,6 @@ def test_a_page_fits_its_screen(browser, site, tmp_path, width, scheme):
     assert asked
     assert all(url.startswith("file:///") for url in asked)
     folder = pathlib.Path(os.environ.get("SOLAR_SCREENSHOTS") or tmp_path)
-    picture = folder / f"forecast_{width}_{scheme}.png"
+    picture = folder / f"{kind}_{width}_{scheme}.png"
     browser.picture(picture, width)
     assert picture.stat().st_size > 20_000
