@@ -4,7 +4,7 @@
 
 FOLDER/index.html is a static page for any web server, or to be opened as a file: no script, nothing from elsewhere. The map is
 taken from the folder maps beside LOG, reliability and skill from what verify.py wrote into --scores. Written again after each
-forecast it shows the newest one; pictures come first, the page last, and an earlier page's map goes.
+forecast it shows the newest one; pictures come first, the page last, and those that only an earlier page had go.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from tools.paths import Files, inside
 PAGE = "index.html"
 TITLE = "Flare forecast"
 SIMULATED = "SIMULATED: this is a forecast of a simulated Sun, not of the real one"
-_PICTURE = "forecast-map_"  # sorts before the page, which refers to it
+_MAP, _SCORE = "forecast-map_", "forecast-scores_"  # of pictures; they sort before the page, which refers to them
 
 
 def write(folder, log, *, catalogue=None, until=None, scores=None, title=TITLE, now=None):
@@ -77,8 +77,8 @@ def write(folder, log, *, catalogue=None, until=None, scores=None, title=TITLE, 
         page = unfinished / PAGE
         shown = None
         if found is not None:
-            shown = _copied(found, unfinished / f"{_PICTURE}{found.name}")
-        drawn = [_copied(path, unfinished / f"forecast-scores_{atomic_files.safe_name(path.name)}") for path in pictures]
+            shown = _copied(found, unfinished / f"{_MAP}{found.name}")
+        drawn = [_copied(path, unfinished / f"{_SCORE}{atomic_files.safe_name(path.name)}") for path in pictures]
         sections = [
             page_sections.forecast(newest),
             page_sections.map_of(newest, shown, page),
@@ -98,8 +98,9 @@ def write(folder, log, *, catalogue=None, until=None, scores=None, title=TITLE, 
             footer=[web_pages.element("p", "Page made ", web_pages.moment(now), ".", class_="faint")],
         )
         web_pages.write(page, markup)
-    for path in folder.glob(f"{_PICTURE}*.png"):
-        if shown is None or path.name != shown.name:
+    kept = {path.name for path in (shown, *drawn) if path is not None}
+    for path in [*folder.glob(f"{_MAP}*.png"), *folder.glob(f"{_SCORE}*.png")]:
+        if path.name not in kept:
             with contextlib.suppress(OSError):
                 path.unlink()
     return folder / PAGE

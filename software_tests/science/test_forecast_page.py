@@ -316,9 +316,15 @@ def test_a_broken_chain_is_refused(log, tmp_path):
     assert not (tmp_path / "site").exists()
 
 
-def test_the_map_of_an_earlier_page_goes(log, tmp_path):
+def test_pictures_of_an_earlier_page_go(log, tmp_path):
     site = tmp_path / "site"
-    page.write(site, log)
+    scores = tmp_path / "scores"
+    scores.mkdir()
+    header = "name,event,brier_skill,brier_skill_low,brier_skill_high\n"
+    (scores / "scores.csv").write_text(f"{header}ours,M1.0,0.1,0,0.2\n")
+    (scores / "reliability_M1.0.png").write_bytes((tmp_path / "maps" / "20260201T003000.png").read_bytes())
+    page.write(site, log, scores=scores)
+    assert (site / "forecast-scores_reliability_M1.0.png").is_file()
     (site / "ours.png").write_bytes(b"x")
     draw_map(tmp_path, "20260301T003000")
     write_log(log, forecast(BEGIN), forecast(BEGIN + 700 * HOUR, map="20260301T003000"))
