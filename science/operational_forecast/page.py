@@ -21,6 +21,7 @@ from science.operational_forecast import chain, page_history, page_sections
 from tools import atomic_files, command_line, tables, web_pages
 from tools.errors import UserError
 from tools.paths import Files, inside
+from tools.reading import raw_files
 
 PAGE = "index.html"
 TITLE = "Flare forecast"
@@ -57,6 +58,7 @@ def write(folder, log, *, catalogue=None, until=None, scores=None, title=TITLE, 
     """
     folder, log = pathlib.Path(folder), pathlib.Path(log)
     now = numpy.datetime64(datetime.datetime.now(datetime.UTC).replace(tzinfo=None), "s") if now is None else now
+    raw_files.regular_file(log, advice="give a log that forecast.py wrote")
     state = chain.verify(log)
     records = chain.read(log)[: state.count]  # a line may have come since
     standing = chain.current(records)

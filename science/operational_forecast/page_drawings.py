@@ -7,6 +7,7 @@ import statistics
 
 import numpy
 
+from tools.goes_class import to_flux
 from tools.web_pages import drawing, element, percent
 
 DAY = numpy.timedelta64(1, "D")
@@ -67,7 +68,7 @@ def last_days(event, times, values, settled, flares, span):
     -------
     tools.web_pages.Markup
     """
-    left, top, width, height = 50, 44, 680, 180
+    left, top, width, height = 50, 52, 680, 180
     begin, length = span[0], (span[1] - span[0]) / _SECONDS
 
     def across(time):
@@ -93,16 +94,16 @@ def last_days(event, times, values, settled, flares, span):
         dots = "".join(f"M{x:.1f} {y:.1f}h0" for (x, y), member in zip(points, members, strict=True) if member)
         if dots:
             content.append(element("path", d=dots, class_=f"{look} line", stroke_width=5, stroke_linecap="round"))
-    named = -1e9
-    for time, goes_class in flares:
+    named = []
+    for time, goes_class in sorted(flares, key=lambda one: -to_flux(one[1])):
         x = across(time)
         if goes_class.startswith("X"):
-            content.append(element("path", d=f"M{x:.1f} {top - 22}l6 8l-6 8l-6 -8z", class_="third"))
-            if x > named + 36:  # names do not overlap
-                content.append(_text(x, top - 27, goes_class, text_anchor="middle", font_size=11))
-                named = x
+            content.append(element("path", d=f"M{x:.1f} {top - 30}l5 6l-5 6l-5 -6z", class_="third"))
+            if all(abs(x - other) > 36 for other in named):  # the strongest of those whose names would overlap
+                content.append(_text(x, top - 35, goes_class, text_anchor="middle", font_size=11))
+                named.append(x)
         else:
-            content.append(element("path", d=f"M{x:.1f} {top - 8}l5 -10h-10z", class_="second"))
+            content.append(element("path", d=f"M{x:.1f} {top - 5}l5 -10h-10z", class_="second"))
     counts = [sum(goes_class.startswith(letter) for _, goes_class in flares) for letter in "MX"]
     said = (
         f"Probability of a flare of {event} or more by time of issue, {len(times)} forecasts from {percent(values.min())} to"
