@@ -1,4 +1,5 @@
 # make demo    set up, train on the simulated Sun, look inside the network
+# make forecast    set up, then issue, keep and score forecasts of the simulated Sun, and write their page
 # make test    set up, then style, import direction and tests that take moments
 # make check   the same with all tests that CI runs, those that train networks among them
 # make bench   measure every claim about speed
@@ -21,7 +22,7 @@ endif
 endif
 endif
 
-.PHONY: demo style test check bench notebooks mutation clean
+.PHONY: demo forecast style test check bench notebooks mutation clean
 
 $(VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -36,6 +37,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 demo: $(VENV)/installed
 	$(RUN) examples/demo.py
+
+forecast: $(VENV)/installed
+	$(RUN) examples/operational/simulated.py
 
 CHECKED = -m "not slow and not browser and not benchmark and not remote_data"
 

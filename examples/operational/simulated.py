@@ -2,8 +2,8 @@
 
     python examples/operational/simulated.py [--out FOLDER]
 
-Each step is a script that can be run by hand; the commands are printed as they run. About two minutes on two cores. None of it
-is an observation, and a network of sixty days has no skill to speak of: what is shown is what a forecaster does.
+as `make forecast` does. Each step is a script that can be run by hand; the commands are printed as they run. About two minutes
+on two cores. None of it is an observation, and a network of sixty days has no skill to speak of: it shows what a forecaster does.
 """
 
 import json
@@ -15,6 +15,7 @@ import pandas
 from science.operational_forecast import configuration
 from science.operational_forecast.forecast import SIMULATED
 from tools import atomic_files, command_line, modules
+from tools.errors import UserError
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 OPERATIONAL = "science/operational_forecast"
@@ -40,6 +41,8 @@ def forecast(out, *, training=()):
     begin = time.monotonic()
     folder = pathlib.Path(out).expanduser().resolve()
     first, own, log = folder / "HISTORY.yml", folder / "FORECAST.yml", folder / "forecasts.jsonl"
+    if own.exists():
+        raise UserError(f"{own}: is there already; give another folder with --out")
     if not first.exists():
         run_script(f"{OPERATIONAL}/forecast.py", str(first), "--init")
     images, flares = folder / SIMULATED / "hmi_jpg", folder / SIMULATED / "flares.csv"

@@ -11,6 +11,7 @@ import sunpy.map
 
 from dataset_models import goes_xrs
 from dataset_models.solar_data import load_solar_data
+from science.operational_forecast import chain
 from tools import modules
 from tools.errors import UserError
 
@@ -94,3 +95,18 @@ def test_the_demonstration_leaves_a_picture_of_every_tool(tmp_path):
     scores = json.loads((folder / "performance" / "scores.json").read_text())
     assert scores["skill_climatology"] > 0.5
     assert scores["skill_persistence"] > 0.5
+
+
+@pytest.mark.long
+def test_the_operational_example_ends_with_its_page(tmp_path):
+    example = modules.load(EXAMPLES / "operational" / "simulated.py")
+    page = example.forecast(tmp_path, training=("--epochs", "1"))
+    assert (page / "index.html").is_file()
+    text = (page / "index.html").read_text()
+    assert "SIMULATED" in text
+    records = chain.current(chain.read(tmp_path / "forecasts.jsonl"))
+    assert records[-1].forecast.issued == numpy.datetime64("2014-01-14T18:00:00")
+    assert records[-1].basis == ("image", "history")
+    assert f"{records[-1].map}.png" in text
+    assert (tmp_path / "maps" / f"{records[-1].map}.fits").is_file()
+    assert (tmp_path / "scores" / "scores.csv").is_file()
