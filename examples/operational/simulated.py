@@ -3,7 +3,7 @@
     python examples/operational/simulated.py [--out FOLDER]
 
 as `make forecast` does. Each step is a script that can be run by hand; the commands are printed as they run. About two minutes
-on two cores. None of it is an observation, and a network of sixty days has no skill to speak of: it shows what a forecaster does.
+on two cores. None of it is an observation, and a network of sixty days has no skill to speak of.
 """
 
 import json
