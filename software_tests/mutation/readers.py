@@ -536,6 +536,33 @@ def _response_seed(folder):
     return pathlib.Path(shutil.copy(degradation.response_table_path(None), folder / "response.txt"))
 
 
+def _issued(path):
+    from network_models.forecasts.exchange import formats
+
+    return formats.read(path)
+
+
+def _log(path):
+    from science.operational_forecast import chain
+
+    records = chain.read(path)
+    numbers = [record.number for record in records]
+    assert numbers == list(range(1, len(records) + 1)), f"lines {numbers}"
+    return records
+
+
+def _forecast_settings(path):
+    from science.operational_forecast import configuration
+
+    return configuration.read(path).settings
+
+
+def _patches(path):
+    from dataset_models.flares import patch_tables
+
+    return patch_tables.read([path])
+
+
 def _reader(area, name, seed, read, form=None, **keywords):
     return Reader(name, area, seed, read, form, **keywords)
 
@@ -744,6 +771,12 @@ READERS = (
     ),
     _reader("regions", "summary 2015", seeds.genuine("SRS/20150906SRS.txt"), _regions, "text", unseen=ROWS),
     _reader("regions", "summary 2002", seeds.genuine("SRS/20020624SRS.txt"), _regions, "text", unseen=ROWS),
+    _reader("regions", "patches", seeds.patches, _patches, "csv", unseen=ROWS, share=0.5),
+    _reader("issued forecasts", "log", seeds.forecast_log, _log, "json", unseen="lines at its end are missing"),
+    _reader("issued forecasts", "settings", seeds.forecast_settings, _forecast_settings, "yaml", unseen=ROWS),
+    _reader("issued forecasts", "scoreboard JSON", seeds.issued("ccmc_json", "sent.json"), _issued, "json", unseen=ROWS),
+    _reader("issued forecasts", "scoreboard XML", seeds.issued("ccmc_xml", "sent.xml"), _issued, "text", unseen=ROWS),
+    _reader("issued forecasts", "scoreboard text", seeds.issued("ccmc_text", "sent.txt"), _issued, "text", unseen=ROWS),
     _reader("tables", "labels", seeds.labels, _labels, "csv", unseen=ROWS),
     _reader("tables", "image index", seeds.index, _index, "text", unseen=ROWS),
     _reader("tables", "HMI features", seeds.features, _features, "csv", unseen=ROWS),

@@ -510,3 +510,56 @@ def search(member):
         return folder / member
 
     return seed
+
+
+def issued_forecast():
+    """A forecast of the disk and of a region, as `network_models.forecasts.exchange.issued` has it."""
+    from network_models.forecasts.exchange.issued import Issued, Probability, RegionForecast
+
+    begin = numpy.datetime64("2026-02-01T00:30:00")
+    disk = {"C1.0": Probability(0.8, 0.7, 0.9), "M1.0": Probability(0.3, 0.2, 0.4), "X1.0": Probability(0.01)}
+    region = RegionForecast(14274, {"M1.0": Probability(0.2)}, longitude=-3.0, latitude=12.0)
+    return Issued("made up", begin, begin, begin + numpy.timedelta64(86400, "s"), disk, (region,))
+
+
+def issued(form, name):
+    """A forecast as sent to the flare scoreboard, in a module's format."""
+
+    def seed(folder):
+        import importlib
+
+        written = importlib.import_module(f"network_models.forecasts.exchange.{form}").write(issued_forecast())
+        path = folder / name
+        path.write_bytes(written if isinstance(written, bytes) else written.encode())
+        return path
+
+    return seed
+
+
+def forecast_log(folder):
+    """A log of three forecasts."""
+    from science.operational_forecast import chain, record
+
+    path = folder / "forecasts.jsonl"
+    for _ in range(3):
+        chain.append(
+            path,
+            lambda number, previous, last: record.Record(
+                number, previous, "forecast", f"2026-02-01T00:3{number}:00Z", issued_forecast(), ("history",)
+            ),
+        )
+    return path
+
+
+def forecast_settings(folder):
+    """FORECAST.yml without networks, beside its flare list."""
+    text("flares.csv", CATALOGUE)(folder)
+    content = "name: made up\nflares: [flares.csv]\nfetch: false\nmax_age: 180\nall_clear_below: 0.05\nmap: none\n"
+    return text("FORECAST.yml", content)(folder)
+
+
+def patches(folder):
+    """Keywords of SHARPs as JSOC exports them."""
+    head = "HARPNUM,T_REC,AREA,USFLUX,MEANGBZ,R_VALUE,NOAA_ARS"
+    rows = [f"{1 + number % 3},2014.04.10_{number:02d}:00:00_TAI,2360,3.94e21,20.8,2.5,12036" for number in range(20)]
+    return text("sharp.csv", "\n".join([head, *rows]) + "\n")(folder)

@@ -102,21 +102,26 @@ def _csv(text, source):
         names, fills = _parameters(structures.parse_json(header, source, kind=dict, advice=ADVICE), source)
     if not body:
         raise UserError(f"{source}: holds no data; {ADVICE}")
-    first = [cell.strip() for cell in next(csv.reader([body[0][1]]))]
+    first = [cell.strip() for cell in _cells(body[0][1], source)[0]]
     if set(_TIMES["begin"]) & set(first):
         names, body = first, body[1:]
     elif names is None and first[0][:4].isdigit() and len(first) in (8, len(DISK)):
         names = DISK[: len(first)]
     if names is None:
         raise UserError(f"{source}: has no field {' or '.join(_TIMES['begin'])}, and no header of HAPI; {ADVICE}")
-    try:
-        rows = list(csv.reader(io.StringIO("\n".join(line for _, line in body)), strict=True))
-    except csv.Error as error:
-        raise UserError(f"{source}: not readable as CSV ({error}); {ADVICE}") from error
+    rows = _cells("\n".join(line for _, line in body), source)
     if len(rows) != len(body):
         raise UserError(f"{source}: a quoted field goes on over several lines; {ADVICE}")
     numbered = ((f"line {count}", row) for (count, _), row in zip(body, rows, strict=True))
     return _named(numbered, names, source), fills
+
+
+def _cells(text, source):
+    """Take rows apart into their cells: list of list of str."""
+    try:
+        return list(csv.reader(io.StringIO(text), strict=True))
+    except csv.Error as error:
+        raise UserError(f"{source}: not readable as CSV ({error}); {ADVICE}") from error
 
 
 def _parameters(content, source):
