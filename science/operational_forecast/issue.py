@@ -15,7 +15,12 @@ from science.operational_forecast.members import History, ImageNetworks, RegionR
 from science.operational_forecast.record import Record, window_of
 from tools.errors import UserError
 
-_ORDER = ("regions", "image", "history")  # whose rates give the other classes
+_PARTS = ("regions", "image", "history")
+_RATES = (
+    "regions",
+    "history",
+    "image",
+)  # the first gives the other classes: what came after flares, before what images promise
 
 
 class NothingKnown(UserError):
@@ -125,11 +130,11 @@ class Forecaster:
         if not said:
             raise NothingKnown(f"no forecast at {time}Z: {'; '.join(f'{name}: {why}' for name, why in left_out)}")
         event = self.configuration.settings.event
-        members = [member for name in _ORDER if name in said for member in said[name].members]
-        samples = [values for name in _ORDER if name in said for values in said[name].samples]
+        members = [member for name in _PARTS if name in said for member in said[name].members]
+        samples = [values for name in _PARTS if name in said for values in said[name].samples]
         value = self._combined(members, time, said, left_out)
         chance = combining.interval(value, samples)
-        rates = next((said[name].rates for name in _ORDER if name in said and said[name].rates), None)
+        rates = next((said[name].rates for name in _RATES if name in said and said[name].rates), None)
         regions = ()
         if expected is not None:
             regions = combining.of_regions(expected, table, combining.scale_of(event, chance, said["regions"].rates))

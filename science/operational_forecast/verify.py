@@ -39,6 +39,7 @@ OURS = "forecast"
 SCORES = ("brier_skill", "auc", "tss", "hss", "best_tss", "log_loss", "reliability", "resolution")
 ALL = "all closed forecasts"
 _LEAST_MONTH = 5  # forecasts
+_LEAST_SKILL = -1.0  # that is drawn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,19 +212,20 @@ def draw_months(path, tables, *, simulated):
     """
     names = sorted({row["month"] for rows in tables.values() for row in rows})
     with figures.style():
-        figure, axes = figures.new(figsize=(max(5.5, 1.2 + 0.55 * len(names) * len(tables)), 4.2))
+        figure, axes = figures.new(figsize=(max(7.5, 1.2 + 0.55 * len(names) * len(tables)), 4.6))
         width = 0.8 / len(tables)
         for number, (event, rows) in enumerate(tables.items()):
             places = [names.index(row["month"]) + (number - (len(tables) - 1) / 2) * width for row in rows]
-            heights = [max(row["brier_skill"], -1.0) for row in rows]
+            heights = [max(row["brier_skill"], _LEAST_SKILL) for row in rows]
             bars = axes.bar(places, heights, 0.9 * width, color=figures.PALETTE[number], label=f"{event} or more")
             axes.bar_label(bars, [row["events"] for row in rows], fontsize=8, padding=2)
         axes.axhline(0, color="0.4", lw=0.8)
         axes.set_xticks(range(len(names)), names, rotation=45 if len(names) > 6 else 0)
         against = next(iter(tables.values()))[0]["against"]
-        axes.set(ylabel=f"Brier skill against {against}", ylim=(min(-0.2, axes.get_ylim()[0]), 1.08))
-        axes.set_title(figures.title("Skill by month (numbers: forecasts with an event)", simulated=simulated))
-        axes.legend(loc="lower center", ncols=len(tables), fontsize=10)
+        axes.set(ylabel=f"Brier skill against {against}", ylim=(min(-0.2, axes.get_ylim()[0] - 0.08), 1.08))
+        title = f"Skill by month, bars cut at {_LEAST_SKILL:g} (numbers: forecasts with an event)"
+        axes.set_title(figures.title(title, simulated=simulated))
+        figure.legend(loc="outside lower center", ncols=len(tables), fontsize=10)
         figures.save(figure, path)
 
 
