@@ -19,6 +19,7 @@ import typing
 
 import numpy
 
+from dataset_models import leak_check
 from network_models.forecasts import conformal as conformal_sets
 from network_models.forecasts import files as forecast_files
 from tools import atomic_files, command_line
@@ -272,7 +273,7 @@ def inside(times, spans):
     return (last >= 0) & (times <= spans[numpy.maximum(last, 0), 1]) if len(spans) else numpy.zeros(len(times), bool)
 
 
-def cross_fitted(forecasts, *, kind="isotonic"):
+def cross_fitted(forecasts, *, kind="isotonic", window=None):
     """Forecasts of several folds, each recalibrated on the other folds.
 
     Parameters
@@ -281,6 +282,8 @@ def cross_fitted(forecasts, *, kind="isotonic"):
         With outcomes, of at least two folds.
     kind : str
         As of `fit`.
+    window : numpy.timedelta64, optional
+        That a forecast is for: hours of other folds whose windows overlap one of the fold are not fitted on either.
 
     Returns
     -------
@@ -298,7 +301,11 @@ def cross_fitted(forecasts, *, kind="isotonic"):
     result = numpy.empty(len(forecasts))
     for fold in folds:
         mine = forecasts.fold == fold
-        fitted = fit(forecasts.probability[~mine], forecasts.event[~mine], kind=kind)
+        others = ~mine
+        if window is not None:
+            seconds = forecasts.times.astype("int64")
+            others &= leak_check.distance(seconds, seconds[mine]) >= window / numpy.timedelta64(1, "s")
+        fitted = fit(forecasts.probability[others], forecasts.event[others], kind=kind)
         result[mine] = fitted.apply(forecasts.probability[mine])
     return result
 

@@ -141,7 +141,7 @@ class Report:
         return rows
 
 
-def verify(forecasts, events=None, settings=None, *, training=None):
+def verify(forecasts, events=None, settings=None, *, training=None, subsets=True):
     """Verify forecasts.
 
     Parameters
@@ -154,6 +154,8 @@ def verify(forecasts, events=None, settings=None, *, training=None):
     settings : Settings, optional
     training : pandas.DataFrame, optional
         Flares of another time, on which climatology and class table are fitted instead.
+    subsets : bool
+        Whether the hours of `activity.subsets` are scored by themselves too.
 
     Returns
     -------
@@ -182,12 +184,12 @@ def verify(forecasts, events=None, settings=None, *, training=None):
     def scores(hours=slice(None), bootstrap=None):
         return _scores(forecasts | baselines, thresholds, event, hours, bootstrap)
 
-    subsets = {}
-    if events is not None:
+    parts = {}
+    if events is not None and subsets:
         keywords = {"window": settings.window, "threshold": settings.event, "until": settings.flares_until}
         for name, hours in activity.subsets(events, first.times, event, **keywords).items():
             if event[hours].any() and not event[hours].all():
-                subsets[name] = scores(hours, bootstrap_of(first.times[hours], fold[hours], settings))
+                parts[name] = scores(hours, bootstrap_of(first.times[hours], fold[hours], settings))
             else:
                 notes.append(f"{name}: {hours.sum()} forecasts with one outcome only, left out")
     folds = {}
@@ -198,7 +200,7 @@ def verify(forecasts, events=None, settings=None, *, training=None):
         notes.append(f"fewer than {LEAST_BLOCKS} blocks of {settings.block_days:g} days: no intervals, and no skill is claimed")
     elif bootstrap is not None and bootstrap.count < 2 * LEAST_BLOCKS:
         notes.append(f"only {bootstrap.count} blocks of {settings.block_days:g} days: intervals are too narrow")
-    return Report(forecasts, baselines, scores(bootstrap=bootstrap), thresholds, folds, subsets, notes)
+    return Report(forecasts, baselines, scores(bootstrap=bootstrap), thresholds, folds, parts, notes)
 
 
 def _shared(forecasts, events, settings, notes):

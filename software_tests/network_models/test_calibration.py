@@ -88,6 +88,21 @@ def test_a_fold_does_not_see_its_own_outcomes():
     assert (before[~mine] != after[~mine]).any()
 
 
+def test_windows_that_overlap_the_fold_are_not_fitted_on():
+    """Outcomes of the other fold within a day of this one change nothing, those a day away do."""
+    one = forecasts()
+    one = forecast_files.Forecasts("one", one.times, one.probability, one.event, (numpy.arange(len(one)) >= len(one) // 2) * 1)
+    first = one.fold == 0
+    day = numpy.timedelta64(24, "h")
+    before = calibration.cross_fitted(one, window=day)
+    gap = one.times - one.times[first][-1]
+    for hours, same in (((gap > 0 * day) & (gap < day), True), ((gap >= day) & (gap < 2 * day), False)):
+        turned = forecast_files.Forecasts("one", one.times, one.probability, one.event ^ hours, one.fold)
+        assert hours.sum() > 20
+        assert (calibration.cross_fitted(turned, window=day)[first] == before[first]).all() == same
+        assert (calibration.cross_fitted(turned)[first] != calibration.cross_fitted(one)[first]).any()
+
+
 def test_bad_forecasts():
     cases = [
         (([0.1, 0.2], [0, 0]), "all 2 outcomes are no"),
