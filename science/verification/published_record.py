@@ -30,6 +30,7 @@ from tools.errors import UserError
 
 SHOWN = (report.CLIMATOLOGY, "persistence", report.TABLE)
 CALIBRATED = " (calibrated)"
+DIGITS = 6  # of scores, after the point
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +80,8 @@ def score(periods, settings):
         for collected, part in zip((rows, differences, notes), parts, strict=True):
             collected += part
     columns = ("period", "hours", "forecast", "other", "score", "difference", "low", "high")
-    return Record(pandas.DataFrame(rows), pandas.DataFrame(differences, columns=columns), list(dict.fromkeys(notes)))
+    tables = pandas.DataFrame(rows), pandas.DataFrame(differences, columns=columns)
+    return Record(*(table.round(DIGITS) for table in tables), list(dict.fromkeys(notes)))
 
 
 def _score_period(period, settings):
@@ -87,7 +89,7 @@ def _score_period(period, settings):
     events, earlier = published_sources.flares_of(period)
     settings = dataclasses.replace(settings, threshold=None, window=period.window, event=period.event)
     simulated = simulation_mark.of_any(period.flares)
-    groups, ours, different, notes = {}, set(), {}, []
+    groups, ours, kept, different, notes = {}, set(), set(), {}, []
     for source in period.sources:
         if source.kind == "quoted":
             continue
@@ -100,6 +102,7 @@ def _score_period(period, settings):
                 raise UserError(f"{period.title}: {forecast.name} is the name of another forecast or baseline too")
             groups.setdefault(key, []).append(dataclasses.replace(forecast, simulated=forecast.simulated or simulated))
             ours |= {forecast.name} if source.ours else set()
+            kept |= set() if source.calibrate else {forecast.name}
     notes += [
         f"{period.title}: the flare lists would decide {count} of {total} outcomes otherwise ({', '.join(names)})"
         for (count, total), names in different.items()
@@ -109,6 +112,8 @@ def _score_period(period, settings):
     for number, group in enumerate(groups.values(), start=1):
         calibrated = []
         for forecast in group:
+            if forecast.name in kept:
+                continue
             try:
                 fitted = calibration.cross_fitted(forecast, kind=period.calibration, window=period.window)
             except UserError as error:

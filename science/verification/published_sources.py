@@ -14,6 +14,7 @@
       - {kind: percents, name: SWPC, files: [SWPC_fcast.txt]}
       - {kind: forecasts, name: AlexNet, files: [fold1.csv, fold2.csv]}
       - {kind: forecasts, name: flare rates, ours: true, files: [disk.csv]}
+      - {kind: forecasts, name: combined, calibrate: false, files: [fold1.csv, fold2.csv]}  # fitted fold by fold already
       - {kind: quoted, name: AlexNet of here, ours: true, n: 479, events: 11, auc: [0.645, 0.45, 0.81], page: README.md}
 
 ``methods`` is a table of `science.verification.method_tables`; ``percents`` one of
@@ -49,7 +50,7 @@ _OF_PERIOD = {
     "daily": bool,
     "forecasts": list,
 }
-_OF_SOURCE = {"kind": str, "name": str, "files": list, "ours": bool}
+_OF_SOURCE = {"kind": str, "name": str, "files": list, "ours": bool, "calibrate": bool}
 _OF_QUOTED = {"kind": str, "name": str, "ours": bool, "n": int, "events": int, "page": str} | dict.fromkeys(DIFFERENCES, object)
 
 
@@ -66,6 +67,8 @@ class Source:
     files : tuple of pathlib.Path
     ours : bool
         Whether they are of networks of this project.
+    calibrate : bool
+        False for what was itself fitted fold by fold on the outcomes of the others: a calibration of it would have seen all.
     quoted : dict
         Of kind quoted: n, events, page, and by name of a score (value, low, high); NaN for what is not stated.
     """
@@ -74,6 +77,7 @@ class Source:
     name: str
     files: tuple[pathlib.Path, ...]
     ours: bool
+    calibrate: bool
     quoted: dict
 
 
@@ -130,15 +134,18 @@ def read(path, folder=None):
         It is no such YAML: an entry is missing, unknown or of another type, two periods have one title, a file is not there.
     """
     content = structures.read_yaml(path, kind=dict, advice=_ADVICE)
-    folder = pathlib.Path(path).parent if folder is None else pathlib.Path(folder)
-    _require(content, {"periods": list}, ("periods",), str(path))
-    if not content["periods"]:
-        raise UserError(f"{path}: periods is empty; {_ADVICE}")
-    periods = [_period(one, folder, f"{path}: period {number}") for number, one in enumerate(content["periods"], start=1)]
+    return parse(content, pathlib.Path(path).parent if folder is None else folder, str(path))
+
+
+def parse(content, folder, origin):
+    """Convert the contents of such a file, a dict: list of Period. Parameters and errors as of `read`; `origin` names it."""
+    folder = pathlib.Path(folder)
+    _require(content, {"periods": list}, ("periods",), origin)
+    periods = [_period(one, folder, f"{origin}: period {number}") for number, one in enumerate(content["periods"], start=1)]
     titles = [period.title for period in periods]
     for title in titles:
         if titles.count(title) > 1:
-            raise UserError(f"{path}: two periods have the title {quoted(title)}; give each its own")
+            raise UserError(f"{origin}: two periods have the title {quoted(title)}; give each its own")
     return periods
 
 
@@ -156,8 +163,6 @@ def _period(entry, folder, origin):
     if kind not in calibration.KINDS:
         raise UserError(f"{origin}: calibration is {quoted(kind)}; give {', '.join(calibration.KINDS)}")
     sources = [_source(one, folder, f"{origin}, forecasts {number}") for number, one in enumerate(entry["forecasts"], start=1)]
-    if not sources:
-        raise UserError(f"{origin}: forecasts is empty; {_ADVICE}")
     return Period(
         title=entry["title"],
         event=event,
@@ -179,12 +184,12 @@ def _source(entry, folder, origin):
         _require(entry, _OF_QUOTED, ("name", "page", "n"), origin)
         values = {name: _stated(entry.get(name), f"{origin}, {name}") for name in DIFFERENCES}
         values |= {"n": entry["n"], "events": entry.get("events", numpy.nan), "page": entry["page"]}
-        return Source(kind, entry["name"], (), entry.get("ours", False), values)
+        return Source(kind, entry["name"], (), entry.get("ours", False), False, values)
     _require(entry, _OF_SOURCE, ("files",) if kind == "methods" else ("name", "files"), origin)
     files = _files(entry["files"], folder, f"{origin}, files")
     if len(files) > 1 and kind != "forecasts":
         raise UserError(f"{origin}: several files of kind {kind}; give each an entry")
-    return Source(kind, entry.get("name", ""), files, entry.get("ours", False), {})
+    return Source(kind, entry.get("name", ""), files, entry.get("ours", False), entry.get("calibrate", True), {})
 
 
 def _require(entry, types, needed, origin):

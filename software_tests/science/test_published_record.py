@@ -1,5 +1,7 @@
 """The record of published forecasts: what it scores on which hours, what it quotes, and what it refuses."""
 
+import re
+
 import numpy
 import pandas
 import pytest
@@ -73,8 +75,8 @@ def test_every_forecast_is_scored_on_its_own_days_beside_baselines_on_the_same(f
         probability, event = methods[name][known].to_numpy(), methods["rlz.M1"][known].to_numpy() > 0
         row = plain.loc[name]
         assert (row["n"], row["events"]) == (len(event), event.sum())
-        assert row["brier_skill"] == pytest.approx(skill_scores.brier_skill_score(probability, event))
-        assert row["auc"] == pytest.approx(skill_scores.roc_area(probability, event))
+        assert row["brier_skill"] == pytest.approx(skill_scores.brier_skill_score(probability, event), abs=1e-6)
+        assert row["auc"] == pytest.approx(skill_scores.roc_area(probability, event), abs=1e-6)
         assert row["brier_skill_low"] < row["brier_skill"] < row["brier_skill_high"]
         beside = table[(table["hours"] == row["hours"]) & (table["role"] == "baseline")]
         assert beside["forecast"].tolist() == ["climatology", "class table", "persistence"]
@@ -120,6 +122,13 @@ def test_what_cannot_be_calibrated_is_said(folder):
     assert any("SHARP is not calibrated (calibration: hours with higher forecasts" in note for note in record.notes)
     (line,) = [line for line in published_record.markdown(record.table, record.differences) if line.startswith("| SHARP ")]
     assert line.split("|")[5].strip() == ""
+
+
+def test_what_was_fitted_by_folds_already_is_not_calibrated_again(folder):
+    source = {"kind": "forecasts", "name": "mine", "files": ["ours.csv"], "calibrate": False}
+    write(folder, forecasts=[source])
+    table = published_record.score(published_sources.read(folder / "sources.yml"), report.Settings(samples=0)).table
+    assert table[table["forecast"] == "mine"]["calibrated"].tolist() == ["no"]
 
 
 def test_outcomes_that_the_lists_would_decide_otherwise_are_counted(folder):
@@ -170,3 +179,42 @@ def test_two_forecasts_of_a_day_are_refused(folder, command):
     assert ended.code == 2
     assert "mine has several forecasts for a day" in ended.err
     assert not (folder / "out").exists()
+
+
+def committed():
+    """The numbers that the page is made of: table and differences."""
+    return [pandas.read_csv(PAGE.with_name(name)) for name in ("how_good.csv", "how_good_differences.csv")]
+
+
+def test_the_page_has_the_table_of_the_committed_numbers():
+    assert "\n".join(published_record.markdown(*committed())) in PAGE.read_text(encoding="utf-8")
+
+
+def test_every_interval_in_the_words_of_the_page_is_in_the_committed_numbers():
+    table, differences = committed()
+    kinds = ("tss", "brier_skill", "auc")
+    known = [row for kind in kinds for row in table[[kind, f"{kind}_low", f"{kind}_high"]].to_numpy()]
+    known = {
+        tuple(f"{number:+.2f}" for number in row) for row in [*known, *differences[["difference", "low", "high"]].to_numpy()]
+    }
+    known |= {tuple(f"{-number:+.2f}" for number in row) for row in differences[["difference", "high", "low"]].to_numpy()}
+    words = "\n".join(line for line in PAGE.read_text(encoding="utf-8").splitlines() if not line.startswith("|"))
+    stated = re.findall(r"([+-]?\d\.\d\d)\s+\[([+-]?\d\.\d\d), ([+-]?\d\.\d\d)\]", words)
+    assert len(stated) > 10
+    assert {tuple(f"{float(number):+.2f}" for number in one) for one in stated} <= known
+
+
+@pytest.mark.long
+def test_the_committed_numbers_come_out_again(shared):
+    """Operational methods of 2016 and 2017: every score of the committed table, from the files."""
+    content = yaml.safe_load(PAGE.with_name("how_good.yml").read_text(encoding="utf-8"))
+    (period,) = [one for one in content["periods"] if one["event"] == "M1.0" and "2016 and 2017" in one["title"]]
+    methods = [one for one in period["forecasts"] if one["kind"] == "methods"]
+    periods = published_sources.parse({"periods": [period | {"forecasts": methods}]}, shared, "how_good.yml")
+    found = published_record.score(periods, report.Settings(samples=0)).table
+    table, _ = committed()
+    table = table[table["period"] == period["title"]].set_index(["forecast", "calibrated"])
+    found = found[found["role"] != "baseline"].set_index(["forecast", "calibrated"])
+    assert len(found) > 30
+    for name in ("n", "events", "tss", "brier_skill", "auc"):
+        numpy.testing.assert_allclose(found[name].to_numpy(float), table.loc[found.index, name].to_numpy(float), atol=2e-6)
