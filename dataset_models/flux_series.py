@@ -19,10 +19,12 @@ class FluxSeries:
     flux : array_like
         float64 (n,), means over the minutes from `start` on, 1-8 Angstrom, W m^-2; NaN where missing.
     calibration : str
-        ``"operational"``, ``"science"``, ``"near real time"``, ``"science and near real time"``, ``"flarenet"``, or
-        the name of a simulation's own.
+        ``"operational"``, ``"science"``, ``"near real time"``, ``"science and near real time"``, ``"flarenet"``,
+        ``"homogenised"``, or the name of a simulation's own.
     satellite : int, optional
         GOES number; None for a mixture.
+    provenance : dataset_models.flux_homogenisation.Provenance, optional
+        Of a homogenised series: satellite and calibration of every minute.
 
     Examples
     --------
@@ -38,7 +40,7 @@ class FluxSeries:
     [1e-07, 1e-07]
     """
 
-    def __init__(self, start, flux, *, calibration, satellite=None):
+    def __init__(self, start, flux, *, calibration, satellite=None, provenance=None):
         self.start = numpy.datetime64(start, "m")
         self.flux = numpy.array(flux, "float64")
         if self.flux.ndim != 1:
@@ -46,6 +48,7 @@ class FluxSeries:
         self.flux.flags.writeable = False
         self.calibration = calibration
         self.satellite = satellite
+        self.provenance = provenance
         self._valid = numpy.concatenate([[0], numpy.cumsum(~numpy.isnan(self.flux))])
         self._maxima = {}
 

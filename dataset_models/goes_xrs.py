@@ -12,6 +12,9 @@ of GOES-16 and later, from SWPC's JSON, are on the scale of science-quality ones
 :func:`dataset_models.goes_files.read_minutes`) but preliminary. They are kept beside them, and only a series that is asked for
 near real time has them, where there is no science-quality flux. *FlareNet* fluxes are the largest raw operational samples of
 two minutes each, as its tables have them.
+
+Only a series that is asked for as *homogenised* goes across satellites and calibrations;
+:mod:`dataset_models.flux_homogenisation` says how, and the series says of every minute where it comes from.
 """
 
 import contextlib
@@ -24,7 +27,8 @@ import time
 
 import numpy
 
-from dataset_models import goes_files
+from dataset_models import flux_homogenisation, goes_files
+from dataset_models.flux_homogenisation import HOMOGENISED
 
 # Data sets of users import these from here.
 from dataset_models.flux_series import OPERATIONAL_SCALING, FluxSeries, remove_operational_scaling  # noqa: F401
@@ -33,7 +37,7 @@ from tools.errors import Stopped, UserError
 from tools.reading import databases
 
 NEAR_REAL_TIME = goes_files.NEAR_REAL_TIME
-CALIBRATIONS = ("operational", "science", NEAR_REAL_TIME, goes_files.FLARENET)
+CALIBRATIONS = ("operational", "science", NEAR_REAL_TIME, goes_files.FLARENET, HOMOGENISED)
 
 _PATIENCE = 60.0  # seconds to wait for another writer
 FILES_PER_TRANSACTION = 32
@@ -273,9 +277,11 @@ def series(store, *, calibration, satellite=None, start=None, end=None):
     store : str or pathlib.Path
     calibration : str
         ``"operational"``; ``"science"``; or ``"near real time"``: science-quality flux, and near-real-time flux in the minutes
-        that have none; or ``"flarenet"``.
+        that have none; ``"flarenet"``; or ``"homogenised"``: all but FlareNet's, on the scale of science-quality flux, as
+        `dataset_models.flux_homogenisation.homogenise` chooses it for every minute.
     satellite : int, optional
-        GOES number. Without it every minute comes from the newest satellite (the highest number) that has a flux then.
+        GOES number. Without it every minute comes from the newest satellite (the highest number) that has a flux then;
+        of a homogenised series from NOAA's primary or else its secondary one.
     start, end : datetime64, optional
         Span [start, end); from the first minute in the store to the last when not given.
 
@@ -283,12 +289,13 @@ def series(store, *, calibration, satellite=None, start=None, end=None):
     -------
     FluxSeries
         With NaN where the store has nothing. Its calibration is that of its content: asked for near real time, it is
-        ``"science and near real time"``, or one of them where the other is not needed.
+        ``"science and near real time"``, or one of them where the other is not needed. A homogenised one has its
+        ``provenance``.
 
     Raises
     ------
     UserError
-        No store, or nothing of this calibration (and satellite) in it.
+        No store, or nothing of this calibration (and satellite) in it; for a homogenised series, nothing that can be used.
 
     Examples
     --------
@@ -309,7 +316,32 @@ def series(store, *, calibration, satellite=None, start=None, end=None):
     >>> flux.flux.tolist()
     [1e-06, nan, 2e-06]
     """
-    accepted = ("science", NEAR_REAL_TIME) if calibration == NEAR_REAL_TIME else (calibration,)
+    accepted = {NEAR_REAL_TIME: ("science", NEAR_REAL_TIME), HOMOGENISED: flux_homogenisation.SOURCES}
+    rows, first, minutes = _rows(store, accepted.get(calibration, (calibration,)), calibration, satellite, start, end)
+    if calibration == HOMOGENISED:
+        flux, provenance = flux_homogenisation.homogenise(
+            numpy.datetime64(first, "s"), minutes, rows, any_satellite=satellite is not None
+        )
+        if len(rows) and numpy.isnan(flux).all():
+            reasons = "; ".join(f"{count} {reason}" for reason, count in provenance.left_out.items())
+            raise UserError(f"{store}: has nothing for a homogenised flux ({reasons}); name a --satellite, or import others")
+        return FluxSeries(
+            numpy.datetime64(first, "s"), flux, calibration=calibration, satellite=satellite, provenance=provenance
+        )
+    near_real_time = rows["calibration"] == flux_homogenisation.SOURCES.index(NEAR_REAL_TIME)
+    flux, preliminary = numpy.full(minutes, numpy.nan), numpy.zeros(minutes, bool)
+    place = (rows["time"] - first) // 60
+    for kind in (True, False):  # of several rows of a minute the last one stands: of science quality, of the newest satellite
+        of_kind = near_real_time == kind
+        flux[place[of_kind]], preliminary[place[of_kind]] = rows["flux"][of_kind], kind
+    if calibration == NEAR_REAL_TIME:
+        kinds = {"science": ~numpy.isnan(flux) & ~preliminary, NEAR_REAL_TIME: preliminary}
+        calibration = " and ".join(kind for kind, minutes in kinds.items() if minutes.any()) or calibration
+    return FluxSeries(numpy.datetime64(first, "s"), flux, calibration=calibration, satellite=satellite)
+
+
+def _rows(store, accepted, calibration, satellite, start, end):
+    """Read the rows of some calibrations in a span: (rows ordered by time and satellite, its first second, its minutes)."""
     condition, values = f"calibration IN ({', '.join('?' * len(accepted))})", [*accepted]
     if satellite is not None:
         condition, values = condition + " AND satellite = ?", [*values, satellite]
@@ -327,23 +359,16 @@ def series(store, *, calibration, satellite=None, start=None, end=None):
             span = f"{numpy.datetime64(first, 's')} to {numpy.datetime64(last, 's')}"
             years = _LONGEST // 527040
             raise UserError(f"{store}: {span} is more than the {years} years that a series has; give a shorter span")
+        places = " ".join(f"WHEN '{name}' THEN {place}" for place, name in enumerate(flux_homogenisation.SOURCES))
         query = f"""
-            SELECT time, flux, calibration = '{NEAR_REAL_TIME}' AS preliminary FROM minutes
+            SELECT time, satellite, CASE calibration {places} ELSE -1 END, flux FROM minutes
             WHERE {condition} AND time >= ? AND time < ? ORDER BY time, satellite
         """
-        columns = [("time", "i8"), ("flux", "f8"), ("preliminary", "?")]
+        columns = [("time", "i8"), ("satellite", "i8"), ("calibration", "i1"), ("flux", "f8")]
         rows = numpy.fromiter(connection.execute(query, [*values, first, last]), columns)
         if not ((rows["flux"] > 0) & (rows["flux"] < 1)).all():  # NaN too
             raise ValueError("a row's flux is no flux in W m^-2")
-    flux, preliminary = numpy.full(minutes, numpy.nan), numpy.zeros(minutes, bool)
-    place = (rows["time"] - first) // 60
-    for kind in (True, False):  # of several rows of a minute the last one stands: of science quality, of the newest satellite
-        of_kind = rows["preliminary"] == kind
-        flux[place[of_kind]], preliminary[place[of_kind]] = rows["flux"][of_kind], kind
-    if calibration == NEAR_REAL_TIME:
-        kinds = {"science": ~numpy.isnan(flux) & ~preliminary, NEAR_REAL_TIME: preliminary}
-        calibration = " and ".join(kind for kind, minutes in kinds.items() if minutes.any()) or calibration
-    return FluxSeries(numpy.datetime64(first, "s"), flux, calibration=calibration, satellite=satellite)
+    return rows, first, minutes
 
 
 def _seconds(time):
