@@ -3,19 +3,23 @@
 Daily FITS files of GOES 6 to 15 (SDAC, about 2 s) hold operational values. NOAA's netCDF files are science-quality:
 ``sci_gxrs-l2-irrad`` and ``sci_xrsf-l2-flx1s`` at 1 or 2 s, ``sci_xrsf-l2-avg1m`` with means of a minute. SWPC's JSON
 (``xrays-6-hour.json`` to ``xrays-7-day.json``, primary and secondary) holds 1-minute means in near real time. FlareNet's
-tables (``Flux_2010_2017_max.csv``) hold maxima of two minutes.
+tables (``Flux_2010_2017_max.csv``) hold maxima of two minutes. Tables with ``xrsb``, as sunpy's time series are written, hold
+what the user states.
 
 Read here and not with sunpy, which gives up a file for one time without a value, for an HDU that is not needed, or for a
 status table without rows, and reads twice as much as is needed; a year of daily files is to be imported in seconds.
 """
 
 import dataclasses
+import functools
 import pathlib
 import warnings
 
-from dataset_models.goes_formats import daily_fits, flarenet_csv, netcdf, swpc_json
+from dataset_models.goes_formats import daily_fits, flarenet_csv, minute_table, netcdf, swpc_json
 from dataset_models.goes_formats.flarenet_csv import FLARENET, UNKNOWN_SATELLITE  # noqa: F401
 from dataset_models.goes_formats.headers import short_reason
+from dataset_models.goes_formats.minute_table import CALIBRATIONS as TABLE_CALIBRATIONS  # noqa: F401
+from dataset_models.goes_formats.minute_table import Stated  # noqa: F401
 from dataset_models.goes_formats.minutes import Minutes, NotGoes  # noqa: F401
 from dataset_models.goes_formats.swpc_json import CONTAMINATED, NEAR_REAL_TIME  # noqa: F401
 from tools.reading import raw_files
@@ -23,12 +27,14 @@ from tools.reading import raw_files
 _SIMULATED = b"SIMULATD=                    T"  # as a FITS card has it
 
 
-def read_minutes(path):
+def read_minutes(path, *, stated=None):
     """Read a file, gzipped or not, of a kind that its content shows.
 
     Parameters
     ----------
     path : str or pathlib.Path
+    stated : Stated, optional
+        Satellite and calibration of a plain table; other files state their own.
 
     Returns
     -------
@@ -75,6 +81,8 @@ def read_minutes(path):
     reader = next((reader for start, reader in _READERS if head.startswith(start)), None)
     if reader is None and daily_fits.hdu_starts(content):
         reader = daily_fits.read  # its primary HDU is broken, which is not needed
+    if reader is None and minute_table.is_table(head):
+        reader = functools.partial(minute_table.read, stated=stated)
     if reader is None:
         if head.lower().startswith((b"<!doctype html", b"<html")):
             raise NotGoes(f"{path}: is an HTML page; fetch the file again")

@@ -3,7 +3,8 @@
     python dataset_models/goes_xrs.py FILES... [--store xrs.sqlite]
 
 imports daily FITS files, science-quality netCDF files, SWPC's JSON of the last days (xrays-*.json) and FlareNet's tables
-(Flux_2010_2017_max.csv), each once however often it is offered.
+(Flux_2010_2017_max.csv), each once however often it is offered; and CSVs of time and xrsb, as sunpy's time series are written,
+whose satellite and calibration you state (--table_satellite 16 --table_calibration science).
 
 Calibrations are never mixed unasked. *Operational* fluxes of GOES 8 to 15 carry a scaling that SWPC applied to match
 GOES 7; flare classes before 2020 are on that scale. *Science*-quality fluxes have it removed and are true irradiances.
@@ -19,6 +20,7 @@ Only a series that is asked for as *homogenised* goes across satellites and cali
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import os
 import pathlib
@@ -32,7 +34,7 @@ from dataset_models.flux_homogenisation import HOMOGENISED
 
 # Data sets of users import these from here.
 from dataset_models.flux_series import OPERATIONAL_SCALING, FluxSeries, remove_operational_scaling  # noqa: F401
-from tools import command_line, digests, paths, processes
+from tools import command_line, digests, options, paths, processes
 from tools.errors import Stopped, UserError
 from tools.reading import databases
 
@@ -148,7 +150,7 @@ class Imported:
         return lines
 
 
-def import_files(store, files, *, workers=None, progress=False):
+def import_files(store, files, *, workers=None, progress=False, stated=None):
     """Put archive files into the store, as :func:`import_file` does with one.
 
     Parameters
@@ -160,6 +162,8 @@ def import_files(store, files, *, workers=None, progress=False):
         Processes that read files; by default one per processor (at most 4) for many files.
     progress : bool
         Show a bar.
+    stated : goes_files.Stated, optional
+        Satellite and calibration of plain tables among the files.
 
     Returns
     -------
@@ -193,7 +197,8 @@ def import_files(store, files, *, workers=None, progress=False):
     new = {digest: path for digest, path in by_digest.items() if digest not in present}
     workers = processes.worker_count(len(new), workers, most=4)
     with tqdm(total=len(new), desc="import", unit="file", disable=None if progress else True) as bar:
-        read = zip(new.items(), processes.mapped(_read_one, list(new.values()), workers=workers), strict=True)
+        reader = functools.partial(_read_one, stated=stated)
+        read = zip(new.items(), processes.mapped(reader, list(new.values()), workers=workers), strict=True)
         while batch := list(itertools.islice(read, FILES_PER_TRANSACTION)):
             _insert(store, batch, outcome)
             bar.update(len(batch))
@@ -234,9 +239,9 @@ def _insert(store, batch, outcome):
             (outcome.imported if added else outcome.present).append(path)
 
 
-def _read_one(path):
+def _read_one(path, *, stated):
     try:
-        return goes_files.read_minutes(path)
+        return goes_files.read_minutes(path) if stated is None else goes_files.read_minutes(path, stated=stated)
     except goes_files.NotGoes as error:
         return error
 
@@ -470,16 +475,23 @@ def main(arguments=None):
         "files",
         nargs="+",
         metavar="FILE",
-        help="daily GOES FITS, science-quality netCDF (1 or 2 s, or 1-minute), SWPC's xrays-*.json, or FlareNet's Flux_*.csv;"
-        " plain or gzipped",
+        help="daily GOES FITS, science-quality netCDF (1 or 2 s, or 1-minute), SWPC's xrays-*.json, FlareNet's Flux_*.csv, or a"
+        " CSV of time and xrsb; plain or gzipped",
     )
     parser.add_argument("--store", help="SQLite file (default: 'goes' of config.yml)")
+    text = "GOES number of CSVs with time and xrsb, which do not state it"
+    options.add_number(parser, "--table_satellite", int, least=1, most=99, metavar="GOES", help=text)
+    kinds = goes_files.TABLE_CALIBRATIONS
+    parser.add_argument("--table_calibration", choices=kinds, help="calibration of these CSVs")
     flags = parser.parse_args(arguments)
+    if (flags.table_satellite is None) != (flags.table_calibration is None):
+        raise UserError("--table_satellite and --table_calibration are given together; received only one of them")
+    stated = goes_files.Stated(flags.table_satellite, flags.table_calibration) if flags.table_calibration else None
     store = paths.data_path("goes", flags.store)
     files, unmatched = paths.matching(flags.files)
     if not files:
         raise paths.no_file(unmatched)
-    done = import_files(store, files, progress=True)
+    done = import_files(store, files, progress=True, stated=stated)
     print(f"{store}: {len(done.imported)} imported, {len(done.present)} already there, {len(done.rejected)} rejected")
     for satellite, calibration, minutes, first, last in contents(store):
         print(f"{name_of(satellite)} {calibration}: {minutes} minutes, {first}Z to {last}Z")
