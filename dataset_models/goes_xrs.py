@@ -345,6 +345,29 @@ def series(store, *, calibration, satellite=None, start=None, end=None):
     return FluxSeries(numpy.datetime64(first, "s"), flux, calibration=calibration, satellite=satellite)
 
 
+def source_rows(store, *, start=None, end=None):
+    """Read all minutes that a homogenised series can be made of, of every satellite.
+
+    Parameters
+    ----------
+    store : str or pathlib.Path
+    start, end : datetime64, optional
+        Span [start, end); from the first minute in the store to the last when not given.
+
+    Returns
+    -------
+    numpy.ndarray
+        Fields ``time`` (start of the minute, seconds since 1970, UTC), ``satellite`` (GOES number), ``calibration`` (place in
+        `dataset_models.flux_homogenisation.SOURCES`) and ``flux`` (W m^-2, as in the file), ordered by time and satellite.
+
+    Raises
+    ------
+    UserError
+        No store, or nothing of these calibrations in it.
+    """
+    return _rows(store, flux_homogenisation.SOURCES, HOMOGENISED, None, start, end)[0]
+
+
 def _rows(store, accepted, calibration, satellite, start, end):
     """Read the rows of some calibrations in a span: (rows ordered by time and satellite, its first second, its minutes)."""
     condition, values = f"calibration IN ({', '.join('?' * len(accepted))})", [*accepted]

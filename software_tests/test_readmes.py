@@ -193,6 +193,7 @@ COVERED = {
     ("dataset_models/goes_flares.py", ""): "dataset_models/test_goes_flares.py::test_the_script_draws_and_compares",
     ("dataset_models/flux_tables.py", ""): "dataset_models/test_flux_tables.py::test_the_script_takes_times_from_image_names",
     ("dataset_models/flare_labels.py", "images"): LEAK,
+    ("dataset_models/flux_agreement.py", ""): ("dataset_models/test_flux_agreement.py::test_genuine_flares_of_an_x_flare_day"),
     ("dataset_models/leak_check.py", ""): LEAK,
     ("dataset_models/conversion/jp2_to_images.py", ""): JPEG_2000,
     ("dataset_models/conversion/jp2_to_images.py", "mode"): AVERAGED,
