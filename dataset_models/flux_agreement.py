@@ -8,7 +8,8 @@ a flare that of the largest 1-minute mean within two minutes of its peak to the 
 
 Classes were issued on the operational scale until GOES-16 became NOAA's primary satellite on 2019-12-09 and are divided by 0.7
 until then. Give `--classes true` for lists that were made of science-quality data. NOAA cuts classes to one decimal: a perfect
-flux has ratios of 1.00 to 1.10 at C1.0, and of 1.00 to 1.01 at C9.9.
+flux has ratios of 1.00 to 1.10 at C1.0, and of 1.00 to 1.01 at C9.9. It is also said how many flares have, cut like that, a
+class below or above the one that is listed.
 """
 
 import itertools
@@ -30,7 +31,7 @@ FLOOR = "B1.0"  # overlaps are compared from here on: below, backgrounds and the
 TRUE_SINCE = numpy.datetime64("2019-12-09T17:30", "s")  # GOES-16, whose classes carry no factor, is the primary satellite
 CLASSES = ("as issued", "true")
 FLARE_CLASSES = "flare classes"  # as a reference
-COLUMNS = ("kind", "source", "reference", "year", "count", "median", "low", "high")
+COLUMNS = ("kind", "source", "reference", "year", "count", "median", "low", "high", "below", "above")
 
 
 class Ratios(typing.NamedTuple):
@@ -45,6 +46,8 @@ class Ratios(typing.NamedTuple):
     year, count : int
     median, low, high : float
         The last two at 5 and at 95 %.
+    below, above : int, optional
+        Flares whose flux, cut to a class, is below or above the class that is listed.
     """
 
     kind: str
@@ -55,16 +58,19 @@ class Ratios(typing.NamedTuple):
     median: float
     low: float
     high: float
+    below: int | None = None
+    above: int | None = None
 
     def __str__(self):
         what = ("minute" if self.kind == "overlap" else "flare") + ("s" if self.count > 1 else "")
         spread = f"{self.median:.3f} in the median, {self.low:.3f} to {self.high:.3f} (5 to 95 %)"
-        return f"{self.source} / {self.reference}, {self.year}: {self.count} {what}, {spread}"
+        classes = "" if self.below is None else f"; {self.below} below the class listed, {self.above} above it"
+        return f"{self.source} / {self.reference}, {self.year}: {self.count} {what}, {spread}{classes}"
 
 
-def _ratios(kind, source, reference, year, values):
+def _ratios(kind, source, reference, year, values, **others):
     low, median, high = numpy.percentile(values, [5, 50, 95]).tolist()
-    return Ratios(kind, source, reference, int(year), len(values), median, low, high)
+    return Ratios(kind, source, reference, int(year), len(values), median, low, high, **others)
 
 
 def source_name(satellite, calibration):
@@ -134,9 +140,9 @@ def flare_ratios(series, flares, *, classes="as issued"):
     Returns
     -------
     pandas.DataFrame
-        ``peak``, ``goes_class``, ``listed`` (W m^-2, on the scale of the series), ``measured`` (W m^-2), ``ratio``, ``source``
-        and ``filled`` of the minute measured; flares without a known peak or with less than three of the five minutes about it
-        are not in it.
+        ``peak``, ``goes_class``, ``listed`` (W m^-2, on the scale of the series), ``measured`` (W m^-2), ``ratio``,
+        ``measured_class`` (on the scale of the list), ``source`` and ``filled`` of the minute measured; flares without a known
+        peak or with less than three of the five minutes about it are not in it.
     """
     flares = flares[flares["peak"].notna()]
     peak = flares["peak"].to_numpy("datetime64[s]")
@@ -150,9 +156,9 @@ def flare_ratios(series, flares, *, classes="as issued"):
     place = numpy.where((place >= 0) & (place < len(series)), place, len(series))
     around = padded[place]
     measurable = (~numpy.isnan(around)).sum(axis=1) > length // 2
+    if not measurable.any():
+        return pandas.DataFrame()
     flares, peak, listed, place, around = (of[measurable] for of in (flares, peak, listed, place, around))
-    if len(flares) == 0:
-        return pandas.DataFrame(columns=["peak", "goes_class", "listed", "measured", "ratio", "source", "filled"])
     rows = numpy.arange(len(flares))
     best = numpy.nanargmax(around, axis=1)
     minute, measured = place[rows, best], around[rows, best]
@@ -165,6 +171,7 @@ def flare_ratios(series, flares, *, classes="as issued"):
             "listed": listed,
             "measured": measured,
             "ratio": measured / listed,
+            "measured_class": [goes_class.from_flux(flux) for flux in measured * (flares["flux"].to_numpy("float64") / listed)],
             "source": [source_name(satellite, flux_homogenisation.SOURCES[kind]) for satellite, kind in pairs],
             "filled": provenance.filled[minute],
         }
@@ -173,8 +180,12 @@ def flare_ratios(series, flares, *, classes="as issued"):
 
 def by_source_and_year(flares):
     """Sum up what `flare_ratios` measured: list of Ratios."""
-    groups = flares.groupby(["source", flares["peak"].dt.year], sort=True)
-    return [_ratios("flares", source, FLARE_CLASSES, year, part["ratio"].to_numpy()) for (source, year), part in groups]
+    found = []
+    for (source, year), part in flares.groupby(["source", flares["peak"].dt.year], sort=True):
+        own, listed = (part[name].map(goes_class.to_flux) for name in ("measured_class", "goes_class"))
+        beside = {"below": int((own < listed).sum()), "above": int((own > listed).sum())}
+        found.append(_ratios("flares", source, FLARE_CLASSES, year, part["ratio"].to_numpy(), **beside))
+    return found
 
 
 def draw(path, ratios, flares, *, simulated=False):
@@ -322,7 +333,7 @@ def main(arguments=None):
         raise UserError(f"{store}: {alone}; import files that overlap, or give flare lists (--flares)")
     _print_provenance(series)
     with atomic_files.results(out) as folder:
-        table = pandas.DataFrame(ratios, columns=COLUMNS)
+        table = pandas.DataFrame(ratios, columns=COLUMNS).astype({"below": "Int64", "above": "Int64"})
         atomic_files.write_table(folder / "agreement.csv", table.assign(**simulation_mark.columns(simulated, len(table))))
         if len(flares):
             marked = flares.assign(**simulation_mark.columns(simulated, len(flares)))
