@@ -205,6 +205,7 @@ COVERED = {
     ("dataset_models/download/goes.py", ""): f"{DOWNLOAD}::test_goes_into_the_store",
     ("dataset_models/download/donki.py", ""): f"{DOWNLOAD}::test_donki_windows_without_their_key",
     ("dataset_models/download/noaa_regions.py", ""): f"{DOWNLOAD}::test_regions_of_a_day",
+    ("dataset_models/download/swpc.py", ""): "dataset_models/test_download_swpc.py::test_flux_flares_and_probabilities_of_now",
 }
 
 

@@ -21,6 +21,7 @@ ARCHIVES = {
     "donki": "https://api.nasa.gov/DONKI/FLR",
     "hek": "https://www.lmsal.com/hek/her",
     "noaa_regions": "https://www.ngdc.noaa.gov/stp/space-weather/swpc-products/daily_reports/solar_region_summaries",
+    "swpc": "https://services.swpc.noaa.gov/json",
     "goes_mirror": "",
 }
 

@@ -173,6 +173,47 @@ def goes(path, expected):
     return first
 
 
+def near_real_time(path, expected):
+    """Check SWPC's JSON of X-ray flux: readable, and its newest minute is ``not_before`` a time: a feed may stand still."""
+    from dataset_models import goes_files
+
+    minutes = goes_files.read_minutes(path)
+    if minutes.calibration != goes_files.NEAR_REAL_TIME:
+        raise Rejected(f"is {minutes.calibration} flux, not near real time")
+    newest = numpy.datetime64(int(minutes.time.max()), "s")
+    _not_stale(newest, expected)
+    return newest
+
+
+def probabilities(path, expected):
+    """Check SWPC's flare probabilities: records with a date and per cent of each class, the newest ``not_before`` a time."""
+    from dataset_models import observation_times
+    from tools.reading import structures
+
+    records = structures.parse_json(path.read_bytes(), path, finite=True, kind=list, advice="fetch it again")
+    if not records:
+        raise Rejected("has no record")
+    dates = []
+    for number, record in enumerate(records, 1):
+        if not isinstance(record, dict) or "date" not in record:
+            raise Rejected(f"record {number} has no date")
+        dates.append(observation_times.from_texts([str(record["date"])], origin=f"record {number}")[0])
+        for name in (f"{letter}_class_{day}_day" for letter in "cmx" for day in (1, 2, 3)):
+            value = record.get(name)
+            if value is not None and not (type(value) in (int, float) and -1 <= value <= 100):  # -1: missing
+                raise Rejected(f"record {number} has a {name} of {str(value)[:40]}, not 0 to 100 per cent")
+    if all(record.get("m_class_1_day") is None for record in records):
+        raise Rejected("has no record with m_class_1_day")
+    newest = max(dates)
+    _not_stale(newest, expected)
+    return newest
+
+
+def _not_stale(newest, expected):
+    if newest < numpy.datetime64(expected["not_before"].removesuffix("Z"), "s"):
+        raise Rejected(f"ends at {newest}Z, before {expected['not_before']}: the feed stands still")
+
+
 def json_list(path, expected):
     """Check a JSON list that ends, of records of which at least one has ``fields``; what reads it names the others."""
     from dataset_models.flares import flare_rows
@@ -210,8 +251,26 @@ def region_summary(path, expected):
 
 
 # Bytes of one file at most: several times the largest that the archives have.
-LARGEST = {"aia": 256 << 20, "jp2": 64 << 20, "goes": 512 << 20, "json": 64 << 20, "flares": 64 << 20, "regions": 4 << 20}
-KINDS = {"aia": aia_fits, "jp2": jp2, "goes": goes, "json": json_list, "flares": flare_list, "regions": region_summary}
+LARGEST = {
+    "aia": 256 << 20,
+    "jp2": 64 << 20,
+    "goes": 512 << 20,
+    "near real time": 64 << 20,
+    "json": 64 << 20,
+    "flares": 64 << 20,
+    "regions": 4 << 20,
+    "probabilities": 4 << 20,
+}
+KINDS = {
+    "aia": aia_fits,
+    "jp2": jp2,
+    "goes": goes,
+    "near real time": near_real_time,
+    "json": json_list,
+    "flares": flare_list,
+    "regions": region_summary,
+    "probabilities": probabilities,
+}
 _WARNED = {"aia", "goes"}  # kinds whose readers tell damage by warnings, which Python collects for all threads at once
 _ONE_AT_A_TIME = threading.Lock()
-_TEXTS = {"json"}  # kinds whose files begin as a server's complaint may
+_TEXTS = {"json", "near real time", "probabilities"}  # kinds whose files begin as a server's complaint may

@@ -25,7 +25,7 @@ DATA = PROJECT / "data"
 MOST_TIMES = 2_000_000  # of one call: seven years and a half, every two minutes
 
 
-def parser(description, *, out, cadence=None, connections=4, rate=8.0):
+def parser(description, *, out, times=True, cadence=None, connections=4, rate=8.0):
     """Make a parser with the flags of every archive.
 
     Parameters
@@ -34,6 +34,8 @@ def parser(description, *, out, cadence=None, connections=4, rate=8.0):
         The script's docstring.
     out : str
         Default of --out, in words.
+    times : bool
+        Whether the archive has a past, to be asked for by --start and --end.
     cadence : float, optional
         Default of --cadence, minutes; None for archives without one.
     connections : int
@@ -41,9 +43,10 @@ def parser(description, *, out, cadence=None, connections=4, rate=8.0):
         Requests per second that the archive is asked for at most.
     """
     made = command_line.parser(description)
-    text = "UTC, the first time wanted, like 2014-06-01 or 2014-06-01T12:00"
-    made.add_argument("--start", "--start_date", dest="start", metavar="TIME", help=text)
-    made.add_argument("--end", "--end_date", dest="end", metavar="TIME", help="UTC, the first time not wanted any more")
+    if times:
+        text = "UTC, the first time wanted, like 2014-06-01 or 2014-06-01T12:00"
+        made.add_argument("--start", "--start_date", dest="start", metavar="TIME", help=text)
+        made.add_argument("--end", "--end_date", dest="end", metavar="TIME", help="UTC, the first time not wanted any more")
     if cadence is not None:
         add_number(
             made,
