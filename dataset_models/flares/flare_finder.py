@@ -68,7 +68,7 @@ def find_flares(series, *, rise=RISE, minutes=MINUTES):
             "end": moments[end],
             "flux": flux[peak],
             "background": flux[start],
-            "goes_class": [goes_class.from_flux(value) for value in flux[peak]],
+            "goes_class": pandas.Series([goes_class.from_flux(value) for value in flux[peak]], dtype=str),  # of none too
         }
     )
 

@@ -137,3 +137,10 @@ def test_spans_without_flux_and_other_options_end_in_one_line(store, tmp_path):
         with pytest.raises(UserError, match=words):
             goes_flares.main([*common, *flags])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_span_without_flares_is_drawn_and_its_list_is_empty(store, tmp_path, capsys):
+    span = ["--calibration", "operational", "--start", "2011-06-07T03:00", "--end", "2011-06-07T03:05"]
+    goes_flares.main(["--store", str(store), "--out", str(tmp_path / "out"), *span])
+    assert "5 of 5 minutes): flares found: none" in capsys.readouterr().out
+    assert (tmp_path / "out" / "flares.csv").read_text().count("\n") == 1
