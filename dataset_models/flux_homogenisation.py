@@ -68,6 +68,16 @@ class Provenance:
         }
 
 
+def joined(parts):
+    """Join the provenances of spans that follow each other: `Provenance`."""
+    columns = {
+        name: numpy.concatenate([getattr(part, name) for part in parts]) for name in ("satellite", "calibration", "filled")
+    }
+    return Provenance(
+        **columns, left_out=dict(sum((collections.Counter(part.left_out) for part in parts), collections.Counter()))
+    )
+
+
 def scaled(rows):
     """Bring fluxes to the scale of science-quality data.
 

@@ -45,6 +45,7 @@ _PATIENCE = 60.0  # seconds to wait for another writer
 FILES_PER_TRANSACTION = 32
 _BEFORE, _AFTER = 0, 4102444800  # seconds since 1970: no minute of GOES lies outside 1970 to 2100
 _LONGEST = 40 * 366 * 1440  # minutes of a series: 40 years, 170 MB
+_AT_ONCE = 366 * 1440  # minutes whose rows of all satellites are in memory together
 _ADVICE = "check it or choose another --store"
 
 
@@ -321,18 +322,11 @@ def series(store, *, calibration, satellite=None, start=None, end=None):
     >>> flux.flux.tolist()
     [1e-06, nan, 2e-06]
     """
-    accepted = {NEAR_REAL_TIME: ("science", NEAR_REAL_TIME), HOMOGENISED: flux_homogenisation.SOURCES}
-    rows, first, minutes = _rows(store, accepted.get(calibration, (calibration,)), calibration, satellite, start, end)
     if calibration == HOMOGENISED:
-        flux, provenance = flux_homogenisation.homogenise(
-            numpy.datetime64(first, "s"), minutes, rows, any_satellite=satellite is not None
-        )
-        if len(rows) and numpy.isnan(flux).all():
-            reasons = "; ".join(f"{count} {reason}" for reason, count in provenance.left_out.items())
-            raise UserError(f"{store}: has nothing for a homogenised flux ({reasons}); name a --satellite, or import others")
-        return FluxSeries(
-            numpy.datetime64(first, "s"), flux, calibration=calibration, satellite=satellite, provenance=provenance
-        )
+        return _homogenised(store, satellite, start, end)
+    accepted = ("science", NEAR_REAL_TIME) if calibration == NEAR_REAL_TIME else (calibration,)
+    first, minutes = _span(store, accepted, calibration, satellite, start, end)
+    rows = _rows(store, accepted, satellite, first, minutes)
     near_real_time = rows["calibration"] == flux_homogenisation.SOURCES.index(NEAR_REAL_TIME)
     flux, preliminary = numpy.full(minutes, numpy.nan), numpy.zeros(minutes, bool)
     place = (rows["time"] - first) // 60
@@ -345,14 +339,34 @@ def series(store, *, calibration, satellite=None, start=None, end=None):
     return FluxSeries(numpy.datetime64(first, "s"), flux, calibration=calibration, satellite=satellite)
 
 
-def source_rows(store, *, start=None, end=None):
-    """Read all minutes that a homogenised series can be made of, of every satellite.
+def _homogenised(store, satellite, start, end):
+    """Read a homogenised series, a year at a time: decades of several satellites are many rows."""
+    accepted = flux_homogenisation.SOURCES
+    first, minutes = _span(store, accepted, HOMOGENISED, satellite, start, end)
+    fluxes, parts = [], []
+    for done in range(0, max(minutes, 1), _AT_ONCE):
+        begin, count = first + 60 * done, min(_AT_ONCE, minutes - done)
+        rows = _rows(store, accepted, satellite, begin, count)
+        moment = numpy.datetime64(begin, "s")
+        flux, part = flux_homogenisation.homogenise(moment, count, rows, any_satellite=satellite is not None)
+        fluxes.append(flux)
+        parts.append(part)
+    flux, provenance = numpy.concatenate(fluxes), flux_homogenisation.joined(parts)
+    if provenance.left_out and numpy.isnan(flux).all():
+        reasons = "; ".join(f"{count} {reason}" for reason, count in provenance.left_out.items())
+        raise UserError(f"{store}: has nothing for a homogenised flux ({reasons}); name a --satellite, or import others")
+    about = {"calibration": HOMOGENISED, "satellite": satellite, "provenance": provenance}
+    return FluxSeries(numpy.datetime64(first, "s"), flux, **about)
+
+
+def source_rows(store, *, start, end):
+    """Read all minutes of a span that a homogenised series can be made of, of every satellite.
 
     Parameters
     ----------
     store : str or pathlib.Path
-    start, end : datetime64, optional
-        Span [start, end); from the first minute in the store to the last when not given.
+    start, end : datetime64
+        Span [start, end).
 
     Returns
     -------
@@ -365,14 +379,19 @@ def source_rows(store, *, start=None, end=None):
     UserError
         No store, or nothing of these calibrations in it.
     """
-    return _rows(store, flux_homogenisation.SOURCES, HOMOGENISED, None, start, end)[0]
+    first, minutes = _span(store, flux_homogenisation.SOURCES, HOMOGENISED, None, start, end)
+    return _rows(store, flux_homogenisation.SOURCES, None, first, minutes)
 
 
-def _rows(store, accepted, calibration, satellite, start, end):
-    """Read the rows of some calibrations in a span: (rows ordered by time and satellite, its first second, its minutes)."""
+def _condition(accepted, satellite):
+    """Write the condition for rows of some calibrations, and of a satellite where one is given: (SQL, its values)."""
     condition, values = f"calibration IN ({', '.join('?' * len(accepted))})", [*accepted]
-    if satellite is not None:
-        condition, values = condition + " AND satellite = ?", [*values, satellite]
+    return (condition, values) if satellite is None else (f"{condition} AND satellite = ?", [*values, satellite])
+
+
+def _span(store, accepted, calibration, satellite, start, end):
+    """Find the first second and the number of minutes of a series; it raises where there is none."""
+    condition, values = _condition(accepted, satellite)
     with _opened(store) as connection:
         first, last = connection.execute(f"SELECT MIN(time), MAX(time) FROM minutes WHERE {condition}", values).fetchone()
         if first is None:
@@ -387,16 +406,23 @@ def _rows(store, accepted, calibration, satellite, start, end):
             span = f"{numpy.datetime64(first, 's')} to {numpy.datetime64(last, 's')}"
             years = _LONGEST // 527040
             raise UserError(f"{store}: {span} is more than the {years} years that a series has; give a shorter span")
+        return first, minutes
+
+
+def _rows(store, accepted, satellite, first, minutes):
+    """Read the rows of some calibrations in the minutes from a second on, ordered by time and satellite."""
+    condition, values = _condition(accepted, satellite)
+    with _opened(store) as connection:
         places = " ".join(f"WHEN '{name}' THEN {place}" for place, name in enumerate(flux_homogenisation.SOURCES))
         query = f"""
             SELECT time, satellite, CASE calibration {places} ELSE -1 END, flux FROM minutes
             WHERE {condition} AND time >= ? AND time < ? ORDER BY time, satellite
         """
         columns = [("time", "i8"), ("satellite", "i8"), ("calibration", "i1"), ("flux", "f8")]
-        rows = numpy.fromiter(connection.execute(query, [*values, first, last]), columns)
+        rows = numpy.fromiter(connection.execute(query, [*values, first, first + 60 * minutes]), columns)
         if not ((rows["flux"] > 0) & (rows["flux"] < 1)).all():  # NaN too
             raise ValueError("a row's flux is no flux in W m^-2")
-    return rows, first, minutes
+    return rows
 
 
 def _seconds(time):

@@ -161,3 +161,35 @@ def test_a_store_without_a_satellite_of_the_list_is_named_in_one_line(write_minu
     store = write_minutes(7, "operational", "1990-06-10T12:00", [3e-6] * 4)
     with pytest.raises(UserError, match=r"4 operational minutes of satellites other than GOES 8 to 15.*not documented"):
         goes_xrs.series(store, calibration="homogenised", satellite=7)
+
+
+def test_years_follow_each_other_without_a_seam(write_minutes):
+    flux = numpy.geomspace(1e-7, 1e-5, 2 * 1440)
+    write_minutes(16, "science", "2021-12-31T00:00", flux)
+    store = write_minutes(17, "science", "2022-12-31T12:00", flux[::-1])
+    series = goes_xrs.series(store, calibration="homogenised", start=numpy.datetime64("2021-01-01"))
+    assert len(series) == len(series.provenance.satellite) == (365 + 366) * 1440 + 720
+    present = ~numpy.isnan(series.flux)
+    numpy.testing.assert_array_equal(series.flux[present], [*flux, *flux[::-1]])
+    assert series.minutes[present][[0, 2879, 2880, -1]].astype(str).tolist() == [
+        "2021-12-31T00:00",
+        "2022-01-01T23:59",
+        "2022-12-31T12:00",
+        "2023-01-02T11:59",
+    ]
+    assert series.provenance.counts() == {(16, "science", False): 2880, (17, "science", True): 2880}
+
+
+def test_scripts_take_it_by_its_name(write_minutes, tmp_path, capsys):
+    from dataset_models import flux_tables, goes_flares
+
+    write_minutes(15, "operational", "2014-01-01T00:00", [0.7e-6] * 90)
+    store = write_minutes(14, "science", "2014-01-01T01:00", [2e-6] * 60)
+    common = ["--store", str(store), "--calibration", "homogenised", "--out"]
+    flux_tables.main([*common, str(tmp_path / "tables"), "--lags", "00min", "--catches", "12min"])
+    assert "FluxSeries(2014-01-01T00:00 to 2014-01-01T02:00, homogenised, 120 of 120 minutes)" in capsys.readouterr().out
+    (table,) = (tmp_path / "tables").iterdir()
+    rows = [line.split(",")[:2] for line in table.read_text().splitlines()[1:]]
+    assert {float(flux) for _, flux in rows} == {1e-6, 2e-6}
+    goes_flares.main([*common, str(tmp_path / "flares")])
+    assert "homogenised, 120 of 120 minutes): flares found: none" in capsys.readouterr().out
