@@ -354,7 +354,9 @@ def _homogenised(store, satellite, start, end):
     flux, provenance = numpy.concatenate(fluxes), flux_homogenisation.joined(parts)
     if provenance.left_out and numpy.isnan(flux).all():
         reasons = "; ".join(f"{count} {reason}" for reason, count in provenance.left_out.items())
-        raise UserError(f"{store}: has nothing for a homogenised flux ({reasons}); name a --satellite, or import others")
+        raise UserError(
+            f"{store}: has nothing for a homogenised flux ({reasons}); import files of NOAA's primary or secondary satellite"
+        )
     about = {"calibration": HOMOGENISED, "satellite": satellite, "provenance": provenance}
     return FluxSeries(numpy.datetime64(first, "s"), flux, **about)
 

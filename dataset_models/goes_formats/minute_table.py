@@ -72,6 +72,6 @@ def read(path, content, stated):
         rejected=quality != 0,
         quality=quality,
         samples=numpy.ones(len(table), "int64"),
-        spans=[(timed.min(), timed.max())] if len(timed) else [],  # it states none, so none of its records is stray
+        spans=[(timed.min(), timed.max() + 1)] if len(timed) else [],  # it states none, so none of its records is stray
     )
     return means(path, records)

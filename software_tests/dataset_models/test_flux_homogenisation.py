@@ -156,7 +156,9 @@ def test_gaps_are_filled_from_the_secondary_satellite_alone(write_minutes):
 
 def test_a_store_without_a_satellite_of_the_list_is_named_in_one_line(write_minutes):
     store = write_minutes(13, "science", "2014-06-10T12:00", [3e-6] * 4)
-    with pytest.raises(UserError, match=r"xrs\.sqlite: has nothing for a homogenised flux \(4 minutes of a satellite.*--sat"):
+    with pytest.raises(
+        UserError, match=r"xrs\.sqlite: has nothing for a homogenised flux \(4 minutes of a satellite.*; import files of NOAA"
+    ):
         goes_xrs.series(store, calibration="homogenised")
     store = write_minutes(7, "operational", "1990-06-10T12:00", [3e-6] * 4)
     with pytest.raises(UserError, match=r"4 operational minutes of satellites other than GOES 8 to 15.*not documented"):

@@ -37,7 +37,8 @@ def test_a_table_that_nobody_states_anything_of_is_refused(tmp_path, capsys):
     assert not (tmp_path / "xrs.sqlite").exists()
     stated = ["--table_satellite", "16", "--table_calibration", "science"]
     goes_xrs.main([str(path), "--store", str(tmp_path / "xrs.sqlite"), *stated])
-    assert "GOES-16 science: 1 minutes, 2022-01-01T00:01Z" in capsys.readouterr().out
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[1:] == ["GOES-16 science: 1 minutes, 2022-01-01T00:01Z to 2022-01-01T00:01Z"], "without a note"
 
 
 def test_missing_and_flagged_rows_and_rows_without_a_time_are_left_out(tmp_path):
