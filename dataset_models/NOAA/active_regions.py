@@ -15,7 +15,8 @@ import pathlib
 
 import numpy
 
-from dataset_models import flare_catalogue, flare_labels, leak_check
+from dataset_models import flare_labels, leak_check
+from dataset_models.flare_data import FlareListData
 from dataset_models.flares import (
     flare_history,
     flare_index,
@@ -28,11 +29,11 @@ from dataset_models.flares import (
     region_summaries,
 )
 from dataset_models.observation_times import given_time
-from dataset_models.solar_data import SPLITS, Availability, Download, SolarData, Window
+from dataset_models.solar_data import SPLITS, Availability, Download, Window
 from tools import goes_class, notes
 from tools.errors import UserError
 from tools.options import option
-from tools.paths import FILE, data_path
+from tools.paths import FILE
 
 SUMMARY_ISSUED = numpy.timedelta64(30, "m")  # after midnight of its date
 LEAST_HISTORY = numpy.timedelta64(27, "D")  # of flares before the first sample: a rotation of the Sun
@@ -53,7 +54,7 @@ SIDE_CHANNEL = (
 
 
 @dataclasses.dataclass(kw_only=True)
-class ActiveRegions(SolarData):
+class ActiveRegions(FlareListData):
     """NOAA's regions of a day, their past flares, and whether a flare of at least `threshold` follows.
 
     The window is [t + lag, t + lag + window): next-day forecasts that are verified from midnight to midnight have a lag of -0.5
@@ -166,11 +167,6 @@ class ActiveRegions(SolarData):
     @property
     def reach(self):
         return self._window + abs(self._lag)
-
-    @property
-    def events(self):
-        """The flares of the lists: `pandas.DataFrame` as `dataset_models.flare_catalogue.Catalogue.events`."""
-        return self._catalogue.events
 
     # Samples
 
@@ -370,10 +366,7 @@ class ActiveRegions(SolarData):
         for path in self._summary_files:
             if not path.exists() and not path.suffix:
                 commands.append(Download("dataset_models/download/noaa_regions.py", (*time, "--out", str(path))))
-        for path in self._flare_files:
-            if not path.is_file():
-                commands.append(Download("dataset_models/download/hek.py", (*time, "--out", str(path.parent))))
-        return commands
+        return commands + self._list_downloads(start, end)
 
     def describe(self):
         return super().describe() | {"days_without_summary": self._days_without_summary} | self._share_with_patch
@@ -425,43 +418,19 @@ class ActiveRegions(SolarData):
         return [pathlib.Path(path).expanduser() for path in self.summaries]
 
     @functools.cached_property
-    def _flare_files(self):
-        return [data_path("flares", path) for path in self.flares] or [data_path("flares")]
-
-    @functools.cached_property
     def _patch_files(self):
         return [pathlib.Path(path).expanduser() for path in self.patches]
 
-    @property
-    def _lists(self):
-        return ", ".join(map(str, self._flare_files))
-
     @functools.cached_property
-    def _catalogue(self):
-        catalogue = flare_catalogue.read(self._flare_files)
-        if not len(catalogue.events):
+    def _events(self):
+        events = super()._events
+        if not len(events):
             raise UserError(f"{self._lists}: the lists hold no flare; give lists of the time to forecast and before")
-        return catalogue
-
-    @functools.cached_property
-    def _until(self):
-        return given_time("--flares_until", self.flares_until) if self.flares_until else None
-
-    @functools.cached_property
-    def _window(self):
-        return numpy.timedelta64(round(self.window_hours * 3600), "s")
+        return events
 
     @functools.cached_property
     def _lag(self):
         return numpy.timedelta64(round(self.lag_hours * 3600), "s")
-
-    @functools.cached_property
-    def _threshold_flux(self):
-        return flare_index.threshold_flux(self.threshold)
-
-    @functools.cached_property
-    def _index(self):
-        return flare_index.FlareIndex(self.events)
 
     @functools.cached_property
     def _magnitude(self):
@@ -475,10 +444,6 @@ class ActiveRegions(SolarData):
     def _flare_regions(self):
         regions = self.events["noaa_region"].fillna(region_flares.NO_REGION).to_numpy("int64")
         return self._patches.cells_of_regions(regions) if self.patches and not self.summaries else regions
-
-    @functools.cached_property
-    def _history(self):
-        return flare_history.FlareHistory(self.events, until=self._until)
 
     @functools.cached_property
     def _region_flares(self):
@@ -615,12 +580,7 @@ class ActiveRegions(SolarData):
                 raise UserError(f"--fold {self.fold} and --validation_start are two ways to split; give one of them")
             fold = flare_labels.split_fold(times, self.fold, gap=gap)
             return {"training": times[fold.training], "validation": times[fold.validation]}
-        boundary = (
-            given_time("--validation_start", self.validation_start)
-            if self.validation_start
-            else times[0] + (times[-1] - times[0]) * 3 // 4
-        )
-        return {"training": times[times + gap <= boundary], "validation": times[times >= boundary]}
+        return self._split_in_time(times, gap)
 
     @functools.cached_property
     def _all_times(self):
@@ -642,10 +602,7 @@ class ActiveRegions(SolarData):
         offset = numpy.timedelta64(round(self.issue_hour * 3600), "s")
         step = numpy.timedelta64(round(self.cadence_hours * 3600), "s")
         times = numpy.arange(begin.astype("datetime64[s]") + offset, end.astype("datetime64[s]"), step)
-        if self.start:
-            times = times[times >= given_time("--start", self.start)]
-        if self.end:
-            times = times[times < given_time("--end", self.end)]
+        times = times[self._within_dates(times)]
         return times[flare_labels.covered(self.events, times + self._lag, self._window, until=self._until)]
 
     @functools.cached_property

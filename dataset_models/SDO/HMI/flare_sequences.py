@@ -20,7 +20,7 @@ import numpy
 import pandas
 
 from dataset_models import leak_check
-from dataset_models.flares import flare_history, flare_index
+from dataset_models.flares import flare_index
 from dataset_models.images import helioviewer_sources, jpeg2000
 from dataset_models.images.image_cache import ImageCache
 from dataset_models.SDO.HMI import magnetogram_images
@@ -164,21 +164,21 @@ class FlareSequences(MagnetogramData):
         if not path.is_file():
             raise UserError(f"{path}: no such image")
         last = self.image_time(path)
-        times = numpy.array([time for time in self._files if last is not None and time < last] + [last], "datetime64[s]")
+        times = numpy.array([time for time in self.image_files if last is not None and time < last] + [last], "datetime64[s]")
         if last is None:
             raise UserError(
                 f"{path}: neither its name nor its header gives the time, which choosing the frames before it needs"
             )
         places, lacking = self._choose(times, last)
         if lacking:
-            raise UserError(f"{path}: has no sequence before it in {self._folder}: {lacking}")
-        paths = [path if time == last else self._files[time] for time in times[places]]
+            raise UserError(f"{path}: has no sequence before it in {self.image_folder}: {lacking}")
+        paths = [path if time == last else self.image_files[time] for time in times[places]]
         channels = [numpy.stack([self._read((frame,)) for frame in paths])]
         for source, files in self._other_files.items():
             times = numpy.array(list(files), "datetime64[s]")
             places, lacking = self._choose(times, last)
             if lacking:
-                raise UserError(f"{path}: has no sequence of source {source} before it in {self._folder}: {lacking}")
+                raise UserError(f"{path}: has no sequence of source {source} before it in {self.image_folder}: {lacking}")
             channels.append(numpy.stack([self._reader(source)((files[time],)) for time in times[places]]))
         return {"sequence": numpy.concatenate(channels, axis=-1)}
 
@@ -199,7 +199,7 @@ class FlareSequences(MagnetogramData):
     def check_leaks(self):
         report = leak_check.check_split(self.times("training"), self.times("validation"), self.reach)
         compared = 0
-        for source, files in ((None, self._files), *self._other_files.items()):
+        for source, files in ((None, self.image_files), *self._other_files.items()):
             used = [
                 sorted({frame for time in self.times(split) for frame in self.frame_times(time, source)})
                 for split in ("training", "validation")
@@ -213,13 +213,13 @@ class FlareSequences(MagnetogramData):
     # Parts
 
     @functools.cached_property
-    def _files(self):
-        return find_images(self._folder, source_id=self.source_id)
+    def image_files(self):
+        return find_images(self.image_folder, source_id=self.source_id)
 
     @functools.cached_property
     def _other_files(self):
         """Images of `other_sources`: dict of source to dict of time to path."""
-        return find_others(self._folder, self.other_sources) if self.other_sources else {}
+        return find_others(self.image_folder, self.other_sources) if self.other_sources else {}
 
     def _choose(self, times, end):
         """Choose frames that lead up to a time, as `sequence_frames.choose_frames` does."""
@@ -233,10 +233,6 @@ class FlareSequences(MagnetogramData):
     def reach(self):
         """All the time that a sequence spans: sequences further apart share no image."""
         return self._window + self._after
-
-    @functools.cached_property
-    def _history(self):
-        return flare_history.FlareHistory(self._events)
 
     @functools.cached_property
     def _maximum_gap(self):
@@ -253,7 +249,7 @@ class FlareSequences(MagnetogramData):
         events = events.sort_values(["time", "flux"], ascending=[True, False], kind="stable")
         times = events["time"].to_numpy("datetime64[s]")
         inside = self._within_dates(times)
-        images = numpy.array(list(self._files), "datetime64[s]")
+        images = numpy.array(list(self.image_files), "datetime64[s]")
         others = {source: numpy.array(list(files), "datetime64[s]") for source, files in self._other_files.items()}
         samples, left_out = {}, []
         rows = zip(times, events["start"].to_numpy("datetime64[s]"), events["flux"], events["goes_class"], strict=True)
@@ -287,8 +283,8 @@ class FlareSequences(MagnetogramData):
         recipe |= {"simulated": True} if self.simulated else {}
         cache = ImageCache(data_path("cache", self.cache), recipe, (self.image_size, self.image_size, 1))
         needed = sorted({frame for sample in self._candidates[0].values() for frame in sample.frames})
-        sources = {_key(time): (self._files[time],) for time in needed}
-        rejected = cache.convert(sources, self._read, root=self._folder, label="convert magnetograms")
+        sources = {_key(time): (self.image_files[time],) for time in needed}
+        rejected = cache.convert(sources, self._read, root=self.image_folder, label="convert magnetograms")
         if sources and len(rejected) == len(sources):
             raise UserError(f"none of {len(sources)} magnetograms can be used; the first: {rejected[min(rejected)]}")
         return cache, rejected
@@ -308,7 +304,7 @@ class FlareSequences(MagnetogramData):
             needed = sorted({frame for sample in self._candidates[0].values() for frame in sample.of(source)})
             label = f"convert {helioviewer_sources.name_of(source)}"
             sources = {_key(time): (files[time],) for time in needed}
-            rejected = cache.convert(sources, self._reader(source), root=self._folder, label=label)
+            rejected = cache.convert(sources, self._reader(source), root=self.image_folder, label=label)
             if sources and len(rejected) == len(sources):
                 raise UserError(f"none of {len(sources)} images of source {source} can be used; {rejected[min(rejected)]}")
             converted[source] = cache, rejected
@@ -340,16 +336,15 @@ class FlareSequences(MagnetogramData):
         times = numpy.array(sorted(self._usable[0]), "datetime64[s]")
         if not len(times):
             return {"training": times, "validation": times}
-        boundary = self._boundary(times)
         # A sequence of validation reaches back over its window, one of training on after its flare: they share no image.
-        return {"training": times[times + self.reach <= boundary], "validation": times[times >= boundary]}
+        return self._split_in_time(times, self.reach)
 
     def _sample(self, time):
         time = numpy.datetime64(time, "s")
         try:
             return self._usable[0][time]
         except KeyError:
-            raise UserError(f"{self.title}: there is no sequence before a flare at {time}Z in {self._folder}") from None
+            raise UserError(f"{self.title}: there is no sequence before a flare at {time}Z in {self.image_folder}") from None
 
 
 class _Sample(typing.NamedTuple):

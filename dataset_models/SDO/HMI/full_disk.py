@@ -7,41 +7,24 @@ from any flare list that :mod:`dataset_models.flare_catalogue` reads, or from la
 """
 
 import dataclasses
-import functools
-import pathlib
 
-import numpy
-
-from dataset_models import flare_labels, label_tables, leak_check
-from dataset_models.flares import flare_history, flare_index, flare_marks
+# Data sets of users import these from here.
+from dataset_models.flare_data import QUIET_FLUX, FlareData  # noqa: F401
 from dataset_models.images import jpeg2000
-from dataset_models.observation_times import given_time
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.SDO.HMI.magnetogram_data import MagnetogramData
-from dataset_models.solar_data import Window
-from tools import goes_class, notes
-from tools.errors import UserError
 from tools.options import option
-from tools.paths import FILE
-
-QUIET_FLUX = 1e-7  # W m^-2: what a window without a listed flare counts as; flare lists are not complete below C1
 
 
 @dataclasses.dataclass(kw_only=True)
-class FullDiskMagnetograms(MagnetogramData):
+class FullDiskMagnetograms(MagnetogramData, FlareData):
     """Hourly magnetograms; whether a flare of at least `threshold` starts within the hours after each, or how strong.
 
-    The window is (t, t + hours), open at both ends as in the published studies: a flare that starts at the very time
-    of the image does not count.
-
-    With `labels` the targets are those of label tables, whatever window they were made with; `validation_labels` gives the
-    validation split, otherwise the labelled images are split like others. A label belongs to the image nearest to it, within
-    `label_tolerance`; labels without an image are counted and left out. What happened before an image is taken from the label
-    of one window earlier; flare lists are read for the side channel `history` alone, and then tell that as well.
+    Window, label tables, history and splits come with `FlareData`.
 
     Examples
     --------
-    >>> import pathlib, tempfile
+    >>> import numpy, pathlib, tempfile
     >>> from PIL import Image
     >>> scratch = tempfile.TemporaryDirectory()
     >>> folder, flares = pathlib.Path(scratch.name) / "HMI", pathlib.Path(scratch.name) / "flares.csv"
@@ -66,401 +49,40 @@ class FullDiskMagnetograms(MagnetogramData):
     title = "SDO/HMI full-disk magnetograms"
 
     folder: str | None = option(None, "folder of magnetograms (default: hmi of config.yml)", place="hmi")
-    labels: tuple[str, ...] = option((), "label tables such as Fold1_train.csv, instead of flare lists", place=FILE)
-    validation_labels: tuple[str, ...] = option((), "label tables of the validation split, such as Fold1_val.csv", place=FILE)
-    label_tolerance: float = option(12.0, "most minutes between a label and its image", least=0.0, most=1440.0)
-    flares: tuple[str, ...] = option((), "flare lists (default: flares of config.yml)", place="flares")
     image_size: int = option(256, "pixels of the image that a network sees", least=8, most=4096)
     clip: float = option(256.0, "gauss that map to 0 and 1 when images are FITS", least=1.0, most=10_000.0)
     decoding: str = option(
         "area", "how JPEG 2000 is shrunk: 'area' as published; 'reduced' 20 times faster", choices=jpeg2000.MODES
     )
-    target_kind: str = option(
-        "flare", "'flare': is there one; 'log flux': log10 of the strongest", choices=("flare", "log flux")
-    )
-    threshold: str = option("M1.0", "GOES class that counts as a flare")
-    window_hours: float = option(24.0, "hours after the image", least=0.1, most=240.0)
-    history: bool = option(False, "what was known of past flares as a side channel")
-    history_age: float = option(flare_history.AGE, flare_history.AGE_HELP, least=0.0, most=24_000.0)
-    flares_until: str | None = option(None, flare_labels.UNTIL_HELP)
-    fold: int = option(
-        0, "1 to 4: validate on this quarter of each year, the published folds; 0: split once in time", least=0, most=4
-    )
-    split: str = option("time", "'time': validation is the later part; 'random': leaks", choices=("time", "random"))
-    allow_leaking_split: bool = option(False, "allow --split random: neighbouring hours are nearly the same image")
-    validation_start: str | None = option(None, "UTC time at which validation begins (default: the last quarter of the images)")
-    start: str | None = option(None, "use images from this UTC time on")
-    end: str | None = option(None, "use images before this UTC time")
-    gap_hours: float | None = option(
-        None, "hours left out around validation (default: the window; for folds none, as published)", least=0.0, most=24_000.0
-    )
-    split_seed: int = option(0, "seed of a random split", least=0, most=2**32 - 1)
-
-    def __post_init__(self):
-        if self.validation_labels and not self.labels:
-            raise UserError("--validation_labels: needs --labels, the tables of the training split")
-
-    # What goes in and what comes out
 
     @property
-    def input_shapes(self):
-        shapes = {"image": (self.image_size, self.image_size, 1)}
-        return shapes | ({"side_channel": (len(flare_history.NAMES),)} if self.history else {})
+    def image_shape(self):
+        return (self.image_size, self.image_size)
 
-    @property
-    def side_channel_names(self):
-        return flare_history.NAMES if self.history else ()
+    # Images
 
-    @property
-    def target_label(self):
-        window = f"in the next {self.window_hours:g} h"
-        if self.task == "classification":
-            return f"flare of {self.threshold} or more {window}"
-        return f"log10 of the strongest peak flux {window} (W m$^{{-2}}$)"
+    def image(self, time):
+        return self._read(self.image_files[time], expected_source=self._source_size).image
 
-    @property
-    def windows(self):
-        now = numpy.timedelta64(0, "s")
-        return Window("image", now, now, "input"), Window("window", now, self._window, "target")
-
-    @property
-    def events(self):
-        return self._events if self._wants_flares else None
-
-    # Samples
-
-    def times(self, split):
-        return self._splits[split]
-
-    def inputs(self, time):
-        time = numpy.datetime64(time, "s")
-        if time not in self._files:
-            raise UserError(f"{self._folder}: no magnetogram of {time}")
-        return self._with_history(self._read(self._files[time]).image, time, self._files[time])
-
-    def target(self, time):
-        return float(self._in_network_units(*self._coming([time]))[0])
-
-    def targets(self, split):
-        return self._in_network_units(*self._coming(self.times(split))).astype("float32")
-
-    def truth(self, time):
-        """Return true value and prior; the prior is of the flares whose class was settled in the hours before the time.
-
-        With label tables and no history it is the label of one window earlier, NaN where there is none.
-        """
-        number = 0 if self.task == "classification" else 1
-        return float(self._coming([time])[number][0]), float(self._past(time)[number])
-
-    def truth_if_known(self, time):
-        if self.labels:
-            row = self._label_rows(numpy.array([time], "datetime64[s]"))[0]
-            return self.truth(time) if row >= 0 else (numpy.nan, float(self._past(time)[self.task != "classification"]))
-        true, prior = self.truth(time)
-        if not flare_labels.covered(self._events, [time], self._window, until=self._until)[0]:
-            true = numpy.nan
-        asked = self._history.asked([time], age=self.history_age)
-        return true, prior if asked[0] == time else numpy.nan
-
-    def metadata(self, time):
-        event, flux = (float(values[0]) for values in self._coming([time]))
-        known = {} if numpy.isnan(flux) else {"flux": flux, "class": goes_class.from_flux(flux)}
-        return known | {"flare": int(event)}
-
-    def read_image(self, path):
-        image = self._read(path, any_size=True).image
-        if not self.history:
-            return {"image": image}
-        time = self.image_time(path)
-        if time is None:
-            raise UserError(f"{path}: neither its name nor its header gives the time, which the flare history needs")
-        return self._with_history(image, time, path)
+    def read_picture(self, path):
+        return self._read_of_user(path).image
 
     def image_time(self, path):
         time = magnetogram_images.time_of(path)
         return super().image_time(path) if time is None else time
 
     def image_header(self, path):
-        return self._read(path, any_size=True).header
+        return self._read_of_user(path).header
 
-    def header(self, time):
-        return self.image_header(self._files[numpy.datetime64(time, "s")])
+    def map_header(self, time):
+        # Not that of the file, which would be read for it: places in all formats are those of the common frame.
+        return magnetogram_images.sky_header(time, self.image_size)
 
-    def places(self, time):
-        if self.labels:
-            row = self._table[self._label_rows(numpy.array([time], "datetime64[s]"))]
-            known = row.event[0] and not numpy.isnan(row.flux[0]) and abs(row.longitude[0]) <= 90
-            return ((goes_class.from_flux(row.flux[0]), float(row.longitude[0]), float(row.latitude[0])),) if known else ()
-        events, time = self._events, numpy.datetime64(time, "s")
-        if "longitude" not in events:
-            return ()
-        start = events["start"].to_numpy("datetime64[s]")
-        coming = (start > time) & (start < time + self._window) & (events["flux"] >= self._threshold_flux).to_numpy()
-        seen = coming & (numpy.abs(events["longitude"].to_numpy("float64")) <= 90)
-        return tuple((row.goes_class, float(row.longitude), float(row.latitude)) for row in events[seen].itertuples())
+    def _read_of_user(self, path):
+        magnetogram_images.require_making_of(self.image_folder, path, decoding=self.decoding)
+        return self._read(path)
 
-    def flare_marks(self, split, grid=None):
-        """List the flares of C1.0 and above in each window: how strong, and where their regions are in the image.
-
-        Parameters
-        ----------
-        split : str
-        grid : tuple of int, optional
-            (height, width) of the map whose cells are the places; by default that of the image.
-
-        Returns
-        -------
-        numpy.ndarray
-            float32 (n, k, 2) as of `dataset_models.flares.flare_marks.packed`, with the places of
-            `dataset_models.flares.flare_marks.places_on_map`: on an image centred on the Sun as seen from the Earth. Of label
-            tables the strongest flare alone, its place unknown, since they do not say when in the window it was.
-
-        Raises
-        ------
-        UserError
-            Label tables state 0 and 1 alone.
-        """
-        times = self.times(split)
-        if self.labels:
-            return self._marks_of_labels(times)
-        grid, shape, marks = grid or (self.image_size, self.image_size), (self.image_size, self.image_size), []
-        events = self._events
-        placed = "longitude" in events and "latitude" in events
-        longitude, latitude = (
-            events[name].to_numpy("float64") if placed else numpy.full(len(events), numpy.nan)
-            for name in ("longitude", "latitude")
-        )
-        starts, magnitude = events["start"].to_numpy("datetime64[s]"), flare_marks.magnitudes(events["flux"])
-        for time, first, last in zip(times, *self._index.span(times, self._window), strict=True):
-            inside = self._index.between(first, last)
-            inside = inside[magnitude[inside] >= 0]
-            places = numpy.full(len(inside), flare_marks.UNKNOWN)
-            if numpy.isfinite(longitude[inside]).any():
-                days = (starts[inside] - time) / numpy.timedelta64(1, "D")
-                header = magnetogram_images.sky_header(time, self.image_size)
-                places = flare_marks.places_on_map(header, shape, grid, longitude[inside], latitude[inside], days)
-            marks.append((magnitude[inside], places))
-        return flare_marks.packed(marks)
-
-    def _marks_of_labels(self, times):
-        _, flux = self._coming(times)
-        if numpy.isnan(flux).any():
-            files = ", ".join(map(str, self._label_files))
-            raise UserError(f"{files}: states 0 and 1 alone; rates need classes, in the column goes_class, or --flares")
-        magnitude = flare_marks.magnitudes(flux)
-        return flare_marks.packed([([size], [flare_marks.UNKNOWN]) if size >= 0 else ([], []) for size in magnitude])
-
-    @property
-    def split_report(self):
-        """Sizes of the splits and how many of their windows overlap: `dataset_models.leak_check.SplitReport`."""
-        return self._checked(self._splits)
-
-    def describe(self):
-        about = super().describe() | {"overlapping_windows": self.split_report.overlapping}
-        return about | ({"labels_without_image": self.labels_without_image} if self.labels else {})
-
-    @property
-    def labels_without_image(self):
-        """How many labels of each split, or of both together, have no image: dict of str to int."""
-        return {name: len(table) - len(self._matched[name][0]) for name, table in self._tables.items()}
-
-    def check_leaks(self):
-        splits = [self.times("training"), self.times("validation")]
-        paths = [[self._files[time] for time in times] for times in splits]
-        compared = leak_check.check_duplicates(*paths, times=splits)
-        report = f"{self.split_report}; no image is in both splits ({compared} compared by content)"
-        if self.labels:
-            labels, without = sum(map(len, self._tables.values())), sum(self.labels_without_image.values())
-            report += f"; {without} of {labels} labels have no image"
-        if self.history and len(splits[0]):
-            count = leak_check.check_causality(flare_history.history, self._events, splits[0], names=flare_history.NAMES)
-            report += f"; the flare history does not depend on the future (tried at {count} times)"
-        return report
-
-    # Parts
-
-    @property
-    def _wants_flares(self):
-        return not self.labels or self.history
-
-    @functools.cached_property
-    def _flare_files(self):
-        return super()._flare_files if self._wants_flares else []
-
-    @functools.cached_property
-    def _label_files(self):
-        return [pathlib.Path(path).expanduser() for path in (*self.labels, *self.validation_labels)]
-
-    @functools.cached_property
-    def _tables(self):
-        """Label tables by split, or under ``"both"`` where they are to be split: dict of `label_tables.LabelTable`."""
-        if not self.validation_labels:
-            return {"both": label_tables.read(self.labels, threshold=self.threshold)}
-        names = {"training": self.labels, "validation": self.validation_labels}
-        return {split: label_tables.read(paths, threshold=self.threshold) for split, paths in names.items()}
-
-    @functools.cached_property
-    def _table(self):
-        """All labels, those of both splits: `label_tables.LabelTable`."""
-        table = label_tables.joined(list(self._tables.values()))
-        if self.task != "classification" and numpy.isnan(table.flux).any():
-            path = next(p for p in self._tables.values() if numpy.isnan(p.flux).any()).paths[0]
-            raise UserError(
-                f"{path}: states 0 and 1 alone; --target_kind 'log flux' needs tables with classes in the column goes_class"
-            )
-        return table
-
-    @functools.cached_property
-    def _matched(self):
-        """Positions of labels and of images that belong together, by the names of `_tables`: dict of two int64 (n,)."""
-        times = numpy.array(list(self._files), "datetime64[s]")
-        matched = {
-            name: label_tables.match(table, times, tolerance=self._label_tolerance) for name, table in self._tables.items()
-        }
-        for name, table in self._tables.items():
-            files = ", ".join(map(str, table.paths))
-            without, rows = len(table) - len(matched[name][0]), len(table) + table.repeated
-            if without == len(table):
-                text = f"of its {rows} labels, {table.times[0]} to {table.times[-1]}, none has an image in {self._folder}"
-                raise UserError(f"{files}: {text} within {self.label_tolerance:g} minutes; give the folder of its images")
-            if without or table.repeated:
-                repeated = f", {table.repeated} say the same again" if table.repeated else ""
-                text = f"{without} of {rows} labels have no image in {self._folder}{repeated}; they are left out"
-                notes.note(f"{files}: {text}")
-        return matched
-
-    @property
-    def _label_tolerance(self):
-        return numpy.timedelta64(round(60 * self.label_tolerance), "s")
-
-    def _label_rows(self, times):
-        """Find the labels of images: int64 (n,), positions in `_table`, -1 where an image has none."""
-        return self._table.rows(times, tolerance=self._label_tolerance)
-
-    @functools.cached_property
-    def _index(self):
-        return flare_index.FlareIndex(self._events)
-
-    @functools.cached_property
-    def _history(self):
-        return flare_history.FlareHistory(self._events, until=self._until)
-
-    @functools.cached_property
-    def _until(self):
-        return given_time("--flares_until", self.flares_until) if self.flares_until else None
-
-    @functools.cached_property
-    def _splits(self):
-        times = numpy.array(list(self._files), "datetime64[s]")
-        times = times[self._within_dates(times)]
-        if self.validation_labels:
-            return self._given_splits(times)
-        if self.labels:
-            labelled = numpy.array(list(self._files), "datetime64[s]")[self._matched["both"][1]]
-            times = times[numpy.isin(times, labelled)]
-        else:
-            times = times[flare_labels.covered(self._events, times, self._window, until=self._until)]
-        if self.fold and (self.validation_start or self.split == "random"):
-            other = "--validation_start" if self.validation_start else "--split random"
-            raise UserError(f"--fold {self.fold} and {other} are two ways to split; give one of them (--fold 0: no fold)")
-        if self.split == "random" and self.gap_hours is not None:
-            raise UserError(f"--gap_hours {self.gap_hours:g}: a random split has no gap; leave it out, or use --split time")
-        if self.split == "random":
-            return self._random_split(times)
-        if not len(times):
-            return {"training": times, "validation": times}
-        if self.fold:
-            splits = self._fold(times)
-        else:
-            boundary = self._boundary(times)
-            training = times[(times < boundary) & (times + self._gap <= boundary)]
-            splits = {"training": training, "validation": times[times >= boundary]}
-        self._checked(splits)
-        return splits
-
-    @functools.cached_property
-    def _gap(self):
-        """Time left out around validation: the window, unless the options give another."""
-        if self.gap_hours is not None:
-            return numpy.timedelta64(round(self.gap_hours * 3600), "s")
-        as_published = self.fold or self.split == "random" or self.validation_labels
-        return numpy.timedelta64(0, "s") if as_published else self._window
-
-    def _checked(self, splits):
-        return leak_check.check_split(
-            splits["training"], splits["validation"], window=self._window, published_folds=self._gap < self._window
-        )
-
-    def _given_splits(self, times):
-        """Split as the label tables do; training images closer than the gap to one of validation are left out."""
-        others = {"--fold": self.fold, "--validation_start": self.validation_start, "--split random": self.split == "random"}
-        other = next((flag for flag, given in others.items() if given), None)
-        if other:
-            raise UserError(f"--validation_labels and {other} are two ways to split; give one of them")
-        images = numpy.array(list(self._files), "datetime64[s]")
-        splits = {name: times[numpy.isin(times, images[places])] for name, (_, places) in self._matched.items()}
-        training, validation = splits["training"], splits["validation"]
-        if self._gap and len(training) and len(validation):
-            away = leak_check.distance(training.astype("int64"), validation.astype("int64"))
-            splits["training"] = training[away >= flare_labels.seconds_of(self._gap)]
-        self._checked(splits)
-        return splits
-
-    def _fold(self, times):
-        fold = flare_labels.split_fold(times, self.fold, gap=self._gap)
-        if self.task == "classification":
-            flare_labels.require_flares(self._coming(times)[0], [fold])
-        return {"training": times[fold.training], "validation": times[fold.validation]}
-
-    def _random_split(self, times):
-        if not self.allow_leaking_split:
-            raise UserError(
-                "--split random: neighbouring hours are nearly the same image, so scores would be worthless;"
-                " use --split time, or give --allow_leaking_split to do it all the same"
-            )
-        validation = numpy.zeros(len(times), bool)
-        validation[numpy.random.default_rng(self.split_seed).permutation(len(times))[: len(times) // 4]] = True
-        return {"training": times[~validation], "validation": times[validation]}
-
-    def _coming(self, times):
-        """Find what follows: whether there is a flare, bool (n,), and the strongest peak flux, float64 (n,)."""
-        times = numpy.asarray(times, "datetime64[s]")
-        if not self.labels:
-            flux = self._strongest(times, self._window)
-            return flux >= self._threshold_flux, flux
-        rows = self._label_rows(times)
-        if (rows < 0).any():
-            raise UserError(f"{', '.join(map(str, self._label_files))}: no label of {times[numpy.argmax(rows < 0)]}")
-        return self._table.event[rows], numpy.maximum(self._table.flux[rows], QUIET_FLUX)
-
-    def _past(self, time):
-        """Find what was before, as `_coming` does for one time: bool or NaN, and float."""
-        if self._wants_flares:
-            flux = max(self._history.peak_flux([time], self._window)[0], QUIET_FLUX)
-            return flux >= self._threshold_flux, flux
-        row = self._label_rows(numpy.array([time], "datetime64[s]") - self._window)[0]
-        return (self._table.event[row], max(self._table.flux[row], QUIET_FLUX)) if row >= 0 else (numpy.nan, numpy.nan)
-
-    def _in_network_units(self, event, flux):
-        return event if self.task == "classification" else numpy.log10(flux)
-
-    def _strongest(self, times, window):
-        """Find the strongest peak flux of flares that start in (t, t + window), at least `QUIET_FLUX`: float64 (n,)."""
-        return numpy.maximum(self._index.peak_flux(numpy.asarray(times, "datetime64[s]"), window), QUIET_FLUX)
-
-    def _read(self, path, *, any_size=False):
-        source = None if any_size else self._source_size
-        if any_size:
-            magnetogram_images.require_making_of(self._folder, path, decoding=self.decoding)
+    def _read(self, path, *, expected_source=None):
         return magnetogram_images.read(
-            path, size=self.image_size, clip=self.clip, decoding=self.decoding, expected_source=source
+            path, size=self.image_size, clip=self.clip, decoding=self.decoding, expected_source=expected_source
         )
-
-    def _with_history(self, image, time, path):
-        inputs = {"image": image}
-        if self.history:
-            asked = self._history.require(
-                [time], age=self.history_age, origin=", ".join(map(str, self._flare_files)), subject=path
-            )
-            inputs["side_channel"] = self._history.features(asked)[0]
-        return inputs

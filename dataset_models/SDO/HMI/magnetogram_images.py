@@ -18,7 +18,7 @@ import typing
 import numpy
 
 from dataset_models import simulation_mark
-from dataset_models.images import fits_files, jpeg2000, picture_files, picture_tree, quality, soundness
+from dataset_models.images import earth_view, fits_files, jpeg2000, picture_files, picture_tree, quality, soundness
 from dataset_models.images.geometry import FRAME, linear_wcs, solar_radius
 from dataset_models.images.headers import Keywords, utc_from_tai
 from tools import notes
@@ -194,23 +194,7 @@ def source_size(path):
 
 def sky_header(time, size, *, frame=FRAME):
     """Make the FITS header of an image centred on the Sun and seen from the Earth: `astropy.io.fits.Header`."""
-    import astropy.units as u
-    from astropy.io import fits
-    from astropy.utils import iers
-    from sunpy.coordinates import sun
-
-    with iers.conf.set_temp("auto_download", False), iers.conf.set_temp("auto_max_age", None):
-        text = str(time)
-        tilt, distance, radius = sun.B0(text), sun.earth_distance(text), sun.angular_radius(text)
-    header = fits.Header()
-    for axis, name in ((1, "HPLN-TAN"), (2, "HPLT-TAN")):
-        header[f"CTYPE{axis}"], header[f"CUNIT{axis}"] = name, "arcsec"
-        header[f"CRPIX{axis}"], header[f"CRVAL{axis}"], header[f"CDELT{axis}"] = (size + 1) / 2, 0.0, frame / size
-    header["DATE-OBS"] = text
-    header["HGLN_OBS"], header["HGLT_OBS"] = 0.0, tilt.to_value(u.deg)
-    header["DSUN_OBS"], header["RSUN_OBS"] = distance.to_value(u.m), radius.to_value(u.arcsec)
-    header["TELESCOP"], header["INSTRUME"] = "SDO", "HMI"
-    return header
+    return earth_view.header(time, size, frame=frame, telescope="SDO", instrument="HMI")
 
 
 def _suffix(path):
