@@ -105,6 +105,9 @@ COVERED = {
     ("network_models/xray_flux_forecast/starting_point/network.py", "swap_174"): (
         "examples/test_examples.py::test_a_real_swap_image_through_the_example_data_set"
     ),
+    ("network_models/xray_flux_forecast/starting_point/network.py", "gong_png"): (
+        "examples/test_examples.py::test_gong_pictures_through_the_example_data_set"
+    ),
     ("network_models/xray_flux_forecast/starting_point/network.py", ""): (
         "network_models/test_distribution.py::test_processes_train_as_one_does"
     ),

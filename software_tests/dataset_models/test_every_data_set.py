@@ -6,6 +6,7 @@ import numpy
 import pytest
 import yaml
 from astropy.io import fits
+from PIL import Image
 
 from dataset_models import goes_xrs
 from dataset_models.SDO.AIA.fdl_1 import AIA8
@@ -15,7 +16,8 @@ from dataset_models.simulated.sun import SimulatedSun
 from dataset_models.solar_data import QUANTITIES, load_solar_data
 
 TINY = pathlib.Path(__file__).parents[1] / "network_models" / "tiny_data.py"
-SWAP = pathlib.Path(__file__).parents[2] / "examples" / "swap_174.py"
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
+SWAP, GONG = EXAMPLES / "swap_174.py", EXAMPLES / "gong_png.py"
 CASES = (
     "tiny",
     "tiny with side channel",
@@ -26,6 +28,7 @@ CASES = (
     "aia",
     "aia legacy",
     "swap",
+    "gong",
 )
 
 
@@ -37,6 +40,10 @@ def simulated_archive(tmp_path_factory):
     archive.write_archive(folder, sun, products=("aia", "legacy", "hmi_jpg", "hmi_fits", "goes", "flares"), hmi_size=128)
     for time in sun.image_times():
         write_swap(folder / "swap", time)
+    (folder / "gong").mkdir()
+    for path in sorted((folder / "hmi_jpg").rglob("*.jpg")):
+        time = path.stem.removeprefix("HMI.m").replace(".", "").replace("_", "t")
+        Image.open(path).save(folder / "gong" / f"tdzqa{time[2:-2]}.png")
     for file in sorted((folder / "goes").iterdir()):
         goes_xrs.import_file(folder / "xrs.sqlite", file)
     # A list says nothing about times before its first flare and after its last.
@@ -85,7 +92,11 @@ def case(request, tmp_path):
         return data, next(iter(_at(archived, data.times("validation")[0])))
     kind = "hmi_jpg" if name == "magnetograms" else "hmi_fits"
     lists = tuple(str(folder / name) for name in ("flares.csv", "span.csv"))
-    data = FullDiskMagnetograms(folder=str(folder / kind), flares=lists, image_size=32, window_hours=6.0, history=True)
+    options = {"flares": lists, "image_size": 32, "window_hours": 6.0, "history": True}
+    if name == "gong":
+        data = load_solar_data(GONG)(folder=str(folder / "gong"), **options)
+        return data, _file_at(data, data.times("validation")[0])
+    data = FullDiskMagnetograms(folder=str(folder / kind), **options)
     return data, _file_at(data, data.times("validation")[0])
 
 
