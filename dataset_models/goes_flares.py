@@ -93,7 +93,7 @@ def _as_list(flares, series, simulated):
 
 def main(arguments=None):
     """Find flares in a store, write them and their picture, and print how they agree with flare lists."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.parser(__doc__, draws=True)
     parser.add_argument("--store", help="flux store (default: 'goes' of config.yml)")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="folder for flux.png and flares.csv")
     parser.add_argument("--calibration", choices=goes_xrs.CALIBRATIONS, default="science", help="(default: %(default)s)")

@@ -95,7 +95,7 @@ def _channel(data, name):
 def _parse(arguments):
     """Read the flags: argparse.Namespace, and the data set or None."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    parser = command_line.parser(__doc__)
+    parser = command_line.parser(__doc__, draws=True)
     parser.add_argument("what", nargs="+", metavar="DATASET.py | IMAGE", help="file that defines a data set, or image files")
     parser.add_argument("--out", required=True, type=pathlib.Path, metavar="FOLDER", help="where the pictures go")
     parser.add_argument("--split", choices=SPLITS, default="training", help="of the data set (default: %(default)s)")

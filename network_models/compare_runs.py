@@ -213,7 +213,7 @@ def _word(value):
 
 def main(arguments=None):
     """Compare the runs of folders."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.parser(__doc__, draws=True)
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="run folders, or folders that hold runs")
     parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="for figure and table (default: the first FOLDER)")
     flags = parser.parse_args(arguments)

@@ -311,7 +311,7 @@ def _sizes(shape):
 
 def main(arguments=None):
     """Draw a network and print where the picture is."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.parser(__doc__, draws=True)
     known = ", ".join(networks.NETWORKS)
     parser.add_argument("network", metavar="NETWORK.hdf5 | NAME", help=f"a saved network, or one of: {known}")
     parser.add_argument("--out", type=pathlib.Path, metavar="PICTURE", help="(default: diagram.png in the run folder)")

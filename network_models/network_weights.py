@@ -176,7 +176,7 @@ def kernels_of(weights, name=None):
 
 def main(arguments=None):
     """Look into the weights of one network."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.parser(__doc__, draws=True)
     parser.add_argument("model", metavar="MODEL.hdf5", type=pathlib.Path, help="a trained network")
     parser.add_argument("--layer", metavar="NAME", help="convolution whose kernels are drawn (default: the first)")
     add_number(parser, "--count", int, least=1, most=1024, default=32, help="kernels drawn at most (default: %(default)s)")

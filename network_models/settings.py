@@ -213,7 +213,7 @@ def parse(
     refuse_clashes(subject.owners, subject.dataset)
     begun = subject.begun(aliases or {})
 
-    parser = command_line.parser(description, epilog=presets_module.described(presets))
+    parser = command_line.parser(description, draws=True, epilog=presets_module.described(presets))
     parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {dataset})")
     changeable = ", ".join(f"--{name}" for name in RESUMED_WITH)
     parser.add_argument("--resume", metavar="RUN_FOLDER", help=f"continue a run; takes {changeable}, and where data are now")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from network_models.training import board
-from tools import command_line, modules, notes, quiet_tensorflow
+from tools import command_line, figures, modules, notes, quiet_tensorflow
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -67,6 +67,12 @@ def user_folders(tmp_path, monkeypatch):
 def every_remark():
     """Print remarks in each test, though each is printed once in a process."""
     notes.forget()
+
+
+@pytest.fixture(autouse=True)
+def pictures_as_png():
+    """Forget what a script of another test was asked to write beside PNG."""
+    figures.choose_formats(())
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -11,18 +11,38 @@ from tools import full_disks, quiet_tensorflow
 from tools.errors import Stopped, UserError, shortened
 
 
+class _Formats(argparse.Action):
+    """Tells `tools.figures` what to write beside PNG; nothing stays in the namespace, which holds options of runs."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        from tools import figures
+
+        figures.choose_formats(values)
+
+
 class _Parser(argparse.ArgumentParser):
+    draws = False
+
+    def parse_known_args(self, args=None, namespace=None):
+        if self.draws:
+            from tools import figures
+
+            figures.choose_formats(())  # not those of a script that ran before in this process
+        return super().parse_known_args(args, namespace)
+
     def error(self, message):
         self.exit(2, f"{self.prog}: {shortened(' '.join(message.split()))} (see --help)\n")
 
 
-def parser(description, **keywords):
+def parser(description, *, draws=False, **keywords):
     """Make an argument parser that reports a usage error in one line and exits with code 2.
 
     Parameters
     ----------
     description : str
         Shown by ``--help``; a module's docstring keeps its line breaks.
+    draws : bool
+        Whether the script draws pictures: it gets ``--format``, which every `tools.figures.save` goes by.
     **keywords
         Passed on to `argparse.ArgumentParser`.
 
@@ -32,7 +52,15 @@ def parser(description, **keywords):
     """
     keywords.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
     keywords.setdefault("allow_abbrev", False)
-    return _Parser(description=description, **keywords)
+    made = _Parser(description=description, **keywords)
+    if draws:
+        from tools import figures
+
+        made.draws = True
+        text = f"write pictures as {' or '.join(figures.FORMATS)} too, beside PNG"
+        keywords = {"nargs": "+", "choices": figures.FORMATS, "help": text}
+        made.add_argument("--format", action=_Formats, dest=argparse.SUPPRESS, default=argparse.SUPPRESS, **keywords)
+    return made
 
 
 def run(main, arguments=None):

@@ -19,6 +19,12 @@ from tools.errors import UserError
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 SIGNED = "RdBu_r"  # blue below zero, red above
+STRENGTH = "#C800C8"  # of maps without a sign over an image: neither of the colours of signs, nor of grey
+QUIET = 45.0  # percent of the pixels of a map without a sign that are not drawn over the image
+
+FORMATS = ("pdf", "svg")  # beside PNG: --format, see `tools.command_line.parser`
+_METADATA = {".png": {"Software": None}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}  # same figure, same file
+_chosen = []
 
 
 @contextlib.contextmanager
@@ -37,7 +43,9 @@ def style():
         "image.origin": "upper",
         "legend.frameon": False,
         "lines.linewidth": 1.8,
+        "pdf.fonttype": 42,  # TrueType, as journals ask
         "savefig.dpi": 120,
+        "svg.hashsalt": "solar",
     }
     with matplotlib.rc_context(settings):
         yield
@@ -98,10 +106,39 @@ def tiles(rows, columns, *, side, caption=0.0, header=0.5, least_width=0.0):
     return figure, axes
 
 
-def save(figure, path):
-    """Write a figure, complete or not at all; the suffix of `path` gives the format."""
-    with atomic_files.replacing(path) as temporary:
-        figure.savefig(temporary, metadata={"Software": None} if temporary.suffix == ".png" else None)
+def choose_formats(formats):
+    """Let `save` write these of `FORMATS` beside each picture from now on, in this process, instead of those before."""
+    _chosen[:] = dict.fromkeys(formats)
+
+
+def chosen_formats():
+    """List the formats of `choose_formats`: tuple of str."""
+    return tuple(_chosen)
+
+
+def save(figure, path, *, formats=None):
+    """Write a figure, and beside it in further formats, each file complete or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : str or pathlib.Path
+        Its suffix gives the format.
+    formats : sequence of str, optional
+        Beside it; by default those that the user chose, see `choose_formats`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files.
+    """
+    path = pathlib.Path(path)
+    beside = [path.with_suffix(f".{kind}") for kind in (_chosen if formats is None else formats)]
+    files = list(dict.fromkeys((path, *beside)))
+    for file in files:
+        with atomic_files.replacing(file) as temporary:
+            figure.savefig(temporary, metadata=_METADATA.get(temporary.suffix))
+    return files
 
 
 def show(*paths):
@@ -301,17 +338,52 @@ def show_signed(axes, values, *, label="", extent=None, bar=True):
 
 
 def show_overlay(axes, image, values, *, table="gray", logarithmic=False, extent=None):
-    """Draw a map over the image it belongs to: the stronger, the more opaque. Arguments as of `show_image`.
+    """Draw a map over the image it belongs to, in grey: the stronger, the more opaque. Arguments as of `show_image`.
 
-    The colours of a signed map are those of its signs; of one without negative values the smallest is transparent, for
-    weights that are nowhere 0 would hide the image.
+    The colours of a signed map are those of its signs. One without negative values has a colour of its own, and its
+    weakest `QUIET` % are transparent: weights that are nowhere 0 would hide the image.
     """
-    show_image(axes, image, table=table, logarithmic=logarithmic, extent=extent, bar=False)
+    from matplotlib import colors
+
+    _, norm = image_look(image, table, logarithmic=logarithmic)
+    axes.imshow(image, cmap="gray", norm=norm, extent=extent)
+    label_sky(axes, extent)
     most = signed_norm(values).vmax
-    least = max(float(numpy.nanmin(values, initial=most)), 0.0)
+    signed = bool((values < 0).any())
+    finite = values[numpy.isfinite(values)]
+    least = 0.0
+    if not signed and finite.size:
+        quiet = numpy.percentile(finite, QUIET, method="lower")
+        least = float(min(quiet, finite.min() + 0.5 * numpy.ptp(finite)))  # of a patch larger than that, all is shown
     strength = (numpy.abs(values) - least) / (most - least) if most > least else numpy.ones(values.shape)
-    strength = numpy.nan_to_num(strength)
-    axes.imshow(numpy.sign(values), cmap=SIGNED, vmin=-1.3, vmax=1.3, alpha=numpy.clip(strength, 0, 1), extent=extent)
+    look = {"cmap": SIGNED, "vmin": -1.3, "vmax": 1.3} if signed else {"cmap": colors.ListedColormap([STRENGTH])}
+    alpha = numpy.clip(numpy.nan_to_num(strength), 0, 1)
+    axes.imshow(numpy.sign(values), alpha=alpha, extent=extent, **look)
+
+
+def overlay_bars(figure, axes, image, unit, *, logarithmic=False):
+    """Draw beside many panels the colour bars of their image and of the maps over it, which share one: from `show_overlay`.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    axes : numpy.ndarray of matplotlib.axes.Axes
+        (rows, columns).
+    image : matplotlib.image.AxesImage
+        As `show_image` returns it.
+    unit : str
+        Of the image.
+    logarithmic : bool
+    """
+    from matplotlib import cm, colors
+
+    height = {"aspect": 25, "shrink": min(1.0, 1.6 / len(axes)), "pad": 0.01}
+    bar = figure.colorbar(image, ax=axes, label=f"image ({unit})" if unit else "image", anchor=(0, 1), **height)
+    if logarithmic:
+        bar.set_ticks(decade_ticks(image.norm.vmin, image.norm.vmax))
+        bar.ax.minorticks_off()
+    maps = cm.ScalarMappable(colors.Normalize(-1, 1), SIGNED)
+    figure.colorbar(maps, ax=axes, label="map, of its strongest", ticks=(-1, 0, 1), anchor=(0, 1), **height)
 
 
 def overlay_key(maps):
@@ -320,10 +392,11 @@ def overlay_key(maps):
     Examples
     --------
     >>> overlay_key([numpy.array([[0.1, 0.9]])]), overlay_key([numpy.array([[-1.0, 2.0]])])
-    ('the redder, the stronger', 'blue: against it, red: for it')
+    ('purple: strength, without a sign', 'blue: against it, red: for it')
     """
-    signed = any((values < 0).any() for values in maps)
-    return "blue: against it, red: for it" if signed else "the redder, the stronger"
+    signed = {bool((values < 0).any()) for values in maps}
+    words = {True: "blue: against it, red: for it", False: "purple: strength, without a sign"}
+    return "; ".join(words[kind] for kind in (True, False) if kind in signed)
 
 
 def label_sky(axes, extent):

@@ -191,7 +191,7 @@ def parse(arguments):
 
 def _parser(space, network_name, owners):
     """Make the parser of all flags, for the options of `owners`: training, network and data set."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.parser(__doc__, draws=True)
     text = f"{', '.join(spaces.SPACES)}, or a network's .py file (default: %(default)s)"
     parser.add_argument("--network", metavar="NAME", default="fdl1", help=text)
     parser.add_argument("--dataset", help=f"a .py file that defines a SolarData class (default: {DEFAULT_DATASET})")

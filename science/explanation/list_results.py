@@ -9,14 +9,12 @@ from science.explanation.sheet import Cell, Sheet
 from tools import atomic_files, figures
 from tools.errors import Stopped, UserError
 
-FORMATS = ("png", "pdf")
 SHOWN = 10  # images that are left out and named
 
 
 def add_flags(parser):
     """Give a parser the flags of lists of images."""
     parser.add_argument("--each", action="store_true", help="of a list, write the files of each image too, as of one alone")
-    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="of a list's figure; pdf: all pages in one file")
 
 
 def tell_left_out(reasons, count, folder):
@@ -58,7 +56,7 @@ class ListResults:
         Where they are written.
     subject : science.explanation.subject.Subject
     flags : argparse.Namespace
-        With image, batch, each and format.
+        With image, batch and each.
     entries : sequence of science.explanation.image_list.Entry
     heading : str, optional
         Name of what was done, for titles and files; of the method by default.
@@ -157,7 +155,7 @@ class ListResults:
         heading = self._heading or checked["method"]
         self._stem = atomic_files.safe_name(image_list.name_of(self._flags.image), heading, attribution.explained.stem)
         title = figures.title(f"{heading}: {attribution.explained.words}", simulated=sample.simulated)
-        self._sheet = Sheet(self._folder, self._stem, count=len(self._entries), title=title, suffix=self._flags.format)
+        self._sheet = Sheet(self._folder, self._stem, count=len(self._entries), title=title)
 
     def finish(self):
         """Write what is left to write."""

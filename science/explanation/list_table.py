@@ -55,7 +55,7 @@ def row(subject, entry, sample, attribution, checked, probability):
 
 def time_of(subject, entry, sample):
     """Find the time of a sample, of an image file as its name or header has it: ``datetime64[s]`` or None."""
-    return sample.time if sample.time is not None else subject.data.image_time(entry.image)
+    return sample.observed if sample.time is None else sample.time
 
 
 def _largest(correlations):

@@ -56,18 +56,20 @@ class Sheet:
     count : int
         Cells that are to come, at most.
     title : str
-    suffix : str
-        ``"png"``, or ``"pdf"`` for one file of all pages.
 
     Attributes
     ----------
     names : list of str
         Of the files, complete after `close`.
+
+    Notes
+    -----
+    A PDF, where it is chosen (`tools.figures.choose_formats`), is one file of all pages.
     """
 
-    def __init__(self, folder, stem, *, count, title, suffix="png"):
+    def __init__(self, folder, stem, *, count, title):
         self.names = []
-        self._folder, self._stem, self._suffix, self._title = folder, stem, suffix, title
+        self._folder, self._stem, self._title = folder, stem, title
         self._cells, self._count, self._drawn, self._book = [], count, 0, None
         self._pages = 0
 
@@ -81,12 +83,15 @@ class Sheet:
         """Draw what is left, and give the files their names."""
         if self._cells:
             self._page()
+        if self._pages == 1:
+            pages, self.names = self.names, []
+            for name in pages:
+                only = self._folder / f"{self._stem}{(self._folder / name).suffix}"
+                (self._folder / name).rename(only)
+                self.names.append(only.name)
         if self._book is not None:
             self._book.close()
-        elif self._pages == 1:
-            only = self._folder / f"{self._stem}.{self._suffix}"
-            (self._folder / self.names[0]).rename(only)
-            self.names = [only.name]
+            self.names.append(f"{self._stem}.pdf")
 
     @staticmethod
     def _columns(cell):
@@ -118,16 +123,14 @@ class Sheet:
             self._save(figure)
 
     def _save(self, figure):
-        if self._suffix == "pdf":
+        chosen = figures.chosen_formats()
+        if "pdf" in chosen:
             from matplotlib.backends.backend_pdf import PdfPages
 
-            if self._book is None:
-                self.names.append(f"{self._stem}.pdf")
-                self._book = PdfPages(self._folder / self.names[0])
+            self._book = self._book or PdfPages(self._folder / f"{self._stem}.pdf", metadata={"CreationDate": None})
             self._book.savefig(figure)
-            return
-        self.names.append(f"{self._stem}_page_{self._pages}.{self._suffix}")
-        figures.save(figure, self._folder / self.names[-1])
+        page = self._folder / f"{self._stem}_page_{self._pages}.png"
+        self.names += [file.name for file in figures.save(figure, page, formats=[kind for kind in chosen if kind != "pdf"])]
 
 
 def _draw(panels, cell):

@@ -54,6 +54,8 @@ class Sample:
         Of the current image, in FITS order (``image[::-1]``).
     time : numpy.datetime64 or None
         Of the sample, where it was asked for by its time.
+    observed : numpy.datetime64 or None
+        Of an image file, where its name or header has it.
     simulated : bool
         Whether the data set is simulated, or the image file is marked so.
     """
@@ -64,13 +66,15 @@ class Sample:
     header: object
     time: object = None
     simulated: bool = False
+    observed: object = None
 
     @property
     def title(self):
-        """Name in a figure's title: the time of the sample, or else the label: str."""
-        if self.time is None:
+        """Name in a figure's title: the time of the sample or of the image file, or else the label: str."""
+        time = self.observed if self.time is None else self.time
+        if time is None:
             return self.label
-        date, clock = str(self.time.astype("datetime64[s]")).split("T")
+        date, clock = str(time.astype("datetime64[s]")).split("T")
         return f"{date} {clock.removesuffix(':00')} UTC"
 
 
@@ -98,7 +102,7 @@ def parse(arguments, description, *, add, image=True, target=True):
     import sys
 
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    parser = command_line.parser(description)
+    parser = command_line.parser(description, draws=True)
     parser.add_argument("model", metavar="MODEL.hdf5", type=pathlib.Path, help="a trained network")
     parser.add_argument("dataset", metavar="DATASET.py", type=pathlib.Path, help="file that defines a SolarData class")
     if image:
@@ -175,11 +179,11 @@ def sample(subject, image):
 
     data = subject.data
     path = pathlib.Path(image)
-    time, simulated = None, data.simulated
+    time, observed, simulated = None, None, data.simulated
     if path.exists():
         simulated = simulated or bool(simulation_mark.of_file(path))
         arrays, label = data.read_image(path), path.name.split(".fits")[0] if ".fits" in path.name else path.stem
-        header = data.image_header(path)
+        header, observed = data.image_header(path), data.image_time(path)
     else:
         time = sample_time(image, data)
         arrays, label, header = data.inputs(time), f"{time}".replace(":", ""), data.header(time)
@@ -198,7 +202,7 @@ def sample(subject, image):
         if array.ndim == 3 and numpy.ptp(array) == 0:
             raise UserError(f"{image}: {source}: every pixel is {array.flat[0]:g}; give an image with the Sun on it")
         inputs[tensor.name] = array[None]
-    return Sample(inputs, names, label, header, time, simulated)
+    return Sample(inputs, names, label, header, time, simulated, observed)
 
 
 def channel_place(data, name, default=0):

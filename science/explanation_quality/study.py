@@ -210,7 +210,7 @@ def draw(path, table, *, title):
 
 def main(arguments=None):
     """Train, explain, score."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.parser(__doc__, draws=True)
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER", help="for the results")
     parser.add_argument("--model", type=pathlib.Path, metavar="MODEL.hdf5", help="of an earlier run; otherwise one is trained")
     add_number(

@@ -211,7 +211,7 @@ def _explained(latent, factor):
 
 def main(arguments=None):
     """Measure the given runs."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.parser(__doc__, draws=True)
     parser.add_argument(
         "runs", nargs="+", metavar="RUN", type=pathlib.Path, help="run folder of a beta-VAE on the simulated Sun"
     )

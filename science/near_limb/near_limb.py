@@ -28,7 +28,6 @@ from tools.paths import Files
 CELL = 5.0  # degrees; divides 90
 LIMB = 70.0  # degrees of longitude; beyond it the line-of-sight field is hardly measured
 CLASSES = {"X": (1e-4, numpy.inf), "M": (1e-5, 1e-4), "M and X": (1e-5, numpy.inf)}
-FORMATS = ("png", "svg", "pdf")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -263,7 +262,7 @@ def summary(results, instances, *, threshold, limb=LIMB, simulated=False):
 
 def main(arguments=None):
     """Print, draw and write recall by position."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.parser(__doc__, draws=True)
     parser.add_argument("forecasts", nargs="+", action=Files, metavar="CSV", help="forecasts, all of the same network")
     add_number(
         parser,
@@ -286,7 +285,6 @@ def main(arguments=None):
         help="longitude that ends the centre, degrees (default: %(default)g)",
     )
     add_number(parser, "--cell", float, least=1, most=90, default=CELL, help="size of cells, degrees (default: %(default)g)")
-    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="of the pictures (default: %(default)s)")
     parser.add_argument("--flares", nargs="+", metavar="LIST", help="flare lists that give class and place")
     parser.add_argument("--out", metavar="FOLDER", help="where pictures and table go (default: near_limb beside the first CSV)")
     options = parser.parse_args(arguments)
@@ -311,8 +309,8 @@ def main(arguments=None):
         heading = figures.title(f"{name} flares, forecast of {options.threshold:g} or more", simulated=simulated)
         heading = "\n".join(filter(None, (heading, unlocated(results[name]))))
         look = {"title": heading, "limb": options.limb, "size": options.cell}
-        maps.disk(place, folder / f"disk_{stem}.{options.format}", **look)
-        maps.plane(place, folder / f"map_{stem}.{options.format}", **look)
+        maps.disk(place, folder / f"disk_{stem}.png", **look)
+        maps.plane(place, folder / f"map_{stem}.png", **look)
     print(f"wrote {2 * len(names)} pictures, cells.csv and {', '.join(lists)} to {folder}")
 
 

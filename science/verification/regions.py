@@ -237,7 +237,7 @@ def draw(path, forecasts, *, bootstrap=None):
 
 def main(arguments=None):
     """Verify the forecasts of a table of regions."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.parser(__doc__, draws=True)
     parser.add_argument("regions", type=pathlib.Path, metavar="REGIONS.csv", help="forecasts of regions, with what happened")
     text = "forecasts of an earlier time, for references and thresholds (default: those that are scored)"
     parser.add_argument("--training", type=pathlib.Path, metavar="REGIONS.csv", help=text)

@@ -57,7 +57,7 @@ def parse(text):
 
 def main(arguments=None):
     """Verify the forecasts of the given files."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.parser(__doc__, draws=True)
     parser.add_argument("forecasts", nargs="+", metavar="[NAME=]CSV[,CSV...]", help="forecasts, a file for each fold")
     forecast_files.add_flare_flags(parser, "the baselines and for outcomes that the files lack")
     text = (

@@ -2,6 +2,7 @@
 
 import numpy
 import pytest
+from astropy.io import fits
 from PIL import Image
 
 from dataset_models.simulated.sun import image_header
@@ -207,6 +208,18 @@ def test_a_title_states_the_time_or_names_the_file():
     to_the_second = explanation.Sample(label="", time=numpy.datetime64("2026-02-01T00:00:36"), **nothing)
     assert to_the_second.title == "2026-02-01 00:00:36 UTC"
     assert explanation.Sample(label="HMI.m2026.02.01_05.00.00", **nothing).title == "HMI.m2026.02.01_05.00.00"
+    file = explanation.Sample(label="HMI.m2026.02.01_05.00.00", observed=numpy.datetime64("2026-02-01T05:00"), **nothing)
+    assert file.title == "2026-02-01 05:00 UTC"
+
+
+def test_an_image_file_is_called_by_the_time_in_its_header(saved, dataset, tmp_path):
+    values = numpy.arange(576, dtype="float32").reshape(24, 24)
+    for name, cards in (("with.fits", {"DATE-OBS": "2014-06-01T12:34:56"}), ("without.fits", {})):
+        fits.PrimaryHDU(values, fits.Header(cards)).writeto(tmp_path / name)
+    subject = explanation.load(saved(), dataset)
+    samples = [explanation.sample(subject, str(tmp_path / name)) for name in ("with.fits", "without.fits")]
+    assert [sample.title for sample in samples] == ["2014-06-01 12:34:56 UTC", "without"]
+    assert [sample.label for sample in samples] == ["with", "without"]  # files keep their names
 
 
 def test_times_instead_of_files(saved, dataset):

@@ -83,6 +83,7 @@ def test_every_script_takes_a_list(script, saved, dataset, tmp_path):
     assert found["time"].tolist() == [f"{time}:00Z" for time in TIMES[:2]]
     assert (found["maximum_row"].between(0, 23) & found["maximum_column"].between(0, 23)).all()
     assert table.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    assert table.with_suffix(".png").is_file()
 
 
 def test_attention_maps_take_a_list(dataset, saved, tmp_path):
@@ -137,10 +138,10 @@ def test_an_image_that_is_listed_twice_keeps_both_rows(saved, dataset, tmp_path)
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("least", "key"), [(0.1, "the redder, the stronger"), (-1.0, "blue: against it, red: for it")])
+@pytest.mark.parametrize(("least", "key"), [(0.1, "purple: strength, without a sign"), (-1.0, "blue: against it, red: for it")])
 def test_a_sheet_says_what_its_colours_mean(least, key, tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(sheet.figures, "save", lambda figure, path: (drawn.append(figure), path.touch()))
+    monkeypatch.setattr(sheet.figures, "save", lambda figure, path, formats: drawn.append(figure) or path.touch() or [path])
     values = numpy.linspace(least, 2.0, 64).reshape(8, 8)
     one = sheet.Cell(values, Channel("magnetogram"), (values,), None, (), "", ("a map",), (False,))
     pages = sheet.Sheet(tmp_path, "maps", count=1, title="maps")

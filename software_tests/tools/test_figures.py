@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tools import figures
+from tools import command_line, figures
 from tools.errors import UserError
 
 
@@ -33,6 +33,30 @@ def test_saving_is_repeatable_and_whole(tmp_path):
     with pytest.raises(ValueError, match="nonsense"):
         figures.save(figure, tmp_path / "c.png")
     assert sorted(path.name for path in tmp_path.glob("*.png")) == ["a.png", "b.png"]
+
+
+def test_pictures_in_the_formats_that_a_script_was_asked_for(tmp_path):
+    parser = command_line.parser("draws", draws=True)
+    parser.add_argument("--out")
+
+    def drawn(name):
+        with figures.style():
+            figure, axes = figures.new()
+            axes.plot([1, 3, 2])
+            return [file.suffix for file in figures.save(figure, tmp_path / name)]
+
+    assert vars(parser.parse_args(["--format", "svg", "pdf", "--out", "x"])) == {"out": "x"}  # no option of a run
+    assert drawn("a.png") == [".png", ".svg", ".pdf"]
+    assert drawn("b.png") == [".png", ".svg", ".pdf"]
+    assert drawn("c.svg") == [".svg", ".pdf"]
+    for suffix in (".svg", ".pdf"):
+        assert (tmp_path / "a").with_suffix(suffix).read_bytes() == (tmp_path / "b").with_suffix(suffix).read_bytes()
+    parser.parse_args([])
+    assert drawn("d.png") == [".png"]  # another script in the same process
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--format", "jpg"])
+    with pytest.raises(SystemExit):
+        command_line.parser("draws nothing").parse_args(["--format", "svg"])
 
 
 def test_colour_tables_of_the_instruments():
@@ -118,6 +142,20 @@ def test_a_map_over_its_image_is_the_more_opaque_the_stronger(values, opacity):
     _, axes = figures.new()
     figures.show_overlay(axes, numpy.zeros((1, 3)), numpy.array([values]))
     numpy.testing.assert_allclose(axes.images[1].get_alpha(), [opacity], atol=0.01)
+
+
+def test_a_map_without_a_sign_leaves_its_weak_half_free_and_has_a_colour_of_its_own():
+    weights = numpy.linspace(0.5, 1.0, 400).reshape(20, 20)  # as of Grad-CAM++: nowhere 0
+    _, axes = figures.new()
+    figures.show_overlay(axes, numpy.zeros((20, 20)), weights)
+    free = (axes.images[1].get_alpha() == 0).mean()
+    assert free == pytest.approx(figures.QUIET / 100, abs=0.01)
+    colours = axes.images[1].to_rgba(numpy.ones((1, 1)))[0, 0, :3]
+    for sign in (-1.0, 1.0):
+        _, other = figures.new()
+        figures.show_overlay(other, numpy.zeros((1, 2)), numpy.array([[-1.0, 1.0]]))
+        assert numpy.abs(other.images[1].to_rgba(numpy.array([[sign]]))[0, 0, :3] - colours).max() > 0.4
+    assert figures.overlay_key([weights, -weights]) == "blue: against it, red: for it; purple: strength, without a sign"
 
 
 @pytest.mark.parametrize(
