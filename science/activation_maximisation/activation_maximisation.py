@@ -145,10 +145,21 @@ def ranges(data):
     return low.astype("float64"), high.astype("float64")
 
 
+def beyond(output, data):
+    """Say that an output is none that the network was trained for: str, empty for those that lie among its targets."""
+    if data.task == "classification":
+        return ""
+    targets = data.targets("training")
+    low, high = float(targets.min()), float(targets.max())
+    if low <= output <= high:
+        return ""
+    return f"BEYOND ALL TARGETS OF TRAINING, {low:.3g} to {high:.3g}: no forecast, only how far the network can be driven"
+
+
 def draw(path, image, channel, data, words):
     """Draw one channel (height, width) of the image that was made; `words` describes it."""
     with figures.style():
-        figure, axes = figures.new(figsize=(6.6, 5.8))
+        figure, axes = figures.new(figsize=(6.6, 5.4 + 0.2 * words.count("\n")))
         look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "unit": channel.unit}
         figures.show_image(axes, image, **look)
         heading = figures.title(f"{channel.name}: made to maximise", simulated=data.simulated)
@@ -199,10 +210,13 @@ def main(arguments=None):
         seed=flags.seed,
         start=start,
     )
-    origin = "of noise" if start is None else f"of {sample.label}"
+    origin = "of noise" if start is None else f"of {sample.title}"
     climb = f"output {after:.3g}, {origin} {before:.3g}"
     if not after > before:
         climb += "\nDID NOT CLIMB: this image does not raise the output"
+    far = beyond(after, data)
+    if far:
+        climb += f"\n{far.replace(': ', ':' + chr(10), 1)}"
     of_image = [] if start is None else [sample.label]
     stem = atomic_files.safe_name(*of_image, "activation_maximisation", target.stem)
     with atomic_files.results(folder) as unfinished:
@@ -217,6 +231,8 @@ def main(arguments=None):
             start=numpy.float64(before),
         )
     print(f"{target.words}: output {before:.3g} {origin}, {after:.3g} of the image made in {flags.steps} steps; in {folder}")
+    if far:
+        print(f"note: {far}")
     if not after > before:
         print("note: the output did not climb: the image shows nothing that raises it")
 

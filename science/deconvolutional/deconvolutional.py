@@ -19,6 +19,9 @@ from tools import atomic_files, command_line, figures
 from tools.errors import UserError
 from tools.options import add_number
 
+CHANNELS = 3  # drawn of each grid, at most
+LEAST = 0.1  # of the strongest channel's share: weaker ones would be white rows
+
 
 @dataclasses.dataclass(frozen=True)
 class Projections:
@@ -157,7 +160,10 @@ def write(folder, subject, sample, projections):
 
 
 def _draw(projection, name, source, data, sample, path):
-    """Draw a grid: a column for each feature map; rows of activations, the image there, and the projections there."""
+    """Draw a grid: a column for each feature map; rows of activations, the image there, and the projections there.
+
+    Of many channels those are drawn that most of the projections' absolute values fall to, see `strongest_channels`.
+    """
     from matplotlib import cm, colors, patches
 
     image, projected = sample.inputs[name][0], projection.inputs[name]
@@ -166,8 +172,9 @@ def _draw(projection, name, source, data, sample, path):
         axis=-1,
     )
     corners, side = windows(shown)
-    best = int(numpy.abs(shown).sum(axis=(0, 1, 2)).argmax())
-    columns, rows = len(projection.channels), 2 + len(data.channels)
+    drawn, shares = strongest_channels(shown)
+    best = drawn[0]
+    columns, rows = len(projection.channels), 2 + len(drawn)
     figure, axes = figures.new(rows, columns, figsize=(2.2 * columns + 2.4, 2.15 * rows + 0.9), squeeze=False)
     figure.get_layout_engine().set(w_pad=0.12)
     height, width = image.shape[:2]
@@ -183,22 +190,54 @@ def _draw(projection, name, source, data, sample, path):
         # Each feature map has its own scale: the strengths of different ones cannot be compared.
         largest = numpy.abs(shown[column]).max() or 1.0
         for row in range(2, rows):
-            part = shown[column, y : y + side, x : x + side, row - 2] / largest
+            part = shown[column, y : y + side, x : x + side, drawn[row - 2]] / largest
             axes[row, column].imshow(part, cmap=figures.SIGNED, vmin=-1, vmax=1)
     figure.colorbar(top, ax=list(axes[0]), shrink=0.9, label="activation")
     scale = cm.ScalarMappable(colors.Normalize(-1, 1), figures.SIGNED)
     figure.colorbar(
         scale, ax=list(axes[1:].flat), shrink=0.45 if rows < 5 else 0.3, label="projection,\nof its largest", ticks=(-1, 0, 1)
     )
-    labels = ["feature map", f"image, {data.channels[best].name}", *(f"to {channel.name}" for channel in data.channels)]
+    names = [
+        f"to {data.channels[place].name}" + (f"\n{100 * shares[place]:.0f} %" if len(shares) > 1 else "") for place in drawn
+    ]
+    labels = ["feature map", f"image, {data.channels[best].name}", *names]
     for panel, label in zip(axes[:, 0], labels, strict=True):
         panel.set_ylabel(label, fontsize="small")
     for panel in axes.flat:
         panel.set(xticks=[], yticks=[])
     where = "" if source == "image" else f", {source.replace('_', ' ')}"
     heading = figures.title(f"{projection.layer}: {sample.title}{where}", simulated=sample.simulated)
-    figure.suptitle(f"{heading}\nbelow the feature maps: {side} of {width} pixels, marked by the squares", fontsize="medium")
+    words = f"below the feature maps: {side} of {width} pixels, marked by the squares"
+    if len(shares) > 1:
+        words += f"\n{len(drawn)} of {len(shares)} channels, with their shares of all projections"
+    figure.suptitle(f"{heading}\n{words}", fontsize="medium")
     figures.save(figure, path)
+
+
+def strongest_channels(projected):
+    """Choose the channels of projections to draw.
+
+    Parameters
+    ----------
+    projected : numpy.ndarray
+        (k, height, width, channel), in units that compare.
+
+    Returns
+    -------
+    list of int, numpy.ndarray
+        The strongest, at most `CHANNELS`, none with less than `LEAST` of the first's share; and the share of the absolute
+        values that each of all channels has, float64 (channel,).
+
+    Examples
+    --------
+    >>> places, shares = strongest_channels(numpy.array([1.0, 9.0, 0.1, 5.0]).reshape(1, 1, 1, 4))
+    >>> places, shares.round(2).tolist()
+    ([1, 3, 0], [0.07, 0.6, 0.01, 0.33])
+    """
+    total = numpy.abs(projected).sum(axis=(0, 1, 2), dtype="float64")
+    order = [int(place) for place in numpy.argsort(-total, kind="stable")[:CHANNELS]]
+    shares = total / (total.sum() or 1.0)
+    return [place for place in order if shares[place] >= LEAST * shares[order[0]]], shares
 
 
 def write_list(folder, subject, entries, flags, keywords):

@@ -2,9 +2,12 @@
 
     python science/side_by_side/side_by_side.py MODEL.hdf5 DATASET.py IMAGE [MORE ...] [--baseline quiet] [--methods NAME ...]
 
-The image and its maps are drawn in one channel, the last unless --channel names one; the files hold all of them. Methods
-that do not apply to the network are named with the reason. Also writes the maps as .npz and all passports as .json.
+The image and its maps are drawn in one channel, the one that most of the maps falls to unless --channel names one; the
+files hold all of them. Methods that do not apply to the network are named with the reason. Also writes the maps as .npz and
+all passports as .json.
 """
+
+import numpy
 
 from science import methods
 from science.explanation import baselines, image_list, list_results, passport, solar_coordinates
@@ -77,11 +80,11 @@ def draw(path, subject, sample, explanations, *, channel=None):
     explanations : dict
         From `side_by_side`.
     channel : str, optional
-        Which is drawn; the last by default.
+        Which is drawn; see `strongest_channel`.
     """
     data = subject.data
-    place = explanation.channel_place(data, channel, default=-1)
     name = next(name for name, source in sample.names.items() if source == data.image_inputs[0])
+    place = explanation.channel_place(data, channel, default=strongest_channel(explanations, name))
     image, header = sample.inputs[name][0], sample.header
     channel = data.channels[place]
     extent = figures.extent_of(header, image.shape[:2])
@@ -89,21 +92,20 @@ def draw(path, subject, sample, explanations, *, channel=None):
     look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "extent": extent}
     rows = -(-(len(explanations) + 1) // COLUMNS)
     with figures.style():
-        figure, axes = figures.new(
-            rows, COLUMNS, figsize=(4.1 * COLUMNS, 4.7 * rows + 1.0), sharex=True, sharey=True, squeeze=False
-        )
+        size = (4.1 * COLUMNS + 1.6, 4.7 * rows + 1.0)
+        figure, axes = figures.new(rows, COLUMNS, figsize=size, sharex=True, sharey=True, squeeze=False)
         figure.get_layout_engine().set(h_pad=0.08)
         panels = list(axes.flat)
-        figures.show_image(panels[0], image[..., place], bar=False, **look)
+        drawn = figures.show_image(panels[0], image[..., place], bar=False, **look)
         panels[0].set_title(f"image, {channel.name}", fontsize=11)
         for panel, (method, (attribution, checked)) in zip(panels[1:], explanations.items(), strict=False):
             values = attribution.maps[name][0]
             values = values[..., place] if values.shape[-1] == image.shape[-1] else values[..., 0]
             figures.show_overlay(panel, image[..., place], values, **look)
             share = checked.get("shares", {}).get("on disk")
-            words = f"{method}\n" + (f"{100 * share:.0f} % on disk" if share is not None else "")
+            on_disk = [] if share is None else [f"{100 * share:.0f} % on disk"]
             bad = passport.failures(checked)
-            words += "".join(f"\nfailed: {check}" for check in bad)
+            words = "\n".join([method, *on_disk, *(f"failed: {check}" for check in bad)])
             panel.set_title(words, fontsize=10, color="#B03A00" if bad else "black")
         for panel in panels:
             panel.set(xlabel="", ylabel="")
@@ -121,7 +123,32 @@ def draw(path, subject, sample, explanations, *, channel=None):
         title = f"{title}; {attribution.explained.value_words(checked['output'])}"
         key = figures.overlay_key([attribution.maps[name] for attribution, _ in explanations.values()])
         figure.suptitle(f"{title}\n{key}; each map on its own scale")
+        figures.overlay_bars(figure, axes, drawn, channel.unit, logarithmic=channel.logarithmic)
         figures.save(figure, path)
+
+
+def strongest_channel(explanations, name):
+    """Find the channel that the largest part of the maps falls to, each map counting alike: int.
+
+    Parameters
+    ----------
+    explanations : dict
+        From `side_by_side`.
+    name : str
+        Of the network's input.
+
+    Notes
+    -----
+    Only maps in units of the output are compared, where there are any: gradients per gauss and per DN/s are not.
+    """
+    maps = {method: attribution.maps[name] for method, (attribution, _) in explanations.items()}
+    several = {method: values for method, values in maps.items() if values.shape[-1] > 1}
+    alike = [values for method, values in several.items() if not any((explanations[method][0].units or {}).values())]
+    total = 0.0
+    for values in alike or several.values():
+        strength = numpy.abs(values).sum(axis=tuple(range(values.ndim - 1)), dtype="float64")
+        total = total + strength / (strength.sum() or 1.0)
+    return int(numpy.argmax(total))
 
 
 def explain_list(subject, entries, names, folder, flags, keywords):
@@ -138,13 +165,16 @@ def explain_list(subject, entries, names, folder, flags, keywords):
     keywords : dict
         Of `side_by_side`.
     """
-    place = explanation.channel_place(subject.data, flags.channel, default=-1)
+    place = explanation.channel_place(subject.data, flags.channel, default=None)
     random_network = passport.shuffled_network(subject)
     with list_results.writing(subject, folder, flags, entries, heading="side by side") as results:
         for batch in results.batches():
             for (entry, sample), probability in zip(batch, results.probabilities(batch), strict=True):
                 _finite(subject, sample, entry.image, flags)
                 explanations = side_by_side(subject, sample, names, **keywords, random_network=random_network)
+                if place is None:  # all rows of a sheet are of one channel: that of the first
+                    image = next(name for name, source in sample.names.items() if source == subject.data.image_inputs[0])
+                    place = strongest_channel(explanations, image)
                 results.add(entry, sample, explanations, probability, place)
 
 
@@ -161,7 +191,7 @@ def main(arguments=None):
     def add(parser):
         parser.add_argument("--baseline", default="quiet", help=baselines.HELP)
         add_number(parser, "--batch", int, least=1, most=65_536, default=16, help="samples at once (default: %(default)s)")
-        parser.add_argument("--channel", metavar="NAME", help="channel that is drawn (default: the last)")
+        parser.add_argument("--channel", metavar="NAME", help="channel that is drawn (default: the strongest in the maps)")
         parser.add_argument("--methods", nargs="+", metavar="NAME", help="only these (default: all that apply)")
         list_results.add_flags(parser)
 

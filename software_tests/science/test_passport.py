@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import hashlib
 import json
+import types
 
 import numpy
 import pytest
@@ -172,7 +173,7 @@ def test_all_methods_in_one_figure(saved, dataset, tmp_path, capsys):
 
 @pytest.mark.long
 def test_side_by_side_draws_the_channel_asked_for(saved, dataset, tmp_path):
-    """Pictures of the two channels differ; that of the last one is the default; the maps are the same in all."""
+    """Pictures of the two channels differ; that of the strongest in the map is the default; the maps are the same in all."""
     from PIL import Image
 
     model, pictures, maps = saved(), {}, []
@@ -185,7 +186,8 @@ def test_side_by_side_draws_the_channel_asked_for(saved, dataset, tmp_path):
         pictures[channel] = numpy.asarray(Image.open(figure))
         with numpy.load(next(out.glob("*.npz"))) as arrays:
             maps.append(arrays["saliency"])
-    numpy.testing.assert_array_equal(pictures["magnetogram"], pictures[None])
+    strongest = ("171", "magnetogram")[int(numpy.abs(maps[0]).sum(axis=(0, 1)).argmax())]
+    numpy.testing.assert_array_equal(pictures[strongest], pictures[None])
     assert not numpy.array_equal(pictures["171"], pictures["magnetogram"])
     numpy.testing.assert_array_equal(maps[0], maps[1])
     with pytest.raises(UserError, match="--channel 1700: the data set has 171, magnetogram"):
@@ -279,6 +281,24 @@ def test_checks_shares_files_and_figures_are_of_the_same_map(saved, dataset, tmp
     assert raw["randomised_correlation"]["image"] > 0.5 > checked["randomised_correlation"]["image"]
     found = side_by_side.side_by_side(subject, sample, ["saliency"])["saliency"][0]
     numpy.testing.assert_array_equal(found.maps["image"][0], values)
+
+
+def test_outputs_beyond_the_targets_of_training_are_named(saved, dataset):
+    data = explanation.load(saved(), dataset).data
+    targets = data.targets("training")
+    assert maximisation.beyond(float(targets.mean()), data) == ""
+    assert f"{targets.min():.3g} to {targets.max():.3g}" in maximisation.beyond(255.0, data)
+
+
+def test_the_channel_of_most_of_the_maps():
+    """Maps in units of the output decide, each alike; gradients only where there are no others."""
+
+    def of(units, *shares):
+        return types.SimpleNamespace(units=units, maps={"image": numpy.array(shares).reshape(1, 1, 1, 2)}), {}
+
+    gradient, small, large = of({"a": "per dex"}, 9.0, 1.0), of({"a": ""}, -0.1, 0.2), of({"a": ""}, 40.0, -60.0)
+    assert side_by_side.strongest_channel({"saliency": gradient}, "image") == 0
+    assert side_by_side.strongest_channel({"saliency": gradient, "DeepLIFT": small, "Deep SHAP": large}, "image") == 1
 
 
 @pytest.mark.long
