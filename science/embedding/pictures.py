@@ -5,6 +5,9 @@ import numpy
 from science.embedding.activations import OUTCOMES, nearest
 from tools import figures, goes_class
 
+MANY = 5000  # samples from which on points lie over each other
+LEGEND = 6  # entries in a row
+
 
 def _panels(positions, columns, figsize):
     solid = {"subplot_kw": {"projection": "3d"}} if positions.shape[1] == 3 else {"sharex": True, "sharey": True}
@@ -17,8 +20,32 @@ def _panels(positions, columns, figsize):
 
 
 def _look(positions):
-    size = max(3, min(40, 6000 / len(positions)))
-    return {"s": size, "linewidths": 0.3 if size > 8 else 0.0, "edgecolors": "0.4"}
+    size = max(12, min(45, 30_000 / len(positions)))  # at least 4 points wide, or shapes are not told apart
+    return {"s": size, "linewidths": 0.3, "edgecolors": "0.25", "alpha": 1.0 if len(positions) < MANY else 0.7}
+
+
+def colours_of(groups, name):
+    """Choose the colour that each sample has in the picture of its groups: float64 (n, 3), 0 to 1; see `draw_groups`."""
+    from matplotlib import colors
+
+    chosen = _colours(name, _kinds(groups, name))
+    return numpy.array([colors.to_rgb(chosen[group]) for group in groups])
+
+
+def _kinds(groups, name):
+    return OUTCOMES if name == "outcome" else tuple(sorted(set(groups)))
+
+
+def _colours(name, kinds):
+    """Choose the colour of each kind: GOES classes go from light to dark, so that a print in grey tells them apart."""
+    import matplotlib
+
+    if name == "outcome":
+        return dict(zip(OUTCOMES, (figures.PALETTE[2], figures.PALETTE[1], figures.PALETTE[4], "0.72"), strict=True))
+    if set(kinds) <= set(goes_class.DECADES):
+        shades = matplotlib.colormaps["plasma_r"](numpy.linspace(0.02, 0.98, len(goes_class.DECADES)))
+        return {letter: shades[place] for place, letter in enumerate(goes_class.DECADES)}
+    return dict(zip(kinds, figures.PALETTE * (1 + len(kinds) // len(figures.PALETTE)), strict=False))
 
 
 def _heading(figure, activations, data):
@@ -56,25 +83,29 @@ def draw_values(activations, positions, data, path):
     figures.save(figure, path)
 
 
-def draw_groups(groups, name, activations, positions, data, path):
-    """Draw the samples coloured by group: `groups` are (n,) words, `name` is the legend's title; see `draw_values`."""
+def draw_groups(groups, name, activations, positions, data, path, *, words=""):
+    """Draw the samples coloured by group: `groups` are (n,) words, `name` is the legend's title; see `draw_values`.
+
+    `words` stand behind the legend's title: what makes the groups.
+    """
     groups = numpy.asarray(groups)
-    kinds = OUTCOMES if name == "outcome" else tuple(sorted(set(groups)))
-    colours = dict(zip(OUTCOMES, (figures.PALETTE[2], figures.PALETTE[1], figures.PALETTE[4], "0.72"), strict=True))
-    if name != "outcome":
-        colours = dict(zip(kinds, figures.PALETTE * (1 + len(kinds) // len(figures.PALETTE)), strict=False))
+    kinds = _kinds(groups, name)
+    colours = _colours(name, kinds)
+    classes = name != "outcome" and set(kinds) <= set(goes_class.DECADES)
+    shapes = tuple(goes_class.DECADES) if classes else kinds  # a class has its shape in every picture
     figure, (panel,) = _panels(positions, 1, (7.6, 7.2))
     points = {}
     # The rarer kinds are drawn last, over the others.
     for kind in sorted(kinds, key=lambda kind: -(groups == kind).sum()):
         members = groups == kind
-        marker = figures.MARKERS[kinds.index(kind) % len(figures.MARKERS)]
+        marker = figures.MARKERS[shapes.index(kind) % len(figures.MARKERS)]
         points[kind] = panel.scatter(
             *positions[members].T, color=colours[kind], marker=marker, label=f"{kind} ({members.sum()})", **_look(positions)
         )
     # Below the map: beside it the title, which is centred on the whole figure, would run into it.
     handles = [points[kind] for kind in kinds]
-    legend = figure.legend(handles=handles, loc="outside lower center", title=name, ncols=min(len(kinds), 4))
+    heading = f"{name}: {words}" if words else name
+    legend = figure.legend(handles=handles, loc="outside lower center", title=heading, ncols=min(len(kinds), LEGEND))
     for handle in legend.legend_handles:
         handle.set(sizes=[40])
     _heading(figure, activations, data)
@@ -88,8 +119,9 @@ def draw_dates(activations, positions, data, path):
     figure, (panel,) = _panels(positions, 1, (8.2, 6.4))
     days = dates.date2num(activations.times)
     drawn = panel.scatter(*positions.T, c=days, cmap="viridis", **_look(positions))
-    locator = dates.AutoDateLocator()
-    figure.colorbar(drawn, ax=panel, ticks=locator, format=dates.ConciseDateFormatter(locator), label="time (UTC)")
+    short = numpy.ptp(days) < 5
+    form = dates.DateFormatter("%Y-%m-%d %H:%M" if short else "%Y-%m-%d")
+    figure.colorbar(drawn, ax=panel, ticks=dates.AutoDateLocator(maxticks=8), format=form, label="time (UTC)")
     _heading(figure, activations, data)
     figures.save(figure, path)
 

@@ -54,6 +54,28 @@ def thumbnail_size(count):
     return max(1, min(64, LARGEST_SPRITE // math.ceil(math.sqrt(count))))
 
 
+def framed(thumbnails, colours):
+    """Draw a frame around each thumbnail, since the projector opens with no colours but theirs.
+
+    Parameters
+    ----------
+    thumbnails : numpy.ndarray
+        uint8 (n, size, size, 3).
+    colours : numpy.ndarray
+        (n, 3), 0 to 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (n, size, size, 3), another array.
+    """
+    width = max(1, thumbnails.shape[1] // 16)
+    painted = numpy.empty_like(thumbnails)
+    painted[:] = (numpy.asarray(colours) * 255).round().astype("uint8")[:, None, None]
+    painted[:, width:-width, width:-width] = thumbnails[:, width:-width, width:-width]
+    return painted
+
+
 def write(folder, embeddings, labels, thumbnails):
     """Write all files of the projector into an existing folder.
 
@@ -61,7 +83,7 @@ def write(folder, embeddings, labels, thumbnails):
     ----------
     folder : pathlib.Path
     embeddings : dict of str to numpy.ndarray
-        (n, dimensions) by the name that the projector shows.
+        (n, dimensions) by the name that the projector shows, with its number before it: it sorts them, and opens on the first.
     labels : dict of str to list
         Columns of the metadata, n entries each; more than one column.
     thumbnails : numpy.ndarray
@@ -70,9 +92,10 @@ def write(folder, embeddings, labels, thumbnails):
     from PIL import Image
 
     vector_files = {}
-    for name, vectors in embeddings.items():
-        vector_files[name] = f"{name.split(' ')[0].lower().replace('-', '')}.tsv"
-        numpy.savetxt(folder / vector_files[name], vectors, fmt="%.7g", delimiter="\t")
+    for number, (name, vectors) in enumerate(embeddings.items(), start=1):
+        file = f"{name.split(' ')[0].lower().replace('-', '')}.tsv"
+        numpy.savetxt(folder / file, vectors, fmt="%.7g", delimiter="\t")
+        vector_files[f"{number} {name}"] = file
     lines = ["\t".join(labels), *("\t".join(map(_cell, row)) for row in zip(*labels.values(), strict=True))]
     (folder / "metadata.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     Image.fromarray(sprite(thumbnails)).save(folder / "sprite.png")

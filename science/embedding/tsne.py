@@ -90,7 +90,7 @@ def with_opentsne(vectors, dimensions, perplexity, seed, start="pca"):
     return numpy.asarray(method.fit(vectors))
 
 
-def write(folder, subject, activations, positions, *, outcome=None, strips=(), neighbours=6):
+def write(folder, subject, activations, positions, *, outcome=None, yes="", strips=(), neighbours=6):
     """Write projector files, arrays and pictures; those of a map in space are called embedding_3d beside those of a flat one.
 
     Parameters
@@ -102,6 +102,8 @@ def write(folder, subject, activations, positions, *, outcome=None, strips=(), n
         (n, 2) or (n, 3), from `embed`.
     outcome : numpy.ndarray, optional
         From `science.embedding.activations.outcomes`.
+    yes : str
+        What counts as an event and as a yes, in words for the legend of outcomes.
     strips : sequence of int
         Samples whose nearest neighbours are drawn.
     neighbours : int
@@ -110,17 +112,17 @@ def write(folder, subject, activations, positions, *, outcome=None, strips=(), n
     rows = labels(subject, activations, outcome)
     stem, name = ("embedding_3d", "t-SNE-3d") if positions.shape[1] == 3 else ("embedding", "t-SNE")
     with atomic_files.results(folder) as unfinished, figures.style():
-        projector.write(
-            unfinished,
-            {f"activations ({activations.layer})": activations.vectors, name: positions},
-            rows,
-            activations.thumbnails,
-        )
+        thumbnails = activations.thumbnails
+        if "group" in rows:
+            thumbnails = projector.framed(thumbnails, pictures.colours_of(rows["group"], "class"))
+        vectors = {name: positions, f"activations ({activations.layer})": activations.vectors}
+        projector.write(unfinished, vectors, rows, thumbnails)
         pictures.draw_values(activations, positions, subject.data, unfinished / f"{stem}.png")
         if "group" in rows:
             pictures.draw_groups(rows["group"], "class", activations, positions, subject.data, unfinished / f"{stem}_class.png")
         if outcome is not None:
-            pictures.draw_groups(outcome, "outcome", activations, positions, subject.data, unfinished / f"{stem}_outcome.png")
+            file = unfinished / f"{stem}_outcome.png"
+            pictures.draw_groups(outcome, "outcome", activations, positions, subject.data, file, words=yes)
         pictures.draw_dates(activations, positions, subject.data, unfinished / f"{stem}_date.png")
         for index in strips:
             stamp = atomic_files.safe_name(f"{activations.times[index]}".replace(":", ""))
@@ -199,7 +201,10 @@ def main(arguments=None):
     activations = collect(subject, splits=splits, layer=flags.layer, channel=flags.channel, batch_size=flags.batch)
     positions = embed(activations.vectors, perplexity=flags.perplexity, dimensions=flags.dimensions, seed=flags.seed)
     outcome = outcomes(subject.data, activations, event=flags.event, threshold=flags.threshold)
-    write(folder, subject, activations, positions, outcome=outcome, strips=strips, neighbours=flags.neighbours)
+    event = subject.data.task == "classification"
+    yes = f"yes from a probability of {flags.threshold:g} on" if event else f"event, and yes, from {flags.event} on"
+    drawn = {"outcome": outcome, "yes": yes, "strips": strips, "neighbours": flags.neighbours}
+    write(folder, subject, activations, positions, **drawn)
     logdir = folder
     if subject.run and folder.resolve() == subject.run.embeddings.resolve():
         projector.link(subject.run.path, folder.name)

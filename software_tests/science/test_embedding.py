@@ -99,7 +99,7 @@ def test_a_run_gets_files_that_agree(saved, dataset):
     folder = run / "embeddings"
     for base, prefix in ((folder, ""), (run, "embeddings/")):
         config = text_format.Parse((base / "projector_config.pbtxt").read_text(), ProjectorConfig())
-        assert [entry.tensor_path for entry in config.embeddings] == [f"{prefix}activations.tsv", f"{prefix}tsne.tsv"]
+        assert [entry.tensor_path for entry in config.embeddings] == [f"{prefix}tsne.tsv", f"{prefix}activations.tsv"]
         for entry in config.embeddings:
             for path in (entry.tensor_path, entry.metadata_path, entry.sprite.image_path):
                 assert (base / path).is_file()
@@ -274,6 +274,24 @@ def test_legends_name_groups_in_their_order_and_not_by_number(monkeypatch, tmp_p
     collected = types.SimpleNamespace(layer="head")
     data = types.SimpleNamespace(title="", simulated=False, target_label="")
     positions = numpy.random.default_rng(0).normal(size=(len(groups), 2))
-    pictures.draw_groups(list(groups), name, collected, positions, data, tmp_path / "map.png")
-    labels = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    pictures.draw_groups(list(groups), name, collected, positions, data, tmp_path / "map.png", words="from M1.0 on")
+    legend = drawn[0].legends[0]
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert len({round(text.get_window_extent().y0) for text in legend.get_texts()}) == 1  # one row: columns would mix the order
     assert labels == [f"{kind} ({list(groups).count(kind)})" for kind in expected]
+    assert legend.get_title().get_text() == f"{name}: from M1.0 on"
+
+
+def test_classes_keep_their_colours_and_differ_in_grey():
+    every, some = (pictures.colours_of(list(letters), "class") for letters in ("ABCMX", "CX"))
+    numpy.testing.assert_array_equal(some, every[[2, 4]])
+    grey = every @ (0.299, 0.587, 0.114)
+    assert (numpy.diff(grey) < -0.08).all()
+
+
+def test_thumbnails_are_framed_in_the_colours_of_their_groups():
+    thumbnails = numpy.full((2, 32, 32, 3), 7, "uint8")
+    framed = projector.framed(thumbnails, numpy.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
+    assert framed[:, 0, 5].tolist() == [[255, 0, 0], [0, 0, 255]]
+    assert (framed[:, 2:-2, 2:-2] == 7).all()
+    assert (thumbnails == 7).all()

@@ -38,7 +38,7 @@ def run_folder(tmp_path):
     labels = {"time": [f"2026-02-01T{i % 24:02d}:00:00Z" for i in range(COUNT)], "group": [f"{'RGB'[g]}" for g in group]}
     folder = tmp_path / "202602010000"
     (folder / "embeddings").mkdir(parents=True)
-    projector.write(folder / "embeddings", {"activations": vectors, "t-SNE": vectors[:, :2]}, labels, thumbnails)
+    projector.write(folder / "embeddings", {"t-SNE": vectors[:, :2], "activations": vectors}, labels, thumbnails)
     projector.link(folder, "embeddings")
     return folder
 
@@ -77,11 +77,12 @@ def test_tensorboard_finds_vectors_metadata_and_sprite(address):
     assert json.loads(_get(f"{plugin}/runs")) == ["."]
     found = json.loads(_get(f"{plugin}/info?run=."))["embeddings"]
     assert [(entry["tensorName"], entry["tensorShape"]) for entry in found] == [
-        ("activations", [COUNT, 8]),
-        ("t-SNE", [COUNT, 2]),
+        ("1 t-SNE", [COUNT, 2]),
+        ("2 activations", [COUNT, 8]),
     ]
     for entry in found:
         name = entry["tensorName"]
+        name = name.replace(" ", "%20")
         assert len(_get(f"{plugin}/tensor?run=.&name={name}")) == COUNT * entry["tensorShape"][1] * 4
         assert _get(f"{plugin}/metadata?run=.&name={name}").decode().splitlines()[0] == "time\tgroup"
         assert _get(f"{plugin}/sprite_image?run=.&name={name}").startswith(b"\x89PNG")
