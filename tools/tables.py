@@ -7,6 +7,7 @@ stay what they are.
 
 import csv
 import io
+import math
 import re
 
 from tools.errors import UserError, quoted
@@ -86,6 +87,31 @@ def write(path, table, **formats):
     texts = _of_texts(table, guarded)
     returns = any(isinstance(value, str) and "\r" in value for place in _text_columns(texts) for value in texts.iloc[:, place])
     texts.to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL, **formats)
+
+
+def markdown(table):
+    """Write a `pandas.DataFrame` as a Markdown table, without its index; numbers have three decimals, what is missing is empty.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> print(markdown(pandas.DataFrame({"name": ["a|b", "c"], "score": [0.5, float("nan")], "hours": [3, 4]})), end="")
+    | name | score | hours |
+    |---|---:|---:|
+    | a\\|b | 0.500 | 3 |
+    | c |  | 4 |
+    """
+    from pandas.api import types
+
+    def cell(value):
+        if isinstance(value, float):
+            return f"{value:.3f}" if math.isfinite(value) else ""
+        return " ".join(str(value).split()).replace("|", "\\|")
+
+    rows = [table.columns, *(row for row in table.itertuples(index=False, name=None))]
+    lines = [f"| {' | '.join(map(cell, row))} |" for row in rows]
+    marks = ["---:" if types.is_numeric_dtype(kind) else "---" for kind in table.dtypes]
+    return "\n".join([lines[0], f"|{'|'.join(marks)}|", *lines[1:]]) + "\n"
 
 
 def _text_columns(table):

@@ -229,6 +229,9 @@ def draw(path, rows, settings, *, title, simulated=False):
 
 
 def write(folder, rows, settings, *, title, simulated=False):
-    """Write methods.csv and methods.png."""
-    atomic_files.write_table(folder / "methods.csv", table(rows, settings))
+    """Write methods.csv, methods.md and methods.png."""
+    found = table(rows, settings)
+    atomic_files.write_table(folder / "methods.csv", found)
+    words = f"{figures.title(title, simulated=simulated)}; {100 * settings.level:g} % intervals"
+    atomic_files.write_text(folder / "methods.md", f"{words}\n\n{tables.markdown(found)}")
     draw(folder / "methods.png", rows, settings, title=title, simulated=simulated)

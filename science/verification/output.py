@@ -6,9 +6,10 @@ import pathlib
 
 import numpy
 
+from dataset_models import simulation_mark
 from science.verification import pictures as diagrams
 from science.verification import report
-from tools import atomic_files
+from tools import atomic_files, tables
 
 LABELS = {"tss": "TSS", "brier_skill": "Brier skill", "auc": "ROC area"}
 CELL = 27  # characters of "-12.345 [-12.345, -12.345]" and a gap
@@ -16,7 +17,7 @@ TABLE = ("hits", "false_alarms", "misses", "correct_nulls")
 
 
 def write(folder, result, settings):
-    """Write verification.json and the pictures of a `report.Report`.
+    """Write verification.json, scores.csv, scores.md and the pictures of a `report.Report`.
 
     Parameters
     ----------
@@ -26,6 +27,8 @@ def write(folder, result, settings):
     """
     folder = pathlib.Path(folder)
     atomic_files.write_text(folder / "verification.json", json.dumps(as_dictionary(result, settings), indent=1) + "\n")
+    atomic_files.write_table(folder / "scores.csv", scores_table(result, settings))
+    atomic_files.write_text(folder / "scores.md", markdown(result, settings))
     everything = result.forecasts | result.baselines
     drawn = result.forecasts | {
         name: forecast for name, forecast in result.baselines.items() if name in ("class table", "flare rate")
@@ -106,6 +109,49 @@ def _null(value):
 
 def _plain(value):
     return value if isinstance(value, str) else _null(value)
+
+
+def scores_table(result, settings):
+    """Make the table of scores, all that there are: a row for each forecast and baseline.
+
+    Parameters
+    ----------
+    result : report.Report
+    settings : report.Settings
+
+    Returns
+    -------
+    pandas.DataFrame
+        forecast, kind (``"forecast"`` or ``"baseline"``), hours, events, and by score its value, with intervals also
+        ``<score>_low`` and ``<score>_high``; NaN where undefined. That of simulated forecasts has the mark of such.
+    """
+    import pandas
+
+    first = next(iter(result.forecasts.values()))
+    rows = []
+    for name, score in result.scored.items():
+        kind = "baseline" if name in result.baselines else "forecast"
+        row = {"forecast": name, "kind": kind, "hours": len(first), "events": int(first.event.sum())}
+        for label, value in score.value.items():
+            row[label] = value
+            if score.samples:
+                row[f"{label}_low"], row[f"{label}_high"] = score.interval(label, settings.level)
+        rows.append(row)
+    return pandas.DataFrame(rows).assign(**simulation_mark.columns(result.simulated, len(rows)))
+
+
+def markdown(result, settings):
+    """Write the first table that is printed as Markdown, for a paper or a README: str."""
+    import pandas
+
+    heads = {label: [] for label in ("forecast", *LABELS.values(), "HSS", "bias")}
+    for name, score in result.scored.items():
+        cells = [name, *(_cell(score, kind, settings.level) for kind in LABELS)]
+        cells += [float(score.value[kind]) for kind in ("hss", "frequency_bias")]
+        for values, cell in zip(heads.values(), cells, strict=True):
+            values.append(cell)
+    words = table(result, settings)[0] + (", simulated" if result.simulated else "")
+    return f"{words}\n\n{tables.markdown(pandas.DataFrame(heads))}"
 
 
 def table(result, settings):

@@ -18,6 +18,8 @@ COLUMNS = ("prediction", "true_value", "prior_value")
 CLASSES = {"below C": (0.0, 1e-6), "C": (1e-6, 1e-5), "M": (1e-5, 1e-4), "X": (1e-4, numpy.inf)}
 BOUNDS = (1e-6, 1e-5, 1e-4)
 LEAST_SPREAD = 0.01  # dex
+KINDS = ("rmse", "mae", "bias", "correlation", "skill_persistence", "skill_climatology", "gmgs")
+ERRORS = ("rmse", "mae", "bias")  # those that each class of true fluxes has too
 
 
 def is_flux(path):
@@ -179,7 +181,7 @@ def run(words, settings, out):
     for name, (times, forecast, truth, _) in every.items():
         errors, classes, undefined = verified[name]
         _print(name, errors, len(times))
-        draw(out / name / "flux.png", times, forecast, truth, title=figures.title(name, simulated=simulated[name]))
+        draw(out / name / "flux.png", times, forecast, truth, title=title_of(name, errors, len(times), simulated[name]))
         print("\n".join(undefined), end="\n" if undefined else "")
         for letter, verification in classes.items():
             print("\n".join(output.table(verification, settings)))
@@ -187,6 +189,9 @@ def run(words, settings, out):
         of_classes = {f"{letter}1.0": output.as_dictionary(verification, settings) for letter, verification in classes.items()}
         results[name] = {"simulated": simulated[name]} | _plain(errors) | {"classes_as_probabilities": of_classes}
     atomic_files.write_text(out / "verification.json", json.dumps(results, indent=1) + "\n")
+    found = table({name: (verified[name][0], len(columns[0]), simulated[name]) for name, columns in every.items()})
+    atomic_files.write_table(out / "scores.csv", found)
+    atomic_files.write_text(out / "scores.md", f"Errors in dex\n\n{tables.markdown(found)}")
     print(f"wrote {out}")
 
 
@@ -239,9 +244,50 @@ def _intervals(forecast, truth, prior, bootstrap, level):
     return {name: interval(values, level) for name, values in samples.items()}
 
 
+def table(every):
+    """Make the table of scores of `run`: a row for each forecast and, behind it, for each class of its true fluxes.
+
+    Parameters
+    ----------
+    every : dict of str to tuple
+        By forecast: its scores, as of `scores` with an entry ``intervals``; number of forecasts; whether simulated.
+
+    Returns
+    -------
+    pandas.DataFrame
+        forecast, true_class (``"all"`` or a letter), forecasts, scores in dex with ``<score>_low`` and ``<score>_high``;
+        NaN where undefined or not computed.
+    """
+    import pandas
+
+    rows, marks = [], []
+    for name, (errors, count, simulated) in every.items():
+        row = {"forecast": name, "true_class": "all", "forecasts": count}
+        for kind in KINDS:
+            row[kind] = float(errors[kind])
+            if kind in errors["intervals"]:
+                row[f"{kind}_low"], row[f"{kind}_high"] = errors["intervals"][kind]
+        parts = [
+            {"forecast": name, "true_class": letter, "forecasts": part["hours"]} | {kind: part[kind] for kind in ERRORS}
+            for letter, part in errors["classes"].items()
+            if part["hours"]
+        ]
+        rows += [row, *parts]
+        marks += [simulated] * (1 + len(parts))
+    return pandas.DataFrame(rows).assign(**({simulation_mark.COLUMN: numpy.array(marks, int)} if any(marks) else {}))
+
+
+def title_of(name, errors, count, simulated):
+    """Write the title of a picture of flux forecasts, with the numbers that it stands for: str."""
+    words = (
+        f"{count:,} forecasts, rms error {errors['rmse']:.2f} dex, skill {errors['skill_persistence']:.2f} against persistence"
+    )
+    return f"{figures.title(f'Flux forecasts: {name}', simulated=simulated)}\n{words}"
+
+
 def _print(name, errors, count):
     print(f"{name}: {count} forecasts; errors in dex")
-    for kind in ("rmse", "mae", "bias", "correlation", "skill_persistence", "skill_climatology", "gmgs"):
+    for kind in KINDS:
         bounds = errors["intervals"].get(kind)
         text = f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else ""
         print(f"  {kind:18s} {errors[kind]:7.3f}{text}" if math.isfinite(errors[kind]) else f"  {kind:18s} undefined")
@@ -261,7 +307,7 @@ def _plain(value):
 def draw(path, times, forecast, truth, *, title):
     """Draw forecast against true flux, and the residuals against time."""
     with figures.style():
-        figure, (left, right) = figures.new(1, 2, figsize=(12, 5))
+        figure, (left, right) = figures.new(1, 2, figsize=(12, 5.4))
         low, high = min(forecast.min(), truth.min()) / 1.5, max(forecast.max(), truth.max()) * 1.5
         left.plot([low, high], [low, high], color="0.6", ls="--", lw=1)
         left.plot(truth, forecast, "o", ms=3, alpha=0.4, mew=0)
@@ -270,7 +316,8 @@ def draw(path, times, forecast, truth, *, title):
                 left.axvline(bound, color="0.85", lw=0.8, zorder=0)
                 left.axhline(bound, color="0.85", lw=0.8, zorder=0)
                 left.text(bound * 1.05, low * 1.1, letter, color="0.4", fontsize=10)
-        left.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal", title=title)
+        left.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
+        figure.suptitle(title, fontsize="medium")
         left.set(xlabel="true flux, 1-8 Å (W m$^{-2}$)", ylabel="forecast flux (W m$^{-2}$)")
         right.axhline(0, color="0.6", ls="--", lw=1)
         right.plot(times, numpy.log10(forecast / truth), "o", ms=3, alpha=0.5, mew=0)

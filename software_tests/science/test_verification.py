@@ -245,6 +245,15 @@ def test_the_script_writes_one_file_and_pictures(tmp_path, capsys):
     value, low, high = found["scores"]["first"]["tss"]
     assert low < value < high
     assert {row["other"] for row in found["differences"] if row["forecast"] == "first"} == {"second", *found["baselines"]}
+    scores = pandas.read_csv(out / "scores.csv").set_index("forecast")
+    assert list(scores.index[:2]) == ["first", "second"]
+    assert scores["kind"].value_counts().to_dict() == {"forecast": 2, "baseline": len(found["baselines"])}
+    assert scores.loc["first", ["tss", "tss_low", "tss_high"]].tolist() == pytest.approx([value, low, high])
+    assert scores.loc["first", "hours"] == found["hours"]
+    lines = (out / "scores.md").read_text().splitlines()
+    assert lines[2:4] == ["| forecast | TSS | Brier skill | ROC area | HSS | bias |", "|---|---|---|---|---:|---:|"]
+    assert lines[4].startswith(f"| first | {value:.3f} [{low:.3f}, {high:.3f}] | ")
+    assert len(lines) == 4 + len(scores)
     assert found["scores"]["first"]["brier_skill_second"][0] == pytest.approx(
         1 - found["scores"]["first"]["brier"][0] / found["scores"]["second"]["brier"][0]
     )
@@ -304,6 +313,11 @@ def test_persistence_of_real_fluxes_scored_in_dex(shared, tmp_path, capsys):
     assert sum(row["hours"] for row in found["classes"].values()) == len(table)
     assert "M1.0" in found["classes_as_probabilities"]
     assert (tmp_path / "out" / "flux" / "flux.png").is_file()
+    scores = pandas.read_csv(tmp_path / "out" / "scores.csv").set_index("true_class")
+    assert scores.loc["all", "rmse"] == pytest.approx(found["rmse"])
+    assert scores.loc["M", "bias"] == pytest.approx(found["classes"]["M"]["bias"])
+    assert scores["forecasts"].drop("all").sum() == scores.loc["all", "forecasts"] == len(table)
+    assert "| flux | all |" in (tmp_path / "out" / "scores.md").read_text()
 
 
 def write_flux(path, *, days=60, seed=0):
