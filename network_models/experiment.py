@@ -217,8 +217,6 @@ class _Record:
 
     def callbacks(self):
         """List all callbacks in their order, those of script and objective among them, the one that keeps the state last."""
-        import keras
-
         from network_models import training_callbacks
 
         first = [training_callbacks.MeanOverSamples(), *self._devices.callbacks(), *self._callbacks]
@@ -227,7 +225,7 @@ class _Record:
             return [*first, self._savers, self.state]
         label, title = self._objective.label, self._objective.title
         curve = training_callbacks.LossCurve(self.folder, self._table, label=label, title=title)
-        board = keras.callbacks.TensorBoard(str(self.folder.logs), write_graph=False)
+        board = training_callbacks.Board(str(self.folder.logs), write_graph=False)
         pictures = training_callbacks.BoardPictures(
             self.folder,
             self._objective,
@@ -248,7 +246,8 @@ class _Record:
         result = _result(self.folder, scores)
         if self._pictures:
             last = self._objective.last_pictures(self.folder)
-            training_callbacks.write_pictures(self.folder, last, step=result.epochs - 1)
+            training_callbacks.write_pictures(self.folder, last, step=result.epochs)
+        training_callbacks.write_text(self.folder, "scores of the best network", scores, step=result.epochs)
         atomic_files.write_text(_scores_file(self.folder), json.dumps(scores, indent=2) + "\n")
         for name, value in scores.items():
             print(f"  {name:24s} {value:9.4f}")

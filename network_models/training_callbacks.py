@@ -269,8 +269,15 @@ class LossCurve(keras.callbacks.Callback):
         self._drawn, self._due = time.monotonic(), False
 
 
+class Board(keras.callbacks.TensorBoard):
+    """Writes losses and scores for TensorBoard, epochs counted from 1 as in every file of a run: Keras counts them from 0."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch + 1, logs)
+
+
 class BoardPictures(keras.callbacks.Callback):
-    """After each epoch, the objective's pictures in TensorBoard; at the beginning, the hyperparameters.
+    """After each epoch, the objective's pictures in TensorBoard; at the beginning, the hyperparameters, also as text.
 
     Parameters
     ----------
@@ -295,14 +302,18 @@ class BoardPictures(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         if self.first_epoch == 0:
             write_hyperparameters(self.folder, self.values)
+            write_text(self.folder, "settings", self.values, step=0)
 
     def on_epoch_end(self, epoch, logs=None):
         if self.count:
-            write_pictures(self.folder, self.objective.pictures(self.model, self.folder, epoch + 1, self.count), step=epoch)
+            write_pictures(self.folder, self.objective.pictures(self.model, self.folder, epoch + 1, self.count), step=epoch + 1)
 
 
 def write_pictures(folder, pictures, *, step):
-    """Write pictures (uint8 by tag, as of `network_models.training.objective.Objective.pictures`) into a run's logs."""
+    """Write pictures (uint8 by tag, as of `network_models.training.objective.Objective.pictures`) into a run's logs.
+
+    `step` is the epoch, from 1.
+    """
     import tensorflow
 
     if not pictures:
@@ -311,6 +322,26 @@ def write_pictures(folder, pictures, *, step):
     with writer.as_default():
         for tag, pixels in pictures.items():
             tensorflow.summary.image(tag, pixels[None], step=step)
+    writer.close()
+
+
+def write_text(folder, tag, values, *, step):
+    """Write names and values into a run's logs as a table, which TensorBoard shows under Text; `step` as of `write_pictures`.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    tag : str
+    values : dict
+        Numbers, texts, or what is written as one.
+    """
+    import pandas
+    import tensorflow
+
+    words = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values.values()]
+    writer = tensorflow.summary.create_file_writer(str(folder.logs / "validation"))
+    with writer.as_default():
+        tensorflow.summary.text(tag, tables.markdown(pandas.DataFrame({"name": list(values), "value": words})), step=step)
     writer.close()
 
 

@@ -80,8 +80,8 @@ def one_sample_on_the_board():
     """Draw one of the samples that TensorBoard shows after each epoch: all of them take a third of a short run."""
     draw = board.draw_samples
 
-    def draw_one(images, channel, titles, *, title):
-        return draw(images[:1], channel, titles[:1], title=title)
+    def draw_one(images, channel, titles, *, title, maps=None):
+        return draw(images[:1], channel, titles[:1], title=title, maps=None if maps is None else maps[:1])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(board, "draw_samples", draw_one)

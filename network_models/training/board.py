@@ -1,10 +1,11 @@
-"""Pictures for TensorBoard: validation samples with their forecasts, the confusion matrix, the precision-recall curve."""
+"""Pictures for TensorBoard: samples with forecasts and gradients, confusion matrix, precision and recall, reliability."""
 
 import numpy
 
 from tools import figures
 
 COLUMNS = 4
+BINS = 10  # of the reliability diagram
 
 
 def pixels_of(figure):
@@ -24,8 +25,8 @@ def pixels_of_file(path):
         return numpy.asarray(picture.convert("RGB"))
 
 
-def draw_samples(images, channel, titles, *, title):
-    """Draw images of samples.
+def draw_samples(images, channel, titles, *, title, maps=None):
+    """Draw images of samples, and below each its map over it.
 
     Parameters
     ----------
@@ -34,6 +35,8 @@ def draw_samples(images, channel, titles, *, title):
     channel : dataset_models.solar_data.Channel
     titles : sequence of str
     title : str
+    maps : numpy.ndarray, optional
+        (n, height, width): gradients.
 
     Returns
     -------
@@ -41,14 +44,21 @@ def draw_samples(images, channel, titles, *, title):
         uint8 (height, width, 3).
     """
     columns = min(COLUMNS, len(images))
-    rows = -(-len(images) // columns)
+    kinds = 1 if maps is None else 2
+    rows = -(-len(images) // columns) * kinds
+    if maps is not None:
+        title += "\nbelow: gradients, each on its own scale\nred: brighter raises the output, blue: lowers it"
     with figures.style():
         header = 0.2 + 0.24 * len(title.splitlines())
-        figure, axes = figures.tiles(rows, columns, side=2.8, caption=0.4, header=header)
-        for panel, image, words in zip(axes.flat, images, titles, strict=False):
+        figure, axes = figures.tiles(rows, columns, side=2.8, caption=0.4, header=header, least_width=6.5)
+        for place, (image, words) in enumerate(zip(images, titles, strict=True)):
+            row, column = divmod(place, columns)
             look, norm = figures.image_look(image, channel.colour_table, logarithmic=channel.logarithmic)
-            panel.imshow(image, cmap=look, norm=norm)
-            panel.set_title(words, fontsize=10)
+            axes[kinds * row, column].imshow(image, cmap=look, norm=norm)
+            axes[kinds * row, column].set_title(words, fontsize=10)
+            if maps is not None:
+                colours = {"table": channel.colour_table, "logarithmic": channel.logarithmic}
+                figures.show_overlay(axes[kinds * row + 1, column], image, maps[place], **colours)
         figure.text(0.5, 1 - 0.1 / figure.get_figheight(), title, ha="center", va="top", fontsize="large")
         return pixels_of(figure)
 
@@ -111,4 +121,35 @@ def draw_precision_recall(probability, event, *, title):
         axes.axhline(float((event > 0.5).mean()), color="0.4", linestyle="--", label="event rate")
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), title=title)
         axes.legend(loc="lower left", fontsize=10)
+        return pixels_of(figure)
+
+
+def draw_reliability(probability, event, *, title):
+    """Draw how often the event followed forecasts of each tenth of probability, with how many there were.
+
+    Parameters
+    ----------
+    probability, event : numpy.ndarray
+        (n,).
+    title : str
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (height, width, 3).
+    """
+    happened = event > 0.5
+    place = numpy.minimum((probability * BINS).astype(int), BINS - 1)
+    count = numpy.bincount(place, minlength=BINS)
+    used = count > 0
+    mean, observed = (numpy.bincount(place, values, BINS)[used] / count[used] for values in (probability, happened))
+    with figures.style():
+        figure, axes = figures.new(figsize=(5.6, 5.0))
+        axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1.2, label="reliable")
+        axes.axhline(happened.mean(), color="0.6", linestyle=":", linewidth=1.2, label="event rate")
+        axes.plot(mean, observed, "o-", label="network")
+        for x, y, samples in zip(mean, observed, count[used], strict=True):
+            axes.annotate(f"{samples:,}", (x, y), textcoords="offset points", xytext=(5, -12), fontsize=8, color="0.3")
+        axes.set(xlabel="forecast probability", ylabel="observed frequency", xlim=(0, 1), ylim=(-0.03, 1.03), title=title)
+        axes.legend(loc="upper left", fontsize=10)
         return pixels_of(figure)

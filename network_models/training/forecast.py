@@ -99,20 +99,19 @@ class Forecast(Objective):
         model.reset_metrics()
 
     def pictures(self, model, folder, epoch, count):
-        """Draw validation samples with their forecasts, and of a classification the confusion matrix of the split."""
+        """Draw validation samples with forecasts and gradients, and of a classification the confusion matrix of the split."""
         import keras
 
         data, drawn = self.data, {}
         if data.image_inputs and data.channels:
             times, inputs, images = self._shown(count)
-            outputs = model({tensor.name: inputs[tensor.name] for tensor in model.inputs}, training=False)
-            outputs = keras.ops.convert_to_numpy(outputs)
+            outputs, gradients = _outputs_and_gradients(model, inputs, self.data.image_inputs[0])
             titles = [
                 f"{str(time).removesuffix(':00').replace('T', ' ')} UTC\nforecast {forecast:.3g}, true {data.target(time):.3g}"
                 for time, forecast in zip(times, data.forecast(outputs), strict=True)
             ]
             title = f"{self.title}\nvalidation, epoch {epoch}"
-            drawn["validation samples"] = board.draw_samples(images, data.channels[0], titles, title=title)
+            drawn["validation samples"] = board.draw_samples(images, data.channels[0], titles, title=title, maps=gradients)
         counts = next((metric.counts for metric in _metrics(model) if hasattr(metric, "counts")), None)
         counts = None if counts is None else keras.ops.convert_to_numpy(counts)
         # Of several processes each may have counted its own share.
@@ -122,15 +121,17 @@ class Forecast(Objective):
         return drawn
 
     def last_pictures(self, folder):
-        """Draw the precision-recall curve of the best network's validation forecasts, of a classification."""
+        """Draw precision and recall, and reliability, of the best network's validation forecasts, of a classification."""
         import pandas
 
         if self.data.task != "classification":
             return {}
         table = pandas.read_csv(folder.performance / "validation_forecasts.csv")
         probability, event = (table[name].to_numpy("float64") for name in ("prediction", "true_value"))
-        curve = board.draw_precision_recall(probability, event, title=f"{self.title}\nvalidation, best network")
-        return {} if curve is None else {"precision and recall": curve}
+        title = f"{self.title}\nvalidation, best network"
+        curve = board.draw_precision_recall(probability, event, title=title)
+        drawn = {} if curve is None else {"precision and recall": curve}
+        return drawn | {"reliability": board.draw_reliability(probability, event, title=title)}
 
     def _shown(self, count):
         """Read evenly spaced validation samples, once: times, inputs by name, and the first channel of their images."""
@@ -153,6 +154,38 @@ class Forecast(Objective):
         if self.data.task == "classification":
             scores |= _most_skilful_forecasts(folder, self.data, batch_size)
         return scores
+
+
+def _outputs_and_gradients(model, inputs, image):
+    """Compute outputs, and what they change by with the first channel of the image called `image`.
+
+    Parameters
+    ----------
+    model : keras.Model
+    inputs : dict of str to numpy.ndarray
+        (n, ...) by name.
+    image : str
+
+    Returns
+    -------
+    outputs : numpy.ndarray
+        (n, k).
+    gradients : numpy.ndarray or None
+        float32 (n, height, width), of the target, or of the logit of the event; None where the network does not take the image.
+    """
+    import keras
+    import tensorflow
+
+    given = {tensor.name: tensorflow.convert_to_tensor(inputs[tensor.name]) for tensor in model.inputs}
+    if image not in given:
+        return keras.ops.convert_to_numpy(model(given, training=False)), None
+    with tensorflow.GradientTape() as tape:
+        tape.watch(given[image])
+        outputs = model(given, training=False)
+        logits = tensorflow.cast(outputs, "float32")
+        explained = logits[:, 1] - logits[:, 0] if logits.shape[-1] == 2 else logits[:, 0]
+    gradients = tape.gradient(explained, given[image])
+    return keras.ops.convert_to_numpy(outputs), None if gradients is None else gradients.numpy()[..., 0]
 
 
 def _metrics(model):

@@ -35,8 +35,11 @@ def run(tmp_path_factory):
 @pytest.mark.long
 def test_pictures_of_each_epoch(run):
     steps = logged(run)
-    assert steps["validation samples"] == steps["confusion matrix"] == [0, 1]
-    assert steps["precision and recall"] == [0, 1]  # of the best network, at the end of each part
+    assert steps["validation samples"] == steps["confusion matrix"] == [1, 2]  # epochs are counted from 1, as in every file
+    assert steps["precision and recall"] == steps["reliability"] == [1, 2]  # of the best network, at the end of each part
+    assert steps["epoch_loss"] == steps["epoch_tss"] == steps["epoch_hss"] == [1, 2]
+    assert steps["scores of the best network"] == [1, 2]
+    assert steps["settings"] == [0]
     assert steps["_hparams_/session_start_info"] == [0]  # written once, though the run went on
 
 
@@ -45,7 +48,9 @@ def test_pictures_change_nothing(run, tmp_path):
     tables = [pandas.read_csv(one.performance / "loss_and_architecture.csv") for one in (run, without)]
     for name in ("loss", "val_loss", "val_tss"):
         numpy.testing.assert_array_equal(tables[0][name], tables[1][name])
-    assert not {"validation samples", "confusion matrix", "precision and recall"} & set(logged(without))
+    pictures = {"validation samples", "confusion matrix", "precision and recall", "reliability"}
+    assert not pictures & set(logged(without))
+    assert {"epoch_loss", "settings", "scores of the best network"} <= set(logged(without))
 
 
 def test_the_confusion_matrix_is_that_of_the_table(run, monkeypatch, tmp_path):
@@ -57,6 +62,24 @@ def test_the_confusion_matrix_is_that_of_the_table(run, monkeypatch, tmp_path):
     expected = skill_scores.contingency_table(table["prediction"].to_numpy(), table["true_value"].to_numpy())
     assert drawn[0].sum() == len(table)
     numpy.testing.assert_allclose(sorted(drawn[0]), sorted(numpy.ravel(list(expected))))
+
+
+def test_samples_are_drawn_with_their_gradients(run, monkeypatch, tmp_path):
+    drawn = []
+    real = board.draw_samples
+    monkeypatch.setattr(board, "draw_samples", lambda *given, **words: drawn.append((given, words)) or real(*given, **words))
+    network.main([*FLAGS, "--epochs", "1", "--out", str(tmp_path)])
+    ((images, *_), words) = drawn[0]
+    assert words["maps"].shape == images.shape
+    assert numpy.isfinite(words["maps"]).all()
+    assert words["maps"].any()
+    alone, beside = real(images, drawn[0][0][1], drawn[0][0][2], title="t"), real(*drawn[0][0], **words)
+    assert beside.shape[0] > 1.7 * alone.shape[0]
+
+
+def test_reliability_of_forecasts_without_an_event_or_at_the_very_ends():
+    for event in (numpy.zeros(3), numpy.array([0.0, 1.0, 1.0])):
+        assert board.draw_reliability(numpy.array([0.0, 0.4, 1.0]), event, title="some").dtype == numpy.uint8
 
 
 def test_a_curve_needs_an_event():
