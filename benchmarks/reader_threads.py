@@ -111,19 +111,26 @@ def _forget(file):
 
 def draw(path, found):
     """Draw the rates of `measured`, a panel for each kind of sample."""
+    from matplotlib import ticker
+
     with figures.style():
         figure, panels = figures.new(1, len(found), figsize=(5.2 * len(found), 4.2))
         for axes, (kind, rates) in zip(panels, found.items(), strict=True):
+            every = (rates["forgotten"], rates["remembered"], *rates["readers"].values())
+            low, high = min(every), max(every)
             axes.plot(list(rates["readers"]), list(rates["readers"].values()), "o-", label="pipeline")
             for name, colour, line in (("remembered", figures.PALETTE[1], "--"), ("forgotten", figures.PALETTE[2], ":")):
                 label = "disk, files in the page cache" if name == "remembered" else "disk, files not in the page cache"
                 axes.axhline(rates[name], color=colour, ls=line, label=label)
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(
+                ticker.LogLocator(subs=(1, 2, 5), numticks=20) if high < 50 * low else ticker.LogLocator()
+            )
+            axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+            axes.yaxis.set_minor_formatter(ticker.NullFormatter())
             axes.set_xscale("log", base=2)
             axes.set_xticks(list(rates["readers"]), [str(count) for count in rates["readers"]])
             axes.set(xlabel="reader threads", ylabel="samples per second", title=f"{kind}, {os.cpu_count()} processors")
-            every = (rates["forgotten"], rates["remembered"], *rates["readers"].values())
-            low, high = min(every), max(every)
             axes.set_ylim(low / 1.5, 1.3 * high * (high / low) ** 0.5)  # room for the legend
             axes.legend(fontsize=10, loc="upper center")
         figures.save(figure, path)

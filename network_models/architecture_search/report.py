@@ -170,7 +170,8 @@ def parallel_coordinates(path, search, table):
         for number, parameter in enumerate(parameters):
             axes.axvline(number, color="0.8", lw=0.8, zorder=1)
             for height, label in _ticks(parameter):
-                axes.text(number + 0.04, height, label, fontsize=7, color="0.25", va="center", zorder=4)
+                box = {"boxstyle": "square,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+                axes.text(number + 0.05, height, label, fontsize=8, color="0.15", va="center", zorder=4, bbox=box)
         axes.set_xticks(range(len(parameters)), [parameter.name for parameter in parameters], rotation=40, ha="right")
         unused = bool(numpy.isnan(heights).any())
         axes.set_yticks([-0.12] if unused else [], ["not used"] if unused else [])
