@@ -92,6 +92,10 @@ class Digits(SolarData):
     def sample_name(self, time):
         return f"digit {int(self.target(time))}"
 
+    @property
+    def nominal(self):
+        return ("digit",)
+
     def metadata(self, time):
         return {"digit": int(self.target(time))}
 

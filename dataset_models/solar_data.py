@@ -261,6 +261,11 @@ class SolarData(abc.ABC):
         """
         raise UserError(f"{self.title}: its images are no single files that could be listed by their times")
 
+    @property
+    def nominal(self):
+        """Names of the numbers in `metadata` that are kinds, not amounts: tuple of str."""
+        return ()
+
     def metadata(self, time):
         """Describe a sample for people, beside its time: dict of short name to str or number."""
         return {"value": self.truth(time)[0]}

@@ -108,6 +108,10 @@ class UnitImages(SolarData):
     def sample_name(self, time):
         return self.data.sample_name(time)
 
+    @property
+    def nominal(self):
+        return self.data.nominal
+
     def metadata(self, time):
         return self.data.metadata(time)
 

@@ -80,7 +80,8 @@ def quantities(subject, times):
     -------
     dict of str to numpy.ndarray
         float64 (n,), by name: of magnetograms what `measure` returns, the value of the target, of its past, and the time
-        in days; of other images the numbers in `SolarData.metadata`.
+        in days; of other images the numbers in `SolarData.metadata`. A number that stands for a kind has no order to
+        correlate with: each of its kinds is a quantity, 1 where the sample is of it and else 0.
     """
     from tqdm import tqdm
 
@@ -103,7 +104,13 @@ def quantities(subject, times):
         else:
             row |= _target(images, true, past) | {"day": (time - times[0]) / numpy.timedelta64(1, "D")}
         rows.append(row)
-    return {name: numpy.array([row.get(name, numpy.nan) for row in rows], "float64") for name in rows[0]}
+    found = {name: numpy.array([row.get(name, numpy.nan) for row in rows], "float64") for name in rows[0]}
+    for name in images.nominal:
+        values = found.pop(name, numpy.empty(0))
+        known = ~numpy.isnan(values)
+        for kind in numpy.unique(values[known]):
+            found[f"{name} {kind:g}"] = numpy.where(known, values == kind, numpy.nan)
+    return found
 
 
 def rank_correlations(mean, measured):

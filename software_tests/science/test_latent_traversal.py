@@ -1,6 +1,7 @@
 """Latent spaces: traversal, what is measured, correlations, disentanglement, forecasts, anomalies, files, bad input."""
 
 import pathlib
+import types
 
 import numpy
 import pandas
@@ -178,6 +179,19 @@ def test_rank_correlations_are_scipys():
     for latent in (0, 1):
         assert found[latent, 0] == pytest.approx(spearmanr(mean[usable, latent], value[usable]).statistic)
     assert numpy.isnan(found[:, 1]).all()
+
+
+def test_a_kind_is_no_amount():
+    """A digit is ten quantities, none of them an order from 0 to 9; magnetograms and fluxes stay amounts."""
+    from dataset_models.digits import Digits
+    from network_models.beta_vae.unit_images import UnitImages
+
+    images = UnitImages(Digits(most=30))
+    times = images.data.times("training")
+    found = correlations.quantities(types.SimpleNamespace(data=images), times)
+    assert list(found) == [f"digit {kind}" for kind in range(10)]
+    numpy.testing.assert_array_equal(numpy.stack(list(found.values())).sum(axis=0), 1)
+    numpy.testing.assert_array_equal(found["digit 3"], [images.data.target(time) == 3 for time in times])
 
 
 # Disentanglement
