@@ -18,6 +18,7 @@ COLUMNS = ("prediction", "true_value", "prior_value")
 CLASSES = {"below C": (0.0, 1e-6), "C": (1e-6, 1e-5), "M": (1e-5, 1e-4), "X": (1e-4, numpy.inf)}
 BOUNDS = (1e-6, 1e-5, 1e-4)
 LEAST_SPREAD = 0.01  # dex
+MANY = 500  # forecasts from which on points are drawn small
 KINDS = ("rmse", "mae", "bias", "correlation", "skill_persistence", "skill_climatology", "gmgs")
 ERRORS = ("rmse", "mae", "bias")  # those that each class of true fluxes has too
 
@@ -310,7 +311,8 @@ def draw(path, times, forecast, truth, *, title):
         figure, (left, right) = figures.new(1, 2, figsize=(12, 5.4))
         low, high = min(forecast.min(), truth.min()) / 1.5, max(forecast.max(), truth.max()) * 1.5
         left.plot([low, high], [low, high], color="0.6", ls="--", lw=1)
-        left.plot(truth, forecast, "o", ms=3, alpha=0.4, mew=0)
+        points = {"ms": 3, "alpha": 0.4, "mew": 0} if len(truth) > MANY else {"ms": 5, "alpha": 0.7, "mew": 0}
+        left.plot(truth, forecast, "o", **points)
         for bound, letter in zip(BOUNDS, "CMX", strict=True):
             if low < bound < high:
                 left.axvline(bound, color="0.85", lw=0.8, zorder=0)
@@ -320,7 +322,7 @@ def draw(path, times, forecast, truth, *, title):
         figure.suptitle(title, fontsize="medium")
         left.set(xlabel="true flux, 1-8 Å (W m$^{-2}$)", ylabel="forecast flux (W m$^{-2}$)")
         right.axhline(0, color="0.6", ls="--", lw=1)
-        right.plot(times, numpy.log10(forecast / truth), "o", ms=3, alpha=0.5, mew=0)
+        right.plot(times, numpy.log10(forecast / truth), "o", **points)
         right.set(ylabel="forecast - truth (dex)", title="residuals")
         figures.utc_axis(right)
         figures.save(figure, path)
