@@ -176,6 +176,7 @@ def differences(one, other):
 
 
 @pytest.mark.parametrize("name", sorted(DRAWN))
+@pytest.mark.long
 def test_a_picture_looks_as_it_did(name, tmp_path, golden_folder):
     with figures.style():
         DRAWN[name](tmp_path / f"{name}.png")
@@ -196,6 +197,7 @@ def test_every_picture_kept_is_drawn(golden_folder):
     assert {path.stem for path in (golden_folder / "pictures").glob("*.png")} == set(DRAWN)
 
 
+@pytest.mark.long
 def test_faults_are_seen_and_what_no_one_sees_is_not(tmp_path, monkeypatch):
     """Another colour of maps without a sign is a fault; all moved by a pixel of the large picture is none."""
     draw_overlays(tmp_path / "right.png")
