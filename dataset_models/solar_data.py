@@ -17,12 +17,13 @@ import typing
 
 import numpy
 
-from dataset_models import batches, evaluation, simulation_mark
+from dataset_models import batches, data_view, evaluation, simulation_mark
 from dataset_models.evaluation import EVALUATION_COLUMNS  # noqa: F401
 from dataset_models.sample_memory import SampleMemory
 from tools import digests, modules, options
 from tools.errors import Stopped, UserError
 from tools.paths import FILE, PROJECT
+from tools.views import View
 
 SPLITS = ("training", "validation")
 QUANTITIES = ("flux", "event", "number")  # that a target can be
@@ -133,11 +134,11 @@ class Download:
                 raise Stopped(text, error.code) from error
 
 
-class SolarData(abc.ABC):
+class SolarData(View):
     """Images of the Sun, side information and targets at given times, split into training and validation.
 
     Images are float32 arrays of shape (height, width, channel), north up and west right: row 0 is solar north. Times
-    are UTC, timezone-naive ``datetime64[s]``.
+    are UTC, timezone-naive ``datetime64[s]``. A data set shows itself in a notebook, and as a text when it is printed.
 
     Subclasses state `title`; they implement the abstract members below, and `archives` where files are read.
     """
@@ -236,6 +237,27 @@ class SolarData(abc.ABC):
     def value(self, prediction, prior):
         """Turn network outputs (network's units) and priors into physical units: arrays (n,)."""
         return prediction
+
+    def view(self):
+        """List what the data set shows of itself: inputs, target, splits and a few samples; see `tools.views.View.view`."""
+        return data_view.parts(self, SPLITS)
+
+    def samples(self, split):
+        """List the samples of a split, by what is known of them beside their images.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns time, target (as the network should give it), true_value and prior_value (as of `truth`), and `metadata`.
+
+        Raises
+        ------
+        UserError
+            When the split is empty.
+        """
+        import pandas
+
+        return pandas.DataFrame(data_view.rows(self, self.require_samples(split)))
 
     def sample_name(self, time):
         """Name a sample in a picture: its time to the minute, UTC: str."""

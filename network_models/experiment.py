@@ -6,7 +6,7 @@ import json
 import math
 import sys
 
-from network_models import loss_table, run_report
+from network_models import loss_table, run_overview, run_report
 from network_models.distribution.devices import devices_of
 from network_models.run_folder import RunFolder, provenance
 from network_models.training import start
@@ -14,13 +14,14 @@ from network_models.training.forecast import Forecast
 from tools import atomic_files
 from tools.errors import UserError
 from tools.reading import structures
+from tools.views import View
 
 _LARGEST_SCORES = 1 << 20  # bytes of scores.json
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """The outcome of a run.
+@dataclasses.dataclass(frozen=True, repr=False)
+class Result(View):
+    """The outcome of a run, which shows itself.
 
     Attributes
     ----------
@@ -37,6 +38,10 @@ class Result:
     epochs: int
     val_loss: float
     scores: dict[str, float]
+
+    def view(self):
+        """List what the run shows of itself: see `tools.views.View.view`."""
+        return self.folder.view()
 
 
 def run(build, settings, *, objective=None, callbacks=(), sampling=None):
@@ -282,7 +287,7 @@ def finished(settings):
 
 
 def _scores_file(folder):
-    return folder.performance / "scores.json"
+    return folder.performance / run_overview.SCORES
 
 
 def _read_scores(folder):

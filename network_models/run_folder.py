@@ -22,9 +22,11 @@ import subprocess
 import sys
 
 from dataset_models.solar_data import load_solar_data
+from network_models import run_overview
 from tools import atomic_files, locks, options, paths
 from tools.errors import UserError
 from tools.reading import structures
+from tools.views import View
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
 _KINDS = {str: "text", dict: "section of options"}
@@ -32,8 +34,8 @@ _SECTIONS = {"dataset": str, "architecture": str, "data_options": dict, "network
 _BEFORE_TRAINING = {"run.lock", "settings.yml", "summary.txt", "logs"}  # all that a run has before its first state
 
 
-class RunFolder:
-    """Paths inside one run folder, and its settings.
+class RunFolder(View):
+    """Paths inside one run folder, and its settings. Shows the run in a notebook; printed it is its path.
 
     Parameters
     ----------
@@ -57,6 +59,22 @@ class RunFolder:
 
     def __str__(self):
         return str(self.path)
+
+    def view(self):
+        """List what the run shows of itself: see `tools.views.View.view`."""
+        return run_overview.parts(self)
+
+    @classmethod
+    def of(cls, run):
+        """Return the folder of a run: what has it as ``folder`` (`network_models.experiment.Result`), itself, or its path.
+
+        Raises
+        ------
+        UserError
+            As `open`.
+        """
+        run = getattr(run, "folder", run)
+        return run if isinstance(run, cls) else cls.open(run)
 
     @classmethod
     def create(cls, network_folder, *, now=None, owner=None):

@@ -3,12 +3,12 @@
 The page shows what is there, of whatever kind of run and at whatever stage, and says what is not, and what makes it.
 """
 
-import json
 import math
 import pathlib
 
 from network_models import loss_table
 from network_models.run_folder import RunFolder
+from network_models.run_overview import SCORES, count, figure, score_rows, word
 from tools import digests
 from tools.errors import UserError
 from tools.reading import raw_files, structures
@@ -33,7 +33,6 @@ SHOWN = 24  # pictures of a section; the others are linked
 _EPOCHS = 200  # rows of the table of epochs
 _LARGEST = 1 << 20  # bytes of a text that is shown
 _GROUPS = {"network_options": "Network", "training_options": "Training", "data_options": "Data set"}
-_BASELINE = "persistence_"  # before the name of a score
 _DRAWN = {  # what pictures show, by the beginning of their name
     "loss_curve": "Loss of the training and of the validation split after each epoch",
     "latent_kl": "Divergence of each latent variable from its prior, by epoch",
@@ -61,7 +60,7 @@ def write_report(run, path=None):
 
     Parameters
     ----------
-    run : str, pathlib.Path or network_models.run_folder.RunFolder
+    run : str, pathlib.Path, network_models.run_folder.RunFolder or network_models.experiment.Result
     path : str or pathlib.Path, optional
         Of the page, from which all links are relative; by default report.html in the run's folder.
 
@@ -75,7 +74,7 @@ def write_report(run, path=None):
         It is no run folder, its settings cannot be read, or the page cannot be written. Anything else that is missing or
         damaged is said on the page.
     """
-    run = run if isinstance(run, RunFolder) else RunFolder.open(run)
+    run = RunFolder.of(run)
     page = run.path / NAME if path is None else pathlib.Path(path)
     page = page / NAME if page.is_dir() else page
     settings = run.settings()
@@ -119,8 +118,8 @@ def _settings(settings):
                 ("Data set", settings.get("data_set")),
                 ("File of the data set", settings["dataset"]),
                 ("Architecture", settings.get("architecture")),
-                ("Samples", _word(settings["samples"]) if "samples" in settings else None),
-                ("Parameters", _count(settings.get("parameters"))),
+                ("Samples", word(settings["samples"]) if "samples" in settings else None),
+                ("Parameters", count(settings.get("parameters"))),
                 ("Command", element("code", settings["command"]) if "command" in settings else None),
                 ("Begun", settings.get("started")),
             ]
@@ -129,7 +128,7 @@ def _settings(settings):
     for group, title in _GROUPS.items():
         options = settings.get(group)
         if options:
-            rows = [[name, _word(value)] for name, value in options.items()]
+            rows = [[name, word(value)] for name, value in options.items()]
             content.append(details(f"{title}: {len(rows)} options", table(f"Options: {title}", ("Option", "Value"), rows)))
     return Section("Settings", tuple(content), "settings")
 
@@ -155,7 +154,7 @@ def _curves(run, page, settings):
         columns = [name for name in rows[0] if name not in options]
         every = math.ceil(len(rows) / _EPOCHS)
         places = [place for place in range(len(rows)) if place % every == 0 or place in (best, len(rows) - 1)]
-        cells = [[_figure(rows[place][name]) for name in columns] for place in places]
+        cells = [[figure(rows[place][name]) for name in columns] for place in places]
         caption = "Loss and metrics by epoch" + (f", every {every}th shown, and the best" if every > 1 else "")
         shown = table(caption, columns, cells, numbers=range(len(columns)))
         content.append(details(f"Table of {len(rows)} epochs", shown))
@@ -163,19 +162,14 @@ def _curves(run, page, settings):
 
 
 def _scores(run):
-    path = run.performance / "scores.json"
+    path = run.performance / SCORES
     if not path.is_file():
         return Section("Scores", (_missing("no scores.json: it is written when a training ends"),), "scores")
     try:
         scores = structures.read_json(path, most=_LARGEST, kind=dict, advice="--resume of the run makes it anew")
     except UserError as error:
         return Section("Scores", (_missing(str(error).replace(f"{run.path}/", "")),), "scores")
-    beside = {name.removeprefix(_BASELINE): value for name, value in scores.items() if name.startswith(_BASELINE)}
-    rows = []
-    for name in dict.fromkeys([*(name for name in scores if not name.startswith(_BASELINE)), *beside]):
-        row = [name, _figure(scores.get(name, ""))]
-        rows.append([*row, _figure(beside.get(name, ""))] if beside else row)
-    columns = ("Score", "Network", "Persistence")[: 3 if beside else 2]
+    columns, rows = score_rows(scores)
     shown = table("Scores of the best network on the validation split", columns, rows, numbers=(1, 2))
     compared = any("skill" in name for name in scores)
     words = "Skill is measured against a baseline: above 0 is better than it, 1 is perfect." if compared else None
@@ -230,9 +224,9 @@ def _passport(run, settings):
         definitions(
             [
                 ("Git commit", settings.get("git_commit")),
-                ("Versions", _word(versions) if versions else None),
+                ("Versions", word(versions) if versions else None),
                 ("Times of the samples (SHA-256, begin)", settings.get("sample_times_sha256")),
-                ("Files of the data (SHA-256, begin)", _word(settings["files_sha256"]) if "files_sha256" in settings else None),
+                ("Files of the data (SHA-256, begin)", word(settings["files_sha256"]) if "files_sha256" in settings else None),
             ]
         )
     )
@@ -258,23 +252,3 @@ def _files(run, page, files):
 
 def _missing(words):
     return element("p", f"Not there: {words}.", class_="faint")
-
-
-def _word(value):
-    """Write the value of a setting: str."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_word(one)}" for name, one in value.items())
-    return "none" if value in (None, "", [], ()) else value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def _count(number):
-    return f"{number:,}" if type(number) is int else number
-
-
-def _figure(value):
-    """Write a number of a table of scores with four digits, what is none as it is: str."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return value if isinstance(value, str) and value else "–"
-    return f"{number:.4g}" if math.isfinite(number) else "–"

@@ -6,6 +6,7 @@ nothing to close.
 
 import contextlib
 import functools
+import io
 import pathlib
 import re
 import sys
@@ -25,6 +26,7 @@ QUIET = 45.0  # percent of the pixels of a map without a sign that are not drawn
 FORMATS = ("pdf", "svg")  # beside PNG: --format, see `tools.command_line.parser`
 _METADATA = {".png": {"Software": None}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}  # same figure, same file
 _chosen = []
+_SHOWN_DPI = 80  # of pictures inside a notebook, which keeps them
 
 
 @contextlib.contextmanager
@@ -66,9 +68,7 @@ def new(rows=1, columns=1, *, figsize=None, **keywords):
     -------
     matplotlib.figure.Figure, matplotlib.axes.Axes or numpy.ndarray of them
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=figsize, layout="constrained")
+    figure = _figure_class()(figsize=figsize, layout="constrained")
     return figure, figure.subplots(rows, columns, **keywords)
 
 
@@ -92,18 +92,37 @@ def tiles(rows, columns, *, side, caption=0.0, header=0.5, least_width=0.0):
     matplotlib.figure.Figure, numpy.ndarray of matplotlib.axes.Axes
         Shape (rows, columns).
     """
-    from matplotlib.figure import Figure
-
     gap = 0.1
     width, height = max(columns * (side + gap) + gap, least_width), header + rows * (side + caption + gap) + gap
     begin = (width - columns * (side + gap) + gap) / 2
-    figure = Figure(figsize=(width, height), layout="none")
+    figure = _figure_class()(figsize=(width, height), layout="none")
     axes = numpy.empty((rows, columns), object)
     for row, column in numpy.ndindex(rows, columns):
         left, bottom = begin + column * (side + gap), height - header - (row + 1) * (side + caption + gap) + gap
         axes[row, column] = figure.add_axes((left / width, bottom / height, side / width, side / height))
         axes[row, column].set_axis_off()
     return figure, axes
+
+
+@functools.cache
+def _figure_class():
+    """Return the class of figures: matplotlib's, which IPython would show of pyplot alone."""
+    from matplotlib.figure import Figure
+
+    class ShownFigure(Figure):
+        """A figure that shows itself in a notebook."""
+
+        def _repr_png_(self):
+            return png(self)
+
+    return ShownFigure
+
+
+def png(figure):
+    """Write a figure as PNG: bytes, the same for the same figure."""
+    with io.BytesIO() as file:
+        figure.savefig(file, format="png", dpi=_SHOWN_DPI, metadata={"Software": None})
+        return file.getvalue()
 
 
 def choose_formats(formats):

@@ -9,6 +9,8 @@ import numpy
 import pandas
 import pytest
 
+from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
+from dataset_models.simulated.sun import SimulatedSun
 from dataset_models.solar_data import EVALUATION_COLUMNS, SolarData, load_solar_data
 from tools.errors import UserError
 
@@ -258,3 +260,36 @@ def test_forecasts_stream(count, most):
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     few, many = map(float, done.stdout.split()[-2:])
     assert many < few + most
+
+
+def test_a_data_set_shows_itself():
+    sun = SimulatedSun(image_size=32, days=40, channel_set="both")
+    text, markup = str(sun), sun._repr_html_()
+    times = {split: sun.times(split) for split in ("training", "validation")}
+    for split, some in times.items():
+        moments = [str(time.astype("datetime64[m]")).replace("T", " ") for time in some[[0, -1]]]
+        (line,) = [line for line in text.splitlines() if line.startswith(f"  {split} ")]
+        assert line.split() == [split, str(len(some)), *" ".join(moments).split()]
+        assert all(moment in markup for moment in moments)
+    for words in (sun.title, sun.target_label, "image 32 x 32 x 9", "94, 131, 171, 193, 211, 304, 335, 1600 (DN/s)"):
+        assert words in text
+        assert words in markup
+
+
+def test_a_data_set_without_its_files_says_so_instead(tmp_path):
+    data = FullDiskMagnetograms(folder=str(tmp_path / "<b>"), flares=(str(tmp_path / "none.csv"),))
+    assert "missing" in str(data)
+    assert "&lt;b&gt;" in data._repr_html_()
+    assert "<b>" not in data._repr_html_()
+
+
+def test_samples_are_listed_with_target_truth_and_metadata():
+    sun = SimulatedSun(image_size=32, days=40)
+    table = sun.samples("validation")
+    times = sun.times("validation")
+    assert (table["time"].to_numpy("datetime64[s]") == times).all()
+    assert table["true_value"].to_numpy() == pytest.approx([sun.truth(time)[0] for time in times])
+    assert table["target"].to_numpy() == pytest.approx(numpy.log10(table["true_value"]))
+    assert list(table["class"]) == [sun.metadata(time)["class"] for time in times]
+    with pytest.raises(UserError, match="validation split is empty"):
+        SimulatedSun(image_size=32, days=40, validation_fraction=0.0).samples("validation")

@@ -1,0 +1,94 @@
+"""Objects that show themselves, from one description of what there is to see: HTML in a notebook, text anywhere else.
+
+The HTML stands alone: escaped, without scripts, and with its pictures inside, so that a notebook keeps what it showed.
+"""
+
+import abc
+import base64
+import dataclasses
+
+from tools import web_pages
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of a view.
+
+    Attributes
+    ----------
+    caption : str
+    columns : sequence of str
+    rows : sequence of sequence
+        Cells, texts or numbers; the first is the heading of its row.
+    """
+
+    caption: str
+    columns: tuple
+    rows: tuple
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture of a view.
+
+    Attributes
+    ----------
+    png : bytes
+    says : str
+        What there is to be seen, for where it is not shown.
+    """
+
+    png: bytes
+    says: str
+
+
+class View(abc.ABC):
+    """Base class of what shows itself; a subclass says what there is to see."""
+
+    @abc.abstractmethod
+    def view(self):
+        """List what there is to see, in order: texts, of which the first is the heading, `Table` and `Picture`.
+
+        It raises no `tools.errors.UserError`: what cannot be read is said in words.
+        """
+
+    def _repr_html_(self):
+        """Write the view as HTML, for IPython: str."""
+        heading, *parts = self.view()
+        return str(web_pages.element("div", web_pages.element("h3", heading), [_html(part) for part in parts]))
+
+    def __str__(self):
+        return "\n".join(line for part in self.view() for line in _lines(part))
+
+    def __repr__(self):
+        return View.__str__(self)
+
+
+def _html(part):
+    if isinstance(part, Table):
+        numbers = [place for place in range(len(part.columns)) if all(_is_number(row[place]) for row in part.rows)]
+        return web_pages.table(part.caption, part.columns, part.rows, numbers=numbers)
+    if isinstance(part, Picture):
+        source = f"data:image/png;base64,{base64.b64encode(part.png).decode()}"
+        return web_pages.element("img", src=source, alt=part.says, style="max-width: 100%")
+    return web_pages.element("p", part)
+
+
+def _lines(part):
+    """Write a part as lines of text: list of str."""
+    if isinstance(part, Picture):
+        return [f"[picture: {part.says}]"]
+    if not isinstance(part, Table):
+        return str(part).splitlines()
+    cells = [[str(cell) for cell in row] for row in (part.columns, *part.rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(part.columns))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return [f"{part.caption}:", *(f"  {line}" for line in lines)]
+
+
+def _is_number(cell):
+    try:
+        float(cell)
+    except (TypeError, ValueError):
+        return False
+    return True
