@@ -2,7 +2,9 @@
 
 import argparse
 import dataclasses
+import difflib
 import functools
+import inspect
 import pathlib
 import typing
 
@@ -248,6 +250,84 @@ def parse(
     if subject.resume:
         _require_same_samples(settings, subject, given)
     return settings
+
+
+def of_objects(data, values, *, network_folder, network, training=TrainingOptions, architecture=None):
+    """Make the settings of a run from a data set and option values, as `parse` does from flags.
+
+    Parameters
+    ----------
+    data : SolarData
+        Its class is in a file, by which the run finds it again.
+    values : dict
+        Options of the network and of the training, by name.
+    network_folder : str or pathlib.Path
+        Where ``trained_models`` is made.
+    network : type
+        The options dataclass of the network.
+    training : type
+        `TrainingOptions` or a subclass.
+    architecture : str, optional
+        Name of the network, for scripts that train several.
+
+    Returns
+    -------
+    RunSettings
+        Its data set keeps places as absolute paths, see `parse`.
+
+    Raises
+    ------
+    UserError
+        An option is unknown, has a wrong value, or is one of the data set; the class of the data set is in no file.
+    """
+    dataset, kind = dataset_of(data), type(data)
+    refuse_clashes((training, network, kind), dataset)
+    owners = {name: owner for owner in (network, training, kind) for name in options.fields(owner)}
+    unknown = [name for name in values if name not in owners]
+    if unknown:
+        known = [name for name, owner in owners.items() if owner is not kind]
+        close = difflib.get_close_matches(unknown[0], known, 1)
+        words = f"the closest is {close[0]}" if close else f"they have {', '.join(known)}"
+        raise UserError(f"{', '.join(unknown)}: no option of network or training; {words}")
+    of_data = [name for name in values if owners[name] is kind]
+    if of_data:
+        raise UserError(f"{', '.join(of_data)}: of the data set; give it there: {kind.__name__}({of_data[0]}=...)")
+    given = {owner: {name: value for name, value in values.items() if owners[name] is owner} for owner in (network, training)}
+    built = {owner: options.build(owner, given[owner], origin="options") for owner in given}
+    plain = options.with_places(kind, options.as_dictionary(data))
+    checked = options.build(kind, plain, origin=kind.__name__)  # a class takes what no flag would
+    same = options.as_dictionary(checked) == options.as_dictionary(data)
+    return RunSettings(
+        data=data if same else checked,
+        dataset=dataset,
+        network=built[network],
+        training=built[training],
+        network_folder=pathlib.Path(network_folder),
+        architecture=architecture,
+    )
+
+
+def dataset_of(data):
+    """Find the file that defines the class of a data set, as ``--dataset`` would name it: pathlib.Path.
+
+    Raises
+    ------
+    UserError
+        It is in no file, as a class that was typed into a notebook, or the file has no such class, or several.
+    """
+    kind = type(data)
+    try:
+        path = None if kind.__module__ == "__main__" else inspect.getfile(kind)
+    except (TypeError, OSError):
+        path = None
+    if path is None:
+        raise UserError(
+            f"{kind.__name__}: a run finds its data set again by the file of the class; write the class to a .py file"
+            " (%%writefile my_data.py in a notebook) and import it from there"
+        )
+    if load_solar_data(path).__name__ != kind.__name__:
+        raise UserError(f"{path}: defines another data set than {kind.__name__}; keep each in a file of its own")
+    return pathlib.Path(path)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,8 @@ import sys
 
 def install():
     """Keep what TensorFlow's C++ parts write while they start, whenever it is imported, away from a script's own messages."""
-    sys.meta_path.insert(0, _QuietTensorFlow())
+    if "tensorflow" not in sys.modules and not any(isinstance(finder, _QuietTensorFlow) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _QuietTensorFlow())
 
 
 class _QuietTensorFlow(importlib.abc.MetaPathFinder):
