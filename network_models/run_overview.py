@@ -61,7 +61,7 @@ def _curves(folder):
         png = raw_files.read_bytes(folder.performance / "loss_curve.png", most=_LARGEST_PICTURE, advice="")
     except UserError:
         return shown
-    return [*shown, Picture(png, f"loss of the training and of the validation split, {words}")]
+    return [*shown, Picture(lambda: png, f"loss of the training and of the validation split, {words}")]
 
 
 def _scores(folder):

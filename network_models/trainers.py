@@ -92,7 +92,7 @@ def train(network, data, *, out=".", **options):
     Traceback (most recent call last):
     tools.errors.UserError: epoch: no option of network or training; the closest is epochs
     """
-    command_line.set_up_libraries()
+    command_line.set_up_tensorflow()
     found = trainer(network)
     run_settings = settings.of_objects(
         data,

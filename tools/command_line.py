@@ -136,12 +136,17 @@ def _empty(stream):
 
 def set_up_libraries():
     """Prepare the environment that every process of ours needs before TensorFlow and matplotlib are imported."""
+    set_up_tensorflow()
+    os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+def set_up_tensorflow():
+    """Prepare what TensorFlow needs before it is imported, as functions do that are called from a user's own program."""
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") > "1":
         quiet_tensorflow.install()
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # TensorFlow leaves its fast convolutions off on CPUs without AVX-512 VNNI, where they are 1.1 to 1.3 times as fast too.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("MPLBACKEND", "Agg")
 
 
 def _told(message, code):

@@ -6,6 +6,7 @@ The HTML stands alone: escaped, without scripts, and with its pictures inside, s
 import abc
 import base64
 import dataclasses
+import typing
 
 from tools import web_pages
 
@@ -33,12 +34,13 @@ class Picture:
 
     Attributes
     ----------
-    png : bytes
+    png : callable
+        ``png()`` returns bytes; called where the picture is shown, not where it is only named.
     says : str
         What there is to be seen, for where it is not shown.
     """
 
-    png: bytes
+    png: typing.Callable
     says: str
 
 
@@ -69,7 +71,7 @@ def _html(part):
         numbers = [place for place in range(len(part.columns)) if all(_is_number(row[place]) for row in part.rows)]
         return web_pages.table(part.caption, part.columns, part.rows, numbers=numbers)
     if isinstance(part, Picture):
-        source = f"data:image/png;base64,{base64.b64encode(part.png).decode()}"
+        source = f"data:image/png;base64,{base64.b64encode(part.png()).decode()}"
         return web_pages.element("img", src=source, alt=part.says, style="max-width: 100%")
     return web_pages.element("p", part)
 

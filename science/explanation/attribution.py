@@ -1,10 +1,14 @@
 """An explanation: the map that a method returns, its units, and the words and file name for what it explains."""
 
 import dataclasses
+import textwrap
 
 import numpy
 
 from science.gradients.network_structure import default_target, logits_of
+from tools import figures
+from tools.errors import UserError
+from tools.views import Table, View
 
 COMPLETE = 0.01  # relative residual up to which a map counts as complete
 
@@ -64,9 +68,9 @@ def target_of(subject, index):
     return Target(index, f"output {index}{other}: {label}", f"output_{index}", quantity)
 
 
-@dataclasses.dataclass(frozen=True)
-class Attribution:
-    """Explanation of a network's output for some samples.
+@dataclasses.dataclass(frozen=True, repr=False)
+class Attribution(View):
+    """Explanation of a network's output for some samples, which shows itself.
 
     Attributes
     ----------
@@ -117,6 +121,63 @@ class Attribution:
     units: dict[str, str] | None = None
     own_unit: str | None = None
 
+    def view(self):
+        """List what there is to see of the maps, without drawing them: see `tools.views.View.view`."""
+        explains = self.explained.words if self.explained else f"output {self.target}"
+        facts = {"explained": explains, "tensor": self.target_tensor, "outputs": _few(self.outputs)}
+        facts |= {name: str(value) for name, value in self.parameters.items()}
+        if self.residual is not None:
+            facts["residual of completeness"] = _few(self.residual)
+        rows = [
+            (name, " x ".join(map(str, values.shape)), f"{values.min():.3g}", f"{values.max():.3g}")
+            for name, values in self.maps.items()
+        ]
+        maps = Table("Maps", ("input", "shape", "lowest", "highest"), tuple(rows))
+        return [self.method, Table("Attribution", ("what", "as it is"), tuple(facts.items())), maps, *self.notes]
+
+    def plot(self, row=0, *, channel=-1, name=None):
+        """Draw the map of one sample and channel, alone: it does not hold the image (`science.explain.Explanation` does).
+
+        Parameters
+        ----------
+        row : int
+            Which sample.
+        channel : int
+            Which channel; a map for all channels is drawn whatever it is.
+        name : str, optional
+            Model input; by default the first one that is an image.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Shows itself in a notebook.
+
+        Raises
+        ------
+        UserError
+            There is no such sample, channel or input.
+        """
+        images = [one for one, values in self.maps.items() if values.ndim == 4]
+        name = name or next(iter(images), None)
+        if name not in images:
+            raise UserError(f"input {name!r}: no map of an image; there are maps of {', '.join(images) or 'no image'}")
+        values = self.maps[name]
+        if not -len(values) <= row < len(values):
+            raise UserError(f"row {row}: there are maps of {len(values)} samples")
+        count = values.shape[-1]
+        if count > 1 and not -count <= channel < count:
+            raise UserError(f"channel {channel}: the map of {name} has {count} channels")
+        drawn, unit = f"channel {channel % count}", ""
+        if self.units and len(self.units) == count:
+            drawn, unit = list(self.units.items())[channel]
+        words = self.explained.words if self.explained else f"output {self.target}"
+        title = f"{name}, {drawn}: {words}" if count > 1 else f"{name}: {words}"
+        with figures.style():
+            figure, axes = figures.new(figsize=(6.2, 5.4))
+            show_map(axes, values[row, ..., channel if count > 1 else 0], label=", ".join(filter(None, (self.method, unit))))
+            axes.set_title("\n".join(textwrap.wrap(title, 50)))
+        return figure
+
     def unit_words(self, channel):
         """Write the unit of the map of a channel, by its name, in words: str."""
         return self.own_unit or f"output {self.units[channel]}".strip()
@@ -158,6 +219,19 @@ class Attribution:
     def complete(self):
         """Whether the residual is below `COMPLETE`: bool (n,), or None for methods without one."""
         return None if self.residual is None else self.residual < COMPLETE
+
+
+def show_map(axes, values, *, label="", extent=None):
+    """Draw a map (height, width): symmetric about 0 where it has both signs; arguments as of `tools.figures.show_signed`."""
+    if (values >= 0).all():
+        figures.show_image(axes, values, table="cividis", unit=label, extent=extent)
+    else:
+        figures.show_signed(axes, values, label=label, extent=extent)
+
+
+def _few(values):
+    """Write the first of many numbers: str."""
+    return ", ".join(f"{value:.3g}" for value in values[:4]) + (f" and {len(values) - 4} more" if len(values) > 4 else "")
 
 
 def residual(maps, difference):

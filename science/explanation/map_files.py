@@ -4,6 +4,7 @@ import numpy
 
 from science.explanation import passport, solar_coordinates
 from science.explanation import subject as explanation
+from science.explanation.attribution import show_map
 from tools import atomic_files, figures
 
 
@@ -50,10 +51,9 @@ def write_into(folder, subject, sample, attribution, checked):
             checked["shares"] = solar_coordinates.shares(values, header, places)
         for index, channel in enumerate(data.channels):
             layer = values[..., min(index, values.shape[-1] - 1)]
-            draw(
-                image[..., index], layer, channel, header, places, heading(sample, attribution, checked, source, channel),
-                attribution, path(source, channel.name, ".png"),
-            )  # fmt: skip
+            title = heading(sample, attribution, checked, source, channel)
+            file = path(source, channel.name, ".png")
+            draw(image[..., index], layer, channel, header, places, title, attribution, file)
             if header is not None:
                 history = _history(subject, checked, channel, attribution)
                 file = path(source, channel.name, ".fits")
@@ -79,6 +79,11 @@ def heading(sample, attribution, checked, source, channel):
 
 
 def draw(image, values, channel, header, places, title, attribution, path):
+    """Write the figure of `panels` to a file."""
+    figures.save(panels(image, values, channel, header, places, title, attribution), path)
+
+
+def panels(image, values, channel, header, places, title, attribution):
     """Draw image, map, and both, side by side.
 
     Parameters
@@ -91,7 +96,11 @@ def draw(image, values, channel, header, places, title, attribution, path):
         See `SolarData.places`.
     title : str
     attribution : science.explanation.attribution.Attribution
-    path : pathlib.Path
+        From `science.explanation.attribution.in_channel_units`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
     extent = figures.extent_of(header, image.shape)
     unit = attribution.units[channel.name]
@@ -100,10 +109,7 @@ def draw(image, values, channel, header, places, title, attribution, path):
     height = 5.4 + 0.3 * max(title.count("\n") - 1, 0)  # of the panels the width decides
     figure, axes = figures.new(1, 3, figsize=(15.5, height), sharex=True, sharey=True)
     figures.show_image(axes[0], image, unit=channel.unit, **look)
-    if (values >= 0).all():
-        figures.show_image(axes[1], values, table="cividis", unit=label, extent=extent)
-    else:
-        figures.show_signed(axes[1], values, label=label, extent=extent)
+    show_map(axes[1], values, label=label, extent=extent)
     figures.show_overlay(axes[2], image, values, **look)
     for panel, name in zip(axes, ("image", attribution.method, "both"), strict=True):
         panel.set_title(name)
@@ -112,7 +118,7 @@ def draw(image, values, channel, header, places, title, attribution, path):
     for panel in axes[1:]:
         panel.set_ylabel("")
     figure.suptitle(title)
-    figures.save(figure, path)
+    return figure
 
 
 def _history(subject, checked, channel, attribution):

@@ -8,8 +8,8 @@ import numpy
 
 from dataset_models import observation_times, simulation_mark
 from dataset_models.solar_data import SolarData, load_solar_data
-from network_models.run_folder import RunFolder
-from network_models.trained_network import input_sources, open_network
+from network_models.run_folder import RunFolder, resolve_dataset
+from network_models.trained_network import TrainedNetwork, input_sources, load_network, open_network
 from tools import command_line, options
 from tools.errors import UserError
 from tools.options import add_number
@@ -146,9 +146,37 @@ def load(model_path, dataset, given=None):
         A file is missing or unreadable, options are wrong, the network's inputs are not the data set's, it takes no images,
         or it is a beta-VAE, which forecasts nothing.
     """
-    trained = open_network(model_path, dataset, given)
+    return _checked(open_network(model_path, dataset, given))
+
+
+def of_run(run, data=None):
+    """Take the best network of a run, and the data set that it was trained on or another one.
+
+    Parameters
+    ----------
+    run : network_models.experiment.Result, network_models.run_folder.RunFolder, str or pathlib.Path
+    data : SolarData, optional
+
+    Returns
+    -------
+    Subject
+
+    Raises
+    ------
+    UserError
+        It is no run, or as `load`.
+    """
+    run = RunFolder.of(run)
+    if data is None:
+        return load(run.best, resolve_dataset(run.settings()["dataset"]))
+    return _checked(TrainedNetwork(load_network(run.best), run.best, data, run))
+
+
+def _checked(trained):
+    """Make the `Subject` of a `TrainedNetwork`, once it is sure that its forecasts from images can be explained."""
     from network_models.layers.variational import BetaVAE
 
+    model_path = trained.path
     if isinstance(trained.model, BetaVAE):
         raise UserError(f"{model_path}: is a beta-VAE, which has no forecast to explain; see science/latent_traversal")
     sources = input_sources(trained.model, trained.data, trained.path)

@@ -45,11 +45,12 @@ def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch
     """
     from tqdm import tqdm
 
-    start = baselines.choose(baseline, subject, sample)
+    based = [name for name in names if methods.method(name).takes == "baseline"]
+    start = baselines.choose(baseline, subject, sample) if based else None
     background = baselines.background(subject, sample, BACKGROUND) if "Deep SHAP" in names else None
     size = max(array.shape[1] for array in sample.inputs.values() if array.ndim == 4)
-    record = passport.baseline_record(sample, baselines.words(baseline), start)
-    records = {name: record for name in names if methods.method(name).takes == "baseline"}
+    record = passport.baseline_record(sample, baselines.words(baseline), start) if based else None
+    records = dict.fromkeys(based, record)
     if background is not None:
         records["Deep SHAP"] = passport.baseline_record(sample, baselines.background_words(background), background)
     own = {"occlusion": {"window": max(size // 8, 1), "stride": max(size // 16, 1)}}

@@ -1,5 +1,6 @@
 """Verification of X-ray flux forecasts: errors in dex, skill, and the flux read as a forecast of classes."""
 
+import dataclasses
 import json
 import math
 import pathlib
@@ -10,9 +11,11 @@ import numpy
 from dataset_models import observation_times, simulation_mark
 from network_models.forecasts.files import Forecasts
 from science.verification import output, report
+from science.verification.scores import words as written
 from tools import atomic_files, figures, skill_scores, tables
 from tools.block_bootstrap import interval
 from tools.errors import UserError
+from tools.views import Table, View
 
 COLUMNS = ("prediction", "true_value", "prior_value")
 CLASSES = {"below C": (0.0, 1e-6), "C": (1e-6, 1e-5), "M": (1e-5, 1e-4), "X": (1e-4, numpy.inf)}
@@ -154,6 +157,55 @@ def class_probability(forecast, threshold, spread):
     return ndtr((numpy.log10(numpy.asarray(forecast, "float64")) - math.log10(threshold)) / spread)
 
 
+@dataclasses.dataclass(frozen=True, repr=False)
+class FluxReport(View):
+    """Results of a verification of flux forecasts, which show themselves as tables of scores.
+
+    Attributes
+    ----------
+    name : str
+    count : int
+        Forecasts.
+    errors : dict
+        Of `scores`, and ``intervals``: (low, high) by score, empty where there are too few blocks of days.
+    classes : dict of str to report.Report
+        By letter, the later half of the forecasts read as probabilities that the flux reaches it.
+    undefined : list of str
+        Why classes have no scores.
+    settings : report.Settings
+    simulated : bool
+    """
+
+    name: str
+    count: int
+    errors: dict
+    classes: dict
+    undefined: list
+    settings: report.Settings
+    simulated: bool
+
+    def view(self):
+        """List what the verification shows of itself: see `tools.views.View.view`."""
+        bounds = self.errors["intervals"]
+        rows = [(kind, written(self.errors[kind], *bounds.get(kind, (math.nan, math.nan)))) for kind in KINDS]
+        of_classes = [
+            (letter, row["hours"], f"{row['rmse']:.3f}", f"{row['bias']:+.3f}")
+            for letter, row in self.errors["classes"].items()
+            if row["hours"]
+        ]
+        level = f", {100 * self.settings.level:g} % intervals" if bounds else ""
+        shown = [
+            figures.title(f"{self.name}: {self.count} flux forecasts", simulated=self.simulated),
+            Table(f"Errors in dex{level}", ("score", "value"), tuple(rows)),
+            Table("By true class", ("class", "forecasts", "rmse", "bias"), tuple(of_classes)),
+        ]
+        if self.classes:
+            rows = [row for verification in self.classes.values() for row in verification.rows()]
+            shown.append(Table("Read as probabilities that the flux reaches a class", report.HEADINGS, tuple(rows)))
+        notes = dict.fromkeys(note for verification in self.classes.values() for note in verification.notes)
+        return [*shown, *self.undefined, *(f"note: {note}" for note in notes)]
+
+
 def run(words, settings, out):
     """Verify flux forecasts of files: print, and write verification.json and pictures.
 
@@ -178,9 +230,9 @@ def run(words, settings, out):
     every = {name or pathlib.Path(files[0]).stem: read(files[0]) for name, files in words}
     files = dict(zip(every, (several[0] for _, several in words), strict=True))
     simulated = {name: bool(simulation_mark.of_file(path)) for name, path in files.items()}
-    verified = {name: _verified(name, *columns, settings, simulated[name]) for name, columns in every.items()}
+    verified = {name: verify(name, *columns, settings, simulated=simulated[name]) for name, columns in every.items()}
     for name, (times, forecast, truth, _) in every.items():
-        errors, classes, undefined = verified[name]
+        errors, classes, undefined = verified[name].errors, verified[name].classes, verified[name].undefined
         _print(name, errors, len(times))
         draw(out / name / "flux.png", times, forecast, truth, title=title_of(name, errors, len(times), simulated[name]))
         print("\n".join(undefined), end="\n" if undefined else "")
@@ -196,8 +248,25 @@ def run(words, settings, out):
     print(f"wrote {out}")
 
 
-def _verified(name, times, forecast, truth, prior, settings, simulated):
-    """Compute scores in dex, reports by letter of the class, and lines about classes without one."""
+def verify(name, times, forecast, truth, prior, settings, *, simulated=False):
+    """Verify flux forecasts.
+
+    Parameters
+    ----------
+    name : str
+    times, forecast, truth, prior : numpy.ndarray
+        As of `read`.
+    settings : report.Settings
+    simulated : bool
+
+    Returns
+    -------
+    FluxReport
+
+    Notes
+    -----
+    As of `run`.
+    """
     errors = scores(forecast, truth, prior)
     bootstrap = report.bootstrap_of(times, numpy.zeros(len(times), "int64"), settings)
     errors["intervals"] = {} if bootstrap is None else _intervals(forecast, truth, prior, bootstrap, settings.level)
@@ -219,7 +288,7 @@ def _verified(name, times, forecast, truth, prior, settings, simulated):
             f"these are the later {len(times) - half} of {len(times)} forecasts; the {half} before give bias and spread of the"
             " errors, which make probabilities of fluxes"
         )
-    return errors, classes, undefined
+    return FluxReport(name, len(times), errors, classes, undefined, settings, simulated)
 
 
 def _as_classes(name, flux, truth, times, half, least, simulated):

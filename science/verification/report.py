@@ -13,9 +13,11 @@ from network_models.forecasts import references as reference_forecasts
 from network_models.forecasts.files import Forecasts
 from science.verification import activity
 from science.verification.scores import DIFFERENCES, Scored, difference, score
-from tools import skill_scores
+from science.verification.scores import words as cell_words
+from tools import figures, skill_scores
 from tools.block_bootstrap import BlockBootstrap
 from tools.errors import UserError
+from tools.views import Table, View
 
 CLIMATOLOGY, TABLE, RECENT = "climatology", "class table", "climatology 120 days"
 BASELINES = (CLIMATOLOGY, TABLE, RECENT, "persistence", "flare rate")
@@ -27,6 +29,8 @@ PAST = {  # those that are made of the flares before
 BEFORE = numpy.timedelta64(25, "h")  # that the flare lists must reach back, for the class table
 LEAST_TRAINING = 24 * 30  # hours to fit climatology and class table on
 LEAST_BLOCKS = 6  # of fewer, samples are too alike for an interval
+COLUMNS = {"tss": "TSS", "hss": "HSS", "brier_skill": "Brier skill", "auc": "ROC area", "frequency_bias": "bias"}
+HEADINGS = ("name", "kind", *COLUMNS.values())
 SHOWN = ("tss", "hss", "pod", "far", "frequency_bias", "brier_skill", "auc", "log_loss")
 
 
@@ -68,9 +72,9 @@ class Settings:
     flares_until: numpy.datetime64 | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """Results of a verification.
+@dataclasses.dataclass(frozen=True, repr=False)
+class Report(View):
+    """Results of a verification, which show themselves as a table of scores.
 
     Attributes
     ----------
@@ -86,6 +90,7 @@ class Report:
         On the hours of `activity.subsets`; empty without a flare list.
     notes : list of str
         What was left out, and why.
+    settings : Settings
     """
 
     forecasts: dict[str, Forecasts]
@@ -95,6 +100,33 @@ class Report:
     folds: dict[int, dict[str, Scored]]
     subsets: dict[str, dict[str, Scored]]
     notes: list[str]
+    settings: Settings = dataclasses.field(default_factory=Settings)
+
+    def view(self):
+        """List what the verification shows of itself: see `tools.views.View.view`."""
+        level, first = self.settings.level, next(iter(self.forecasts.values()))
+        heading = f"{len(first)} forecasts, {int(first.event.sum())} with an event"
+        words = f"{first.times[0]}Z to {first.times[-1]}Z"
+        if any(scored.samples for scored in self.scored.values()):
+            words += f"; {100 * level:g} % intervals, blocks of {self.settings.block_days:g} days"
+        table = Table("Scores", HEADINGS, self.rows())
+        gains = [
+            f"{name} {'adds' if gain > 0 else 'lacks'} {abs(gain):.3f} {COLUMNS[score]} against {best}, the best baseline"
+            f" [{low:+.3f}, {high:+.3f}]"
+            for name, score, best, gain, low, high in self.added_skill(level)
+        ]
+        if self.baselines and not gains:
+            gains = ["no difference to the best baseline that excludes zero"]
+        return [figures.title(heading, simulated=self.simulated), words, table, *gains, *(f"note: {one}" for one in self.notes)]
+
+    def rows(self):
+        """Write the scores of each forecast and baseline, with intervals, under `HEADINGS`: tuple of tuple of str."""
+        rows = []
+        for name, scored in self.scored.items():
+            kind = "baseline" if name in self.baselines else "forecast"
+            cells = [cell_words(scored.value[score], *scored.interval(score, self.settings.level)) for score in COLUMNS]
+            rows.append((name, kind, *cells))
+        return tuple(rows)
 
     @property
     def simulated(self):
@@ -141,7 +173,7 @@ class Report:
         return rows
 
 
-def verify(forecasts, events=None, settings=None, *, training=None, subsets=True):
+def verify(forecasts, events=None, settings=None, *, training=None, subsets=True, references=()):
     """Verify forecasts.
 
     Parameters
@@ -156,6 +188,8 @@ def verify(forecasts, events=None, settings=None, *, training=None, subsets=True
         Flares of another time, on which climatology and class table are fitted instead.
     subsets : bool
         Whether the hours of `activity.subsets` are scored by themselves too.
+    references : sequence of Forecasts
+        Baselines that are known already, for every hour of the forecasts; those of the flares come beside them.
 
     Returns
     -------
@@ -170,7 +204,8 @@ def verify(forecasts, events=None, settings=None, *, training=None, subsets=True
     notes = []
     shared = _shared(forecasts, events, settings, notes)
     scored_hours = _scored_hours(shared[0].times, settings)
-    baselines = _baselines(events, shared[0], scored_hours, settings, notes, training)
+    baselines = _baselines(events, shared[0], scored_hours, settings, notes, training, silent=bool(references))
+    baselines |= {reference.name: _reference(reference, shared[0]) for reference in references}
     used = _used_hours(events, shared[0].times, scored_hours, baselines, settings, notes)
     thresholds = {forecast.name: _thresholds(forecast, scored_hours, settings, notes)[used] for forecast in shared}
     thresholds |= {name: baseline.threshold[used] for name, baseline in baselines.items()}
@@ -200,7 +235,7 @@ def verify(forecasts, events=None, settings=None, *, training=None, subsets=True
         notes.append(f"fewer than {LEAST_BLOCKS} blocks of {settings.block_days:g} days: no intervals, and no skill is claimed")
     elif bootstrap is not None and bootstrap.count < 2 * LEAST_BLOCKS:
         notes.append(f"only {bootstrap.count} blocks of {settings.block_days:g} days: intervals are too narrow")
-    return Report(forecasts, baselines, scores(bootstrap=bootstrap), thresholds, folds, parts, notes)
+    return Report(forecasts, baselines, scores(bootstrap=bootstrap), thresholds, folds, parts, notes, settings)
 
 
 def _shared(forecasts, events, settings, notes):
@@ -292,14 +327,15 @@ def _labelled(forecast, events, settings, published):
     return forecast, note
 
 
-def _baselines(events, like, scored_hours, settings, notes, training=None):
+def _baselines(events, like, scored_hours, settings, notes, training=None, *, silent=False):
     """Fit baselines for all hours of `like`, each fold with what was fitted outside of it: dict of name to Forecasts.
 
     Each has the threshold of its highest TSS on its training hours, whatever the threshold of the forecasts is: a baseline
     with a bad threshold is too easy to beat. NaN where the flares do not reach back far enough.
     """
     if events is None:
-        notes.append("no flare list (--flares), so no baselines")
+        if not silent:
+            notes.append("no flare list (--flares), so no baselines")
         return {}
     keywords = {"window": settings.window, "threshold": settings.event}
     times = like.times
@@ -349,6 +385,16 @@ def _baselines(events, like, scored_hours, settings, notes, training=None):
         )
         for name, values in (fitted | probability).items()
     }
+
+
+def _reference(reference, like):
+    """Take the hours of a forecast from a baseline that is known already: Forecasts with a threshold."""
+    times, place = reference.times, numpy.searchsorted(reference.times, like.times)
+    if not numpy.isin(like.times, times).all() or not numpy.isfinite(reference.probability[place]).all():
+        raise UserError(f"{reference.name}: lacks hours of {like.name}; give a reference for all of them")
+    threshold = numpy.full(len(times), 0.5) if reference.threshold is None else reference.threshold
+    whole = dataclasses.replace(reference, event=None, threshold=threshold).where(place)
+    return dataclasses.replace(whole, event=like.event, fold=like.fold)
 
 
 def _past_baselines(events, times, last, settings):
