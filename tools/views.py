@@ -8,7 +8,7 @@ import base64
 import dataclasses
 import typing
 
-from tools import web_pages
+from tools.web_pages import element
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ class View(abc.ABC):
     def _repr_html_(self):
         """Write the view as HTML, for IPython: str."""
         heading, *parts = self.view()
-        return str(web_pages.element("div", web_pages.element("h3", heading), [_html(part) for part in parts]))
+        return str(element("div", element("h3", heading), [_html(part) for part in parts]))
 
     def __str__(self):
         return "\n".join(line for part in self.view() for line in _lines(part))
@@ -68,12 +68,27 @@ class View(abc.ABC):
 
 def _html(part):
     if isinstance(part, Table):
-        numbers = [place for place in range(len(part.columns)) if all(_is_number(row[place]) for row in part.rows)]
-        return web_pages.table(part.caption, part.columns, part.rows, numbers=numbers)
+        return _table(part)
     if isinstance(part, Picture):
         source = f"data:image/png;base64,{base64.b64encode(part.png()).decode()}"
-        return web_pages.element("img", src=source, alt=part.says, style="max-width: 100%")
-    return web_pages.element("p", part)
+        return element("img", src=source, alt=part.says, style="max-width: 100%")
+    return element("p", part)
+
+
+def _table(part):
+    """Write a table whose looks are its own: a notebook has no stylesheet of ours, and aligns all cells to the right."""
+    places = range(len(part.columns))
+    numbers = [bool(part.rows) and all(_is_number(row[place]) for row in part.rows) for place in places]
+    looks = [f"text-align: {'right' if number else 'left'}; white-space: nowrap" for number in numbers]
+    heading = [element("th", name, scope="col", style=look) for name, look in zip(part.columns, looks, strict=True)]
+    rows = []
+    for row in part.rows:
+        first = element("th", row[0], scope="row", style=looks[0])
+        cells = [element("td", cell, style=look) for cell, look in zip(row[1:], looks[1:], strict=True)]
+        rows.append(element("tr", first, cells))
+    caption = element("caption", part.caption, style="text-align: left; white-space: nowrap")
+    inside = (caption, element("thead", element("tr", heading)), element("tbody", rows))
+    return element("div", element("table", inside), style="overflow-x: auto; margin: 0.5em 0")
 
 
 def _lines(part):

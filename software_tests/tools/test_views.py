@@ -64,7 +64,8 @@ def test_html_stands_alone_and_holds_its_pictures():
     assert base64.b64decode(image["src"].removeprefix("data:image/png;base64,")) == png
     assert image["alt"] == attack
     assert not any(value.startswith("http") for _, attributes in reader.elements for value in attributes.values())
-    assert [attributes.get("class") for tag, attributes in reader.elements if tag == "td"] == ["number"]
+    looks = [attributes["style"].split(";")[0] for tag, attributes in reader.elements if tag in ("th", "td")]
+    assert looks == [f"text-align: {side}" for side in ("left", "right", "left", "right")]
 
 
 def test_text_lines_up():
