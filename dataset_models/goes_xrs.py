@@ -2,7 +2,7 @@
 
     python dataset_models/goes_xrs.py FILES... [--store xrs.sqlite]
 
-imports daily FITS files, science-quality netCDF files, SWPC's JSON of the last days (xrays-*.json) and FlareNet's tables
+imports daily FITS files, science-quality netCDF files, SWPC's JSON of the last days (``xrays-*.json``) and FlareNet's tables
 (Flux_2010_2017_max.csv), each once however often it is offered; and CSVs of time and xrsb, as sunpy's time series are written,
 whose satellite and calibration you state (--table_satellite 16 --table_calibration science).
 

@@ -160,16 +160,25 @@ def save(figure, path, *, formats=None):
     return files
 
 
-def show(*paths):
-    """Show pictures that were written, in a notebook; elsewhere print where they are.
+def pictures_of(*paths):
+    """List pictures that were written.
 
     Parameters
     ----------
     *paths : str or pathlib.Path
-        Pictures, or folders of which every ``.png`` is shown. What was not drawn, since there was nothing to draw, is left out.
+        Pictures, or folders of which every ``.png`` is meant. What was not drawn, since there was nothing to draw, is left out.
+
+    Returns
+    -------
+    list of pathlib.Path
     """
     pictures = [picture for path in map(pathlib.Path, paths) for picture in (sorted(path.glob("*.png")) or [path])]
-    pictures = [picture for picture in pictures if picture.is_file()]
+    return [picture for picture in pictures if picture.is_file()]
+
+
+def show(*paths):
+    """Show pictures that were written, in a notebook; elsewhere print where they are. Arguments as of `pictures_of`."""
+    pictures = pictures_of(*paths)
     kernel = sys.modules.get("IPython")  # imported by Jupyter before any cell runs
     if kernel is None or kernel.get_ipython() is None:
         print("\n".join(map(str, pictures)))

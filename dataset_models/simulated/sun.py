@@ -1,7 +1,7 @@
 """A simulated Sun: no download, repeatable, and the region that flares is known. These are not observations.
 
 What it simulates, and where its numbers come from: `dataset_models.simulated.active_regions` (regions and their
-evolution), `.rendering` (images) and `.flares` (X-ray flux). ``sun.ground_truth`` holds what observations never show.
+evolution), ``.rendering`` (images) and ``.flares`` (X-ray flux). ``sun.ground_truth`` holds what observations never show.
 `dataset_models.simulated.archive` writes the same Sun as files in the formats of the real archives.
 """
 

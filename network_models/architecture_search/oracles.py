@@ -21,7 +21,7 @@ ATTEMPTS = 500  # proposals looked at for one trial before the space counts as e
 
 
 def hyperparameters(parameters):
-    """Make the `keras_tuner.HyperParameters` of `spaces.Parameter`s; one that needs another is active when that is not 0."""
+    """Make `keras_tuner.HyperParameters` of each `spaces.Parameter`; one that needs another is active when that is not 0."""
     space = keras_tuner.HyperParameters()
     by_name = {parameter.name: parameter for parameter in parameters}
 

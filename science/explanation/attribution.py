@@ -88,7 +88,7 @@ class Attribution(View):
     parameters : dict
         Plain values that repeat it.
     residual : numpy.ndarray, optional
-        float64 (n,): |sum of the map - (f(x) - f(baseline))| / |f(x) - f(baseline)|, for methods where it should be 0.
+        float64 (n,): ``|sum of the map - (f(x) - f(baseline))| / |f(x) - f(baseline)|``, for methods where it should be 0.
     relu_count : int, optional
         ReLU operations whose backward pass was replaced.
     notes : tuple of str

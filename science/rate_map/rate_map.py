@@ -121,7 +121,7 @@ def spread(rates, shape):
     Returns
     -------
     numpy.ndarray
-        float64 (n, *shape, k), what is below `NOTHING` as 0.
+        float64 (n, height, width, k), what is below `NOTHING` as 0.
     """
     values = resized(rates, shape).astype("float64")
     total, spread_total = (array.sum(axis=(1, 2), keepdims=True) for array in (rates, values))
