@@ -3,6 +3,7 @@
 # make test    set up, then style, import direction and tests that take moments
 # make check   the same with all tests that CI runs, those that train networks among them
 # make bench   measure every claim about speed
+# make docs    build the site, its gallery run on the simulated Sun: docs/_build/html/index.html
 # make notebooks   turn the gallery into .ipynb for Jupyter
 # make mutation    read thousands of damaged and hostile files, and list what is accepted of them
 # make test PYTHON=python3.13 VENV=.venv-3.13    on another version of Python, in an environment beside the first
@@ -22,7 +23,7 @@ endif
 endif
 endif
 
-.PHONY: demo forecast style test check bench notebooks mutation clean
+.PHONY: demo forecast style test check bench docs notebooks mutation clean
 
 $(VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -64,8 +65,15 @@ $(VENV)/installed-notebooks: $(VENV)/installed
 notebooks: $(VENV)/installed-notebooks
 	$(VENV)/bin/jupytext --to ipynb examples/gallery/*.py
 
+$(VENV)/installed-docs: $(VENV)/installed
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	touch $@
+
+docs: $(VENV)/installed-docs
+	$(RUN) docs/build.py
+
 mutation: $(VENV)/installed-dev
 	$(RUN) software_tests/mutation/run.py
 
 clean:
-	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) docs/_build *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

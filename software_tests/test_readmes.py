@@ -20,6 +20,7 @@ PROJECT = TESTS.parent
 READMES = sorted(
     path.relative_to(PROJECT).as_posix()
     for path in (*PROJECT.glob("*.md"), *PROJECT.glob("[!.]*/**/*.md"), *PROJECT.glob("examples/**/*.sbatch"))
+    if "_build" not in path.parts
 )
 _COMMAND = re.compile(r"\bpython(?:3(?:\.\d+)?)? +(?P<script>\S+\.py|\$script)\b(?P<rest>.*)")
 _PARTS = ("fit", "apply", "cross")  # of scripts that do several things
