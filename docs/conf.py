@@ -20,6 +20,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 default_role = "py:obj"
+add_module_names = False
 highlight_language = "none"  # indented blocks of the pages are commands
 smartquotes = False  # flags begin with two hyphens
 nitpicky = False  # numpydoc's words of types are no links
@@ -51,6 +52,8 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
+    "logo": {"text": "Solar forecasting"},
+    "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": ["page-toc", "sg_download_links"],
     "footer_start": ["copyright"],

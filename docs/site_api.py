@@ -25,20 +25,30 @@ def modules():
 
 
 def write(folder):
-    """Write the pages below `folder`: ``index.rst`` and one for each module. Pages of modules that are gone go."""
+    """Write the pages below `folder`: ``index.rst``, one for each room and module. Pages of modules that are gone go."""
     found = modules()
     lines = ["API", "===", "", "Every function and class of the four rooms; those above use those below.", ""]
     for room, about in ROOMS.items():
-        names = [name for name in found if name.split(".")[0] == room]
-        lines += [room, "-" * len(room), "", about, "", ".. list-table::", "   :widths: 40 60", "   :class: modules", ""]
-        for name in names:
-            lines += [f"   * - :doc:`{name} <{name}>`", f"     - {found[name]}"]
-        lines += ["", ".. toctree::", "   :hidden:", "", *(f"   {name}" for name in names), ""]
-    site_pages.write(folder / "index.rst", "\n".join(lines))
+        lines += [f":doc:`{room}`", f"   {about}", ""]
+    site_pages.write(folder / "index.rst", "\n".join([*lines, *_contents({room: room for room in ROOMS})]))
+    for room, about in ROOMS.items():
+        names = {name: name.partition(".")[2] for name in found if name.startswith(f"{room}.")}
+        lines = [*_title(room), about, ""]
+        for name, short in names.items():
+            lines += [f":doc:`{short} <{name}>`", f"   {found[name]}", ""]
+        site_pages.write(folder / f"{room}.rst", "\n".join([*lines, *_contents(names)]))
     for name in found:
-        title = name.replace("_", r"\_")
-        text = f"{title}\n{'=' * len(title)}\n\n.. automodule:: {name}\n   :members:\n   :member-order: bysource\n"
-        site_pages.write(folder / f"{name}.rst", text)
+        lines = [*_title(name), f".. automodule:: {name}", "   :members:", "   :member-order: bysource", ""]
+        site_pages.write(folder / f"{name}.rst", "\n".join(lines))
     for path in folder.glob("*.rst"):
-        if path.stem not in {*found, "index"}:
+        if path.stem not in {*found, *ROOMS, "index"}:
             path.unlink()
+
+
+def _title(name):
+    name = name.replace("_", r"\_")
+    return [name, "=" * len(name), ""]
+
+
+def _contents(names):
+    return [".. toctree::", "   :hidden:", "", *(f"   {short} <{name}>" for name, short in names.items()), ""]

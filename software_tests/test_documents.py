@@ -70,7 +70,8 @@ def test_every_page_is_reached_from_the_readme():
         reached.add(page)
         targets = re.findall(r"\]\(([^)\s#]+\.md)", text_of(page))
         for block in re.findall(r"```\{toctree\}\n(.*?)```", text_of(page), re.DOTALL):
-            targets += [f"{line}.md" for line in block.splitlines() if line and line[0] != ":" and line not in MADE]
+            entries = [re.sub(r".+<(.+)>$", r"\1", line) for line in block.splitlines() if line and line[0] != ":"]
+            targets += [f"{entry}.md" for entry in entries if entry not in MADE]
         for target in targets:
             if "://" not in target:
                 waiting.append(((PROJECT / page).parent / target).resolve().relative_to(PROJECT).as_posix())
