@@ -79,6 +79,13 @@ def commands_as_code(app, what, name, obj, options, lines):
             lines[number:number] = ["::", ""]
 
 
+def without_places(app, docname, source):
+    """Leave out where the site was built, which notebooks print with the files that they read."""
+    if docname.startswith("gallery/"):
+        source[0] = source[0].replace(f"{app.srcdir.parent}/", "")
+
+
 def setup(app):
     """Connect the above."""
+    app.connect("source-read", without_places)
     app.connect("autodoc-process-docstring", commands_as_code, priority=100)  # before numpydoc
