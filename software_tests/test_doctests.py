@@ -1,8 +1,10 @@
 """The examples in docstrings give what they show."""
 
+import ast
 import doctest
 import importlib
 import pathlib
+import re
 
 import pytest
 
@@ -21,7 +23,12 @@ CALLED_FROM_PYTHON = {  # by users: their examples are not to get lost
     "dataset_models.images.picture_tree",
     "dataset_models.observation_times",
     "dataset_models.solar_data",
+    "network_models.trainers",
+    "science.methods",
 }
+
+
+EXAMPLES = re.compile(r"^Examples?\n-+$", re.MULTILINE)
 
 
 def modules_with_examples():
@@ -43,3 +50,17 @@ def test_examples_of_docstrings(name):
 
 def test_modules_that_users_call_have_examples():
     assert set(modules_with_examples()) >= CALLED_FROM_PYTHON
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_block_of_examples_is_run(room):
+    """A block without a prompt would be an example that nothing checks."""
+    blocks, without = 0, []
+    for path in sorted((PROJECT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                text = EXAMPLES.split(ast.get_docstring(node) or "")
+                blocks += len(text) - 1
+                without += [(path.name, getattr(node, "name", "")) for block in text[1:] if ">>> " not in block]
+    assert blocks > 5
+    assert without == []
