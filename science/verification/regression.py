@@ -242,7 +242,7 @@ def run(words, settings, out):
         of_classes = {f"{letter}1.0": output.as_dictionary(verification, settings) for letter, verification in classes.items()}
         results[name] = {"simulated": simulated[name]} | _plain(errors) | {"classes_as_probabilities": of_classes}
     atomic_files.write_text(out / "verification.json", json.dumps(results, indent=1) + "\n")
-    found = table({name: (verified[name][0], len(columns[0]), simulated[name]) for name, columns in every.items()})
+    found = table({name: (verified[name].errors, len(columns[0]), simulated[name]) for name, columns in every.items()})
     atomic_files.write_table(out / "scores.csv", found)
     atomic_files.write_text(out / "scores.md", f"Errors in dex\n\n{tables.markdown(found)}")
     print(f"wrote {out}")
