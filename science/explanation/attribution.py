@@ -365,3 +365,27 @@ def resized(maps, shape):
     import tensorflow
 
     return tensorflow.image.resize(maps, shape, method="bilinear").numpy().astype("float32")
+
+
+def strongest_channel(explanations, name):
+    """Find the channel that the largest part of the maps falls to, each map counting alike: int.
+
+    Parameters
+    ----------
+    explanations : dict
+        By method (Attribution, passport).
+    name : str
+        Of the network's input.
+
+    Notes
+    -----
+    Only maps in units of the output are compared, where there are any: gradients per gauss and per DN/s are not.
+    """
+    maps = {method: attribution.maps[name] for method, (attribution, _) in explanations.items()}
+    several = {method: values for method, values in maps.items() if values.shape[-1] > 1}
+    alike = [values for method, values in several.items() if not any((explanations[method][0].units or {}).values())]
+    total = 0.0
+    for values in alike or several.values():
+        strength = numpy.abs(values).sum(axis=tuple(range(values.ndim - 1)), dtype="float64")
+        total = total + strength / (strength.sum() or 1.0)
+    return int(numpy.argmax(total))

@@ -5,6 +5,7 @@ import dataclasses
 import sys
 
 from science.explanation import image_list, list_table, map_files, passport
+from science.explanation.attribution import strongest_channel
 from science.explanation.sheet import Cell, Sheet
 from tools import atomic_files, figures
 from tools.errors import Stopped, UserError
@@ -65,7 +66,7 @@ class ListResults:
     def __init__(self, folder, subject, flags, entries, *, heading=None):
         self._folder, self._subject, self._flags, self._entries, self._heading = folder, subject, flags, entries, heading
         self._left_out, self._rows, self._passports, self._failed = [], [], {}, {}
-        self._stem, self._sheet = "", None
+        self._stem, self._sheet, self._place = "", None, None
 
     def batches(self):
         """Read the list in batches, with a bar: see `image_list.batches`."""
@@ -94,8 +95,8 @@ class ListResults:
         explanations : dict of str to (Attribution, dict)
             Map and passport by method.
         probability : float or None
-        place : int
-            Of the channel that is drawn.
+        place : int or None
+            Of the channel that is drawn; without it the strongest in the maps of the first image, in the whole figure.
         """
         attribution, checked = next(iter(explanations.values()))
         if self._sheet is None:
@@ -110,7 +111,13 @@ class ListResults:
         records = {name: record for name, (_, record) in explanations.items()}
         self._passports[f"{len(self._passports) + 1} {sample.label}"] = records if self._heading else checked
         value = f"probability {100 * probability:.0f} %" if probability is not None else f"output {checked['output']:.3g}"
+        if place is None:
+            place = self._place = self._strongest(sample, explanations) if self._place is None else self._place
         self._sheet.add(self._cell(entry, sample, explanations, value, place))
+
+    def _strongest(self, sample, explanations):
+        name = next(name for name, source in sample.names.items() if source == self._subject.data.image_inputs[0])
+        return strongest_channel(explanations, name)
 
     def _cell(self, entry, sample, explanations, value, place):
         """Make the cell of one image: `Cell`. The value stands over the map, or of several maps over the image."""

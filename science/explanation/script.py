@@ -39,13 +39,13 @@ def run(arguments, description, method, *, add=None, keywords=None, after=None):
             help="samples at once; bounds memory (default: %(default)s)",
         )
         list_results.add_flags(parser)
-        parser.add_argument("--channel", metavar="NAME", help="channel that a list's figure shows (default: the last)")
+        parser.add_argument("--channel", metavar="NAME", help="channel that a list's figure shows (default: the strongest)")
         if add is not None:
             add(parser)
 
     flags, given = explanation.parse(arguments, description, add=add_all)
     subject = explanation.load(flags.model, flags.dataset, given)
-    place = explanation.channel_place(subject.data, flags.channel, default=-1)
+    place = explanation.channel_place(subject.data, flags.channel, default=None)
     folder = explanation.output_folder(subject, "maps", flags.out)
     if image_list.is_list(flags.image):
         explain_list(subject, method, keywords, folder, flags, place)
@@ -128,7 +128,7 @@ def explain_list(subject, method, keywords, folder, flags, place):
     subject, method, keywords, flags
         As of `run`.
     folder : pathlib.Path
-    place : int
+    place : int or None
         Of the channel that is drawn.
 
     Raises

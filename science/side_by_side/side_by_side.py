@@ -7,12 +7,10 @@ files hold all of them. Methods that do not apply to the network are named with 
 all passports as .json.
 """
 
-import numpy
-
 from science import methods
 from science.explanation import baselines, image_list, list_results, passport, solar_coordinates
 from science.explanation import subject as explanation
-from science.explanation.attribution import in_channel_units
+from science.explanation.attribution import in_channel_units, strongest_channel
 from science.gradients.engine import engine_of
 from tools import atomic_files, command_line, figures
 from tools.errors import UserError
@@ -128,30 +126,6 @@ def draw(path, subject, sample, explanations, *, channel=None):
         figures.save(figure, path)
 
 
-def strongest_channel(explanations, name):
-    """Find the channel that the largest part of the maps falls to, each map counting alike: int.
-
-    Parameters
-    ----------
-    explanations : dict
-        From `side_by_side`.
-    name : str
-        Of the network's input.
-
-    Notes
-    -----
-    Only maps in units of the output are compared, where there are any: gradients per gauss and per DN/s are not.
-    """
-    maps = {method: attribution.maps[name] for method, (attribution, _) in explanations.items()}
-    several = {method: values for method, values in maps.items() if values.shape[-1] > 1}
-    alike = [values for method, values in several.items() if not any((explanations[method][0].units or {}).values())]
-    total = 0.0
-    for values in alike or several.values():
-        strength = numpy.abs(values).sum(axis=tuple(range(values.ndim - 1)), dtype="float64")
-        total = total + strength / (strength.sum() or 1.0)
-    return int(numpy.argmax(total))
-
-
 def explain_list(subject, entries, names, folder, flags, keywords):
     """Explain the images of a list by several methods: a row of a sheet for each, a row of the table for each map.
 
@@ -173,9 +147,6 @@ def explain_list(subject, entries, names, folder, flags, keywords):
             for (entry, sample), probability in zip(batch, results.probabilities(batch), strict=True):
                 _finite(subject, sample, entry.image, flags)
                 explanations = side_by_side(subject, sample, names, **keywords, random_network=random_network)
-                if place is None:  # all rows of a sheet are of one channel: that of the first
-                    image = next(name for name, source in sample.names.items() if source == subject.data.image_inputs[0])
-                    place = strongest_channel(explanations, image)
                 results.add(entry, sample, explanations, probability, place)
 
 

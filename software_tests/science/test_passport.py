@@ -17,7 +17,7 @@ from science.deconvolutional import deconvolutional
 from science.explanation import baselines, passport, solar_coordinates, solar_disk
 from science.explanation import script as explanation_script
 from science.explanation import subject as explanation
-from science.explanation.attribution import in_channel_units, target_of, unit_of
+from science.explanation.attribution import in_channel_units, strongest_channel, target_of, unit_of
 from science.gradients.engine import engine_of
 from science.integrated_gradients import integrated_gradients
 from science.saliency.saliency import explain as saliency
@@ -297,8 +297,8 @@ def test_the_channel_of_most_of_the_maps():
         return types.SimpleNamespace(units=units, maps={"image": numpy.array(shares).reshape(1, 1, 1, 2)}), {}
 
     gradient, small, large = of({"a": "per dex"}, 9.0, 1.0), of({"a": ""}, -0.1, 0.2), of({"a": ""}, 40.0, -60.0)
-    assert side_by_side.strongest_channel({"saliency": gradient}, "image") == 0
-    assert side_by_side.strongest_channel({"saliency": gradient, "DeepLIFT": small, "Deep SHAP": large}, "image") == 1
+    assert strongest_channel({"saliency": gradient}, "image") == 0
+    assert strongest_channel({"saliency": gradient, "DeepLIFT": small, "Deep SHAP": large}, "image") == 1
 
 
 @pytest.mark.long
