@@ -94,6 +94,10 @@ def write(folder, embeddings, labels, thumbnails):
     vector_files = {}
     for number, (name, vectors) in enumerate(embeddings.items(), start=1):
         file = f"{name.split(' ')[0].lower().replace('-', '')}.tsv"
+        flat = max(
+            3 - vectors.shape[1], 0
+        )  # the projector opens on three principal components, and draws nothing where one lacks
+        vectors = numpy.pad(vectors, ((0, 0), (0, flat)))
         numpy.savetxt(folder / file, vectors, fmt="%.7g", delimiter="\t")
         vector_files[f"{number} {name}"] = file
     lines = ["\t".join(labels), *("\t".join(map(_cell, row)) for row in zip(*labels.values(), strict=True))]

@@ -106,7 +106,9 @@ def test_a_run_gets_files_that_agree(saved, dataset):
     with numpy.load(folder / "embedding.npz", allow_pickle=False) as arrays:
         vectors, positions, truths = arrays["vectors"], arrays["positions"], arrays["truths"]
     numpy.testing.assert_allclose(numpy.loadtxt(folder / "activations.tsv", delimiter="\t"), vectors, rtol=1e-5, atol=1e-6)
-    numpy.testing.assert_allclose(numpy.loadtxt(folder / "tsne.tsv", delimiter="\t"), positions, rtol=1e-5, atol=1e-5)
+    flat = numpy.loadtxt(folder / "tsne.tsv", delimiter="\t")  # a plane in space, which TensorBoard's projector draws
+    numpy.testing.assert_allclose(flat[:, :2], positions, rtol=1e-5, atol=1e-5)
+    assert (flat[:, 2:] == 0).all()
     table = _table(folder / "metadata.tsv")
     assert list(table) == ["time", "split", "flux", "class", "group", "prediction", "outcome", "note", "simulated"]
     assert len(table["time"]) == len(vectors) == 24

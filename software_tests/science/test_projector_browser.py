@@ -77,7 +77,7 @@ def test_tensorboard_finds_vectors_metadata_and_sprite(address):
     assert json.loads(_get(f"{plugin}/runs")) == ["."]
     found = json.loads(_get(f"{plugin}/info?run=."))["embeddings"]
     assert [(entry["tensorName"], entry["tensorShape"]) for entry in found] == [
-        ("1 t-SNE", [COUNT, 2]),
+        ("1 t-SNE", [COUNT, 3]),
         ("2 activations", [COUNT, 8]),
     ]
     for entry in found:
