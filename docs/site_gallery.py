@@ -10,7 +10,7 @@ HEADER = """Gallery
 
 Each of these notebooks was run, on the simulated archive, when these pages were built: the simulated month that they share was
 written before the first. What networks trained for one to ten epochs say of flares is worth nothing; the first cell of each has
-the places of your own data and network. How to start them: :doc:`/guides/notebooks`.
+the places of your own data and network. :doc:`How to start them </guides/notebooks>`.
 """
 
 
