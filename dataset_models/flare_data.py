@@ -144,6 +144,11 @@ class FlareImageData(FlareListData):
         """Files as `image_files`, for each channel that has files of its own: tuple of dict."""
         return (self.image_files,)
 
+    @property
+    def found_files(self):
+        """Files as `channel_files`, whether or not they can be used: none is opened for it."""
+        return self.channel_files
+
     @functools.cached_property
     def image_folder(self):
         """Folder of the images: `pathlib.Path`."""
@@ -173,7 +178,7 @@ class FlareImageData(FlareListData):
 
     @property
     def archives(self):
-        files = [path for files in self.channel_files for path in files.values()] if self.image_folder.is_dir() else []
+        files = [path for files in self.found_files for path in files.values()] if self.image_folder.is_dir() else []
         return files, [*self._flare_files, *self._label_files]
 
     def is_downloaded(self):
@@ -182,10 +187,10 @@ class FlareImageData(FlareListData):
         missing += [f"label table {path}" for path in self._label_files if not path.is_file()]
         if not self.image_folder.is_dir():
             return Availability(looked_in, 0, (f"folder {self.image_folder}", *missing))
-        if not self.image_files:
+        if not all(self.found_files):
             names = f" ({self.file_names})" if self.file_names else ""
             missing.insert(0, f"{self.image_name}s in {self.image_folder}{names}")
-        return Availability(looked_in, len(self.image_files), tuple(missing))
+        return Availability(looked_in, sum(map(len, self.found_files)), tuple(missing))
 
     def downloads(self, start, end):
         return self._list_downloads(start, end, *self._label_files)

@@ -64,7 +64,7 @@ class LabelTable:
 
     def rows(self, times, *, tolerance):
         """Find the label nearest to each time: int64 (n,), -1 where there is none within `tolerance`."""
-        return _nearest(self.times, numpy.asarray(times, "datetime64[s]"), tolerance)
+        return observation_times.nearest(self.times, numpy.asarray(times, "datetime64[s]"), tolerance)
 
 
 _COLUMNS = ("times", "event", "flux", "longitude", "latitude")
@@ -124,25 +124,7 @@ def match(table, times, *, tolerance):
     rows, images : numpy.ndarray
         int64 (k,), positions in `table` and in `times`, both increasing.
     """
-    images = _nearest(times, table.times, tolerance)
-    rows = numpy.flatnonzero(images >= 0)
-    chosen = images[rows]
-    away = numpy.abs(table.times[rows] - times[chosen])
-    best = rows[numpy.lexsort((rows, away, chosen))]
-    chosen = images[best]
-    first = numpy.append(True, numpy.diff(chosen) > 0)[: len(best)]
-    return best[first], chosen[first]
-
-
-def _nearest(sorted_times, wanted, tolerance):
-    """Find the position of the time nearest to each wanted one: int64 (n,), -1 beyond the tolerance."""
-    if not len(sorted_times):
-        return numpy.full(len(wanted), -1, "int64")
-    after = numpy.clip(numpy.searchsorted(sorted_times, wanted), 0, len(sorted_times) - 1)
-    before = numpy.maximum(after - 1, 0)
-    places = numpy.where(wanted - sorted_times[before] <= sorted_times[after] - wanted, before, after)
-    places = numpy.where(sorted_times[after] == wanted, after, places)
-    return numpy.where(numpy.abs(sorted_times[places] - wanted) <= tolerance, places, -1).astype("int64")
+    return observation_times.pairs(table.times, times, tolerance=tolerance)
 
 
 def _read(path, least, threshold):

@@ -185,6 +185,49 @@ def utc(times, *, origin="times"):
     return values
 
 
+def nearest(sorted_times, wanted, tolerance):
+    """Find the position of the time nearest to each wanted one: int64 (n,), -1 beyond the tolerance; the earlier of two."""
+    if not len(sorted_times):
+        return numpy.full(len(wanted), -1, "int64")
+    after = numpy.clip(numpy.searchsorted(sorted_times, wanted), 0, len(sorted_times) - 1)
+    before = numpy.maximum(after - 1, 0)
+    places = numpy.where(wanted - sorted_times[before] <= sorted_times[after] - wanted, before, after)
+    places = numpy.where(sorted_times[after] == wanted, after, places)
+    return numpy.where(numpy.abs(sorted_times[places] - wanted) <= tolerance, places, -1).astype("int64")
+
+
+def pairs(times, others, *, tolerance):
+    """Pair times of two kinds: each with at most one of the other, the nearest.
+
+    Parameters
+    ----------
+    times, others : numpy.ndarray
+        ``datetime64[s]`` (n,) and (m,), sorted.
+    tolerance : timedelta64
+        Most time between the two of a pair.
+
+    Returns
+    -------
+    rows, places : numpy.ndarray
+        int64 (k,), positions in `times` and in `others`, both increasing.
+
+    Examples
+    --------
+    >>> some, others = (numpy.array(clock, "datetime64[s]") for clock in (["2011-01-01T00:00", "2011-01-01T00:10"],
+    ...                                                                   ["2011-01-01T00:08", "2011-01-01T01:00"]))
+    >>> [positions.tolist() for positions in pairs(some, others, tolerance=numpy.timedelta64(12, "m"))]
+    [[1], [0]]
+    """
+    places = nearest(others, times, tolerance)
+    rows = numpy.flatnonzero(places >= 0)
+    chosen = places[rows]
+    away = numpy.abs(times[rows] - others[chosen])
+    best = rows[numpy.lexsort((rows, away, chosen))]
+    chosen = places[best]
+    first = numpy.append(True, numpy.diff(chosen) > 0)[: len(best)]
+    return best[first], chosen[first]
+
+
 def images(folder):
     """Find the images of a folder tree by name: (names relative to the folder, times), sorted by time.
 

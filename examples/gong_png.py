@@ -48,7 +48,8 @@ class GongMagnetograms(FlareData):
 
     @functools.cached_property
     def image_files(self):
-        return file_names.by_time(self.image_folder, self.image_time, expected=self.file_names, suffixes=(".png",))
+        pictures = {"expected": self.file_names, "counted": lambda path: path.suffix == ".png"}
+        return file_names.by_time(self.image_folder, self.image_time, **pictures)
 
     def image_time(self, path):
         return file_names.time_in(path, NAME)

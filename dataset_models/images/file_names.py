@@ -47,7 +47,7 @@ def time_in(path, *patterns):
         return None
 
 
-def by_time(folder, time_of, *, expected, suffixes=None):
+def by_time(folder, time_of, *, expected, counted):
     """Find the images below a folder.
 
     Parameters
@@ -57,8 +57,8 @@ def by_time(folder, time_of, *, expected, suffixes=None):
         From a path to its time, None for a file that is no such image.
     expected : str
         A name as it should be, for the note about others.
-    suffixes : sequence of str, optional
-        Endings of files that others are not counted beside, such as ``(".png",)``; by default all.
+    counted : callable
+        Whether a file without a time, given by its path, is counted in that note.
 
     Returns
     -------
@@ -74,8 +74,7 @@ def by_time(folder, time_of, *, expected, suffixes=None):
     for path in sorted(pathlib.Path(folder).rglob("*")):
         time = time_of(path)
         if time is None:
-            wanted = suffixes is None or path.suffix.lower() in suffixes
-            if wanted and path.is_file() and not picture_tree.is_by_product(path):
+            if counted(path) and path.is_file() and not picture_tree.is_by_product(path):
                 unknown.append(path)
         elif time in paths:
             raise UserError(f"{path}: has the same time as {paths[time]}; keep one of them")

@@ -9,6 +9,8 @@ from astropy.io import fits
 from PIL import Image
 
 from dataset_models import goes_xrs
+from dataset_models.images import colour_tables
+from dataset_models.SDO.AIA.browse_pictures import BrowsePictures
 from dataset_models.SDO.AIA.fdl_1 import AIA8
 from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
 from dataset_models.simulated import archive
@@ -29,6 +31,7 @@ CASES = (
     "aia legacy",
     "swap",
     "gong",
+    "browse pictures",
 )
 
 
@@ -40,10 +43,14 @@ def simulated_archive(tmp_path_factory):
     archive.write_archive(folder, sun, products=("aia", "legacy", "hmi_jpg", "hmi_fits", "goes", "flares"), hmi_size=128)
     for time in sun.image_times():
         write_swap(folder / "swap", time)
-    (folder / "gong").mkdir()
+    for name in ("gong", "browse"):
+        (folder / name).mkdir()
     for path in sorted((folder / "hmi_jpg").rglob("*.jpg")):
         time = path.stem.removeprefix("HMI.m").replace(".", "").replace("_", "t")
-        Image.open(path).save(folder / "gong" / f"tdzqa{time[2:-2]}.png")
+        grey = numpy.asarray(Image.open(path))
+        Image.fromarray(grey).save(folder / "gong" / f"tdzqa{time[2:-2]}.png")
+        colours = colour_tables.table("sdoaia304")[grey].astype("uint8")
+        Image.fromarray(colours).save(folder / "browse" / f"{time.replace('t', '_')}_128_0304.png")
     for file in sorted((folder / "goes").iterdir()):
         goes_xrs.import_file(folder / "xrs.sqlite", file)
     # A list says nothing about times before its first flare and after its last.
@@ -93,8 +100,9 @@ def case(request, tmp_path):
     kind = "hmi_jpg" if name == "magnetograms" else "hmi_fits"
     lists = tuple(str(folder / name) for name in ("flares.csv", "span.csv"))
     options = {"flares": lists, "image_size": 32, "window_hours": 6.0, "history": True}
-    if name == "gong":
-        data = load_solar_data(GONG)(folder=str(folder / "gong"), **options)
+    if name in ("gong", "browse pictures"):
+        data_class = load_solar_data(GONG) if name == "gong" else BrowsePictures
+        data = data_class(folder=str(folder / name.split()[0]), **options)
         return data, _file_at(data, data.times("validation")[0])
     data = FullDiskMagnetograms(folder=str(folder / kind), **options)
     return data, _file_at(data, data.times("validation")[0])
