@@ -303,6 +303,18 @@ def test_files_that_are_not_there_come_with_the_commands_that_fetch_them(tmp_pat
     ]
 
 
+def test_a_missing_list_that_no_download_writes_is_the_users_choice(tmp_path):
+    sun = ActiveRegions(flares=(str(tmp_path / "mine.csv"),))
+    with pytest.raises(UserError, match=r"mine\.csv not there, and which list it should be is your choice; for example python"):
+        sun.downloads("2014-04-01", "2014-05-01")
+
+
+def test_an_issue_where_validation_begins_is_not_in_training_too(table, flares):
+    sun = data(table, flares, validation_start="2014-04-14T00:30", gap_hours=0.0)
+    assert str(sun.times("validation")[0]) == "2014-04-14T00:30:00"
+    assert str(sun.times("training")[-1]) == "2014-04-13T00:30:00"
+
+
 def test_flares_are_those_of_the_catalogue(table, flares):
     sun = data(table, flares)
     assert sun.events.equals(flare_catalogue.read(flares).events)
