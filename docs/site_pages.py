@@ -21,6 +21,7 @@ _LINE = re.compile(
     r"^\[[^\]]+\]\((?P<file>[^)#]+)(?:#(?P<section>[^)]+))?\) <!-- as (?P<kind>title|section|text|lead) -->$", re.M
 )
 _LINK = re.compile(r"(?P<text>!?\[[^\]]*\])\((?P<target>[^)\s]+)\)")
+_INCLUDED = re.compile(r"^(```\{literalinclude\}) (\S+)$")
 _HEADING = re.compile(r"^(#+) (.+)$")
 
 
@@ -118,6 +119,9 @@ class Site:
         for line in text.splitlines():
             match = _LINE.match(line)
             if match is None:
+                if included := _INCLUDED.match(line):
+                    path = (SOURCE / page).parent / included[2]
+                    line = f"{included[1]} {os.path.relpath(path.resolve(), (folder / page).parent)}"
                 lines.append((own, line))
                 continue
             file = _inside((SOURCE / page).parent / match["file"])

@@ -95,6 +95,15 @@ def test_links_of_the_pages_lead_somewhere(sources, site_modules):
     assert checked > 80
 
 
+def test_files_that_pages_include_are_there(sources):
+    included = {}
+    for page in sources.rglob("*.md"):
+        for name in re.findall(r"^```\{literalinclude\} (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+            included[name] = (page.parent / name).is_file()
+    assert len(included) == 4
+    assert all(included.values()), included
+
+
 def test_headings_of_a_page_begin_with_one_title_and_leave_no_level_out(sources):
     for page in sources.rglob("*.md"):
         levels = [len(line) - len(line.lstrip("#")) for line in prose(page.read_text(encoding="utf-8")) if line.startswith("#")]
