@@ -7,9 +7,10 @@ those of science/verification/verification.py, fitted outside what is scored. Ot
 solar_probabilities.json and 3-day forecasts, answers of the CCMC flare scoreboard, or files sent to it: each is compared on the
 forecasts that both made, ours the last one issued up to --match minutes before the other's window begins.
 
-Writes scores.csv (a row for each forecast and class), all_clear.csv, months.csv, one verification.json for each class, and
-pictures: reliability_<class>.png, brier_skill_by_month.png. Withdrawn forecasts are not scored; those that were withdrawn or
-corrected once their windows had closed are, as issued. --modes leaves out those that were late or replayed.
+Writes scores.csv (a row for each forecast and class), regions.csv (of single regions), all_clear.csv, months.csv, one
+verification.json for each class, and pictures: reliability_<class>.png, brier_skill_by_month.png. Withdrawn forecasts are not
+scored; those that were withdrawn or corrected once their windows had closed are, as issued. --modes leaves out those that were
+late or replayed.
 """
 
 import collections
@@ -22,12 +23,12 @@ import numpy
 from dataset_models import flare_catalogue, flare_labels, simulation_mark
 from dataset_models.flares.flare_index import FlareIndex
 from dataset_models.observation_times import given_time
-from network_models.forecasts.exchange import others
+from network_models.forecasts.exchange import formats, others
 from network_models.forecasts.exchange.issued import MODES
 from network_models.forecasts.files import Forecasts
-from science.operational_forecast import chain
+from science.operational_forecast import chain, region_scores
 from science.verification import output, pictures, report
-from science.verification.scores import words
+from science.verification.scores import WITHOUT_THRESHOLD, words
 from science.verification.verification import files_of
 from tools import atomic_files, block_bootstrap, command_line, figures, notes, skill_scores
 from tools.errors import UserError
@@ -330,7 +331,24 @@ def main(arguments=None):
             notes.note(f"{event}: not scored: {error}")
     if not reports:
         raise UserError(f"{flags.log}: no class can be scored, see above")
-    _write(flags, closed, events, reports, settings)
+    regions = _region_scores(closed, named, events, flags, settings, until)
+    _write(flags, closed, events, reports, regions, settings)
+
+
+def _region_scores(closed, named, events, flags, settings, until):
+    """Score forecasts of regions, ours and others': list of rows of regions.csv, empty where there are none."""
+    methods = {OURS: [record.forecast for record in closed.records if record.forecast.regions]}
+    for name, paths in named.items():
+        issued = [one for path in paths if not others.is_series(path) for one in formats.read(path)]
+        found = region_scores.by_method(issued)
+        methods |= {name if len(found) == 1 else f"{name} {method}": part for method, part in found.items()}
+    rows = []
+    for name, issued in methods.items():
+        for event in flags.events if issued else ():
+            row = region_scores.rows(issued, events, event, settings=settings, until=until)
+            if row is not None:
+                rows.append({"name": name} | row)
+    return rows
 
 
 def _named(texts):
@@ -368,7 +386,7 @@ def _flares(name, paths):
     return events
 
 
-def _write(flags, closed, events, reports, settings):
+def _write(flags, closed, events, reports, regions, settings):
     """Print the tables, and write everything."""
     import pandas
 
@@ -394,12 +412,29 @@ def _write(flags, closed, events, reports, settings):
         atomic_files.write_table(folder / "scores.csv", pandas.DataFrame(rows))
         if clear is not None:
             atomic_files.write_table(folder / "all_clear.csv", pandas.DataFrame([clear]))
+        if regions:
+            atomic_files.write_table(folder / "regions.csv", pandas.DataFrame(regions))
+            print("\nregions, a day each")
+            print(_shown(regions))
     if clear is not None:
         print(
             f"\nall-clears of {clear['event']}: {clear['all_clear']} of {clear['forecasts']}, {clear['missed']} of them missed"
             f" a flare; {clear['quiet_and_clear']} of {clear['quiet']} quiet windows were cleared"
         )
     print(f"wrote {flags.out}")
+
+
+def _shown(regions):
+    """Write the table of regions to print: str."""
+    width = max(len(row["name"]) for row in regions) + 2
+    lines = [
+        "".ljust(width) + f"{'event':>6}{'count':>8}{'events':>8}   " + "".join(f"{n:<26}" for n in WITHOUT_THRESHOLD.values())
+    ]
+    for row in regions:
+        cells = [words(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in WITHOUT_THRESHOLD]
+        head = row["name"].ljust(width) + f"{row['event']:>6}{row['count']:>8}{row['events']:>8}   "
+        lines.append(head + "".join(f"{cell:<26}" for cell in cells).rstrip())
+    return "\n".join(lines)
 
 
 def _of_class(folder, event, result, settings):

@@ -6,9 +6,11 @@ import numpy
 import pandas
 import pytest
 
-from network_models.forecasts.exchange.issued import Issued, Probability
+from dataset_models import flare_catalogue
+from network_models.forecasts.exchange import formats
+from network_models.forecasts.exchange.issued import Issued, Probability, RegionForecast
 from network_models.forecasts.files import Forecasts
-from science.operational_forecast import record, verify
+from science.operational_forecast import record, region_scores, verify
 from science.verification import report
 from tools import skill_scores
 from tools.errors import UserError
@@ -155,3 +157,36 @@ def test_command_writes_tables_and_pictures(events, times, tmp_path, capsys):
     ours = table[(table["name"] == "forecast") & (table["hours"] == verify.ALL)].iloc[0]
     assert ours["brier_skill"] > 0.5
     assert ours["brier_skill_low"] <= ours["brier_skill"] <= ours["brier_skill_high"]
+
+
+def test_regions_are_scored_by_method(events):
+    flares = events.assign(noaa_region=[12000 + day % 2 for day in range(60)])
+    forecasts = []
+    for day in range(1, 50):
+        begin = FIRST + day * DAY
+        for method, sure in (("sharp", 0.9), ("blunt", 0.4)):
+            strong = sure if day % 4 == 1 else 1 - sure
+            regions = (
+                RegionForecast(12001, {"M1.0": Probability(strong)}),  # that of odd days, the M flares among them
+                RegionForecast(12000, {"M1.0": Probability(0.01)}),
+                RegionForecast(12001, {"M1.0": Probability(0.5)}, "HARP"),
+            )
+            forecasts.append(Issued(method, begin, begin, begin + DAY, {}, regions))
+    methods = region_scores.by_method(forecasts)
+    assert set(methods) == {"sharp", "blunt"}
+    settings = report.Settings(samples=50)
+    rows = {name: region_scores.rows(issued, flares, "M1.0", settings=settings) for name, issued in methods.items()}
+    assert rows["sharp"]["count"] == 2 * 49
+    assert rows["sharp"]["events"] == 13
+    assert rows["sharp"]["auc"] == 1.0
+    assert rows["sharp"]["brier_skill"] > rows["blunt"]["brier_skill"]
+    assert rows["sharp"]["brier_skill_low"] <= rows["sharp"]["brier_skill"] <= rows["sharp"]["brier_skill_high"]
+    assert region_scores.rows(methods["sharp"], flares, "X1.0", settings=settings) is None
+
+
+def test_genuine_region_forecasts_need_flares_of_their_time(shared):
+    issued = formats.read(shared / "forecasts" / "ccmc_scoreboard_regions_2023.csv.gz")
+    methods = region_scores.by_method(issued)
+    assert {name: sum(len(one.regions) for one in part) for name, part in methods.items()}["NOAA_1"] == 609
+    events = flare_catalogue.read([shared / "flares_2026.csv"]).events.assign(noaa_region=numpy.nan)
+    assert region_scores.rows(methods["NOAA_1"], events, "M1.0", settings=report.Settings()) is None

@@ -31,7 +31,7 @@ def series(name, paths, event, *, window, of_csv="M1.0"):
     UserError
         A file is of no such format, or holds no forecast of this event, disk and window.
     """
-    published = [_is_series(path) for path in paths]
+    published = [is_series(path) for path in paths]
     if all(published):
         if threshold_flux(of_csv) != threshold_flux(event):
             raise UserError(f"{name}: its probabilities are of {of_csv}, not of {event}")
@@ -42,8 +42,8 @@ def series(name, paths, event, *, window, of_csv="M1.0"):
     return comparison.forecasts_of(issued, event, window=window, name=name)
 
 
-def _is_series(path):
-    """Check whether a file is a CSV with a column of probabilities."""
+def is_series(path):
+    """Check whether a file is a CSV with a column of probabilities, as of `network_models.forecasts.files.read`: bool."""
     if not str(path).lower().endswith((".csv", ".csv.gz")):
         return False
     columns = tables.read(path).columns
