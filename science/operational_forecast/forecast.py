@@ -34,6 +34,7 @@ from tools.options import add_duration, add_number
 _MINUTE = numpy.timedelta64(60, "s")
 _MOST = 100_000  # forecasts of a replay
 _SHOWN = 5
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 SIMULATED = "simulated_sun"  # folder beside a first configuration
 
 
@@ -242,9 +243,13 @@ def _replay(own, flags):
 
 
 def _without_numbers(text):
-    """Write a reason so that those of many times are one: times, ages and names of files become dots."""
-    text = re.sub(r"\S*[\\/]\S*|\d{4}-\d\d-\d\d(T[\d:]+Z?)?", "...", text)
-    return re.sub(r"\d+(\.\d+)? h old", "... h old", text)
+    """Write a reason so that those of many times are one: times, ages and paths become dots."""
+    words = text.split()
+    for place, word in enumerate(words):
+        age = words[place + 1 : place + 2] == ["h"] and word.replace(".", "").isdigit()
+        if age or "/" in word or "\\" in word or _DATE.match(word):
+            words[place] = f"...{word[-1] if word[-1] in ':;,' else ''}"
+    return " ".join(words)
 
 
 if __name__ == "__main__":

@@ -43,15 +43,12 @@ _DAY, _CLOCK = (
         ("_?", (("hour", r"\d\d"), ("minute", r"\d\d"), ("second", r"\d\d"))),
     )
 )
-_PICTURE = r"\.(?:jpe?g|png)"
-NAMES = tuple(
-    re.compile(f"{_DAY}__?{_CLOCK}_{rest}{_PICTURE}", re.IGNORECASE)
-    for rest in (
-        r"\d{3,4}_0*(?P<wavelength>\d{2,4})",
-        r"SDO_AIA_0*(?P<wavelength>\d{2,4})_\d+",
-        r"\d+__SDO_AIA_AIA_(?P<wavelength>\d{2,4})",
-        r"(?:SDO_)?AIA_(?:AIA_)?(?P<wavelength>\d{2,4})_*",
-    )
+_STAMP, _PICTURE = f"{_DAY}__?{_CLOCK}_", r"\.(?:jpe?g|png)"
+NAMES = (
+    re.compile(_STAMP + r"\d{3,4}_0*(?P<wavelength>\d{2,4})" + _PICTURE, re.IGNORECASE),
+    re.compile(_STAMP + r"SDO_AIA_0*(?P<wavelength>\d{2,4})_\d+" + _PICTURE, re.IGNORECASE),
+    re.compile(_STAMP + r"\d+__SDO_AIA_AIA_(?P<wavelength>\d{2,4})" + _PICTURE, re.IGNORECASE),
+    re.compile(_STAMP + r"(?:SDO_)?AIA_(?:AIA_)?(?P<wavelength>\d{2,4})_*" + _PICTURE, re.IGNORECASE),
 )
 
 

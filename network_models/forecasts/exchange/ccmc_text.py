@@ -27,7 +27,7 @@ _NO = "----"
 _HEADER = " ".join(f"{letter}_{what}" for letter in "XMC" for what in ("prob", "uncert", "Level"))
 _COLUMNS = [(letter, what) for letter in "XMC" for what in ("prob", "uncert", "level")]
 _NAMES = re.compile(r"\b([XMC])_(prob|uncert|level)", re.IGNORECASE)
-_CARD = re.compile(r"#?\s*([A-Za-z][A-Za-z /()]*?)\s*:\s*(.*)")
+_KEY = re.compile(r"[A-Za-z][A-Za-z /()]*")  # of a card, before its colon
 _REGION = re.compile(r"(\S+)\s+(\d{4}-\d\d-\d\dT\S+|-+)\s+(\S+)\s+(\S+)\s+(\S.*)")
 _METHOD, _ISSUED, _BEGIN, _END, _BINS = (
     "Forecasting method",
@@ -172,13 +172,13 @@ def _parts(text, source):
     for count, line in enumerate(text.splitlines(), 1):
         plain = line.strip().lstrip("#").strip()
         names = [(letter.upper(), what.lower()) for letter, what in _NAMES.findall(plain)]
-        card = _CARD.fullmatch(line.strip())
+        card = _card(line)
         if not plain:
             continue
         if plain.lower().startswith(("full disk forecast", "region forecast")):
             section, columns = plain.lower().split()[0], _COLUMNS
         elif card and section is None:
-            cards.setdefault(card[1].lower(), card[2].strip())
+            cards.setdefault(card[0].lower(), card[1])
         elif names:
             columns = names
         elif line.strip().startswith("#") or section is None:
@@ -193,6 +193,13 @@ def _parts(text, source):
                 raise UserError(f"{source}: line {count} is no row of a region ({quoted(plain)}); {scoreboard.ADVICE}")
             regions.append((row[4], row[3], columns, count, row[5].split()))
     return cards, disk, regions
+
+
+def _card(line):
+    """Take a card apart: (name, value), or None for a line that is none."""
+    name, colon, value = line.strip().removeprefix("#").partition(":")
+    name = name.strip()
+    return (name, value.strip()) if colon and _KEY.fullmatch(name) else None
 
 
 def _keys(bins, source):
