@@ -183,7 +183,7 @@ def test_the_demonstration_leaves_a_picture_of_every_tool(tmp_path):
     assert scores["skill_persistence"] > 0.5
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_operational_example_ends_with_its_page(tmp_path):
     example = modules.load(EXAMPLES / "operational" / "simulated.py")
     page = example.forecast(tmp_path, training=("--epochs", "1"))

@@ -20,7 +20,7 @@ SMALL = {"epochs": 1, "batch_size": 8, "conv_1_channels": 2, "conv_2_channels": 
 SMALL |= {"pool_2_width": 1, "pool_2_height": 1, "tensorboard_images": 0}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_run_from_python_is_that_of_the_script(tmp_path, capsys):
     tiny = load_solar_data(TINY)
     result = trainers.train("fdl1", tiny(kind="classification"), out=tmp_path / "python", **SMALL)
