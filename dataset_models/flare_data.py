@@ -171,10 +171,9 @@ class FlareImageData(FlareListData):
 
     def images_between(self, begin, end):
         times = numpy.array(list(self.image_files), "datetime64[s]")
-        inside = numpy.ones(len(times), bool)
-        inside &= True if begin is None else times >= numpy.datetime64(begin, "s")
-        inside &= True if end is None else times <= numpy.datetime64(end, "s")
-        return {time: self.image_files[time] for time in times[inside]}
+        first = 0 if begin is None else numpy.searchsorted(times, numpy.datetime64(begin, "s"), "left")
+        last = len(times) if end is None else numpy.searchsorted(times, numpy.datetime64(end, "s"), "right")
+        return {time: self.image_files[time] for time in times[first:last]}
 
     @property
     def archives(self):

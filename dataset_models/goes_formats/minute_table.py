@@ -22,7 +22,7 @@ _MOST_COLUMNS = 100
 
 @dataclasses.dataclass(frozen=True)
 class Stated:
-    """What the user states of tables: ``satellite``, a GOES number, and ``calibration``, of `CALIBRATIONS`."""
+    """Statement of the user about tables: ``satellite``, a GOES number, and ``calibration``, of `CALIBRATIONS`."""
 
     satellite: int
     calibration: str

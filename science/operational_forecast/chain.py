@@ -33,7 +33,7 @@ _BEGINNING = b'{"format":"'
 
 @dataclasses.dataclass(frozen=True)
 class Verified:
-    """What a sound log holds.
+    """Contents of a sound log.
 
     Attributes
     ----------

@@ -1,14 +1,13 @@
 """What a forecast is made from: FORECAST.yml, read, checked and written as a commented first version."""
 
 import dataclasses
-import hashlib
 import pathlib
 
 from dataset_models.flares import flare_history
 from dataset_models.observation_times import given_time
 from dataset_models.solar_data import load_solar_data
 from science import methods
-from tools import atomic_files, options, paths
+from tools import atomic_files, digests, options, paths
 from tools.errors import UserError
 from tools.goes_class import CLASSES
 from tools.options import option
@@ -21,7 +20,7 @@ _ADVICE = "mend it, or begin with forecast.py --init"
 
 @dataclasses.dataclass(kw_only=True)
 class Settings:
-    """What holds for the forecast as a whole."""
+    """Settings of the forecast as a whole."""
 
     name: str = option("forecast", "short name of the method, as others will read it")
     log: str = option("forecasts.jsonl", "the log; maps lie in the folder maps beside it")
@@ -140,8 +139,7 @@ def read(path):
     twice = {name for name in names if names.count(name) > 1 or name in ("history", "regions")}
     if twice:
         raise UserError(f"{path}: image: networks: the name {min(twice)} is taken; name each network otherwise")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Configuration(path, settings, image, regions, digest)
+    return Configuration(path, settings, image, regions, digests.of_file(path))
 
 
 def _section(path, folder, name, content, settings, network_of):

@@ -9,7 +9,7 @@ M1.0, M5.0 and X1.0 or more in the window, of the disk and of each region, with 
 made from; and the SHA-256 of the line before. What cannot be used is named in it (an image that is stale, frozen or flawed, a
 flare list that ends too early), and the rest still forecasts. A time that is in the log already gets no second line.
 
---init writes FORECAST.yml with comments, and beside it a month of the simulated Sun, with which it works as it is. --replay
+--init writes FORECAST.yml with comments, and beside it ninety days of the simulated Sun, with which it works as it is. --replay
 issues past forecasts with what was known then, marked as replayed. See README.md beside this script.
 """
 
@@ -55,7 +55,7 @@ def log(forecaster, time, mode, *, mapped, issued=()):
     mapped : bool
         Write the map, where the configuration names a method.
     issued : set of numpy.datetime64
-        Times that are known to be in the log; what others add meanwhile is looked up.
+        As of `issued_times`; what others add meanwhile is looked up.
 
     Returns
     -------
@@ -73,11 +73,7 @@ def log(forecaster, time, mode, *, mapped, issued=()):
     draft = forecaster.issue(time, mode, mapped=mapped)
 
     def make(number, previous, last):
-        if last is not None and last.forecast.method != own.settings.name:
-            raise UserError(
-                f"{own.log}: is the log of {last.forecast.method!r}, not of {own.settings.name!r}; give each method its own log"
-            )
-        if last is not None and number - 1 != len(issued) and time in issued_times(own.log):
+        if last is not None and number - 1 != len(issued) and time in issued_times(own):
             return None
         return draft.make(number, previous, clock())
 
@@ -87,9 +83,23 @@ def log(forecaster, time, mode, *, mapped, issued=()):
     return chain.append(own.log, make)
 
 
-def issued_times(path):
-    """List the times of the forecasts in a log: set of numpy.datetime64, empty where there is none."""
-    return {record.forecast.issued for record in chain.read(path)} if path.is_file() else set()
+def issued_times(own):
+    """List the times of the forecasts in a log: set of numpy.datetime64, empty where there is none.
+
+    Parameters
+    ----------
+    own : science.operational_forecast.configuration.Configuration
+
+    Raises
+    ------
+    UserError
+        The log is damaged, or of another method.
+    """
+    records = chain.read(own.log) if own.log.is_file() else []
+    if records and records[-1].forecast.method != own.settings.name:
+        method = records[-1].forecast.method
+        raise UserError(f"{own.log}: is the log of {method!r}, not of {own.settings.name!r}; give each method its own log")
+    return {record.forecast.issued for record in records}
 
 
 def fetch(own, time):
@@ -123,7 +133,7 @@ def replay(forecaster, times, *, mapped):
     """
     from tqdm import tqdm
 
-    issued = issued_times(forecaster.configuration.log)
+    issued = issued_times(forecaster.configuration)
     records, there, refused = [], 0, []
     for time in tqdm(times, desc="replay", unit="forecast", disable=None):
         try:
@@ -201,14 +211,15 @@ def _forecast(own, flags):
     given = given_time("--time", flags.time) if flags.time else None
     if given is not None and given > clock():
         raise UserError(f"--time {flags.time}: is in the future; forecasts are issued from what is known")
-    now = clock()
-    if own.settings.fetch and not flags.offline:
-        fetch(own, now if given is None else given)
-    forecaster = Forecaster(own)
-    time = given
-    if time is None:
-        time = now.astype("datetime64[m]").astype("datetime64[s]") if own.settings.now == CLOCK else forecaster.now()
-    record = log(forecaster, time, mode_of(own, time, now), mapped=True)
+    now, issued = clock(), issued_times(own)
+    time = now.astype("datetime64[m]").astype("datetime64[s]") if given is None and own.settings.now == CLOCK else given
+    record = None
+    if time not in issued:
+        if own.settings.fetch and not flags.offline:
+            fetch(own, now if time is None else time)
+        forecaster = Forecaster(own)
+        time = forecaster.now() if time is None else time
+        record = log(forecaster, time, mode_of(own, time, now), mapped=True, issued=issued)
     if record is None:
         print(f"{text_of(time)} is in {own.log} already")
         return

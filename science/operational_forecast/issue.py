@@ -12,15 +12,11 @@ from network_models.forecasts.exchange.issued import Issued, text_of
 from science.operational_forecast import combining, maps
 from science.operational_forecast.configuration import MEAN, NO_MAP
 from science.operational_forecast.members import History, ImageNetworks, RegionRates
-from science.operational_forecast.record import Record, window_of
+from science.operational_forecast.record import PARTS, Record, window_of
 from tools.errors import UserError
 
-_PARTS = ("regions", "image", "history")
-_RATES = (
-    "regions",
-    "history",
-    "image",
-)  # the first gives the other classes: what came after flares, before what images promise
+_ORDER = ("regions", "image", "history")  # of members
+_RATES = ("regions", "history", "image")  # whose give the other classes: what came after flares, before what images promise
 
 
 class NothingKnown(UserError):
@@ -80,7 +76,7 @@ class Forecaster:
             )
 
     def now(self):
-        """Find the time to issue at when none is given: that of the newest image."""
+        """Find the time to issue at when none is given: that of the newest image, without images that of the last flare."""
         if self.images is None:
             return self.history.events["start"].to_numpy("datetime64[s]").max()
         times = list(self.images.data.images_between(None, None))
@@ -125,13 +121,13 @@ class Forecaster:
                 said["regions"], expected, table = self.regions.say(time)
         if self.images is not None:
             with part("image"):
-                said["image"], path, flawed = self.images.say(time)
+                said["image"], path, flawed = self.images.say(time, with_rates=not said)
                 left_out += [("newer image", reason) for reason in flawed]
         if not said:
             raise NothingKnown(f"no forecast at {time}Z: {'; '.join(f'{name}: {why}' for name, why in left_out)}")
         event = self.configuration.settings.event
-        members = [member for name in _PARTS if name in said for member in said[name].members]
-        samples = [values for name in _PARTS if name in said for values in said[name].samples]
+        members = [member for name in _ORDER if name in said for member in said[name].members]
+        samples = [values for name in _ORDER if name in said for values in said[name].samples]
         value = self._combined(members, time, said, left_out)
         chance = combining.interval(value, samples)
         rates = next((said[name].rates for name in _RATES if name in said and said[name].rates), None)
@@ -149,7 +145,7 @@ class Forecaster:
         parts = {
             "kind": "forecast",
             "forecast": forecast,
-            "basis": tuple(name for name in ("image", "regions", "history") if name in said),
+            "basis": tuple(name for name in PARTS if name in said),
             "left_out": tuple(left_out),
             "all_clear": clear,
             "members": tuple(members),

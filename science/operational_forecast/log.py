@@ -132,6 +132,7 @@ def _digest(expected):
 
 
 def main(arguments=None):
+    """Show the last lines of a log, prove it, or withdraw a forecast."""
     parser = command_line.parser(__doc__)
     parser.add_argument("log", metavar="LOG", help="the log of forecast.py")
     add_number(parser, "--last", int, least=1, most=1_000_000, help="how many lines to show (default: 10)")

@@ -1,7 +1,5 @@
 """Maps of a forecast: what its network saw where, with the regions that it names."""
 
-import pathlib
-
 import numpy
 
 from science import methods
@@ -49,7 +47,7 @@ def write(folder, stem, subject, path, regions, settings):
         if region.longitude is not None and abs(region.longitude) <= 90
     ]
     words = attribution.explained.value_words(float(attribution.outputs[0]))
-    title = figures.title(f"{_time_words(subject.data, path)}, {channel.name}", simulated=sample.simulated)
+    title = figures.title(f"{sample.title}, {channel.name}", simulated=sample.simulated)
     with atomic_files.results(folder) as unfinished, figures.style():
         heading = f"{title}\n{attribution.explained.words}; {words}"
         map_files.draw(image, layer, channel, header, places, heading, attribution, unfinished / f"{stem}.png")
@@ -71,8 +69,3 @@ def _explained(subject, sample, settings):
         keywords |= {"header": sample.header, "days": settings.window_hours / 24}
     attribution = methods.explain(settings.map, subject.model, sample.inputs, **keywords)
     return in_channel_units(attribution, subject, sample.inputs)
-
-
-def _time_words(data, path):
-    time = data.image_time(path)
-    return pathlib.Path(path).name if time is None else f"{str(time).replace('T', ' ')} UTC"

@@ -30,7 +30,7 @@ _BETA_DRAWS = 4000
 
 @dataclasses.dataclass(frozen=True)
 class Said:
-    """What one part of a forecast says.
+    """One part of a forecast.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class History:
 
     def __init__(self, settings):
         self._settings = settings
-        self._files = [(path, _digest(path)) for path in settings.flares]
+        self._inputs = _inputs_of("flare list", settings.flares)
         self.events = flare_catalogue.read(settings.flares).events
         if not len(self.events):
             raise UserError(
@@ -102,8 +102,7 @@ class History:
         draws = numpy.random.default_rng(0).beta(share * days + 0.5, (1 - share) * days + 0.5, _BETA_DRAWS)
         member = Member("history", "history", (), dict(zip(CLASSES, map(float, probabilities), strict=True)))
         rates = dict(zip(CLASSES, (-numpy.log1p(-probabilities)).tolist(), strict=True))
-        inputs = tuple(Input("flare list", pathlib.Path(path).name, digest) for path, digest in self._files)
-        return Said((member,), (numpy.quantile(draws, _QUANTILES),), rates, inputs, self._simulated)
+        return Said((member,), (numpy.quantile(draws, _QUANTILES),), rates, self._inputs, self._simulated)
 
     def _fitted(self, day):
         if self._day != day:
@@ -155,8 +154,14 @@ class ImageNetworks:
         """The data set of the first network."""
         return self.subjects[0].data
 
-    def say(self, time):
+    def say(self, time, *, with_rates=True):
         """Forecast from the newest image: `Said`, its path, and notes on newer ones that are flawed (list of str).
+
+        Parameters
+        ----------
+        time : numpy.datetime64
+        with_rates : bool
+            Whether the rates are asked for, of the first network that has them.
 
         Raises
         ------
@@ -173,9 +178,8 @@ class ImageNetworks:
             own = forecasts[0].value
             value = own if saved is None else float(calibration.apply(saved.calibration, [own])[0])
             probabilities = {self._settings.event: value}
-            expected = self._expected(subject, path)
-            if expected is not None:
-                rates = rates or expected
+            if with_rates and rates is None:
+                rates = self._expected(subject, path)
             members.append(Member(network.name, "image", (digest,), probabilities, own if saved is not None else None))
             samples.append(numpy.array([value]))
             simulated = simulated or subject.data.simulated or (saved is not None and saved.simulated)
@@ -217,6 +221,7 @@ class RegionRates:
                 )
         _require_same(section.networks[0], self.data, settings, event=False)
         self._digests = tuple((path.name, digests.of_file(path)) for path in section.networks)
+        self._inputs = _inputs_of("summary", getattr(self.data, "summaries", ()))
 
     def say(self, time):
         """Forecast from the newest summary: `Said`; expected flares, float64 (networks, regions + 1, 4); a table of regions.
@@ -239,8 +244,7 @@ class RegionRates:
         member = Member("regions", "regions", self._digests, dict(zip(CLASSES, mean.tolist(), strict=True)))
         samples = -numpy.expm1(-disk[:, CLASSES.index(self._settings.event)])
         rates = dict(zip(CLASSES, disk.mean(axis=0).tolist(), strict=True))
-        inputs = tuple(Input("summary", pathlib.Path(path).name, _digest(path)) for path in getattr(data, "summaries", ()))
-        return Said((member,), (samples,), rates, inputs, data.simulated), expected, table
+        return Said((member,), (samples,), rates, self._inputs, data.simulated), expected, table
 
 
 def _at(table, time):
@@ -260,6 +264,11 @@ def _require_same(path, data, settings, *, event=True):
     threshold = getattr(data, "threshold", settings.event)
     if event and threshold_flux(threshold) != threshold_flux(settings.event):
         raise UserError(f"{path}: forecasts flares of {threshold}, the configuration {settings.event}; give event {threshold}")
+
+
+def _inputs_of(kind, paths):
+    """Describe files or folders that forecasts are made from: tuple of `Input`."""
+    return tuple(Input(kind, pathlib.Path(path).name, _digest(path)) for path in paths)
 
 
 def _digest(path):

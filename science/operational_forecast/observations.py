@@ -38,12 +38,12 @@ def newest(data, time, *, max_age):
     known = list(data.images_between(None, time).items())
     if not known:
         raise UserError(f"no image until {time}Z")
-    recent = [(moment, path) for moment, path in known[-_most_recent(known, oldest) :] if moment >= oldest]
+    recent = sum(moment >= oldest for moment, _ in known)
     if not recent:
         last = known[-1][0]
         raise UserError(f"the newest image is of {last}Z, {(time - last) / _HOUR:.1f} h old; max_age is {max_age:g} min")
     flawed = []
-    for place in range(len(known) - 1, len(known) - len(recent) - 1, -1):
+    for place in range(len(known) - 1, len(known) - recent - 1, -1):
         moment, path = known[place]
         try:
             image = _pixels(data, path)
@@ -52,13 +52,7 @@ def newest(data, time, *, max_age):
             continue
         _require_news(data, image, moment, known[max(0, place - _BEFORE) : place])
         return path, moment, flawed
-    raise UserError(f"none of the {len(recent)} newest images can be used; the last: {flawed[0]}")
-
-
-def _most_recent(known, oldest):
-    """Count the images from a time on, of a list in order of time."""
-    times = numpy.array([moment for moment, _ in known], "datetime64[s]")
-    return max(1, len(times) - int(numpy.searchsorted(times, oldest)))
+    raise UserError(f"none of the {recent} newest images can be used; the last: {flawed[0]}")
 
 
 def _pixels(data, path):

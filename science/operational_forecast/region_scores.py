@@ -5,10 +5,8 @@ import numpy
 from dataset_models import flare_labels, simulation_mark
 from dataset_models.flares.flare_index import threshold_flux
 from network_models.forecasts.exchange.comparison import probability_of
+from science.verification import report
 from science.verification.scores import WITHOUT_THRESHOLD, score
-from tools.block_bootstrap import BlockBootstrap
-
-LEAST_BLOCKS = 6  # of fewer, samples are too alike for an interval
 
 
 def by_method(issued):
@@ -48,11 +46,7 @@ def rows(issued, events, event, *, settings, until=None):
     times, probability, flared = _pairs(issued, events, event, until)
     if not len(times):
         return None
-    bootstrap = None
-    if settings.samples:
-        bootstrap = BlockBootstrap(times, days=settings.block_days, samples=settings.samples, seed=settings.seed)
-        bootstrap = bootstrap if bootstrap.count >= LEAST_BLOCKS else None
-    scored = score(probability, flared, bootstrap=bootstrap)
+    scored = score(probability, flared, bootstrap=report.bootstrap_of(times, numpy.zeros(len(times)), settings))
     row = {"event": event, "count": len(times), "events": int(flared.sum())}
     for name in WITHOUT_THRESHOLD:
         low, high = scored.interval(name, settings.level)
@@ -73,9 +67,9 @@ def _pairs(issued, events, event, until):
                 chosen[one.begin, one.end, region.number] = value
     keys = sorted(chosen)
     begins = numpy.array([begin for begin, _, _ in keys], "datetime64[s]")
-    inside = numpy.zeros(len(keys), bool)
-    for place, (begin, end, _) in enumerate(keys):
-        inside[place] = flare_labels.covered(events, [begin], end - begin, until=until)[0]
+    windows = {(begin, end) for begin, end, _ in keys}
+    known = {(begin, end): flare_labels.covered(events, [begin], end - begin, until=until)[0] for begin, end in windows}
+    inside = numpy.array([known[begin, end] for begin, end, _ in keys], bool)
     flared = [bool(((numbers == number) & (starts > begin) & (starts <= end)).any()) for begin, end, number in keys]
     probability = numpy.array([chosen[key] for key in keys], "float64")
     return begins[inside], probability[inside], numpy.array(flared, bool)[inside]

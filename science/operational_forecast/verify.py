@@ -20,7 +20,7 @@ import pathlib
 
 import numpy
 
-from dataset_models import flare_catalogue, flare_labels, simulation_mark
+from dataset_models import flare_labels, simulation_mark
 from dataset_models.flares.flare_index import FlareIndex
 from dataset_models.observation_times import given_time
 from network_models.forecasts.exchange import formats, others
@@ -29,7 +29,7 @@ from network_models.forecasts.files import Forecasts
 from science.operational_forecast import chain, region_scores
 from science.verification import output, pictures, report
 from science.verification.scores import WITHOUT_THRESHOLD, words
-from science.verification.verification import files_of
+from science.verification.verification import files_of, flares_of
 from tools import atomic_files, block_bootstrap, command_line, figures, notes, skill_scores
 from tools.errors import UserError
 from tools.goes_class import CLASSES
@@ -315,7 +315,7 @@ def main(arguments=None):
     records, afterwards = standing(chain.read(flags.log))
     if afterwards:
         notes.note(f"{afterwards} forecasts were corrected or withdrawn when their windows had closed; scored as issued")
-    events, training = (_flares(flag, getattr(flags, flag)) for flag in ("flares", "training_flares"))
+    events, training = (flares_of(flag, getattr(flags, flag)) for flag in ("flares", "training_flares"))
     until = given_time("--flares_until", flags.flares_until) if flags.flares_until else None
     closed = closed_of(records, events, until=until, modes=flags.modes)
     settings = report.Settings(
@@ -375,15 +375,6 @@ def _others(named, event, window, of_csv):
         except UserError as error:
             notes.note(f"{event}: {error}")
     return series
-
-
-def _flares(name, paths):
-    if not paths:
-        return None
-    events = flare_catalogue.read(paths).events
-    if not len(events):
-        raise UserError(f"--{name}: the lists hold no flare; give lists of the forecasts' dates")
-    return events
 
 
 def _write(flags, closed, events, reports, regions, settings):

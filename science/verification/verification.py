@@ -105,7 +105,7 @@ def main(arguments=None):
         regression.run(words, settings, flags.out)
         return
     forecasts = [forecast_files.read(several, name=name, target=False) for name, several in words]
-    events, training = (_flares(name, getattr(flags, name)) for name in ("flares", "training_flares"))
+    events, training = (flares_of(name, getattr(flags, name)) for name in ("flares", "training_flares"))
     if simulation_mark.of_any([*(flags.flares or ()), *(flags.training_flares or ())]):
         forecasts = [dataclasses.replace(forecast, simulated=True) for forecast in forecasts]
     result = report.verify(forecasts, events, settings, training=training)
@@ -160,7 +160,7 @@ def _require_no_flags_of_probabilities(parser, flags):
             raise UserError(f"--{name}: is for forecasts of probabilities; leave it out for fluxes")
 
 
-def _flares(name, paths):
+def flares_of(name, paths):
     """Read the flares of the lists given with a flag: pandas.DataFrame, or None without lists."""
     if not paths:
         return None
