@@ -155,6 +155,7 @@ def test_the_demonstration_writes_to_a_folder_beside_the_user(tmp_path, monkeypa
 PICTURES = ("performance/loss_curve.png", "maps/*.png", "maps/*.fits", "features/*.png", "embeddings/embedding.png")
 
 
+@pytest.mark.long
 def test_a_short_demonstration_leaves_a_picture_of_every_tool(tmp_path, monkeypatch, capsys):
     """As `make demo`, of magnetograms of a smaller Sun, its scripts in this process."""
     module = _demo()

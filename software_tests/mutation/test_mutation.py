@@ -108,6 +108,7 @@ def test_a_process_that_gives_no_answer_is_ended(parts, tmp_path, monkeypatch, c
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.long
 def test_two_hundred_inputs_do_not_get_through():
     """A part of what ``make mutation`` reads: of the areas below, without the readers that take seconds."""
     areas = ("FITS images", "JPEG 2000", "pictures", "arrays", "X-ray flux", "flare lists", "regions")

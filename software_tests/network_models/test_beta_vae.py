@@ -412,6 +412,7 @@ def test_what_a_run_leaves(run):
     assert json.loads((folder.performance / "scores.json").read_text()) == pytest.approx(run.scores)
 
 
+@pytest.mark.long
 def test_the_rate_decays_by_gamma_after_each_epoch(run):
     history = pandas.read_csv(run.folder.performance / "loss_and_architecture.csv")
     assert history["rate"].tolist() == pytest.approx([2e-3, 1e-3, 5e-4, 2.5e-4])

@@ -84,6 +84,7 @@ def images_of_now(magnetograms):
     return sorted(map(str, (magnetograms / "now").rglob("*.jpg")))
 
 
+@pytest.mark.long
 def test_the_list_ends_where_these_tests_take_it_to_end(magnetograms):
     assert flare_catalogue.read(magnetograms / "flares.csv").events["start"].max() == LAST_FLARE
 
@@ -152,6 +153,7 @@ def test_images_without_targets_get_them_from_the_list_everywhere(magnetograms, 
         numpy.testing.assert_array_equal(getattr(older, name), getattr(newer, name))
 
 
+@pytest.mark.long
 def test_a_forecast_for_now_uses_the_history_as_long_as_it_is_known(magnetograms, run, splits, tmp_path, capsys):
     images, new = images_of_now(magnetograms), tmp_path / "now.csv"
     with pytest.raises(Stopped, match=r"6 of 9 images left out; the others are in .*now\.csv") as stopped:

@@ -37,6 +37,7 @@ def test_runs_side_by_side(runs, capsys):
     assert any("cross-entropy" in line and line.endswith("seed 1") for line in lines)
 
 
+@pytest.mark.long
 def test_folders_without_runs_and_damaged_runs(runs, tmp_path):
     with pytest.raises(UserError, match="no run in it; give run folders"):
         compare_runs.main([str(tmp_path)])

@@ -30,6 +30,7 @@ def test_a_split_is_that_of_the_run(run, tmp_path):
     pandas.testing.assert_frame_equal(found, expected)
 
 
+@pytest.mark.long
 def test_every_nth_sample_of_the_training_split(run, tmp_path):
     every, third = tmp_path / "every.csv", tmp_path / "third.csv"
     predict.main([str(run.best), str(TINY), "--out", str(every), "--split", "training"])

@@ -260,6 +260,7 @@ def _interrupted(uninterrupted, tmp_path, state):
     return copy
 
 
+@pytest.mark.long
 def test_killed_between_the_last_epoch_and_the_scores(uninterrupted, tmp_path):
     sys.path.insert(0, str(HERE))
     try:
@@ -273,6 +274,7 @@ def test_killed_between_the_last_epoch_and_the_scores(uninterrupted, tmp_path):
     same(copy, uninterrupted)
 
 
+@pytest.mark.long
 def test_a_state_that_was_spoiled_falls_back_to_the_one_before(uninterrupted, tmp_path, capsys):
     sys.path.insert(0, str(HERE))
     try:

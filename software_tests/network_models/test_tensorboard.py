@@ -43,6 +43,7 @@ def test_pictures_of_each_epoch(run):
     assert steps["_hparams_/session_start_info"] == [0]  # written once, though the run went on
 
 
+@pytest.mark.long
 def test_pictures_change_nothing(run, tmp_path):
     without = network.main([*FLAGS, "--epochs", "2", "--tensorboard_images", "0", "--out", str(tmp_path)]).folder
     tables = [pandas.read_csv(one.performance / "loss_and_architecture.csv") for one in (run, without)]
@@ -53,6 +54,7 @@ def test_pictures_change_nothing(run, tmp_path):
     assert {"epoch_loss", "settings", "scores of the best network"} <= set(logged(without))
 
 
+@pytest.mark.long
 def test_the_confusion_matrix_is_that_of_the_table(run, monkeypatch, tmp_path):
     drawn = []
     real = board.draw_confusion

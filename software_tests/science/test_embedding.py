@@ -87,6 +87,7 @@ def _table(path):
     return {name: [row[i] for row in rows[1:]] for i, name in enumerate(rows[0])}
 
 
+@pytest.mark.long
 def test_a_run_gets_files_that_agree(saved, dataset):
     from google.protobuf import text_format
     from PIL import Image

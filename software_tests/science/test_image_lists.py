@@ -86,6 +86,7 @@ def test_every_script_takes_a_list(script, saved, dataset, tmp_path):
     assert table.with_suffix(".png").is_file()
 
 
+@pytest.mark.long
 def test_attention_maps_take_a_list(dataset, saved, tmp_path):
     import keras
 
@@ -124,6 +125,7 @@ def test_side_by_side_and_deconvolution_take_a_list(saved, dataset, instances, t
     assert "2 images" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_pages(saved, dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(sheet, "ROWS", 1)
     saliency.main([str(saved()), str(dataset), *TIMES, "--out", str(tmp_path / "out")])

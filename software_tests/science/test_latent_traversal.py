@@ -322,6 +322,7 @@ def test_the_most_unusual_images_are_days_apart():
     assert found == [99, 75, 51]
 
 
+@pytest.mark.long
 def test_anomalies_of_a_run(run, tmp_path):
     anomalies.main([str(run.best), str(SUN), "--count", "2", "--out", str(tmp_path)])
     table = pandas.read_csv(tmp_path / "anomalies.csv")

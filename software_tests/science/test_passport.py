@@ -249,6 +249,7 @@ def test_units_of_maps(saved, dataset):
     assert unit_of(Channel("x", unit="DN/s"), 2) == "per (DN/s)²"
 
 
+@pytest.mark.long
 def test_checks_shares_files_and_figures_are_of_the_same_map(saved, dataset, tmp_path, monkeypatch):
     """Per DN the brightness hides the network, whose weights are everywhere the same in size."""
     model, weights = decades_network(both=True)
@@ -321,6 +322,7 @@ def test_activation_maximisation_climbs(saved, dataset, tmp_path, capsys):
             maximisation.activation_maximisation(subject.model, **wrong)
 
 
+@pytest.mark.long
 def test_activation_maximisation_takes_the_arguments_of_the_other_methods(saved, dataset, tmp_path, capsys):
     """From an image given as for them, and by the flags that READMEs name for all."""
     subject = explanation.load(model := saved(), dataset)
