@@ -135,6 +135,25 @@ class FluxSeries:
         latest = self._latest_valid[place] if place >= 0 else -1
         return (self.start + (latest + 1) * _MINUTE).astype("datetime64[s]") if latest >= 0 else numpy.datetime64("NaT", "s")
 
+    def known(self, times, span):
+        """Count the minutes with a flux among those that begin in [t - span, t): int64 (n,).
+
+        Parameters
+        ----------
+        times : array_like of datetime64
+            Shape (n,), UTC, whole minutes.
+        span : timedelta64
+        """
+        times = numpy.asarray(times, "datetime64[s]")
+        moments = (times - numpy.timedelta64(span, "s"), times)
+        begin, end = (numpy.clip((moment - self.start) // _MINUTE, 0, len(self)) for moment in moments)
+        return self._valid[end] - self._valid[begin]
+
+    def filled(self):
+        """Give minutes without a flux that of the latest one before, or of the first where none is before: float64 (n,)."""
+        first = int(numpy.argmax(~numpy.isnan(self.flux))) if len(self) else 0
+        return self.flux[numpy.where(self._latest_valid < 0, first, self._latest_valid)]
+
     def current(self, times):
         """Find the latest 1-minute mean that was complete at a time.
 

@@ -46,12 +46,15 @@ class Channel:
     logarithmic : bool
         Whether the pixel values span decades and mean more by their logarithm: intensities yes, magnetograms no.
         Networks whiten, and pictures stretch, accordingly.
+    axis_names : tuple of str
+        What columns and rows are, where pixels are no places on the sky.
     """
 
     name: str
     colour_table: str = "gray"
     unit: str = ""
     logarithmic: bool = False
+    axis_names: tuple[str, ...] = ()
 
 
 class Window(typing.NamedTuple):

@@ -14,7 +14,7 @@ import numpy
 
 from dataset_models import observation_times
 from dataset_models.observation_times import given_time
-from dataset_models.solar_data import SPLITS, SolarData, Window
+from dataset_models.solar_data import SPLITS, Download, SolarData, Window
 from tools import goes_class, tables
 from tools.errors import UserError, quoted
 from tools.options import option
@@ -26,6 +26,7 @@ DURATIONS = {
     "24min": numpy.timedelta64(24, "m"),
     "36min": numpy.timedelta64(36, "m"),
     "01hr": numpy.timedelta64(60, "m"),
+    "12hr": numpy.timedelta64(720, "m"),
     "24hr": numpy.timedelta64(1440, "m"),
 }
 LAGS = tuple(DURATIONS)
@@ -330,6 +331,23 @@ class XRayFluxData(SolarData):
     def _features(self):
         # Standardised with what training may use: rows from before the validation split.
         return HmiFeatures(self.hmi_features, before=self._validation_start(numpy.sort(self.image_times())))
+
+    def _flux_download(self, store, start, end):
+        """Make the command that fetches GOES flux: `Download`; the data set has options ``calibration`` and ``satellite``.
+
+        Raises
+        ------
+        UserError
+            No archive has flux of this calibration.
+        """
+        if self.calibration not in ("science", "operational"):
+            raise UserError(
+                f"{self.title}: {self.calibration} flux has no archive; import it yourself (python dataset_models/goes_xrs.py"
+                f" FILES... --store {store})"
+            )
+        flags = ("--start", start, "--end", end, "--store", str(store), "--calibration", self.calibration)
+        satellite = () if self.satellite is None else ("--satellite", str(self.satellite))
+        return Download("dataset_models/download/goes.py", (*flags, *satellite))
 
     def describe(self):
         about = super().describe()

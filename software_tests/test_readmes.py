@@ -92,6 +92,9 @@ PUBLISHED = "network_models/test_pytorch_weights.py::test_script_writes_a_networ
 COVERED = {
     # Networks
     ("network_models/xray_flux_forecast/fdl1/aia_only.py", ""): DEMO,
+    ("network_models/xray_flux_forecast/flux_history/network.py", ""): (
+        "network_models/test_flux_history_network.py::test_a_run_its_forecasts_of_another_time_and_a_map"
+    ),
     ("network_models/xray_flux_forecast/fdl1/aia_only.py", "fdl_1"): f"{DATA}::test_aia_converted_ahead_of_training",
     ("network_models/xray_flux_forecast/fdl1/aia_only.py", "preset"): (
         "network_models/test_presets.py::test_fdl1_as_flarenet_had_it_pools_before_it_convolves"

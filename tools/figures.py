@@ -300,7 +300,7 @@ def signed_norm(values, *, percentile=99.8):
     return colors.Normalize(-limit, limit, clip=True)
 
 
-def show_image(axes, image, *, table="gray", unit="", logarithmic=False, extent=None, bar=True):
+def show_image(axes, image, *, table="gray", unit="", logarithmic=False, extent=None, names=(), bar=True):
     """Draw one channel of an image, row 0 at the top.
 
     Parameters
@@ -316,6 +316,8 @@ def show_image(axes, image, *, table="gray", unit="", logarithmic=False, extent=
         See `image_norm`.
     extent : tuple of float, optional
         West limits and south-north limits in arcsec (left, right, bottom, top); without it axes count pixels.
+    names : tuple of str, optional
+        Column and row, where pixels are no places on the sky.
     bar : bool
         Draw a colour bar.
     """
@@ -323,7 +325,7 @@ def show_image(axes, image, *, table="gray", unit="", logarithmic=False, extent=
 
     colours, norm = image_look(image, table, logarithmic=logarithmic)
     drawn = axes.imshow(image, cmap=colours, norm=norm, extent=extent)
-    label_sky(axes, extent)
+    label_sky(axes, extent, names)
     if bar:
         colour_bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.8, label=unit)
         if logarithmic:
@@ -355,17 +357,17 @@ def decade_ticks(low, high):
     return ticks[(ticks >= low) & (ticks <= high)]
 
 
-def show_signed(axes, values, *, label="", extent=None, bar=True):
+def show_signed(axes, values, *, label="", extent=None, names=(), bar=True):
     """Draw a signed map (height, width) on a scale symmetric about zero; arguments as of `show_image`."""
     drawn = axes.imshow(values, cmap=SIGNED, norm=signed_norm(values), extent=extent)
-    label_sky(axes, extent)
+    label_sky(axes, extent, names)
     if bar:
         colour_bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.8, label=label, extend="both")
         colour_bar.formatter.set_powerlimits((-2, 3))
     return drawn
 
 
-def show_overlay(axes, image, values, *, table="gray", logarithmic=False, extent=None):
+def show_overlay(axes, image, values, *, table="gray", logarithmic=False, extent=None, names=()):
     """Draw a map over the image it belongs to, in grey: the stronger, the more opaque. Arguments as of `show_image`.
 
     The colours of a signed map are those of its signs. One without negative values has a colour of its own, and its
@@ -375,7 +377,7 @@ def show_overlay(axes, image, values, *, table="gray", logarithmic=False, extent
 
     _, norm = image_look(image, table, logarithmic=logarithmic)
     axes.imshow(image, cmap="gray", norm=norm, extent=extent)
-    label_sky(axes, extent)
+    label_sky(axes, extent, names)
     most = signed_norm(values).vmax
     signed = bool((values < 0).any())
     finite = values[numpy.isfinite(values)]
@@ -427,10 +429,11 @@ def overlay_key(maps):
     return "; ".join(words[kind] for kind in (True, False) if kind in signed)
 
 
-def label_sky(axes, extent):
-    """Label the axes of an image: arcsec when it has an extent, else pixels."""
+def label_sky(axes, extent, names=()):
+    """Label the axes of an image: arcsec when it has an extent, else pixels, or the names of column and row where given."""
     if extent is None:
-        axes.set(xlabel="column (pixels, to the west)", ylabel="row (pixels, to the south)")
+        across, down = names or ("column (pixels, to the west)", "row (pixels, to the south)")
+        axes.set(xlabel=across, ylabel=down)
     else:
         axes.set(xlabel="solar x (arcsec)", ylabel="solar y (arcsec)")
 

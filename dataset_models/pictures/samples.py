@@ -144,7 +144,7 @@ def draw_sample(path, data, time):
         for place, (words, image, channel, own) in zip(axes.flat, panels, strict=False):
             extent = figures.extent_of(own, image.shape)
             look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "extent": extent}
-            figures.show_image(place, image, unit=channel.unit, bar=len(panels) == 1, **look)
+            figures.show_image(place, image, unit=channel.unit, names=channel.axis_names, bar=len(panels) == 1, **look)
             if extent is not None:
                 solar_grid.draw(place, own, data.places(time) if len(panels) == 1 else (), limb=LIMB)
             place.set_title(words, fontsize=11)

@@ -221,12 +221,12 @@ class Attribution(View):
         return None if self.residual is None else self.residual < COMPLETE
 
 
-def show_map(axes, values, *, label="", extent=None):
+def show_map(axes, values, *, label="", extent=None, names=()):
     """Draw a map (height, width): symmetric about 0 where it has both signs; arguments as of `tools.figures.show_signed`."""
     if (values >= 0).all():
-        figures.show_image(axes, values, table="cividis", unit=label, extent=extent)
+        figures.show_image(axes, values, table="cividis", unit=label, extent=extent, names=names)
     else:
-        figures.show_signed(axes, values, label=label, extent=extent)
+        figures.show_signed(axes, values, label=label, extent=extent, names=names)
 
 
 def _few(values):

@@ -105,11 +105,12 @@ def panels(image, values, channel, header, places, title, attribution):
     extent = figures.extent_of(header, image.shape)
     unit = attribution.units[channel.name]
     label = f"{attribution.method}, {unit}" if unit else attribution.method
-    look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "extent": extent}
+    where = {"extent": extent, "names": channel.axis_names}
+    look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, **where}
     height = 5.4 + 0.3 * max(title.count("\n") - 1, 0)  # of the panels the width decides
     figure, axes = figures.new(1, 3, figsize=(15.5, height), sharex=True, sharey=True)
     figures.show_image(axes[0], image, unit=channel.unit, **look)
-    show_map(axes[1], values, label=label, extent=extent)
+    show_map(axes[1], values, label=label, **where)
     figures.show_overlay(axes[2], image, values, **look)
     for panel, name in zip(axes, ("image", attribution.method, "both"), strict=True):
         panel.set_title(name)

@@ -220,14 +220,7 @@ class AIA8(XRayFluxData):
             if not store.is_file():
                 raise UserError(f"{self.title}: the table {store} is not there; make it with dataset_models/flux_tables.py")
             return [images]
-        if self.calibration not in ("science", "operational"):
-            raise UserError(
-                f"{self.title}: {self.calibration} flux has no archive; import it yourself (python dataset_models/goes_xrs.py"
-                f" FILES... --store {store}), then {images}"
-            )
-        flags = ("--store", str(store), "--calibration", self.calibration)
-        satellite = () if self.satellite is None else ("--satellite", str(self.satellite))
-        return [images, Download("dataset_models/download/goes.py", (*time, *flags, *satellite))]
+        return [images, self._flux_download(store, start, end)]
 
     def is_downloaded(self):
         folder, store = paths.data_path("aia", self.folder), self._flux_file
