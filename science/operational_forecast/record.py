@@ -270,7 +270,7 @@ def _record(content):
         forecast=forecast,
         basis=tuple(map(_text, content["basis"])),
         left_out=tuple((_text(one["part"]), _text(one["reason"])) for one in content["left_out"]),
-        all_clear=AllClear(**content["all_clear"]) if content["all_clear"] else None,
+        all_clear=None if content["all_clear"] is None else _all_clear(content["all_clear"]),
         members=tuple(
             Member(
                 _text(one["name"]),
@@ -281,14 +281,23 @@ def _record(content):
             )
             for one in content["members"]
         ),
-        inputs=tuple(Input(**one) for one in content["inputs"]),
+        inputs=tuple(
+            Input(*(_text(one[name]) for name in ("kind", "file", "sha256")), _text_or_none(one["time"]))
+            for one in content["inputs"]
+        ),
         configuration=_text(content["configuration"]),
         software=_text(content["software"]),
-        map=content["map"],
-        map_method=content["map_method"],
+        map=_text_or_none(content["map"]),
+        map_method=_text_or_none(content["map_method"]),
         corrects=corrects,
         reason=reason,
     )
+
+
+def _all_clear(written):
+    if not isinstance(written["clear"], bool):
+        raise TypeError(f"clear is {written['clear']!r:.60}, not true or false")
+    return AllClear(_text(written["event"]), float(written["below"]), float(written["confidence"]), written["clear"])
 
 
 def _probabilities(written):
@@ -305,6 +314,10 @@ def _text(value):
     if not isinstance(value, str):
         raise TypeError(f"{value!r:.60} is no text")
     return value
+
+
+def _text_or_none(value):
+    return None if value is None else _text(value)
 
 
 def window_of(issued, hours):

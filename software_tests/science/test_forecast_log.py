@@ -158,6 +158,27 @@ def test_lines_that_were_sealed_again_break_the_chain(log):
     assert refusal(log).startswith(f"{log}, line 2: follows a line of")
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"all_clear": "yes"},
+        {"all_clear": {"event": "M1.0", "below": 0.05, "confidence": 0.9, "clear": "no"}},
+        {"all_clear": {"event": "M1.0"}},
+        {"inputs": [{"kind": "image", "file": 3, "sha256": "0", "time": None}]},
+        {"inputs": [{"kind": "image"}]},
+        {"map": 7},
+        {"map_method": ["saliency"]},
+        {"members": [{"name": None}]},
+    ],
+)
+def test_values_of_other_kinds_are_refused_though_sealed(log, changed):
+    content = json.loads(written(log)[0]) | changed
+    del content["seal"]
+    body = json.dumps(content, separators=(",", ":")).encode().removesuffix(b"}")
+    with pytest.raises(UserError, match="line 1: is no line of a forecast log"):
+        record.from_line(record.sealed(body), "line 1")
+
+
 def test_a_cut_end_is_seen_by_what_was_kept_elsewhere(log):
     digests = [record.digest_of(line) for line in written(log)]
     assert chain.verify(log, expected=digests[3]).expected == 4
