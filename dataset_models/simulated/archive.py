@@ -12,8 +12,9 @@ splits in time have windows with and without a flare in training and in validati
     hmi_jpg/2014/01/01/HMI.m2014.01.01_00.00.00.jpg          grey levels, -256 to 256 G
     hmi_fits/hmi.m_720s.20140101_000035_TAI.1.magnetogram.fits
     goes/go1520140101.fits                                   daily X-ray flux
-    flares.csv                  start_time, goes_class, fl_lon, fl_lat, peak_time, end_time, simulated
+    flares.csv                  start_time, goes_class, fl_lon, fl_lat, peak_time, end_time, noaa_active_region, simulated
     hek.csv donki.json          the same flares as HEK and DONKI answer (with --products hek donki)
+    sharp.csv                   parameters of each region, as JSOC's SHARP keywords (with --products sharp)
 
 and the second one image that `SimulatedSun.read_image` reads. Every file is marked as simulated, in the way of its kind:
 see `dataset_models.simulation_mark`.
@@ -27,6 +28,7 @@ import numpy
 
 from dataset_models import simulation_mark
 from dataset_models.images import picture_tree
+from dataset_models.images.geometry import SOLAR_RADIUS
 from dataset_models.observation_times import given_time
 from dataset_models.SDO.AIA.degradation import degradation
 from dataset_models.simulated.rendering import AIA_CHANNELS, Renderer
@@ -35,13 +37,14 @@ from tools import atomic_files, command_line, goes_class, options
 from tools.errors import UserError
 from tools.options import add_number
 
-PRODUCTS = ("aia", "legacy", "hmi_jpg", "hmi_fits", "goes", "flares", "hek", "donki")
+PRODUCTS = ("aia", "legacy", "hmi_jpg", "hmi_fits", "goes", "flares", "hek", "donki", "sharp")
 USUAL = ("aia", "hmi_jpg", "hmi_fits", "goes", "flares")  # without further flags
 _LISTS = {"flares": "flares.csv", "hek": "hek.csv", "donki": "donki.json"}
 JPG_CLIP = 256.0  # Gauss, as in the published jpg trees
 EXPOSURES = dict.fromkeys(AIA_CHANNELS, 2.9) | {"171": 2.0, "193": 2.0}  # seconds
 GOES_CADENCE = 2.048  # seconds
 MONTH = {"start": "2013-12-17", "days": 31, "cadence_minutes": 1440}  # an archive without further flags
+R_UNIT = 2.2e16  # Mx, of a pixel of MDI with 1 G: Schrijver 2007, ApJ 655, L117
 _SATELLITE = 15
 _README = "Simulated data: none of these files is an observation. Made by dataset_models/simulated/archive.py.\n"
 
@@ -101,6 +104,9 @@ def write_archive(
         for day in days:
             write_goes_fits(folder / "goes", sun.flux_series, day)
             written["goes"] += 1
+    if "sharp" in products:
+        write_patches(folder / "sharp.csv", sun, times)
+        written["sharp"] = 1
     writers = {"flares": write_flare_list, "hek": write_hek, "donki": write_donki}
     for product in writers.keys() & set(products):
         writers[product](folder / _LISTS[product], sun, days[0], days[-1] + 1, least_class=least_class)
@@ -329,6 +335,7 @@ def write_flare_list(path, sun, start, end, *, least_class="B1.0"):
     listed["fl_lat"] = table["latitude"].round(1)
     listed["peak_time"] = table["peak"]
     listed["end_time"] = table["end"]
+    listed["noaa_active_region"] = table["region"]
     listed[simulation_mark.COLUMN] = 1
     atomic_files.write_table(path, listed)
     return len(listed)
@@ -339,8 +346,9 @@ def write_hek(path, sun, start, end, *, least_class="B1.0"):
     table = _listed(sun, start, end, least_class)
     listed = table[["start", "peak", "end", "goes_class"]]
     listed.columns = ["event_starttime", "event_peaktime", "event_endtime", "fl_goescls"]
+    listed = listed.assign(ar_noaanum=table["region"])
     place = {"hgs_x": table["longitude"].round(1), "hgs_y": table["latitude"].round(1)}
-    listed = listed.assign(ar_noaanum="", **place, frm_name="SWPC", **simulation_mark.columns(True, len(listed)))
+    listed = listed.assign(**place, frm_name="SWPC", **simulation_mark.columns(True, len(listed)))
     atomic_files.write_table(path, listed)
     return len(listed)
 
@@ -355,10 +363,56 @@ def write_donki(path, sun, start, end, *, least_class="B1.0"):
         place = f"{'N' if north >= 0 else 'S'}{abs(north):02d}{'W' if west >= 0 else 'E'}{abs(west):02d}"
         record = {"flrID": f"{row.start:%Y-%m-%dT%H:%M:00}-FLR-001", "instruments": [{"displayName": "simulated"}]}
         record |= {"beginTime": moments["start"], "peakTime": moments["peak"], "endTime": moments["end"]}
-        record |= {"classType": row.goes_class, "sourceLocation": place, "activeRegionNum": None, "linkedEvents": None}
+        record |= {"classType": row.goes_class, "sourceLocation": place, "activeRegionNum": int(row.region)}
+        record |= {"linkedEvents": None}
         records.append(record | {simulation_mark.COLUMN: True})
     atomic_files.write_text(path, json.dumps(records, indent=1) + "\n")
     return len(records)
+
+
+def write_patches(path, sun, times):
+    """Write the parameters of the regions on the disk at some times as JSOC's SHARP keywords; returns the number of records.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Of a CSV with HARPNUM and NOAA_ARS (both the number of the region in the simulation), T_REC, LON_FWT and LAT_FWT
+        (degrees), AREA (millionths of the hemisphere), USFLUX (Mx), MEANGBZ (G / Mm) and R_VALUE (log10 of the flux near
+        inversion lines in `R_UNIT`; 0 where there is none).
+    sun : dataset_models.simulated.sun.SimulatedSun
+    times : sequence of datetime64
+
+    Notes
+    -----
+    They are the truth, without the noise and the foreshortening that measured ones have. The gradient is the mean field over
+    the size of the leading polarity.
+    """
+    import pandas
+
+    parts = [(time, regions) for time in times if len(regions := sun.ground_truth.regions(time))]
+    if not parts:
+        raise UserError(f"{path}: there is no region on the disk at any of {len(times)} times; simulate more days")
+    table = pandas.concat([regions for _, regions in parts], ignore_index=True)
+    stamps = [_atomic_time(time).strftime("%Y.%m.%d_%H:%M:%S_TAI") for time, _ in parts]
+    hemisphere = 2 * numpy.pi * (100 * SOLAR_RADIUS) ** 2  # square centimetres
+    area = table["area"].to_numpy() * 1e-6 * hemisphere
+    near_lines = table["inversion_line_flux"].to_numpy()
+    written = pandas.DataFrame(
+        {
+            "HARPNUM": table["number"],
+            "T_REC": numpy.repeat(stamps, [len(regions) for _, regions in parts]),
+            "NOAA_ARS": table["number"],
+            "LON_FWT": table["longitude"].round(2),
+            "LAT_FWT": table["latitude"].round(2),
+            "AREA": table["area"].round(2),
+            "USFLUX": [f"{flux:.4e}" for flux in table["flux"]],
+            "MEANGBZ": numpy.minimum(table["flux"] / area / (numpy.sqrt(area) * 1e-8), 999.0).round(3),
+            "R_VALUE": numpy.log10(numpy.maximum(near_lines / R_UNIT, 1.0)).round(4),
+            simulation_mark.COLUMN: 1,
+        }
+    )
+    atomic_files.write_table(path, written)
+    return len(written)
 
 
 def _listed(sun, start, end, least_class):

@@ -9,6 +9,7 @@ Sources of the numbers: the power law of peak fluxes and the times of rise and d
 """
 
 import dataclasses
+import itertools
 
 import numpy
 
@@ -278,9 +279,9 @@ class XRays:
 
 def _draw(seed, law, regions, which, hour, rate, seen):
     """Draw the flares of all regions, each region's from a random stream of its own: `Flares`."""
-    first = numpy.flatnonzero(numpy.diff(which, prepend=-1))
+    edges = numpy.append(numpy.flatnonzero(numpy.diff(which, prepend=-1)), len(which))
     index, uniform = [], []
-    for begin, stop in zip(first, [*first[1:], len(which)], strict=True):
+    for begin, stop in itertools.pairwise(edges):
         generator = numpy.random.default_rng([seed, 2, int(regions.number[begin])])
         often = generator.poisson(rate[begin:stop] * _HOUR)
         index.append(numpy.repeat(numpy.arange(begin, stop), often))

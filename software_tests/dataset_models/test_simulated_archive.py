@@ -5,7 +5,9 @@ import pandas
 import pytest
 
 from dataset_models import flare_catalogue, goes_xrs
+from dataset_models.flares import patch_tables
 from dataset_models.images import fits_files
+from dataset_models.NOAA.active_regions import ActiveRegions
 from dataset_models.SDO.AIA import aia_images
 from dataset_models.SDO.AIA.fdl_1 import AIA8
 from dataset_models.SDO.HMI import magnetogram_images
@@ -178,6 +180,39 @@ def test_the_flare_list_is_read_and_holds_the_flares_of_the_series(written, sun)
         away = numpy.hypot(regions.latitude - row.latitude, regions.longitude - row.longitude)
         assert away.min() < 1
     assert all(goes_class.to_flux(name) >= 1e-7 for name in events["goes_class"])
+
+
+def test_parameters_of_the_regions_are_read_as_sharps_and_their_flares_belong_to_them(tmp_path):
+    sun = SimulatedSun(start="2013-11-03", days=40, cadence_minutes=1440, activity="clear cut")
+    archive.write_archive(tmp_path, sun, products=("sharp", "flares"))
+    table = patch_tables.read(tmp_path / "sharp.csv")
+    assert not table.problems
+    time = max(sun.image_times(), key=lambda time: sun.ground_truth.regions(time)["inversion_line_flux"].max())
+    records = table.records[table.records["time"] == time].set_index("patch")
+    truth = sun.ground_truth.regions(time).set_index("number").loc[records.index]
+    numpy.testing.assert_allclose(records["USFLUX"], truth["flux"], rtol=1e-4)
+    numpy.testing.assert_allclose(records["longitude"], truth["longitude"], atol=0.01)
+    lines = truth["inversion_line_flux"].to_numpy() / archive.R_UNIT
+    assert lines.max() > 3000
+    numpy.testing.assert_allclose(10 ** records["R_VALUE"], numpy.maximum(lines, 1), rtol=1e-3)
+
+    lists = {"patches": (str(tmp_path / "sharp.csv"),), "flares": (str(tmp_path / "flares.csv"),)}
+    data = ActiveRegions(**lists, patch_delay_hours=0, issue_hour=0, validation_start="2013-12-01", threshold="M1.0")
+    assert data.simulated
+    flaring = [time for time in data.times("validation") if data.target(time)]
+    assert len(flaring) >= 3
+    for time in flaring:
+        strongest = data.flaring_regions(time)
+        number = sun.ground_truth.flaring_region(time)
+        if number is not None:
+            assert max(strongest, key=strongest.get) == number
+
+
+def test_a_sun_without_regions_has_no_patches(tmp_path):
+    sun = SimulatedSun(start="2008-12-09", days=1, cadence_minutes=1440, sun_seed=1)
+    assert len(sun.regions(sun.image_times()[0])) == len(sun.xrays.flares) == 0
+    with pytest.raises(UserError, match=r"sharp\.csv: there is no region on the disk at any of 1 times; simulate more days"):
+        archive.write_archive(tmp_path, sun, products=("sharp",))
 
 
 def test_an_undegraded_archive_keeps_the_counts_of_launch(tmp_path, sun):
