@@ -47,6 +47,7 @@ CHECKED = -m "not slow and not browser and not benchmark and not remote_data"
 style: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/codespell
 	$(VENV)/bin/lint-imports
 
 test: style

@@ -45,6 +45,7 @@ setup(
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",
             "hypothesis>=6.100,<7",
+            "codespell>=2.4,<3",
             "ruff>=0.12,<1",
             "import-linter>=2.3,<3",
         ],
