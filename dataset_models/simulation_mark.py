@@ -5,8 +5,10 @@ FITS                         keyword SIMULATD = T in the header of any HDU
 JPEG 2000                    <SIMULATD> in the FITS keywords that Helioviewer keeps as XML
 jpg and npy of picture trees SIMULATD among the FITS keywords in its comment, or in the ``.json`` file beside it
 FlareNet's arrays (.dat)     a ``.json`` file beside it, as of npy
-CSV                          a column ``simulated`` of ones, as forecasts and flare lists of a simulation have it
-JSON                         ``"simulated": true``, of the whole or of a record
+CSV, TSV                     a column ``simulated`` of ones, as forecasts and flare lists of a simulation have it
+JSON, YAML                   ``"simulated": true``, of the whole, of a record or of what stands under a name
+arrays (.npz)                an entry ``simulated`` that is true
+pictures drawn here          a title that says so, and `WORDS` in their metadata (PNG, PDF, SVG, GIF)
 flux store (SQLite)          mark of the files imported into it, see `dataset_models.goes_xrs`
 ============================ =====================================================================================
 
@@ -21,12 +23,14 @@ import warnings
 import numpy
 
 from dataset_models.images import fits_files, jpeg2000, picture_files, picture_tree
+from tools import figures
 from tools.errors import UserError
-from tools.reading import raw_files, structures
+from tools.reading import arrays, raw_files, structures
 
 KEYWORD = picture_tree.MARK
 COLUMN = "simulated"
-WORDS = "simulated, not observed"
+WORDS = figures.SIMULATED
+_MARK_BYTES = 1 << 10  # of the array that is a mark
 LOOKED_AT = 8  # files of an archive: its first, its last, and some between
 
 _YES = {"t", "true", "1", "1.0", "yes", "y"}
@@ -56,6 +60,16 @@ def of_table(table):
 def columns(simulated, count):
     """Return the column that marks `count` rows: dict of `COLUMN` to int64 (count,), empty for observations."""
     return {COLUMN: numpy.ones(count, "int64")} if simulated else {}
+
+
+def marked(table, simulated):
+    """Mark all rows of a `pandas.DataFrame` where they are of simulated data; another table, as `columns` has it."""
+    return table.assign(**columns(simulated, len(table)))
+
+
+def entry(simulated):
+    """Return the entry that marks a record, in JSON, YAML or arrays: dict of `COLUMN` to True, empty for observations."""
+    return {COLUMN: True} if simulated else {}
 
 
 def of_file(path):
@@ -154,10 +168,15 @@ def _of_jp2(path):
     return of_header(jpeg2000.stored_header(jpeg2000.read(path)))
 
 
-def _of_jpg(path):
-    with picture_files.opened(path, ("JPEG", "PNG")) as picture:
-        comment = picture.info.get("comment") or b""
+def _of_picture(path):
+    with picture_files.opened(path, ("JPEG", "PNG", "GIF")) as picture:
+        comment = picture.info.get("comment") or picture.info.get("Comment") or b""
+    comment = comment.encode() if isinstance(comment, str) else comment
     return comment == WORDS.encode("ascii") or of_header(picture_tree.from_comment(comment) or {})
+
+
+def _of_drawing(path):
+    return WORDS.encode("ascii") in raw_files.read_bytes(path)
 
 
 def _of_array(path):
@@ -166,9 +185,14 @@ def _of_array(path):
     return of_header(picture_tree.from_file(path) or {})
 
 
-def _of_csv(path):
+def _of_arrays(path):
+    mark = arrays.read_arrays(path, most=_MARK_BYTES, only=(COLUMN,)).get(COLUMN)
+    return mark is not None and mark.size == 1 and is_set(mark.item())
+
+
+def _of_csv(path, delimiter=","):
     text = raw_files.read_unpacked(path).decode("utf-8-sig")
-    rows = csv.reader(io.StringIO(text, newline=""))
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     names = [name.strip().lower() for name in next(rows, [])]
     if COLUMN not in names:
         return False
@@ -176,9 +200,20 @@ def _of_csv(path):
     return any(is_set(row[place]) for row in rows if len(row) > place)
 
 
+def _of_tsv(path):
+    return _of_csv(path, delimiter="\t")
+
+
 def _of_json(path):
-    content = structures.read_json(path)
-    records = content if isinstance(content, list) else [content]
+    return _of_records(structures.read_json(path))
+
+
+def _of_yaml(path):
+    return _of_records(structures.read_yaml(path))
+
+
+def _of_records(content):
+    records = [content, *content.values()] if isinstance(content, dict) else content if isinstance(content, list) else []
     return any(isinstance(record, dict) and is_set(record.get(COLUMN, False)) for record in records)
 
 
@@ -199,8 +234,12 @@ def _of_store(path):
 _READERS = (
     ((".fits", ".fit", ".fts"), _of_fits),
     ((".jp2", ".j2k"), _of_jp2),
-    ((".jpg", ".jpeg"), _of_jpg),
+    ((".jpg", ".jpeg", ".png", ".gif"), _of_picture),
+    ((".pdf", ".svg"), _of_drawing),
     ((".npy", ".dat"), _of_array),
+    ((".npz",), _of_arrays),
     ((".csv",), _of_csv),
+    ((".tsv",), _of_tsv),
     ((".json",), _of_json),
+    ((".yml", ".yaml"), _of_yaml),
 )

@@ -13,9 +13,9 @@ import pathlib
 
 from network_models import loss_table
 from network_models.run_folder import RunFolder
+from network_models.run_overview import SCORES, read_scores
 from tools import atomic_files, command_line, figures
 from tools.errors import Stopped, UserError
-from tools.reading import structures
 
 GROUPS = ("network_options", "training_options", "data_options")
 ALSO = ("data_set", "architecture", "dataset", "samples")  # settings that may differ, beside the options
@@ -109,9 +109,7 @@ def read(path, name):
     settings = {key: stored[key] for key in ALSO if key in stored}
     for group in GROUPS:
         settings |= stored.get(group) or {}
-    scores, file = {}, folder.performance / "scores.json"
-    if file.is_file():
-        scores = structures.read_json(file, most=1 << 20, kind=dict, advice="--resume of the run makes it anew")
+    scores = read_scores(folder) if (folder.performance / SCORES).is_file() else {}
     rows = loss_table.read(folder.performance / loss_table.NAME)
     return Run(name, settings, rows, scores, stored.get("parameters"), bool(stored.get("simulated")))
 

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 
+from dataset_models import simulation_mark
 from network_models import loss_table, run_overview, run_report
 from network_models.distribution.devices import devices_of
 from network_models.run_folder import RunFolder, provenance
@@ -13,10 +14,7 @@ from network_models.training import start
 from network_models.training.forecast import Forecast
 from tools import atomic_files
 from tools.errors import UserError
-from tools.reading import structures
 from tools.views import View
-
-_LARGEST_SCORES = 1 << 20  # bytes of scores.json
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -193,6 +191,7 @@ class _Record:
         for group in ("network_options", "training_options", "data_options"):
             values = self._stored[group].items()
             columns |= {name: json.dumps(value) if isinstance(value, list) else value for name, value in values}
+        columns |= dict.fromkeys(simulation_mark.entry(objective.data.simulated), 1)
         self._table = PerformanceTable(self.folder, columns)
         self._savers = SaveNetworks(self.folder, network, writes=devices.is_chief, rule=settings.training.skill_rule)
         self.state = TrainingState(
@@ -247,13 +246,13 @@ class _Record:
         from network_models import training_callbacks
 
         scores = self._objective.scores(self.folder, batch_size=self._batch_size)
-        mark = {"simulated": True} if self._objective.data.simulated else {}
+        mark = simulation_mark.entry(self._objective.data.simulated)
         result = _result(self.folder, scores)
         if self._pictures:
             last = self._objective.last_pictures(self.folder)
             training_callbacks.write_pictures(self.folder, last, step=result.epochs)
-        training_callbacks.write_text(self.folder, "scores of the best network", scores, step=result.epochs)
-        atomic_files.write_text(_scores_file(self.folder), json.dumps(scores, indent=2) + "\n")
+        training_callbacks.write_text(self.folder, "scores of the best network", scores | mark, step=result.epochs)
+        atomic_files.write_text(_scores_file(self.folder), json.dumps(scores | mark, indent=2) + "\n")
         for name, value in scores.items():
             print(f"  {name:24s} {value:9.4f}")
         if self._reports:
@@ -294,7 +293,7 @@ def _read_scores(folder):
     """Read scores.json: dict of str to float; a `UserError` when it is damaged."""
     path = _scores_file(folder)
     advice = "it is damaged"
-    scores = structures.read_json(path, most=_LARGEST_SCORES, kind=dict, advice=advice)
+    scores = run_overview.read_scores(folder, advice=advice)
     if not scores or any(type(value) not in (int, float) for value in scores.values()):
         raise UserError(f"{path}: holds something else than scores; {advice}")
     return scores

@@ -10,6 +10,7 @@ import pathlib
 
 import numpy
 
+from dataset_models import simulation_mark
 from network_models import keras_internals
 from network_models.run_folder import run_folder_of
 from network_models.trained_network import load_network
@@ -198,7 +199,7 @@ def main(arguments=None):
         layer, reason = None, str(error)
     with atomic_files.results(folder) as unfinished:
         numbers = table(weights)
-        numbers.to_csv(unfinished / "weights.csv", index=False)
+        atomic_files.write_table(unfinished / "weights.csv", simulation_mark.marked(numbers, simulated))
         draw_histograms(unfinished / "weights.png", weights, title=f"{title}: kernels")
         if layer is not None:
             picture = f"kernels_{atomic_files.safe_name(layer)}.png"

@@ -3,6 +3,7 @@
 import json
 import math
 
+from dataset_models import simulation_mark
 from network_models import loss_table
 from tools.errors import UserError
 from tools.reading import raw_files, structures
@@ -66,13 +67,34 @@ def _curves(folder):
 
 def _scores(folder):
     try:
-        scores = structures.read_json(
-            folder.performance / SCORES, most=_LARGEST, kind=dict, advice="it is written when a training ends"
-        )
+        scores = read_scores(folder, advice="it is written when a training ends")
     except UserError as error:
         return [f"no scores: {error}"]
     columns, rows = score_rows(scores)
     return [Table("Scores of the best network on the validation split", columns, rows)]
+
+
+def read_scores(folder, *, advice="--resume of the run makes it anew"):
+    """Read the scores of a run, without the mark of simulated data beside them.
+
+    Parameters
+    ----------
+    folder : network_models.run_folder.RunFolder
+    advice : str
+        Follows the reason in errors.
+
+    Returns
+    -------
+    dict
+        By name: numbers, as far as the file is undamaged.
+
+    Raises
+    ------
+    UserError
+        The file is missing, or no JSON object.
+    """
+    scores = structures.read_json(folder.performance / SCORES, most=_LARGEST, kind=dict, advice=advice)
+    return {name: value for name, value in scores.items() if name != simulation_mark.COLUMN}
 
 
 def score_rows(scores):

@@ -6,9 +6,10 @@ The page shows what is there, of whatever kind of run and at whatever stage, and
 import math
 import pathlib
 
+from dataset_models import simulation_mark
 from network_models import loss_table
 from network_models.run_folder import RunFolder
-from network_models.run_overview import SCORES, count, figure, score_rows, word
+from network_models.run_overview import SCORES, count, figure, read_scores, score_rows, word
 from tools import digests
 from tools.errors import UserError
 from tools.reading import raw_files, structures
@@ -150,7 +151,7 @@ def _curves(run, page, settings):
         content.append(
             element("p", f"{len(rows)} epochs; the lowest validation loss, {rows[best]['val_loss']}, in epoch {best + 1}.")
         )
-        options = {name for group in _GROUPS for name in settings.get(group) or ()}
+        options = {simulation_mark.COLUMN, *(name for group in _GROUPS for name in settings.get(group) or ())}
         columns = [name for name in rows[0] if name not in options]
         every = math.ceil(len(rows) / _EPOCHS)
         places = [place for place in range(len(rows)) if place % every == 0 or place in (best, len(rows) - 1)]
@@ -166,7 +167,7 @@ def _scores(run):
     if not path.is_file():
         return Section("Scores", (_missing("no scores.json: it is written when a training ends"),), "scores")
     try:
-        scores = structures.read_json(path, most=_LARGEST, kind=dict, advice="--resume of the run makes it anew")
+        scores = read_scores(run)
     except UserError as error:
         return Section("Scores", (_missing(str(error).replace(f"{run.path}/", "")),), "scores")
     columns, rows = score_rows(scores)

@@ -24,7 +24,10 @@ STRENGTH = "#C800C8"  # of maps without a sign over an image: neither of the col
 QUIET = 45.0  # percent of the pixels of a map without a sign that are not drawn over the image
 
 FORMATS = ("pdf", "svg")  # beside PNG: --format, see `tools.command_line.parser`
+SIMULATED = "simulated, not observed"  # in the metadata of a picture whose titles say that it is
 _METADATA = {".png": {"Software": None}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}  # same figure, same file
+_REMARKS = {".png": "Comment", ".pdf": "Keywords", ".svg": "Keywords", ".gif": "comment"}  # where metadata have a remark
+_WORD = re.compile(r"(?<![\w./-])simulated(?![\w/-]|\.\w)", re.IGNORECASE)  # no part of a path
 _chosen = []
 _SHOWN_DPI = 80  # of pictures inside a notebook, which keeps them
 
@@ -138,6 +141,8 @@ def chosen_formats():
 def save(figure, path, *, formats=None):
     """Write a figure, and beside it in further formats, each file complete or not at all.
 
+    Where a title says simulated, see `title`, the metadata of the files do as well: `SIMULATED`.
+
     Parameters
     ----------
     figure : matplotlib.figure.Figure
@@ -156,8 +161,23 @@ def save(figure, path, *, formats=None):
     files = list(dict.fromkeys((path, *beside)))
     for file in files:
         with atomic_files.replacing(file) as temporary:
-            figure.savefig(temporary, metadata=_METADATA.get(temporary.suffix))
+            figure.savefig(temporary, metadata=metadata(figure, temporary.suffix))
     return files
+
+
+def metadata(figure, suffix):
+    """List what is written into the file of a figure beside the drawing: dict of str to str or None.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    suffix : str
+        Of the file: ".png", ".pdf", ".svg", ".gif".
+    """
+    titles = [axes.get_title(place) for axes in figure.axes for place in ("left", "center", "right")]
+    marked = any(_says_simulated(text) for text in (*titles, *(text.get_text() for text in figure.texts)))
+    remark = {_REMARKS[suffix]: SIMULATED} if marked and suffix in _REMARKS else {}
+    return _METADATA.get(suffix, {}) | remark
 
 
 def pictures_of(*paths):
@@ -191,7 +211,11 @@ def show(*paths):
 
 def title(text, *, simulated):
     """Write a title, with the word simulated where it stands over simulated data: str."""
-    return f"{text} (simulated)" if simulated and "simulated" not in text else text
+    return f"{text} (simulated)" if simulated and not _says_simulated(text) else text
+
+
+def _says_simulated(text):
+    return _WORD.search(text) is not None
 
 
 def unit(text):

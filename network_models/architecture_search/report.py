@@ -6,6 +6,7 @@ import shutil
 
 import numpy
 
+from dataset_models import simulation_mark
 from network_models import loss_table
 from network_models.architecture_search import trials as trial_runs
 from network_models.architecture_search.spaces import unword, word
@@ -30,7 +31,7 @@ def write(search):
         No trial was completed.
     """
     table = results(search)
-    atomic_files.write_table(search.folder / "trials.csv", table)
+    atomic_files.write_table(search.folder / "trials.csv", simulation_mark.marked(table, search.data.simulated))
     done = table[table["status"] == "COMPLETED"]
     if done.empty:
         raise UserError(f"{search.folder}: no trial was completed; trials.csv has their errors")
@@ -38,7 +39,7 @@ def write(search):
     write_hparams(search, done)
     weights, explained = importance(search, done)
     if weights is not None:
-        atomic_files.write_table(search.folder / "importance.csv", weights)
+        atomic_files.write_table(search.folder / "importance.csv", simulation_mark.marked(weights, search.data.simulated))
         draw_importance(search.folder / "importance.png", search, weights, explained)
     best = done.iloc[0]
     run, again = _train_best(search, best)
@@ -57,7 +58,7 @@ def write(search):
         "values": values_of(search, best["trial"]),
         "flags": flags_of(search, best["trial"]),
         "run_folder": str(run),
-    }
+    } | simulation_mark.entry(search.data.simulated)
     print(json.dumps(line))
 
 
@@ -264,7 +265,7 @@ def write_hparams(search, table):
     for row in table.to_dict("records"):
         values = values_of(search, row["trial"])
         with tensorflow.summary.create_file_writer(str(folder / row["trial"])).as_default():
-            api.hparams(values, trial_id=row["trial"])
+            api.hparams(values | simulation_mark.entry(search.data.simulated), trial_id=row["trial"])
             tensorflow.summary.scalar(search.objective, row["score"], step=int(row["epochs"]))
 
 

@@ -11,6 +11,7 @@ import shutil
 import threading
 import time
 
+from dataset_models import simulation_mark
 from dataset_models.solar_data import load_solar_data
 from network_models.architecture_search import spaces
 from network_models.image_inputs import inputs_of
@@ -154,6 +155,7 @@ class Search:
                 raise UserError(f"{self.folder}: holds another search ({', '.join(different)} differ); give another --search")
         elif self.folder.is_dir() and any(self.folder.iterdir()):
             raise UserError(f"{self.folder}: is neither empty nor the folder of a search; give another --search")
+        mine |= simulation_mark.entry(self.data.simulated)
         atomic_files.write_text(file, yaml.safe_dump(_plain(mine), sort_keys=False, width=120))
 
 

@@ -3,6 +3,7 @@
 import keras  # noqa: TID253 - defines Keras callbacks
 import numpy
 
+from dataset_models import simulation_mark
 from tools import atomic_files, tables
 
 
@@ -15,11 +16,13 @@ class LatentKL(keras.callbacks.Callback):
     ----------
     folder : network_models.run_folder.RunFolder
     title : str
+    simulated : bool
+        Marks the tables.
     every : int
         Training steps after which the means since the epoch's beginning go into latent_kl_steps.csv; 0: no such file.
     """
 
-    def __init__(self, folder, title, *, every=0):
+    def __init__(self, folder, title, *, simulated=False, every=0):
         super().__init__()
         self.path = folder.path / "latent_kl.csv"
         self.steps_path = folder.path / "latent_kl_steps.csv"
@@ -28,6 +31,7 @@ class LatentKL(keras.callbacks.Callback):
         self.steps = []
         self.picture = folder.performance / "latent_kl.png"
         self.title = title
+        self.mark = simulation_mark.entry(simulated)
         self.rows = []
         self.training = None
 
@@ -42,7 +46,7 @@ class LatentKL(keras.callbacks.Callback):
             self._write_steps()
             return
         with open(self.steps_path, "a", newline="", encoding="utf-8") as file:
-            tables.Writer(file).writerow(self.steps[-1])
+            tables.Writer(file).writerow([*self.steps[-1], *map(int, self.mark.values())])
 
     def on_test_begin(self, logs=None):
         self.training = numpy.asarray(self.model.latent_kl.result())  # before validation starts the metric anew
@@ -59,8 +63,9 @@ class LatentKL(keras.callbacks.Callback):
     def _write(self, path, second, rows):
         with atomic_files.replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = tables.Writer(file)
-            writer.writerow(["epoch", second, "kl", *(f"latent_{place}" for place in range(self.model.latent_dim))])
-            writer.writerows(rows)
+            latents = [f"latent_{place}" for place in range(self.model.latent_dim)]
+            writer.writerow(["epoch", second, "kl", *latents, *self.mark])
+            writer.writerows([*row, *map(int, self.mark.values())] for row in rows)
 
     def _draw(self):
         from tools import figures

@@ -4,6 +4,7 @@ import functools
 
 import numpy
 
+from dataset_models import simulation_mark
 from dataset_models.solar_data import some_of
 from network_models.training import board, forecast
 from network_models.training.objective import Objective
@@ -56,7 +57,8 @@ class Reconstruction(Objective):
         from .callbacks import LatentKL, Pictures
 
         pictures = Pictures(folder, self._shown, seed=self._training.seed, channel=self.data.channels[0], title=self.title)
-        return [LatentKL(folder, self.title, every=self._training.kl_steps), pictures] if self._latents else [pictures]
+        divergence = LatentKL(folder, self.title, simulated=self.data.simulated, every=self._training.kl_steps)
+        return [divergence, pictures] if self._latents else [pictures]
 
     def pictures(self, model, folder, epoch, count):
         """Show the epoch's pictures of `callbacks` in TensorBoard too."""
@@ -147,7 +149,8 @@ def scores_of(model, images, path, *, split="validation", batch_size=16):
     model : network_models.layers.variational.BetaVAE
     images : UnitImages
     path : str or pathlib.Path
-        The CSV, with columns time, reconstruction_error (nats), mean_squared_error (of a pixel), kl (nats).
+        The CSV, with columns time, reconstruction_error (nats), mean_squared_error (of a pixel), kl (nats), and the mark of
+        simulated data.
     split : str
     batch_size : int
 
@@ -172,9 +175,10 @@ def scores_of(model, images, path, *, split="validation", batch_size=16):
             latent.append(kl)
             bar.update(len(error))
     with atomic_files.replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = tables.Writer(file)
-        writer.writerow(["time", "reconstruction_error", "mean_squared_error", "kl"])
-        writer.writerows([f"{time}Z", *(f"{value:.9g}" for value in row)] for time, row in zip(times, rows, strict=True))
+        writer, mark = tables.Writer(file), simulation_mark.entry(images.simulated)
+        writer.writerow(["time", "reconstruction_error", "mean_squared_error", "kl", *mark])
+        for time, row in zip(times, rows, strict=True):
+            writer.writerow([f"{time}Z", *(f"{value:.9g}" for value in row), *map(int, mark.values())])
     means = numpy.array(rows, "float64").mean(axis=0)
     active = int((numpy.concatenate(latent).mean(axis=0) > ACTIVE).sum())
     names = ("reconstruction_error", "mean_squared_error", "kl")

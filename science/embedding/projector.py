@@ -76,7 +76,7 @@ def framed(thumbnails, colours):
     return painted
 
 
-def write(folder, embeddings, labels, thumbnails):
+def write(folder, embeddings, labels, thumbnails, *, simulated=False):
     """Write all files of the projector into an existing folder.
 
     Parameters
@@ -88,8 +88,10 @@ def write(folder, embeddings, labels, thumbnails):
         Columns of the metadata, n entries each; more than one column.
     thumbnails : numpy.ndarray
         uint8 (n, size, size, 3), row 0 of each at the top.
+    simulated : bool
+        Marks their picture; the labels have a mark of their own.
     """
-    from PIL import Image
+    from PIL import Image, PngImagePlugin
 
     vector_files = {}
     for number, (name, vectors) in enumerate(embeddings.items(), start=1):
@@ -102,7 +104,10 @@ def write(folder, embeddings, labels, thumbnails):
         vector_files[f"{number} {name}"] = file
     lines = ["\t".join(labels), *("\t".join(map(_cell, row)) for row in zip(*labels.values(), strict=True))]
     (folder / "metadata.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    Image.fromarray(sprite(thumbnails)).save(folder / "sprite.png")
+    remark = PngImagePlugin.PngInfo()
+    if simulated:
+        remark.add_text("Comment", figures.SIMULATED)
+    Image.fromarray(sprite(thumbnails)).save(folder / "sprite.png", pnginfo=remark)
     (folder / CONFIG).write_text(_config(vector_files, thumbnails.shape[1]), encoding="utf-8")
 
 

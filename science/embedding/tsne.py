@@ -116,7 +116,7 @@ def write(folder, subject, activations, positions, *, outcome=None, yes="", stri
         if "group" in rows:
             thumbnails = projector.framed(thumbnails, pictures.colours_of(rows["group"], "class"))
         vectors = {name: positions, f"activations ({activations.layer})": activations.vectors}
-        projector.write(unfinished, vectors, rows, thumbnails)
+        projector.write(unfinished, vectors, rows, thumbnails, simulated=subject.data.simulated)
         pictures.draw_values(activations, positions, subject.data, unfinished / f"{stem}.png")
         if "group" in rows:
             pictures.draw_groups(rows["group"], "class", activations, positions, subject.data, unfinished / f"{stem}_class.png")
@@ -127,8 +127,9 @@ def write(folder, subject, activations, positions, *, outcome=None, yes="", stri
         for index in strips:
             stamp = atomic_files.safe_name(f"{activations.times[index]}".replace(":", ""))
             pictures.draw_strip(activations, subject.data, index, neighbours, unfinished / f"nearest_{stamp}.png")
-        numpy.savez_compressed(
+        explanation.write_arrays(
             unfinished / f"{stem}.npz",
+            simulated=subject.data.simulated,
             times=activations.times,
             splits=activations.splits,
             vectors=activations.vectors,

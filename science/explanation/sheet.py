@@ -127,7 +127,7 @@ class Sheet:
         if "pdf" in chosen:
             from matplotlib.backends.backend_pdf import PdfPages
 
-            self._book = self._book or PdfPages(self._folder / f"{self._stem}.pdf", metadata={"CreationDate": None})
+            self._book = self._book or PdfPages(self._folder / f"{self._stem}.pdf", metadata=figures.metadata(figure, ".pdf"))
             self._book.savefig(figure)
         page = self._folder / f"{self._stem}_page_{self._pages}.png"
         self.names += [file.name for file in figures.save(figure, page, formats=[kind for kind in chosen if kind != "pdf"])]

@@ -276,8 +276,7 @@ def output_folder(subject, kind, out=None):
 
 def write_arrays(path, *, simulated=False, **arrays):
     """Write arrays as .npz; with those of simulated data goes an entry ``simulated`` that is true."""
-    mark = {simulation_mark.COLUMN: numpy.True_} if simulated else {}
-    numpy.savez_compressed(path, **arrays, **mark)
+    numpy.savez_compressed(path, **arrays, **simulation_mark.entry(simulated))
 
 
 def sample_time(text, data):

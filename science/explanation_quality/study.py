@@ -15,6 +15,7 @@ import pathlib
 
 import numpy
 
+from dataset_models import simulation_mark
 from science import methods
 from science.explanation import baselines, passport
 from science.explanation import subject as explanation
@@ -241,10 +242,10 @@ def main(arguments=None):
           f"accuracy {100 * report['accuracy']:.1f} %; {len(times)} explained")  # fmt: skip
     table, checks, change = study(subject, times, seed=flags.seed)
     scores = summary(table)
-    atomic_files.write_table(flags.out / "quality_per_image.csv", table)
-    atomic_files.write_table(flags.out / "quality.csv", scores)
-    atomic_files.write_table(flags.out / "randomisation.csv", checks)
+    for name, found in (("quality_per_image", table), ("quality", scores), ("randomisation", checks)):
+        atomic_files.write_table(flags.out / f"{name}.csv", simulation_mark.marked(found, subject.data.simulated))
     results = {"network": report, "counterfactual": change, "scores": scores.to_dict("records")}
+    results |= simulation_mark.entry(subject.data.simulated)
     text = json.dumps(results, indent=1).replace("NaN", "null")
     atomic_files.write_text(flags.out / "quality.json", text + "\n")
     title = f"Simulated Sun: which maps find the flaring region? {len(times)} images, accuracy {100 * report['accuracy']:.0f} %"

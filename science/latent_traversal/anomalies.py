@@ -9,6 +9,7 @@ writes anomalies.csv. Everything goes into the run's features/.
 
 import numpy
 
+from dataset_models import simulation_mark
 from dataset_models.solar_data import SPLITS
 from science.explanation import subject as explanation
 from science.latent_traversal import latents
@@ -51,7 +52,7 @@ def write(folder, subject, encoded, *, count=6):
     shown = numpy.stack([images.image(encoded.times[place]) for place in highest])
     rebuilt = numpy.asarray(subject.model.images(subject.model(shown, training=False)["output"]))
     with atomic_files.results(folder) as unfinished:
-        table = {
+        columns = {
             "time": [f"{time}Z" for time in encoded.times],
             "split": encoded.splits,
             "reconstruction_error": encoded.error,
@@ -59,7 +60,8 @@ def write(folder, subject, encoded, *, count=6):
             "score": score,
             "true_value": truth,
         }
-        tables.write(unfinished / "anomalies.csv", pandas.DataFrame(table), float_format="%.6g")
+        table = simulation_mark.marked(pandas.DataFrame(columns), images.simulated)
+        tables.write(unfinished / "anomalies.csv", table, float_format="%.6g")
         draw(encoded, score, truth > 0.5 if images.task == "classification" else None, heading, unfinished / "anomalies.png")
         labels = [f"{images.sample_name(encoded.times[place])}\nscore {score[place]:.1f}" for place in highest]
         path = unfinished / "most_unusual.png"

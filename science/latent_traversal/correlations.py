@@ -6,6 +6,7 @@ one split alone may be chance, and no probability is given; one that both splits
 
 import numpy
 
+from dataset_models import simulation_mark
 from dataset_models.images.geometry import FRAME
 from dataset_models.solar_data import SPLITS
 from science.latent_traversal import latents
@@ -169,9 +170,10 @@ def write(folder, subject, encoded, *, most=16):
         for latent in order
         for column, name in enumerate(names)
     ]
-    tables.write(folder / "correlations.csv", pandas.DataFrame(rows), float_format="%.4f")
-    shown = [latent for latent in order if kl[latent] > latents.ACTIVE][:most] or list(order[:most])
     images = subject.data
+    table = simulation_mark.marked(pandas.DataFrame(rows), images.simulated)
+    tables.write(folder / "correlations.csv", table, float_format="%.4f")
+    shown = [latent for latent in order if kl[latent] > latents.ACTIVE][:most] or list(order[:most])
     with figures.style():
         size = (len(correlations) * (0.42 * len(names) + 1) + 2.2, 0.36 * len(shown) + 2.6)
         figure, axes = figures.new(1, len(correlations), figsize=size, squeeze=False, sharey=True)

@@ -11,6 +11,7 @@ import pathlib
 
 import numpy
 
+from dataset_models import simulation_mark
 from science.latent_traversal import latents
 from tools import atomic_files, command_line, figures
 from tools.errors import UserError
@@ -230,7 +231,7 @@ def main(arguments=None):
         title = f"simulated Sun, beta {beta:g}, seed {seed}: MIG {measures.mig:.3f}, SAP {measures.sap:.3f}"
         draw(measures, encoded.order, flags.out / f"information_beta{beta:g}_seed{seed}.png", title=title)
     table = pandas.DataFrame(rows)
-    atomic_files.write_table(flags.out / "disentanglement.csv", table.round(6))
+    atomic_files.write_table(flags.out / "disentanglement.csv", simulation_mark.marked(table.round(6), True))
     shown = ["mig", "sap", "kl", "active_latents", "mean_squared_error"]
     print(f"{'beta':>6} {'runs':>5}" + "".join(f"{name:>26}" for name in shown))
     for beta, group in table.groupby("beta"):

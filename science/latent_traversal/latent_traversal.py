@@ -10,6 +10,7 @@ highest activations; what the latents correlate with. Everything goes into the r
 
 import numpy
 
+from dataset_models import simulation_mark
 from network_models.beta_vae import pictures
 from science.explanation import subject as explanation
 from science.latent_traversal import correlations, generated, latents
@@ -92,7 +93,8 @@ def animate_traversal(images, values, labels, path, *, title, milliseconds=500):
             canvas.draw()
             drawn.append(Image.fromarray(numpy.asarray(canvas.buffer_rgba())[..., :3].copy()))
     with atomic_files.replacing(path) as temporary:
-        drawn[0].save(temporary, save_all=True, append_images=drawn[1:], duration=milliseconds, loop=0)
+        remark = figures.metadata(figure, ".gif")
+        drawn[0].save(temporary, save_all=True, append_images=drawn[1:], duration=milliseconds, loop=0, **remark)
 
 
 def draw_latents(encoded, path, *, title):
@@ -245,7 +247,7 @@ def write(
         if images.is_sequence:
             animate_traversal(traversal, values, labels, unfinished / "traversal.gif", title=title)
         draw_latents(encoded, unfinished / "latents.png", title=heading)
-        tables.write(unfinished / "latents.csv", latent_table(encoded))
+        tables.write(unfinished / "latents.csv", simulation_mark.marked(latent_table(encoded), images.simulated))
         labels = [f"{images.sample_name(encoded.times[place])}\n{encoded.error[place]:.0f} nats" for place in places]
         strip = unfinished / "reconstructions.png"
         pictures.reconstructions(strip, shown, rebuilt, labels=labels, title=f"{heading}: reconstructions")
@@ -264,7 +266,8 @@ def write(
             generated.draw_activations(path, encoded, images.image, selection, extremes, title=heading)
         correlations.write(unfinished, subject, encoded)
         arrays |= {key: getattr(encoded, key) for key in ("times", "splits", "mean", "log_variance", "error", "squares")}
-        numpy.savez_compressed(unfinished / "latents.npz", traversal=traversal, values=values, **arrays)
+        arrays |= {"traversal": traversal, "values": values}
+        explanation.write_arrays(unfinished / "latents.npz", simulated=images.simulated, **arrays)
 
 
 def main(arguments=None):

@@ -399,10 +399,10 @@ def _write(flags, closed, events, reports, regions, settings):
         simulated = any(record.forecast.simulated for record in closed.records)
         draw_months(folder / "brier_skill_by_month.png", tables, simulated=simulated)
         listed = [{"event": event} | row for event, part in tables.items() for row in part]
-        atomic_files.write_table(folder / "months.csv", pandas.DataFrame(listed))
+        atomic_files.write_table(folder / "months.csv", simulation_mark.marked(pandas.DataFrame(listed), simulated))
         atomic_files.write_table(folder / "scores.csv", pandas.DataFrame(rows))
         if clear is not None:
-            atomic_files.write_table(folder / "all_clear.csv", pandas.DataFrame([clear]))
+            atomic_files.write_table(folder / "all_clear.csv", simulation_mark.marked(pandas.DataFrame([clear]), simulated))
         if regions:
             atomic_files.write_table(folder / "regions.csv", pandas.DataFrame(regions))
             print("\nregions, a day each")

@@ -79,7 +79,8 @@ def score(periods, settings):
         parts = _score_period(period, settings)
         for collected, part in zip((rows, differences, notes), parts, strict=True):
             collected += part
-    columns = ("period", "hours", "forecast", "other", "score", "difference", "low", "high")
+    columns = ["period", "hours", "forecast", "other", "score", "difference", "low", "high"]
+    columns += [simulation_mark.COLUMN] if any(simulation_mark.COLUMN in row for row in differences) else []
     tables = pandas.DataFrame(rows), pandas.DataFrame(differences, columns=columns)
     return Record(*(table.round(DIGITS) for table in tables), list(dict.fromkeys(notes)))
 
@@ -173,7 +174,9 @@ def _differences(period, number, result, level):
     for name, other, *values in result.differences(level):
         alike = name.endswith(CALIBRATED) == other.endswith(CALIBRATED) and other not in result.baselines
         if alike or (other in SHOWN and (other != report.CLIMATOLOGY or values[0] == "brier_skill")):
-            rows.append((period.title, number, name, other, *values))
+            row = {"period": period.title, "hours": number, "forecast": name, "other": other}
+            row |= dict(zip(("score", "difference", "low", "high"), values, strict=True))
+            rows.append(row | ({simulation_mark.COLUMN: 1} if result.simulated else {}))
     return rows
 
 

@@ -6,11 +6,10 @@ from dataset_models import flare_catalogue, simulation_mark
 from network_models.forecasts import files as forecast_files
 from network_models.forecasts.files import Forecasts
 from network_models.run_folder import RunFolder
-from network_models.run_overview import SCORES
+from network_models.run_overview import SCORES, read_scores
 from science.verification import regression, report
 from tools import tables
 from tools.errors import UserError
-from tools.reading import structures
 
 FORECASTS = "validation_forecasts.csv"  # in performance/
 
@@ -52,9 +51,7 @@ def verify(run, *, flares=None, settings=None):
 
 def _known_baselines(folder, path, forecasts):
     """Make baselines of what a run has written beside its forecasts: list of Forecasts."""
-    scores = structures.read_json(
-        folder.performance / SCORES, most=1 << 20, kind=dict, advice="--resume of the run makes it anew"
-    )
+    scores = read_scores(folder)
     if not isinstance(scores.get("climatology"), float | int):
         raise UserError(f"{folder.performance / SCORES}: has no climatology; --resume of the run makes it anew")
     probability = {report.CLIMATOLOGY: numpy.full(len(forecasts), float(scores["climatology"]))}

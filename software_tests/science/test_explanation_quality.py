@@ -5,6 +5,7 @@ import json
 import numpy
 import pytest
 
+from dataset_models import simulation_mark
 from science.explanation_quality import faithfulness, localisation, randomisation, study
 from tools.errors import UserError
 
@@ -94,5 +95,8 @@ def test_the_study_finds_what_it_should(tmp_path, monkeypatch, capsys):
     assert set(study.CONTROLS) < set(mass)
     assert mass["integrated gradients"] > 3 * mass["random map"]
     assert results["counterfactual"]["without the flaring region"] > results["counterfactual"]["without another region"]
-    for name in ("quality.csv", "quality_per_image.csv", "randomisation.csv", "quality.png"):
-        assert (tmp_path / name).stat().st_size > 100
+    found = [
+        tmp_path / name for name in ("quality.csv", "quality_per_image.csv", "randomisation.csv", "quality.png", "quality.json")
+    ]
+    assert all(path.stat().st_size > 100 for path in found)
+    assert [path.name for path in found if not simulation_mark.of_file(path)] == []

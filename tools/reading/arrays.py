@@ -41,8 +41,8 @@ def read_array(path, *, most=raw_files.MOST, kinds="fiu", advice="give another f
     return _parsed(raw, path, kinds, advice)
 
 
-def read_arrays(path, *, most, kinds="biufU", advice="give another file"):
-    """Read every array of a ``.npz`` file.
+def read_arrays(path, *, most, kinds="biufU", only=None, advice="give another file"):
+    """Read the arrays of a ``.npz`` file.
 
     Parameters
     ----------
@@ -51,6 +51,8 @@ def read_arrays(path, *, most, kinds="biufU", advice="give another file"):
         Bytes that its arrays may take together.
     kinds, advice
         As of `read_array`.
+    only : collection of str, optional
+        Names of those that are wanted, where they are there; by default every one.
 
     Returns
     -------
@@ -66,7 +68,7 @@ def read_arrays(path, *, most, kinds="biufU", advice="give another file"):
     raw_files.regular_file(path, advice=advice)
     try:
         with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
+            members = [one for one in archive.infolist() if only is None or one.filename.removesuffix(".npy") in only]
             declared = sum(member.file_size for member in members)
             if declared > most or len(members) > _MEMBERS:
                 size, limit = raw_files.in_words(declared), raw_files.in_words(most)

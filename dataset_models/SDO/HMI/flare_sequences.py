@@ -19,7 +19,7 @@ import typing
 import numpy
 import pandas
 
-from dataset_models import leak_check
+from dataset_models import leak_check, simulation_mark
 from dataset_models.flares import flare_index
 from dataset_models.images import helioviewer_sources, jpeg2000
 from dataset_models.images.image_cache import ImageCache
@@ -406,7 +406,7 @@ def main(arguments=None):
     print("\n".join(summary(data)))
     if namespace.left_out:
         table = pandas.DataFrame(data.left_out, columns=list(LeftOut._fields))
-        atomic_files.write_table(namespace.left_out, table)
+        atomic_files.write_table(namespace.left_out, simulation_mark.marked(table, data.simulated))
         print(f"wrote {namespace.left_out}")
 
 
