@@ -453,10 +453,15 @@ class FlareData(FlareImageData):
     @functools.cached_property
     def _tables(self):
         """Label tables by split, or under ``"both"`` where they are to be split: dict of `label_tables.LabelTable`."""
-        if not self.validation_labels:
-            return {"both": label_tables.read(self.labels, threshold=self.threshold)}
         names = {"training": self.labels, "validation": self.validation_labels}
-        return {split: label_tables.read(paths, threshold=self.threshold) for split, paths in names.items()}
+        names = names if self.validation_labels else {"both": self.labels}
+        tables = {split: label_tables.read(paths, threshold=self.threshold) for split, paths in names.items()}
+        unstated = sum(table.unstated for table in tables.values())
+        if unstated and self.task != "classification":
+            files = ", ".join(map(str, self._label_files))
+            notes.note(f"{files}: {unstated} classes from X2 on may stand for a flare of X10 or more; they are left out")
+            tables = {split: table.stated() for split, table in tables.items()}
+        return tables
 
     @functools.cached_property
     def _table(self):

@@ -9,7 +9,14 @@ columns                                of
 label, target, goes_class, fl_lon, ... full tables: 0 or 1, and the strongest flare of the window (NF: none)
 label, target or label, goes_class     simplified tables: 0 or 1 alone, in the older ones under the name goes_class
 label, goes_class, fl_lon, ...         tables before they were made binary: the class decides
+timestamp, max_goes_class, label_max   SuryaBench, every hour: see below
 ====================================== =======================================================================
+
+SuryaBench (`SURYA_BENCH`; older tables call the time ``timestep``) looks at (t, t + 23:59:59], as the published folds do. All
+its columns beside the time are made from the flares of that window: they are answers, and none may become an input. The
+class is the last one in the order of the alphabet, in which X10 comes before X2: ``label_max`` is right all the same, but a
+class from X2 on may stand for a stronger flare. ``cumulative_index``, the sum over all flares in units of C1.0, says where:
+such classes count as not stated.
 """
 
 import ast
@@ -25,6 +32,8 @@ from tools.errors import UserError, quoted
 
 _ADVICE = "give tables of labels like the published Fold1_train.csv (label and target, or label and goes_class)"
 _QUIET = {NO_FLARE, "FQ", "0", "0.0", "", "nan"}  # what stands for no flare in a column of classes
+SURYA_BENCH = ("max_goes_class", "cumulative_index", "label_max", "label_cum")  # its columns beside the time
+_X2, _X10, _C1 = 2e-4, 1e-3, 1e-6  # W m^-2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +53,8 @@ class LabelTable:
         float64 (n,), of that flare, Stonyhurst degrees; NaN where unknown.
     repeated : int
         Rows that said the same again.
+    unstated : int
+        Classes that may stand for a stronger flare than they say; their flux is NaN.
     """
 
     paths: tuple
@@ -53,6 +64,7 @@ class LabelTable:
     longitude: numpy.ndarray
     latitude: numpy.ndarray
     repeated: int = 0
+    unstated: int = 0
 
     def __len__(self):
         return len(self.times)
@@ -61,6 +73,11 @@ class LabelTable:
         """Some of the rows: `LabelTable`."""
         columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
         return dataclasses.replace(self, **columns)
+
+    def stated(self):
+        """Leave out what `unstated` counts: `LabelTable`. A table without any class stays whole."""
+        known = ~numpy.isnan(self.flux)
+        return dataclasses.replace(self[known], unstated=0) if self.unstated else self
 
     def rows(self, times, *, tolerance):
         """Find the label nearest to each time: int64 (n,), -1 where there is none within `tolerance`."""
@@ -105,7 +122,8 @@ def joined(parts):
         time = columns["times"][numpy.argmax(differs)]
         raise UserError(f"{', '.join(map(str, paths))}: {time} is labelled with a flare and without; keep one of the rows")
     repeated = int(again.sum()) + sum(part.repeated for part in parts)
-    return LabelTable(paths, **{name: column[~again] for name, column in columns.items()}, repeated=repeated)
+    unstated = sum(part.unstated for part in parts)
+    return LabelTable(paths, **{name: column[~again] for name, column in columns.items()}, repeated=repeated, unstated=unstated)
 
 
 def match(table, times, *, tolerance):
@@ -130,6 +148,8 @@ def match(table, times, *, tolerance):
 def _read(path, least, threshold):
     table = tables.read(path, advice=_ADVICE)
     times = observation_times.table_times(table, origin=str(path))
+    if set(SURYA_BENCH) & set(table.columns):
+        return _surya_bench(path, table, times, least, threshold)
     classes = table["goes_class"] if "goes_class" in table.columns else None
     binary = classes is not None and {str(value).strip() for value in classes.unique()} <= {"0", "1", "0.0", "1.0"}
     if "target" not in table.columns and classes is None:
@@ -137,15 +157,40 @@ def _read(path, least, threshold):
     flux = numpy.full(len(table), numpy.nan) if classes is None or binary else _fluxes(path, classes)
     if "target" in table.columns:
         event = _zeros_and_ones(path, table["target"], "target")
-        wrong = ~numpy.isnan(flux) & (event != (flux >= least))
-        if wrong.any():
-            row = int(numpy.argmax(wrong))
-            text = f"line {row + 2}: target {int(event[row])} for {classes.iloc[row]} is not that of {threshold}"
-            raise UserError(f"{path}: {text}; give the --threshold that the table was made with")
+        _require_threshold(path, event, flux, least, threshold, column="target", classes=classes)
     else:
         event = _zeros_and_ones(path, classes, "goes_class") if binary else flux >= least
     longitude, latitude = _positions(table)
     return joined([LabelTable((path,), times, event, flux, longitude, latitude)]) if len(times) else None
+
+
+def _surya_bench(path, table, times, least, threshold):
+    """Read a table of SuryaBench: `LabelTable`."""
+    import pandas
+
+    missing = [name for name in ("max_goes_class", "label_max") if name not in table.columns]
+    if missing:
+        raise UserError(f"{path}: no column {', '.join(missing)}; a table of SuryaBench has {', '.join(SURYA_BENCH)}")
+    event = _zeros_and_ones(path, table["label_max"], "label_max")
+    classes = table["max_goes_class"]
+    flux = _fluxes(path, classes)
+    _require_threshold(path, event, flux, least, threshold, column="label_max", classes=classes)
+    others = numpy.full(len(table), numpy.inf)  # W m^-2 of the other flares together, where the table does not say
+    if "cumulative_index" in table.columns:
+        others = pandas.to_numeric(table["cumulative_index"], errors="coerce").to_numpy("float64") * _C1 - flux
+    unstated = (flux >= _X2) & (flux < _X10) & ~(others < _X10 - _C1 / 2)
+    flux = numpy.where(unstated, numpy.nan, flux)
+    unknown = numpy.full(len(table), numpy.nan)
+    found = LabelTable((path,), times, event, flux, unknown, unknown, unstated=int(unstated.sum()))
+    return joined([found]) if len(times) else None
+
+
+def _require_threshold(path, event, flux, least, threshold, *, column, classes):
+    wrong = ~numpy.isnan(flux) & (event != (flux >= least))
+    if wrong.any():
+        row = int(numpy.argmax(wrong))
+        text = f"line {row + 2}: {column} {int(event[row])} for {classes.iloc[row]} is not that of {threshold}"
+        raise UserError(f"{path}: {text}; give the --threshold that the table was made with")
 
 
 def _zeros_and_ones(path, column, name):

@@ -2,9 +2,9 @@
 
     python dataset_models/leak_check.py --training TRAIN.csv --validation VALIDATION.csv [--images FOLDER]
 
-checks a user's own tables: times in the column label, timestamp or time (times in UTC or HMI file names), the target
-in the column target, every other column taken for a feature. The functions are what the data sets and the fold maker
-of :mod:`dataset_models.flare_labels` run before training.
+checks a user's own tables: times in the column label, timestamp or time (times in UTC or HMI file names), the target in the
+column target (SuryaBench's in label_max), every other column taken for a feature. The functions are what the data sets and the
+fold maker of :mod:`dataset_models.flare_labels` run before training.
 """
 
 import pathlib
@@ -22,6 +22,8 @@ from tools import command_line, tables
 from tools.errors import UserError
 from tools.options import add_duration
 
+TARGETS = ("target", "label_max")  # columns that hold it: our own and the published ones, SuryaBench's
+
 
 def check_tables(training, validation, *, window=DAY, features=None, images=None, published_folds=False):
     """Run all checks that two tables allow.
@@ -29,7 +31,7 @@ def check_tables(training, validation, *, window=DAY, features=None, images=None
     Parameters
     ----------
     training, validation : str or pathlib.Path
-        CSV files with a column label, timestamp or time, and for the check of features a column target.
+        CSV files with a column label, timestamp or time, and for the check of features one of `TARGETS`.
     window : numpy.timedelta64
     features : sequence of str, optional
         Columns that the network takes; all but time and target when not given.
@@ -69,9 +71,10 @@ def check_tables(training, validation, *, window=DAY, features=None, images=None
         ]
         attempt(lambda count: f"no image in both splits ({count} compared by content)", check_duplicates, *files)
     for table, path in zip(splits, paths, strict=True):
-        columns = _features(table, path, features)
-        if columns and "target" in table.columns:
-            target = as_target(table["target"], origin=f"{path}: column target")
+        named = next((name for name in TARGETS if name in table.columns), None)
+        columns = _features(table, path, features, named)
+        if columns and named:
+            target = as_target(table[named], origin=f"{path}: column {named}")
             checked = f"{path}: no column foretells the target"
             attempt(lambda scores, text=checked: f"{text} ({_best(scores)})", _named_check, path, table[columns], target)
     return findings, leaks
@@ -83,9 +86,9 @@ def _labels(table, path):
     return table["label"]
 
 
-def _features(table, path, features):
+def _features(table, path, features, target):
     if features is None:
-        return [name for name in table.columns if name not in (*observation_times.TIME_COLUMNS, "target")]
+        return [name for name in table.columns if name not in (*observation_times.TIME_COLUMNS, target)]
     missing = [name for name in features if name not in table.columns]
     if missing:
         raise UserError(f"{path}: no column {', '.join(missing)}; it has {', '.join(table.columns)}")

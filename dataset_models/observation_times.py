@@ -9,7 +9,13 @@ from dataset_models.images import picture_tree
 from tools import tables
 from tools.errors import UserError
 
-TIME_COLUMNS = ("label", "timestamp", "time", "file")  # an image's name in the last one stands beside a time, or for it
+TIME_COLUMNS = (
+    "label",
+    "timestamp",
+    "time",
+    "timestep",
+    "file",
+)  # an image's name in the last one stands beside a time, or for it
 
 # As users write one: the only form that is taken. numpy alone takes more, such as now, NaT, and 20260301 as a year.
 _TIME = re.compile(r"(\d{4}(?:-\d\d(?:-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?)?)?)?)(?:Z|\+00:00)?")
@@ -307,7 +313,7 @@ def _in_order(names, times, origin):
 
 
 def table_times(table, *, origin):
-    """Read the times of a table's rows, from its column label, timestamp, time or, without these, file: ``datetime64[s]`` (n,).
+    """Read the times of a table's rows, from the first of `TIME_COLUMNS` that it has: ``datetime64[s]`` (n,).
 
     Raises
     ------

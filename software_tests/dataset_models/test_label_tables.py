@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dataset_models import flare_labels, label_tables
+from dataset_models import flare_labels, label_tables, leak_check
 from dataset_models.flares.flare_index import FlareIndex
 from dataset_models.SDO.HMI.full_disk import QUIET_FLUX, FullDiskMagnetograms
 from tools.errors import UserError
@@ -166,7 +166,7 @@ def test_matching_is_one_to_one_and_nearest(labels, images, minutes):
     ("header", "rows", "message"),
     [
         ("label,flare", [f"{NAMES[0]},1"], "no column target or goes_class; it has label, flare"),
-        ("name,target", [f"{NAMES[0]},1"], "no column label, timestamp, time, file; it has name, target"),
+        ("name,target", [f"{NAMES[0]},1"], "no column label, timestamp, time, timestep, file; it has name, target"),
         ("label,target", ["yesterday,1"], "not a time: 'yesterday'"),
         ("label,target", [f"{NAMES[0]},1", "HMI.m2012.jpg,0"], "no time in 'HMI.m2012.jpg'"),
         ("label,target", [f"{NAMES[0]},1", f"{NAMES[1]},2"], "line 3: target is '2', neither 0 nor 1"),
@@ -187,6 +187,82 @@ def test_other_tables_end_in_one_line(folder, tmp_path, header, rows, message):
         magnetograms(folder, [path]).times("training")
     assert str(path) in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+SURYA = "timestamp,max_goes_class,cumulative_index,label_max,label_cum"
+# The first row is one of the published table; X3.1 hides an X13.3, as the class is the last by the alphabet.
+SURYA_ROWS = [
+    "2012-03-01 00:00:00,B8.3,0.0,0,0",
+    "2012-03-01 01:00:00,FQ,0.0,0,0",
+    "2012-03-01 02:00:00,X1.2,1450.0,1,1",
+    "2012-03-01 03:00:00,X3.1,1645.5,1,1",
+    "2012-03-01 04:00:00,X3.1,315.5,1,1",
+    "2012-03-01 06:00:00,M1.0,10.0,1,1",
+    "2012-03-01 07:00:00,C9.9,19.8,0,1",
+    "2012-03-01 08:00:00,X13.3,1330.0,1,1",
+]
+
+
+@pytest.mark.parametrize("name", ["timestamp", "timestep"])
+def test_surya_bench_is_read_without_its_order_by_the_alphabet(tmp_path, name):
+    table = label_tables.read([write(tmp_path / "train.csv", SURYA.replace("timestamp", name), SURYA_ROWS)])
+    assert table.times[5] == START + 6 * HOUR
+    assert table.event.tolist() == [False, False, True, True, True, True, False, True]
+    numpy.testing.assert_allclose(table.flux, [8.3e-7, 0, 1.2e-4, numpy.nan, 3.1e-4, 1e-5, 9.9e-6, 1.33e-3])
+    assert table.unstated == 1
+    assert len(table.stated()) == 7
+    assert table.stated().stated() is not None
+
+
+def test_without_the_sum_no_class_from_x2_on_is_believed(tmp_path):
+    rows = ["2012-03-01 00:00:00,X1.9,1", "2012-03-01 01:00:00,X2.0,1", "2012-03-01 02:00:00,X10.0,1"]
+    table = label_tables.read([write(tmp_path / "t.csv", "timestamp,max_goes_class,label_max", rows)])
+    numpy.testing.assert_allclose(table.flux, [1.9e-4, numpy.nan, 1e-3])
+
+
+def test_magnetograms_train_from_surya_bench_and_say_what_is_left_out(folder, tmp_path, capsys):
+    train = write(tmp_path / "train.csv", SURYA, SURYA_ROWS)
+    validation = write(
+        tmp_path / "validation.csv", SURYA, ["2012-03-03 01:00:00,M2.0,20.0,1,1", "2012-03-09 01:00:00,FQ,0,0,0"]
+    )
+    data = magnetograms(folder, [train], [validation])
+    assert data.targets("training").tolist() == [0, 0, 1, 1, 1, 1, 0, 1]
+    assert data.metadata(START + 3 * HOUR) == {"flare": 1}, "no class where none is sure"
+    assert "1 of 2 labels have no image" in capsys.readouterr().err
+    strongest = magnetograms(folder, [train], [validation], target_kind="log flux")
+    assert len(strongest.times("training")) == 7
+    assert strongest.targets("training")[-1] == pytest.approx(numpy.log10(1.33e-3))
+    assert "1 classes from X2 on may stand for a flare of X10 or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "message"),
+    [
+        (
+            "timestamp,max_goes_class,cumulative_index",
+            ["2012-03-01 00:00:00,FQ,0"],
+            "no column label_max; a table of SuryaBench has",
+        ),
+        (SURYA, ["2012-03-01 00:00:00,M5.0,50.0,0,1"], "label_max 0 for M5.0 is not that of M1.0; give the --threshold"),
+        (SURYA, ["2012-03-01 00:00:00,M5,50,maybe,1"], "line 2: label_max is 'maybe', neither 0 nor 1"),
+        (SURYA, ["2012-03-01 00:00:00,QF,0.0,0,0"], "line 2: 'QF' is no GOES class"),
+    ],
+)
+def test_other_tables_of_surya_bench_end_in_one_line(tmp_path, header, rows, message):
+    path = write(tmp_path / "train.csv", header, rows)
+    with pytest.raises(UserError, match=message) as raised:
+        label_tables.read([path])
+    assert str(path) in str(raised.value)
+
+
+def test_the_leak_check_names_the_columns_of_surya_bench_that_are_answers(tmp_path):
+    days = [f"2012-{month:02d}-{day:02d} 00:00:00" for month in (3, 9) for day in range(1, 29)]
+    rows = [f"{time},M2.0,20.0,1,1" if number % 4 == 0 else f"{time},C1.0,1.0,0,0" for number, time in enumerate(days)]
+    tables = [write(tmp_path / f"{name}.csv", SURYA, some) for name, some in (("a", rows[:28]), ("b", rows[28:]))]
+    _, leaks = leak_check.check_tables(*tables)
+    assert len(leaks) == 2
+    assert all(name in leaks[0] for name in ("max_goes_class", "cumulative_index", "label_cum"))
+    assert not any("label_max" in leak for leak in leaks)
 
 
 def test_what_flare_labels_writes_is_read_back(folder, tmp_path):
