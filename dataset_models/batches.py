@@ -18,18 +18,61 @@ import math
 import os
 import sys
 import threading
+import typing
 
 import numpy
 
 from dataset_models.images.image_cache import empty_aligned
 
 
-def order(count, *, seed, epoch):
-    """Draw the order of samples in one epoch: a permutation that depends on seed and epoch alone."""
-    return numpy.random.default_rng([seed, epoch]).permutation(count)
+class Blocks(typing.NamedTuple):
+    """Samples that lie together where they are stored, and are read in one.
+
+    Attributes
+    ----------
+    block : numpy.ndarray
+        int64 (n,), the block of each sample, from 0.
+    mixed : int
+        Blocks whose samples are shuffled with each other: as many as memory holds.
+    """
+
+    block: numpy.ndarray
+    mixed: int
 
 
-def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, first_step, shard, readers, sampling, most_steps=0):
+def order(count, *, seed, epoch, blocks=None):
+    """Draw the order of samples in one epoch: a permutation that depends on seed and epoch alone.
+
+    Parameters
+    ----------
+    count, seed, epoch : int
+    blocks : Blocks, optional
+        Of the samples: the blocks come in an order drawn anew, `Blocks.mixed` at a time, and only the samples of those are
+        shuffled with each other. So a block is read once in an epoch, by whoever keeps two times as many.
+    """
+    draw = numpy.random.default_rng([seed, epoch])
+    if blocks is None or not count:
+        return draw.permutation(count)
+    turn = draw.permutation(int(blocks.block.max()) + 1)[blocks.block] // blocks.mixed
+    return numpy.lexsort((draw.permutation(count), turn))
+
+
+def batches(
+    read,
+    times,
+    targets,
+    shapes,
+    *,
+    batch_size,
+    seed,
+    first_epoch,
+    first_step,
+    shard,
+    readers,
+    sampling,
+    most_steps=0,
+    blocks=None,
+):
     """Make batches of (inputs, target).
 
     Parameters
@@ -45,6 +88,8 @@ def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, firs
         Of the inputs, without the batch axis.
     batch_size, seed, first_epoch, first_step, shard, readers, sampling, most_steps
         As `SolarData.pipeline` has them.
+    blocks : Blocks, optional
+        Of the samples at `times`, see `order`.
 
     Returns
     -------
@@ -61,14 +106,16 @@ def batches(read, times, targets, shapes, *, batch_size, seed, first_epoch, firs
 
     def epoch_order(epoch):
         most = most_steps * batch_size or entry_count
+        positions = sampling.positions(int(epoch)) if sampling else None
         if seed is None:
             entries = numpy.unique(numpy.linspace(0, entry_count - 1, min(most, entry_count)).round())
         else:
-            entries = order(entry_count, seed=seed, epoch=int(epoch))[:most]
+            of_entries = blocks._replace(block=blocks.block[positions]) if blocks and sampling else blocks
+            entries = order(entry_count, seed=seed, epoch=int(epoch), blocks=of_entries)[:most]
         entries = entries.astype("int64")
         if epoch == first_epoch:
             entries = entries[first_step * batch_size :]
-        return entries, sampling.positions(int(epoch))[entries] if sampling else entries
+        return entries, positions[entries] if sampling else entries
 
     def epoch_batches(epoch):
         def read_batch(entries, samples):

@@ -531,6 +531,7 @@ class SolarData(View):
             When the split is empty.
         """
         times = self.require_samples(split)[::every]
+        blocks = self.reading_blocks(split)
         return batches.batches(
             functools.partial(self._memory.arrays, self, keep=keep),
             times,
@@ -544,7 +545,18 @@ class SolarData(View):
             readers=readers,
             sampling=sampling,
             most_steps=most_steps,
+            blocks=blocks and blocks._replace(block=blocks.block[::every]),
         )
+
+    def reading_blocks(self, split):
+        """Tell which samples of a split are stored together, so that an epoch reads what they share once.
+
+        Returns
+        -------
+        dataset_models.batches.Blocks or None
+            None: each is read by itself, and an epoch may take them in any order.
+        """
+        return None
 
     def kept_inputs(self, time):
         """Read `inputs` of a sample that is read again and again: kept in memory up to `memory_budget`; never change them."""

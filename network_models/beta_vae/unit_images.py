@@ -85,6 +85,9 @@ class UnitImages(SolarData):
     def times(self, split):
         return self.data.times(split)
 
+    def reading_blocks(self, split):
+        return self.data.reading_blocks(split)
+
     def inputs(self, time):
         return {self._name: self._unit(self.data.inputs(time), f"{self.title}: the image of {time}Z")}
 

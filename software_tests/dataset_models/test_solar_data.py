@@ -8,7 +8,10 @@ import sys
 import numpy
 import pandas
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dataset_models import batches
 from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
 from dataset_models.simulated.sun import SimulatedSun
 from dataset_models.solar_data import EVALUATION_COLUMNS, SolarData, load_solar_data
@@ -49,6 +52,16 @@ def test_order_depends_on_seed_and_epoch_alone(tiny):
     assert not numpy.array_equal(first[0], first[1])
     assert not numpy.array_equal(first, targets(4, readers=1))
     numpy.testing.assert_array_equal(numpy.sort(first[0]), numpy.sort(first[1]))
+
+
+@given(st.integers(1, 200), st.integers(1, 20), st.integers(1, 6), st.integers(0, 5))
+def test_blocks_stay_together_in_any_order(count, length, mixed, epoch):
+    block = numpy.arange(count) // length
+    order = batches.order(count, seed=1, epoch=epoch, blocks=batches.Blocks(block, mixed))
+    assert sorted(order) == list(range(count))
+    seen = block[order]
+    groups = [set(seen[numpy.flatnonzero(seen == one)[0] : numpy.flatnonzero(seen == one)[-1] + 1]) for one in set(block)]
+    assert max(map(len, groups)) <= mixed
 
 
 @pytest.mark.parametrize(("batch", "shards"), [(12, 3), (13, 3), (16, 4)])
