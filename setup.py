@@ -48,7 +48,11 @@ setup(
             "codespell>=2.4,<3",
             "ruff>=0.12,<1",
             "import-linter>=2.3,<3",
+            "zarr>=3.1,<4",
         ],
+        # SDO-ML v2: zarr, and the object stores that hold it. s3fs is not among them: what it needs (botocore) refuses the
+        # python-dateutil of constraints.txt; public buckets of S3 are read as https.
+        "cloud": ["zarr>=3.1,<4", "fsspec>=2025.2,<2027", "aiohttp>=3.10,<4", "gcsfs>=2025.2,<2027"],
         "notebooks": ["jupytext>=1.16,<2"],
         "docs": [
             "sphinx>=9,<10",

@@ -234,6 +234,29 @@ def pairs(times, others, *, tolerance):
     return best[first], chosen[first]
 
 
+def together(series, *, tolerance):
+    """Choose times of several kinds that belong together, each used once: those nearest to one of the first kind.
+
+    Parameters
+    ----------
+    series : sequence of numpy.ndarray
+        ``datetime64[s]``, sorted.
+    tolerance : timedelta64
+        Most time between the first and the last of those chosen together.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``datetime64[s]`` (kinds, n), the times of each kind increasing.
+    """
+    chosen = series[:1]
+    for times in series[1:]:
+        rows, places = pairs(chosen[0], times, tolerance=tolerance)
+        chosen = [*(moments[rows] for moments in chosen), times[places]]
+    chosen = numpy.stack(chosen)
+    return chosen[:, chosen.max(axis=0) - chosen.min(axis=0) <= tolerance]
+
+
 def images(folder):
     """Find the images of a folder tree by name: (names relative to the folder, times), sorted by time.
 

@@ -112,6 +112,9 @@ COVERED = {
     ("network_models/xray_flux_forecast/starting_point/network.py", "browse_pictures"): (
         "dataset_models/test_browse_pictures.py::test_channels_are_matched_in_time_and_what_is_left_out_is_counted"
     ),
+    ("network_models/xray_flux_forecast/starting_point/network.py", "sdoml_flares"): (
+        "dataset_models/test_sdoml.py::test_a_network_trains_on_a_store_and_labels_of_surya_bench"
+    ),
     ("network_models/xray_flux_forecast/starting_point/network.py", "gong_png"): (
         "examples/test_examples.py::test_gong_pictures_through_the_example_data_set"
     ),

@@ -273,6 +273,8 @@ def with_places(owner, values):
 
 
 def _absolute(path):
+    if "://" in str(path):  # of an object store
+        return str(path)
     return str(pathlib.Path(path).expanduser().absolute())
 
 

@@ -1,5 +1,6 @@
 """Every SolarData passes the same battery, whatever its archive."""
 
+import importlib.util
 import pathlib
 
 import numpy
@@ -13,6 +14,8 @@ from dataset_models.images import colour_tables
 from dataset_models.SDO.AIA.browse_pictures import BrowsePictures
 from dataset_models.SDO.AIA.fdl_1 import AIA8
 from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
+from dataset_models.SDO.sdoml_flares import SdomlFlares
+from dataset_models.SDO.sdoml_flux import SdomlFlux
 from dataset_models.simulated import archive
 from dataset_models.simulated.sun import SimulatedSun
 from dataset_models.solar_data import QUANTITIES, load_solar_data
@@ -32,7 +35,12 @@ CASES = (
     "swap",
     "gong",
     "browse pictures",
+    "sdoml",
+    "sdoml flux",
 )
+_spec = importlib.util.spec_from_file_location("sdoml_store", pathlib.Path(__file__).with_name("sdoml_store.py"))
+sdoml_store = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(sdoml_store)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +59,10 @@ def simulated_archive(tmp_path_factory):
         Image.fromarray(grey).save(folder / "gong" / f"tdzqa{time[2:-2]}.png")
         colours = colour_tables.table("sdoaia304")[grey].astype("uint8")
         Image.fromarray(colours).save(folder / "browse" / f"{time.replace('t', '_')}_128_0304.png")
+    greys = numpy.stack([numpy.asarray(Image.open(path)) for path in sorted((folder / "hmi_jpg").rglob("*.jpg"))])
+    for array, name in (("Bz", "hmi"), ("304A", "aia")):
+        times = numpy.sort(sun.image_times())
+        sdoml_store.add_array(folder / f"{name}.zarr", array, times, greys[:, ::-1].astype("f4"), SIMULATD=["T"] * len(times))
     for file in sorted((folder / "goes").iterdir()):
         goes_xrs.import_file(folder / "xrs.sqlite", file)
     # A list says nothing about times before its first flare and after its last.
@@ -88,18 +100,23 @@ def case(request, tmp_path):
         sun = SimulatedSun(**options)
         return sun, archive.write_image(tmp_path, sun, sun.times("validation")[0])
     folder = request.getfixturevalue("simulated_archive")
-    if name.startswith("aia") or name == "swap":
+    if name.startswith("aia") or name in ("swap", "sdoml flux"):
         options = {"lag": "00min", "catch": "36min", "calibration": "operational", "validation_fraction": 0.4}
         options |= {"goes": str(folder / "xrs.sqlite"), "image_size": 64}
         if name == "swap":
             data = load_solar_data(SWAP)(folder=str(folder / "swap"), **options)
             return data, _file_at(data, data.times("validation")[0])
+        if name == "sdoml flux":
+            return SdomlFlux(folder=(str(folder / "aia.zarr"),), arrays=("304A",), **options), None
         archived = folder / name.replace(" ", "_")
         data = AIA8(folder=str(archived), cache=str(tmp_path), **options)
         return data, next(iter(_at(archived, data.times("validation")[0])))
     kind = "hmi_jpg" if name == "magnetograms" else "hmi_fits"
     lists = tuple(str(folder / name) for name in ("flares.csv", "span.csv"))
     options = {"flares": lists, "image_size": 32, "window_hours": 6.0, "history": True}
+    if name == "sdoml":
+        folders = tuple(str(folder / archived) for archived in ("aia.zarr", "hmi.zarr"))
+        return SdomlFlares(folder=folders, arrays=("304A", "Bz"), **options), None
     if name in ("gong", "browse pictures"):
         data_class = load_solar_data(GONG) if name == "gong" else BrowsePictures
         data = data_class(folder=str(folder / name.split()[0]), **options)

@@ -122,14 +122,8 @@ class BrowsePictures(FlareData):
             numpy.array([time for time in files if _key(time) not in rejected], "datetime64[s]")
             for files, (_, rejected) in zip(self.found_files, self._converted, strict=True)
         ]
-        chosen = usable[:1]
-        tolerance = numpy.timedelta64(round(60 * self.tolerance), "s")
-        for times in usable[1:]:
-            rows, places = observation_times.pairs(chosen[0], times, tolerance=tolerance)
-            chosen = [*(moments[rows] for moments in chosen), times[places]]
-        chosen = numpy.stack(chosen)
-        near = chosen.max(axis=0) - chosen.min(axis=0) <= tolerance
-        return chosen[:, near].max(axis=0), chosen[:, near]
+        chosen = observation_times.together(usable, tolerance=numpy.timedelta64(round(60 * self.tolerance), "s"))
+        return chosen.max(axis=0), chosen
 
     @property
     def left_out(self):
