@@ -49,7 +49,7 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
     Raises
     ------
     UserError
-        The network has several inputs, or its output is not finite.
+        The network has several inputs, or its output is not finite; tf-keras-vis does not work beside the installed Keras.
 
     References
     ----------
@@ -71,8 +71,8 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
     ((2, 2, 1), True, True)
     """
     import keras
-    from tf_keras_vis.activation_maximization import ActivationMaximization
 
+    library = _library()
     engine = engine_of(model, target=target)
     if len(engine.model.inputs) != 1 or len(engine.model.inputs[0].shape) != 4:
         raise UserError(f"{model.name}: has inputs {', '.join(engine.input_names)}; activation maximisation takes one image")
@@ -88,7 +88,7 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
         start = numpy.random.default_rng(seed).normal(0, SPREAD, (1, *shape)).astype("float32")
     else:
         start = _free(start, low, high, logarithmic)[None]
-    climbed = ActivationMaximization(single, clone=False)(
+    climbed = library(single, clone=False)(
         lambda output: output[:, engine.target],
         seed_input=start,
         input_range=None,
@@ -102,6 +102,32 @@ def activation_maximisation(model, *, target=None, steps=200, low=0.0, high=1.0,
     if not numpy.isfinite([before, after]).all():
         raise UserError(f"{model.name}: returns {before:g} for noise and {after:g} for the image made; nothing to maximise")
     return images[1][0], before, after
+
+
+def _library():
+    """Import ``ActivationMaximization`` of tf-keras-vis, the one place that does: its last release is older than Keras 3.15.
+
+    Raises
+    ------
+    UserError
+        It is absent, or uses what Keras or TensorFlow no longer have.
+    """
+    try:
+        from tf_keras_vis.activation_maximization import ActivationMaximization
+    except (ImportError, AttributeError) as error:
+        import importlib.metadata
+
+        import keras
+
+        try:
+            installed = f"{importlib.metadata.version('tf-keras-vis')} does not work with Keras {keras.__version__}"
+        except importlib.metadata.PackageNotFoundError:
+            installed = "is not installed"
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"activation maximisation: tf-keras-vis {installed} ({reason}); install the versions of constraints.txt"
+        ) from error
+    return ActivationMaximization
 
 
 def _within(low, high, logarithmic):
