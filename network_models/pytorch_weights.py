@@ -10,6 +10,7 @@ import pathlib
 
 from network_models.networks import NETWORKS, inputs_of, name_of
 from network_models.state_dicts import ARCHITECTURES, architecture_of, assign_state_dict, read_state_dict
+from network_models.trained_network import SUFFIXES, save_network
 from tools import command_line
 from tools.errors import UserError
 from tools.options import add_number
@@ -68,9 +69,8 @@ def main(arguments=None):
         parser, "--size", int, least=1, most=8192, help="height and width of the images, in pixels (default: as published)"
     )
     flags = parser.parse_args(arguments)
-    if pathlib.Path(flags.out).suffix not in (".hdf5", ".keras"):
-        parser.error(f"{flags.out}: name the network .hdf5")
-    from network_models.trained_network import save_network
+    if pathlib.Path(flags.out).suffix not in SUFFIXES:
+        parser.error(f"{flags.out}: name the network .hdf5 or .keras")
 
     model, count = _filled(flags.weights, flags.architecture, flags.size)
     save_network(model, flags.out)

@@ -32,6 +32,9 @@ class TrainedNetwork:
     run: RunFolder | None
 
 
+SUFFIXES = (".hdf5", ".h5", ".keras")  # of saved networks
+
+
 def open_network(path, dataset, given=None):
     """Load a network and its data set, with the data options of the network's run where that used this data set.
 
@@ -84,7 +87,7 @@ def _elsewhere(path):
 
 
 def load_network(path):
-    """Load a network saved as ``.hdf5`` (or ``.keras``).
+    """Load a network saved as ``.hdf5`` or ``.keras``.
 
     Parameters
     ----------
@@ -189,7 +192,7 @@ def _by(shape):
 
 
 def save_network(model, path):
-    """Save a network as ``.hdf5``, complete or not at all.
+    """Save a network as ``.hdf5`` or ``.keras``, by its name, complete or not at all.
 
     Parameters
     ----------

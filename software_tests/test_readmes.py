@@ -137,6 +137,9 @@ COVERED = {
         "network_models/test_train_full_disk.py::test_an_interrupted_run_continues_as_if_it_had_not_been"
     ),
     ("network_models/pytorch_weights.py", ""): PUBLISHED,
+    ("network_models/convert_network.py", ""): (
+        "network_models/test_convert_network.py::test_settings_travel_with_a_network_of_a_run"
+    ),
     ("network_models/compare_runs.py", ""): "network_models/test_looking_at_runs.py::test_runs_side_by_side",
     ("network_models/network_weights.py", ""): "network_models/test_looking_at_runs.py::test_weights_of_a_network",
     ("network_models/architecture_search/search.py", "fdl1"): SEARCH,
