@@ -31,6 +31,8 @@ setup(
         "keras-tuner>=1.4.7,<1.5",
         "openTSNE>=1.0.2,<2",
         "sunpy[map,timeseries]>=7,<8",
+        # Its client's _json is replaced, and that one's _json_request, by requests of our own.
+        "drms>=0.9,<0.10",
         # 0.11 renamed aiapy.calibrate.util, 0.12 selects by calibration version: all three are served. 0.11 needs Python 3.12.
         "aiapy>=0.10,<0.13",
         "matplotlib>=3.9,<4",

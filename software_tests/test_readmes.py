@@ -221,6 +221,9 @@ COVERED = {
     ("dataset_models/download/goes.py", ""): f"{DOWNLOAD}::test_goes_into_the_store",
     ("dataset_models/download/donki.py", ""): f"{DOWNLOAD}::test_donki_windows_without_their_key",
     ("dataset_models/download/noaa_regions.py", ""): f"{DOWNLOAD}::test_regions_of_a_day",
+    ("dataset_models/download/jsoc_hmi.py", ""): (
+        "dataset_models/test_download_jsoc_hmi.py::test_a_day_is_listed_exported_fetched_and_read"
+    ),
     ("dataset_models/download/swpc.py", ""): "dataset_models/test_download_swpc.py::test_flux_flares_and_probabilities_of_now",
 }
 

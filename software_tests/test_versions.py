@@ -46,7 +46,9 @@ def test_a_pin_lies_within_its_range_and_the_range_ends(requirement, pins):
     assert any(one.operator == "<" for one in requirement.specifier), "what comes later has not been tried"
 
 
-@pytest.mark.parametrize(("name", "next_version"), [("keras", "3.16.0"), ("keras-tuner", "1.5.0"), ("aiapy", "0.13.0")])
+@pytest.mark.parametrize(
+    ("name", "next_version"), [("keras", "3.16.0"), ("keras-tuner", "1.5.0"), ("aiapy", "0.13.0"), ("drms", "0.10.0")]
+)
 def test_packages_whose_private_members_are_used_are_not_taken_untried(name, next_version):
     (specifier,) = (one.specifier for one in requirements() if one.name == name)
     assert not specifier.contains(next_version)

@@ -16,6 +16,7 @@ _LONGEST_PATH = 1000  # bytes
 KEYS = ("aia", "hmi", "goes", "flares", "cache")
 FILE = "file"  # the kind of files that flags alone name
 ARCHIVES = {
+    "jsoc": "http://jsoc.stanford.edu",
     "jsoc_aia": "http://jsoc.stanford.edu/data/aia/synoptic",
     "helioviewer": "https://api.helioviewer.org/v2",
     "donki": "https://api.nasa.gov/DONKI/FLR",

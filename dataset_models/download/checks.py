@@ -120,6 +120,31 @@ def aia_fits(path, expected):
     return observed
 
 
+def hmi_fits(path, expected):
+    """Check that a file is an HMI magnetogram as JSOC exports it.
+
+    ``size`` (pixels), ``series`` (``hmi.M_720s``), ``record`` (its T_REC), ``time`` and ``tolerance`` (s). Whole, DATASUM and
+    CHECKSUM hold where there are any, in gauss, the full disk with a pointing and without holes, no damaging QUALITY bit.
+    """
+    from dataset_models.SDO.HMI import magnetogram_images
+
+    gauss, keywords = magnetogram_images.checked_fits(path)[:2]
+    size = expected["size"]
+    if gauss.shape != (size, size):
+        raise Rejected(f"expected {size} x {size} pixels, received {' x '.join(map(str, gauss.shape))}")
+    if numpy.nanmin(gauss) == numpy.nanmax(gauss):
+        raise Rejected(f"every pixel is {numpy.nanmin(gauss):g}")
+    record = keywords.text("T_REC")
+    if record and record != expected["record"]:
+        raise Rejected(f"is of T_REC {record}, not of {expected['record']}")
+    seconds = keywords.described("CADENCE")
+    if seconds and abs(seconds - expected["tolerance"]) > 1:
+        raise Rejected(f"is of a series of {seconds:g} s, not of {expected['series']}")
+    observed = keywords.time()
+    _near(observed, expected)
+    return observed
+
+
 def jp2(path, expected):
     """Check a JPEG 2000 of Helioviewer: whole, of the expected ``time`` within ``tolerance``, of ``source`` where it is known.
 
@@ -253,6 +278,7 @@ def region_summary(path, expected):
 # Bytes of one file at most: several times the largest that the archives have.
 LARGEST = {
     "aia": 256 << 20,
+    "hmi": 256 << 20,
     "jp2": 64 << 20,
     "goes": 512 << 20,
     "near real time": 64 << 20,
@@ -263,6 +289,7 @@ LARGEST = {
 }
 KINDS = {
     "aia": aia_fits,
+    "hmi": hmi_fits,
     "jp2": jp2,
     "goes": goes,
     "near real time": near_real_time,
@@ -271,6 +298,6 @@ KINDS = {
     "regions": region_summary,
     "probabilities": probabilities,
 }
-_WARNED = {"aia", "goes"}  # kinds whose readers tell damage by warnings, which Python collects for all threads at once
+_WARNED = {"aia", "hmi", "goes"}  # kinds whose readers tell damage by warnings, which Python collects for all threads at once
 _ONE_AT_A_TIME = threading.Lock()
 _TEXTS = {"json", "near real time", "probabilities"}  # kinds whose files begin as a server's complaint may

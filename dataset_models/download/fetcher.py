@@ -133,7 +133,7 @@ class Fetcher(PatientRequests):
                 continue
             if one.kind not in checks.KINDS:
                 summary.add(one.path, "rejected", f"{book.path}: its record is damaged; remove it")
-            elif not again and self._is_there(one, book):
+            elif not again and self.is_there(one, book):
                 summary.add(one.path, "already there")
             else:
                 groups[one.url].append(one)
@@ -149,7 +149,8 @@ class Fetcher(PatientRequests):
                     bar.set_postfix({"MB": f"{summary.bytes / 1e6:.1f}"}, refresh=False)
         return summary
 
-    def _is_there(self, one, book):
+    def is_there(self, one, book):
+        """Check whether a file that is wanted is in a folder, whole; one that a killed run did not enter is entered: bool."""
         record, target = book.get(one.path), book.place(one.path)
         try:
             size = target.stat().st_size

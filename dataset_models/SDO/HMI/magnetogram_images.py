@@ -318,13 +318,34 @@ def _read_jp2(path, size, clip, decoding):
     return picture.grey / numpy.float32(255), functools.partial(_as_header, picture.wcs), jp2.width
 
 
-def _read_fits(path, size, clip, decoding):
-    """Rotate, scale and centre an HMI FITS magnetogram onto the common frame, in one interpolation and area average."""
-    import scipy.ndimage
+def checked_fits(path, *, named=True):
+    """Read an HMI FITS magnetogram as it is, and check all that preparing it needs.
 
+    Parameters
+    ----------
+    path : str or pathlib.Path
+    named : bool
+        As of `require_magnetogram`.
+
+    Returns
+    -------
+    gauss : numpy.ndarray
+        (height, width), in the order of the file.
+    keywords : dataset_models.images.headers.Keywords
+    wcs : dataset_models.images.geometry.LinearWcs
+    radius : float
+        Of the disk, arcsec.
+    valid : numpy.ndarray
+        bool (height, width), where `gauss` is finite.
+
+    Raises
+    ------
+    UserError
+        As `read`.
+    """
     gauss, header = fits_files.read(path)
     keywords = Keywords(header, path)
-    require_magnetogram(keywords, named=_is_named(path))
+    require_magnetogram(keywords, named=named)
     wcs = linear_wcs(keywords)
     unit = keywords.text("BUNIT")
     if unit and unit.lower().replace(" ", "") not in _GAUSS:
@@ -334,13 +355,21 @@ def _read_fits(path, size, clip, decoding):
     if not across > 2 * radius > 0:
         raise UserError(f"{path}: expected the full disk ({2 * radius:.0f} arcsec), received a field of {across:.0f} arcsec")
     soundness.require_pointing(wcs, gauss.shape, path, radius=radius)
+    valid = numpy.isfinite(gauss)
+    _require_whole_disk(path, valid, wcs, radius)
+    return gauss, keywords, wcs, radius, valid
+
+
+def _read_fits(path, size, clip, decoding):
+    """Rotate, scale and centre an HMI FITS magnetogram onto the common frame, in one interpolation and area average."""
+    import scipy.ndimage
+
+    gauss, keywords, wcs, radius, valid = checked_fits(path, named=_is_named(path))
     step = FRAME / size
     if wcs.scale > step:
         raise UserError(
             f"{path}: has {wcs.scale:.2f} arcsec per pixel, coarser than the {step:.2f} asked for; images are never enlarged"
         )
-    valid = numpy.isfinite(gauss)
-    _require_whole_disk(path, valid, wcs, radius)
     finer = int(numpy.ceil(step / wcs.scale))
     count = size * finer
     fine = step / finer
