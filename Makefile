@@ -7,6 +7,7 @@
 # make notebooks   turn the gallery into .ipynb for Jupyter
 # make mutation    read thousands of damaged and hostile files, and list what is accepted of them
 # make test PYTHON=python3.13 VENV=.venv-3.13    on another version of Python, in an environment beside the first
+# make next    tests that the next TensorFlow may break, on its release candidate, in an environment of its own
 PYTHON ?= python3
 VENV = .venv
 RUN = $(VENV)/bin/python
@@ -23,7 +24,7 @@ endif
 endif
 endif
 
-.PHONY: demo forecast style test check bench docs notebooks mutation clean
+.PHONY: demo forecast style test check next bench docs notebooks mutation clean
 
 $(VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -55,6 +56,16 @@ test: style
 
 check: style
 	$(RUN) -m pytest -q -n 2 --dist worksteal $(CHECKED)
+
+# Keras stays as pinned: the candidate asks for a nightly one, which pip would put in its place.
+NEXT = tensorflow==2.22.0rc0
+TOUCHED = layers.py convert_network.py network_size.py experiment.py
+next:
+	$(PYTHON) -m venv .venv-next
+	.venv-next/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	.venv-next/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "$(NEXT)"
+	.venv-next/bin/python -m pytest -q -n 2 --dist worksteal $(CHECKED) software_tests/science/test_tf_keras_vis.py \
+		$(TOUCHED:%=software_tests/network_models/test_%)
 
 bench: $(VENV)/installed-dev
 	$(RUN) benchmarks/run.py
