@@ -56,7 +56,7 @@ class TrainingOptions:
         0, "steps between states within an epoch; 0: after epochs and at signals", least=0, most=10**9
     )
     tensorboard_images: int = option(
-        8, "validation samples that TensorBoard shows after each epoch, beside the confusion matrix; 0: none", least=0, most=64
+        8, "validation samples that TensorBoard shows after each epoch, beside scores drawn; 0: no pictures", least=0, most=64
     )
     report: bool = option(False, "write report.html, the run as a web page, at the end")
     mixed_precision: bool = option(False, "compute in float16 where it is safe")

@@ -95,7 +95,7 @@ def draw_confusion(counts, *, title):
         return pixels_of(figure)
 
 
-def draw_precision_recall(probability, event, *, title):
+def draw_precision_recall(probability, event, *, title, count=None):
     """Draw the precision-recall curve of probabilities, beside the event rate that a guess has as its precision.
 
     Parameters
@@ -103,6 +103,8 @@ def draw_precision_recall(probability, event, *, title):
     probability, event : numpy.ndarray
         (n,).
     title : str
+    count : numpy.ndarray, optional
+        (n,), how many samples each of them stands for; by default one.
 
     Returns
     -------
@@ -113,18 +115,18 @@ def draw_precision_recall(probability, event, *, title):
 
     if not (event > 0.5).any():
         return None
-    precision, recall, _ = precision_recall_curve(event > 0.5, probability)
-    area = average_precision_score(event > 0.5, probability)
+    precision, recall, _ = precision_recall_curve(event > 0.5, probability, sample_weight=count)
+    area = average_precision_score(event > 0.5, probability, sample_weight=count)
     with figures.style():
         figure, axes = figures.new(figsize=(5.6, 4.6))
         axes.step(recall, precision, where="post", label=f"network, average precision {area:.2f}")
-        axes.axhline(float((event > 0.5).mean()), color="0.4", linestyle="--", label="event rate")
+        axes.axhline(float(numpy.average(event > 0.5, weights=count)), color="0.4", linestyle="--", label="event rate")
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), title=title)
         axes.legend(loc="lower left", fontsize=10)
         return pixels_of(figure)
 
 
-def draw_reliability(probability, event, *, title):
+def draw_reliability(probability, event, *, title, count=None):
     """Draw how often the event followed forecasts of each tenth of probability, with how many there were.
 
     Parameters
@@ -132,6 +134,8 @@ def draw_reliability(probability, event, *, title):
     probability, event : numpy.ndarray
         (n,).
     title : str
+    count : numpy.ndarray, optional
+        (n,), how many samples each of them stands for; by default one.
 
     Returns
     -------
@@ -139,17 +143,18 @@ def draw_reliability(probability, event, *, title):
         uint8 (height, width, 3).
     """
     happened = event > 0.5
+    each = numpy.ones(len(event)) if count is None else count
     place = numpy.minimum((probability * BINS).astype(int), BINS - 1)
-    count = numpy.bincount(place, minlength=BINS)
-    used = count > 0
-    mean, observed = (numpy.bincount(place, values, BINS)[used] / count[used] for values in (probability, happened))
+    total = numpy.bincount(place, each, BINS)
+    used = total > 0
+    mean, observed = (numpy.bincount(place, each * values, BINS)[used] / total[used] for values in (probability, happened))
     with figures.style():
         figure, axes = figures.new(figsize=(5.6, 5.0))
         axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1.2, label="reliable")
-        axes.axhline(happened.mean(), color="0.6", linestyle=":", linewidth=1.2, label="event rate")
+        axes.axhline(numpy.average(happened, weights=each), color="0.6", linestyle=":", linewidth=1.2, label="event rate")
         axes.plot(mean, observed, "o-", label="network")
-        for x, y, samples in zip(mean, observed, count[used], strict=True):
-            axes.annotate(f"{samples:,}", (x, y), textcoords="offset points", xytext=(5, -12), fontsize=8, color="0.3")
+        for x, y, samples in zip(mean, observed, total[used], strict=True):
+            axes.annotate(f"{samples:,.0f}", (x, y), textcoords="offset points", xytext=(5, -12), fontsize=8, color="0.3")
         axes.set(xlabel="forecast probability", ylabel="observed frequency", xlim=(0, 1), ylim=(-0.03, 1.03), title=title)
         axes.legend(loc="upper left", fontsize=10)
         return pixels_of(figure)

@@ -57,7 +57,7 @@ class Forecast(Objective):
 
     def compile(self, model, *, replicas):
         """Compile with the loss of `loss_of`, and a metric that repeats it as a mean over samples."""
-        from network_models.training.metrics import HeidkeSkillScore, MeanLoss, TrueSkillStatistic
+        from network_models.training.metrics import CountedProbabilities, MeanLoss, TrueSkillStatistic
 
         kind, keywords = self.loss_of(model)
         # Samples that carry weights: network_models.distribution.weighted_batches.
@@ -65,7 +65,7 @@ class Forecast(Objective):
         loss = kind(reduction=reduction, **keywords)
         metrics = [MeanLoss(kind(reduction="none", **keywords), self.class_weights)]
         if self.data.task == "classification":
-            metrics += [TrueSkillStatistic(), HeidkeSkillScore()]
+            metrics += [TrueSkillStatistic(), CountedProbabilities()]
         xla = self._training.xla
         model.compile(optimizer=self._optimizer(), loss=loss, weighted_metrics=metrics, jit_compile=xla)
         model.optimizer.build(model.trainable_variables)  # here, since its variables belong to the devices of this scope
@@ -99,8 +99,11 @@ class Forecast(Objective):
         model.reset_metrics()
 
     def pictures(self, model, folder, epoch, count):
-        """Draw validation samples with forecasts and gradients, and of a classification the confusion matrix of the split."""
-        import keras
+        """Draw validation samples with forecasts and gradients.
+
+        Of a classification also the confusion matrix of the split, precision and recall, and reliability.
+        """
+        from network_models.training.metrics import forecasts_of
 
         data, drawn = self.data, {}
         if data.image_inputs and data.channels:
@@ -112,12 +115,12 @@ class Forecast(Objective):
             ]
             title = f"{self.title}\nvalidation, epoch {epoch}"
             drawn["validation samples"] = board.draw_samples(images, data.channels[0], titles, title=title, maps=gradients)
-        counts = next((metric.counts for metric in _metrics(model) if hasattr(metric, "counts")), None)
-        counts = None if counts is None else keras.ops.convert_to_numpy(counts)
+        counted = next((metric for metric in _metrics(model) if hasattr(metric, "bins")), None)
         # Of several processes each may have counted its own share.
-        if counts is not None and round(counts.sum()) == len(data.times("validation")):
-            title = f"{self.title}\nvalidation, epoch {epoch}, yes from 0.5 on"
-            drawn["confusion matrix"] = board.draw_confusion(counts, title=title)
+        if counted is not None and round(float(numpy.sum(counted.counts))) == len(data.times("validation")):
+            title = f"{self.title}\nvalidation, epoch {epoch}"
+            drawn["confusion matrix"] = board.draw_confusion(numpy.asarray(counted.counts), title=f"{title}, yes from 0.5 on")
+            drawn |= _probability_pictures(*forecasts_of(numpy.asarray(counted.bins)), title=title)
         return drawn
 
     def last_pictures(self, folder):
@@ -128,10 +131,8 @@ class Forecast(Objective):
             return {}
         table = pandas.read_csv(folder.performance / "validation_forecasts.csv")
         probability, event = (table[name].to_numpy("float64") for name in ("prediction", "true_value"))
-        title = f"{self.title}\nvalidation, best network"
-        curve = board.draw_precision_recall(probability, event, title=title)
-        drawn = {} if curve is None else {"precision and recall": curve}
-        return drawn | {"reliability": board.draw_reliability(probability, event, title=title)}
+        drawn = _probability_pictures(probability, event, title=f"{self.title}\nvalidation, best network")
+        return {f"{tag} of the best network": pixels for tag, pixels in drawn.items()}
 
     def _shown(self, count):
         """Read evenly spaced validation samples, once: times, inputs by name, and the first channel of their images."""
@@ -154,6 +155,13 @@ class Forecast(Objective):
         if self.data.task == "classification":
             scores |= _most_skilful_forecasts(folder, self.data, batch_size)
         return scores
+
+
+def _probability_pictures(probability, event, count=None, *, title):
+    """Draw precision and recall where there is an event, and reliability: pictures by tag; arguments as of `board`."""
+    curve = board.draw_precision_recall(probability, event, title=title, count=count)
+    drawn = {} if curve is None else {"precision and recall": curve}
+    return drawn | {"reliability": board.draw_reliability(probability, event, title=title, count=count)}
 
 
 def _outputs_and_gradients(model, inputs, image):

@@ -222,7 +222,10 @@ class TrainingState(keras.callbacks.Callback):
         metrics = [metrics[f"metric_{i}"] for i in range(len(metrics))]
         if metrics and build_metrics is not None:
             build_metrics(model)
-            if [value.shape for value in metrics] != [tuple(variable.shape) for variable in model.metrics_variables]:
+            shapes = [tuple(variable.shape) for variable in model.metrics_variables]
+            if len(metrics) == len(shapes) - 1 and model.metrics_variables[-1].name == "bins":
+                metrics.append(numpy.zeros(shapes[-1]))  # of an earlier version: for pictures of validation, of which it is not
+            if [value.shape for value in metrics] != shapes:
                 raise UserError(f"{path}: damaged (its metrics are not those of this run)")
         return metrics
 
