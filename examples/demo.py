@@ -1,22 +1,30 @@
 """The main job from beginning to end on the simulated Sun: train, then look inside the network.
 
-    python examples/demo.py [--out FOLDER]
+    python examples/demo.py [--out FOLDER] [--pictures FOLDER]
 
 Each step is a script that can be run by hand; the commands are printed as they run. About three minutes on two cores.
+--pictures copies those that README.md and docs/start.md show, for which it is examples/pictures.
 """
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
 
-from tools import command_line
+from tools import atomic_files, command_line
 from tools.errors import UserError
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
 DATASET = "dataset_models/simulated/sun.py"
 NETWORK = "network_models/xray_flux_forecast/fdl1"
+SHOWN = {
+    "loss_curve": "performance/loss_curve.png",
+    "saliency": "maps/*_saliency_image_94.png",
+    "deconvolution": "features/*_deconvolution_conv_2_image.png",
+    "embedding": "embeddings/embedding.png",
+}  # on pages, by their names there
 
 
 def demo(out=None, *, data=(), training=()):
@@ -52,6 +60,23 @@ def demo(out=None, *, data=(), training=()):
     return folder
 
 
+def copy_pictures(folder, to):
+    """Copy the pictures of `SHOWN` from a run folder to another folder, each complete or not at all.
+
+    Raises
+    ------
+    UserError
+        The run has none of a name, or several.
+    """
+    found = {name: sorted(folder.glob(pattern)) for name, pattern in SHOWN.items()}
+    for name, pictures in found.items():
+        if len(pictures) != 1:
+            raise UserError(f"{folder}: expected one picture {SHOWN[name]}, found {len(pictures)}; run the demonstration anew")
+    for name, (picture,) in found.items():
+        with atomic_files.replacing(pathlib.Path(to) / f"{name}.png") as temporary:
+            shutil.copyfile(picture, temporary)
+
+
 def run_script(script, *arguments):
     """Run a script of the project, show what it prints, and return its last line."""
     print(f"\n$ python {' '.join([script, *arguments])}", flush=True)
@@ -70,7 +95,11 @@ def main(arguments=None):
     """Run the demonstration."""
     parser = command_line.parser(__doc__)
     parser.add_argument("--out", metavar="FOLDER", help="make trained_models here (default: beside the training script)")
-    demo(parser.parse_args(arguments).out)
+    parser.add_argument("--pictures", metavar="FOLDER", help="copy the pictures that pages show to here")
+    given = parser.parse_args(arguments)
+    folder = demo(given.out)
+    if given.pictures:
+        copy_pictures(folder, given.pictures)
 
 
 if __name__ == "__main__":

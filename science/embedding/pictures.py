@@ -121,7 +121,9 @@ def draw_dates(activations, positions, data, path):
     drawn = panel.scatter(*positions.T, c=days, cmap="viridis", **_look(positions))
     short = numpy.ptp(days) < 5
     form = dates.DateFormatter("%Y-%m-%d %H:%M" if short else "%Y-%m-%d")
-    figure.colorbar(drawn, ax=panel, ticks=dates.AutoDateLocator(maxticks=8), format=form, label="time (UTC)")
+    locator = dates.AutoDateLocator(maxticks=8)
+    locator.intervald[dates.MONTHLY] = [1, 2, 3, 4, 6, 12]  # matplotlib's own end at 6, too many for four years
+    figure.colorbar(drawn, ax=panel, ticks=locator, format=form, label="time (UTC)")
     _heading(figure, activations, data)
     figures.save(figure, path)
 

@@ -152,6 +152,26 @@ def test_the_demonstration_writes_to_a_folder_beside_the_user(tmp_path, monkeypa
     assert len(calls[0]) == 1
 
 
+def test_pictures_of_pages_are_copied_all_or_none(tmp_path):
+    module, run, pages = _demo(), tmp_path / "run", tmp_path / "pages"
+    pages.mkdir()
+    for number, pattern in enumerate(module.SHOWN.values()):
+        path = run / pattern.replace("*", "2014")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes([number]))
+    module.copy_pictures(run, pages)
+    assert {path.stem: path.read_bytes() for path in pages.iterdir()} == {
+        name: bytes([number]) for number, name in enumerate(module.SHOWN)
+    }
+    assert set(module.SHOWN) <= {path.stem for path in (EXAMPLES / "pictures").glob("*.png")}
+    for picture in pages.iterdir():
+        picture.unlink()
+    (run / "maps" / "2015_saliency_image_94.png").touch()
+    with pytest.raises(UserError, match=r"expected one picture maps/.*, found 2"):
+        module.copy_pictures(run, pages)
+    assert not list(pages.iterdir())
+
+
 PICTURES = ("performance/loss_curve.png", "maps/*.png", "maps/*.fits", "features/*.png", "embeddings/embedding.png")
 
 
