@@ -252,7 +252,7 @@ def parse(
     return settings
 
 
-def of_objects(data, values, *, network_folder, network, training=TrainingOptions, architecture=None):
+def of_objects(data, values, *, network_folder, network, training=TrainingOptions, architecture=None, aliases=None):
     """Make the settings of a run from a data set and option values, as `parse` does from flags.
 
     Parameters
@@ -269,6 +269,8 @@ def of_objects(data, values, *, network_folder, network, training=TrainingOption
         `TrainingOptions` or a subclass.
     architecture : str, optional
         Name of the network, for scripts that train several.
+    aliases : dict of str to str, optional
+        Other names of options, as of `parse`.
 
     Returns
     -------
@@ -283,6 +285,11 @@ def of_objects(data, values, *, network_folder, network, training=TrainingOption
     dataset, kind = dataset_of(data), type(data)
     refuse_clashes((training, network, kind), dataset)
     owners = {name: owner for owner in (network, training, kind) for name in options.fields(owner)}
+    full = {name: name if name in owners else (aliases or {}).get(name, name) for name in values}
+    twice = [name for name in full if name != full[name] and full[name] in values]
+    if twice:
+        raise UserError(f"{twice[0]}, {full[twice[0]]}: are one option; give one of them")
+    values = {full[name]: value for name, value in values.items()}
     unknown = [name for name in values if name not in owners]
     if unknown:
         known = [name for name, owner in owners.items() if owner is not kind]

@@ -36,12 +36,15 @@ class Trainer:
         ``train(run_settings)`` returns a `network_models.experiment.Result`.
     architecture : str or None
         Name of the network, where its script trains several.
+    aliases : dict of str to str
+        Other names of options.
     """
 
     network: type
     training: type
     train: typing.Callable
     architecture: str | None = None
+    aliases: dict = dataclasses.field(default_factory=dict)
 
 
 def trainer(network):
@@ -53,7 +56,7 @@ def trainer(network):
         return _alone(network_file.of_module(FORECASTS[name]))
     for script, training in FAMILIES:
         if name in script.NETWORKS:
-            return Trainer(script.NETWORKS[name].Options, training, script.train, name)
+            return Trainer(script.NETWORKS[name].Options, training, script.train, name, script.ALIASES)
     raise UserError(f"network {network!r}: choose from {', '.join(NAMES)}, or give a network's .py file")
 
 
@@ -101,5 +104,6 @@ def train(network, data, *, out=".", **options):
         network=found.network,
         training=found.training,
         architecture=found.architecture,
+        aliases=found.aliases,
     )
     return found.train(run_settings)

@@ -1,4 +1,4 @@
-"""Explain a forecast of a run from Python: one method, one image, checked as the scripts check it."""
+"""Explain a forecast of a run from Python: one image, one method or several, checked as the scripts check it."""
 
 import dataclasses
 import pathlib
@@ -9,8 +9,9 @@ from science import methods
 from science.explanation import map_files, passport
 from science.explanation import subject as explanation
 from science.explanation.attribution import Attribution
-from science.side_by_side.side_by_side import side_by_side
+from science.side_by_side import side_by_side
 from tools import command_line, figures
+from tools.errors import UserError
 from tools.views import Picture, Table, View
 
 
@@ -131,13 +132,133 @@ def explain(method, run, image, *, data=None, target=None, baseline="quiet", bat
     UserError
         There is no such method, run, sample or file; the method does not apply to the network; the output is not finite.
     """
-    command_line.set_up_tensorflow()
     methods.method(method)  # before the seconds that the network takes
+    subject, sample = _found(run, data, image)
+    keywords = {"baseline": baseline, "target": target, "batch_size": batch_size}
+    attribution, checked = side_by_side.side_by_side(subject, sample, [method], **keywords)[method]
+    explanation.finite_output(attribution.outputs, image)
+    return Explanation(subject, sample, attribution, checked)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Comparison(View):
+    """Maps of one image by several methods, each with its checks; shows itself.
+
+    Attributes
+    ----------
+    subject : science.explanation.subject.Subject
+    sample : science.explanation.subject.Sample
+    explanations : dict of str to tuple
+        By method (Attribution, passport).
+    left_out : dict of str to str
+        Methods that do not apply to the network, and why.
+    """
+
+    subject: explanation.Subject
+    sample: explanation.Sample
+    explanations: dict
+    left_out: dict
+
+    def plot(self, channel=None):
+        """Draw the image and all maps over it.
+
+        Parameters
+        ----------
+        channel : str, optional
+            Name of the channel; by default the one that most of the maps falls to.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Shows itself in a notebook. Failed checks are in the titles of their maps.
+
+        Raises
+        ------
+        UserError
+            The data set has no such channel.
+        """
+        return side_by_side.figure_of(self.subject, self.sample, self.explanations, channel=channel)
+
+    def save(self, folder=None, *, channel=None):
+        """Write what side_by_side.py writes: figure, arrays and passports.
+
+        Parameters
+        ----------
+        folder : str or pathlib.Path, optional
+            By default maps/ of the run.
+        channel : str, optional
+            As of `plot`.
+
+        Returns
+        -------
+        pathlib.Path
+            The figure.
+
+        Raises
+        ------
+        UserError
+            It cannot be written to; the data set has no such channel.
+        """
+        folder = explanation.output_folder(self.subject, "maps", folder)
+        return side_by_side.write(pathlib.Path(folder), self.subject, self.sample, self.explanations, channel=channel)
+
+    def view(self):
+        """List what the comparison shows of itself: see `tools.views.View.view`."""
+        attribution, checked = next(iter(self.explanations.values()))
+        explained = attribution.explained
+        rows = []
+        for name, (_, one) in self.explanations.items():
+            bad, share = passport.failures(one), one.get("shares", {}).get("on disk")
+            rows.append(
+                (name, f"failed: {', '.join(bad)}" if bad else "passed", "–" if share is None else f"{100 * share:.0f} %")
+            )
+        return [
+            figures.title(f"{len(rows)} methods, {self.sample.title}", simulated=self.sample.simulated),
+            f"{explained.value_words(checked['output'])}: {explained.words}",
+            Picture(lambda: figures.png(self.plot()), "image and all maps over it; plot() draws other channels"),
+            Table("Checks", ("method", "checks", "on disk"), tuple(rows)),
+            *(f"{name}: left out, {why}" for name, why in self.left_out.items()),
+        ]
+
+
+def compare(run, image, *, names=None, data=None, target=None, baseline="quiet", batch_size=16):
+    """Explain what a trained network gives for one image by several methods, and check each map.
+
+    Parameters
+    ----------
+    run, image, data, target, baseline, batch_size
+        As of `explain`.
+    names : sequence of str, optional
+        Of `science.methods.NAMES`; by default all that apply to the network.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    UserError
+        As `explain`; none of the methods applies.
+    """
+    for name in names or ():
+        methods.method(name)
+    subject, sample = _found(run, data, image)
+    applicable, left_out = methods.applicable(subject.model)
+    chosen = [name for name in applicable if names is None or name in names]
+    if not chosen:
+        raise UserError(f"{', '.join(names)}: none of them applies to this network")
+    keywords = {"baseline": baseline, "target": target, "batch_size": batch_size}
+    explanations = side_by_side.side_by_side(subject, sample, chosen, **keywords)
+    explanation.finite_output(next(iter(explanations.values()))[0].outputs, image)
+    side_by_side.add_shares(subject, sample, explanations)
+    left_out = {name: why for name, why in left_out.items() if names is None or name in names}
+    return Comparison(subject, sample, explanations, left_out)
+
+
+def _found(run, data, image):
+    """Load the network of a run, and an image: `Subject`, `Sample`."""
+    command_line.set_up_tensorflow()
     subject = explanation.of_run(run, data)
     if isinstance(image, numpy.datetime64):
         image = image.astype("datetime64[s]")
-    sample = explanation.sample(subject, str(image))
-    keywords = {"baseline": baseline, "target": target, "batch_size": batch_size}
-    attribution, checked = side_by_side(subject, sample, [method], **keywords)[method]
-    explanation.finite_output(attribution.outputs, image)
-    return Explanation(subject, sample, attribution, checked)
+    return subject, explanation.sample(subject, str(image))

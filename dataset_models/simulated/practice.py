@@ -1,4 +1,4 @@
-"""A small simulated archive for the gallery and for first steps: written once into the cache, then only found."""
+"""Small simulated archives for the gallery and for first steps: written once into the cache, then only found."""
 
 import dataclasses
 import pathlib
@@ -11,6 +11,8 @@ from tools.paths import data_path
 MONTH = {"start": archive.MONTH["start"], "days": archive.MONTH["days"], "cadence_minutes": 360}
 SMALL = {"start": "2014-01-01", "days": 11, "cadence_minutes": 360}
 SEASON = {"start": "2013-10-17", "days": 90, "cadence_minutes": 360}
+YEARS = {"start": "2011-01-01", "days": 1461, "cadence_minutes": 1440}
+FEWER = {"start": "2011-01-01", "days": 300, "cadence_minutes": 1440}
 SIZE = 256  # pixels of magnetograms
 _PRODUCTS = ("hmi_jpg", "goes", "flares", "hek", "donki")
 
@@ -82,6 +84,25 @@ def practice(folder=None, *, small=False):
     """
     folder = pathlib.Path(folder or data_path("cache") / ("practice_small" if small else "practice"))
     return _written(folder, SMALL if small else MONTH, _PRODUCTS)
+
+
+def flare_years(folder=None, *, small=False):
+    """Find the flare list of four years, or of ten months, without images, or write it where there is none yet.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path, optional
+        Without it a folder in ``cache`` of config.yml.
+    small : bool
+        Ten months instead of four years.
+
+    Returns
+    -------
+    Practice
+        Of which there are only the flares.
+    """
+    folder = pathlib.Path(folder or data_path("cache") / ("flare_months" if small else "flare_years"))
+    return _written(folder, FEWER if small else YEARS, ("flares",))
 
 
 def _written(folder, span, products):

@@ -23,7 +23,7 @@ SMALL = False  # True: fewer days
 # %%
 if NETWORK is None:
     archive = practice(small=SMALL)
-    data = ["--folder", MAGNETOGRAMS or archive.magnetograms, "--flares", FLARES or archive.flares, "--image_size", "192"]
+    data = ["--folder", MAGNETOGRAMS or archive.magnetograms, "--flares", FLARES or archive.flares, "--image_size", "128"]
     short = ["--validation_start", VALIDATION_START, "--epochs", "1", "--batch_size", "8", "--max_lr", "0.001"]
     NETWORK = train.main(["--models", "attention", *data, *short, "--out", "gallery_output"]).folder.best
 

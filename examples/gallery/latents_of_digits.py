@@ -31,8 +31,9 @@ print(latent_traversal.latent_table(encoded).head().to_string(index=False))
 
 # %% [markdown]
 # ## What they mean
-# Each row changes one latent from -3 to 3 and leaves the others at zero; below are digits and what the network makes of them.
+# Each row changes one latent, of the six strongest, from -3 to 3 and leaves the others at zero; below are digits and what the
+# network makes of them.
 
 # %%
-latent_traversal.write(run.features, subject, encoded)
+latent_traversal.write(run.features, subject, encoded, count=6, samples=0, zeroed=0, extremes=0)
 figures.show(run.features / "traversal.png", run.features / "reconstructions.png", run.features / "latents.png")

@@ -68,26 +68,52 @@ def side_by_side(subject, sample, names, *, baseline="quiet", target=None, batch
     return explanations
 
 
+def add_shares(subject, sample, explanations):
+    """Add to each passport of `side_by_side` where on the Sun its map is, if the image has a header."""
+    if sample.header is None:
+        return
+    places, name = _places(subject, sample), _image_name(subject, sample)
+    for attribution, checked in explanations.values():
+        checked["shares"] = solar_coordinates.shares(attribution.maps[name][0], sample.header, places)
+
+
+def _places(subject, sample):
+    return subject.data.places(sample.time) if sample.time is not None else ()
+
+
+def _image_name(subject, sample):
+    """Find the input that holds the current image: str."""
+    return next(name for name, source in sample.names.items() if source == subject.data.image_inputs[0])
+
+
 def draw(path, subject, sample, explanations, *, channel=None):
+    """Draw `figure_of` into a file."""
+    with figures.style():
+        figures.save(figure_of(subject, sample, explanations, channel=channel), path)
+
+
+def figure_of(subject, sample, explanations, *, channel=None):
     """Draw the image and all maps over it; a map's title names what its failed checks mean.
 
     Parameters
     ----------
-    path : pathlib.Path
     subject : science.explanation.subject.Subject
     sample : science.explanation.subject.Sample
     explanations : dict
         From `side_by_side`.
     channel : str, optional
         Which is drawn; see `strongest_channel`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
-    data = subject.data
-    name = next(name for name, source in sample.names.items() if source == data.image_inputs[0])
+    data, name = subject.data, _image_name(subject, sample)
     place = explanation.channel_place(data, channel, default=strongest_channel(explanations, name))
     image, header = sample.inputs[name][0], sample.header
     channel = data.channels[place]
     extent = figures.extent_of(header, image.shape[:2])
-    places = data.places(sample.time) if sample.time is not None else ()
+    places = _places(subject, sample)
     look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "extent": extent}
     rows = -(-(len(explanations) + 1) // COLUMNS)
     with figures.style():
@@ -123,7 +149,27 @@ def draw(path, subject, sample, explanations, *, channel=None):
         key = figures.overlay_key([attribution.maps[name] for attribution, _ in explanations.values()])
         figure.suptitle(f"{title}\n{key}; each map on its own scale")
         figures.overlay_bars(figure, axes, drawn, channel.unit, logarithmic=channel.logarithmic)
-        figures.save(figure, path)
+    return figure
+
+
+def write(folder, subject, sample, explanations, *, channel=None):
+    """Write figure, maps (.npz) and passports (.json); arguments as of `figure_of`.
+
+    Returns
+    -------
+    pathlib.Path
+        The figure.
+    """
+    explained, image = next(iter(explanations.values()))[0].explained, _image_name(subject, sample)
+    stem = atomic_files.safe_name(sample.label, "side_by_side", explained.stem)
+    drawn = atomic_files.safe_name(stem, channel) if channel else stem
+    with atomic_files.results(folder) as unfinished:
+        draw(unfinished / f"{drawn}.png", subject, sample, explanations, channel=channel)
+        arrays = {atomic_files.safe_name(name): attribution.maps[image][0] for name, (attribution, _) in explanations.items()}
+        explanation.write_arrays(unfinished / f"{stem}.npz", simulated=sample.simulated, **arrays)
+        passports = {name: checked for name, (_, checked) in explanations.items()}
+        (unfinished / f"{stem}.json").write_text(passport.text(passports), encoding="utf-8")
+    return folder / f"{drawn}.png"
 
 
 def explain_list(subject, entries, names, folder, flags, keywords):
@@ -189,21 +235,8 @@ def main(arguments=None):
         explain_list(subject, entries, names, folder, flags, keywords)
         return
     explanations = side_by_side(subject, sample, names, **keywords)
-    places = subject.data.places(sample.time) if sample.time is not None else ()
-    image = next(name for name, source in sample.names.items() if source == subject.data.image_inputs[0])
-    for attribution, checked in explanations.values():
-        if sample.header is not None:
-            checked["shares"] = solar_coordinates.shares(attribution.maps[image][0], sample.header, places)
-    explained = next(iter(explanations.values()))[0].explained
-    stem = atomic_files.safe_name(sample.label, "side_by_side", explained.stem)
-    drawn = atomic_files.safe_name(stem, flags.channel) if flags.channel else stem
-    with atomic_files.results(folder) as unfinished:
-        draw(unfinished / f"{drawn}.png", subject, sample, explanations, channel=flags.channel)
-        arrays = {atomic_files.safe_name(name): attribution.maps[image][0] for name, (attribution, _) in explanations.items()}
-        explanation.write_arrays(unfinished / f"{stem}.npz", simulated=sample.simulated, **arrays)
-        passports = {name: checked for name, (_, checked) in explanations.items()}
-        (unfinished / f"{stem}.json").write_text(passport.text(passports), encoding="utf-8")
-    print(f"{len(explanations)} methods in {folder / drawn}.png")
+    add_shares(subject, sample, explanations)
+    print(f"{len(explanations)} methods in {write(folder, subject, sample, explanations, channel=flags.channel)}")
     for name, (_, checked) in explanations.items():
         bad = passport.failures(checked)
         made = "all checks passed" if not checked["not_applicable"] else f"passed; {passport.not_made(checked)}"

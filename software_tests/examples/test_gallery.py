@@ -8,16 +8,25 @@ import pytest
 
 GALLERY = pathlib.Path(__file__).parents[2] / "examples" / "gallery"
 PICTURES = {
-    "flux_database": ("flux.png",),
-    "latents_of_digits": ("trained_models/*/features/traversal.png",),
-    "donki_flares": ("classes.png", "durations.png", "frames.png"),
-    "hek_flares": ("hek_classes.png", "hek_over_time.png"),
-    "cut_outs_before_flares": ("cut_outs_0.png", "cut_outs_1.png", "cut_outs_2.png"),
-    "full_disk_forecasts": ("attention_forecasts/disk.png", "attention_forecasts/verification/*.png"),
     "attention_maps_of_hits_and_a_false_alarm": ("attention_maps/*_side_by_side.png",),
+    "compare_methods": ("comparison/*_side_by_side*.png",),
+    "cut_outs_before_flares": ("cut_outs_0.png", "cut_outs_1.png", "cut_outs_2.png"),
+    "donki_flares": ("classes.png", "durations.png", "frames.png"),
+    "embed_activations": ("embedding/embedding_class.png", "embedding/embedding.png", "embedding/sprite.png"),
+    "explain_a_forecast": ("maps/*_integrated_gradients_image_94.png",),
     "explanations_of_instances": ("explanations/instances_side_by_side.png",),
-}
-QUICK = ("flux_database", "hek_flares")
+    "flare_rates": ("reliability.png", "trained_models/*/best_performing.hdf5"),
+    "flux_database": ("flux.png",),
+    "full_disk_forecasts": ("attention_forecasts/disk.png", "attention_forecasts/verification/*.png"),
+    "hek_flares": ("hek_classes.png", "hek_over_time.png"),
+    "latents_of_digits": ("trained_models/*/features/traversal.png",),
+    "latents_of_magnetograms": ("trained_models/*/features/traversal.png",),
+    "near_the_limb": ("near_limb/plane.png",),
+    "operational_replay": ("replay/scores/reliability_C1.0.png", "replay/page/index.html"),
+    "train_a_forecast": ("trained_models/*/performance/loss_curve.png",),
+    "verify_forecasts": ("verification/comparison.png", "verification/scores.md"),
+}  # what each leaves
+QUICK = ("flux_database", "hek_flares", "operational_replay")
 VARIANTS = {"full_disk_forecasts": ('NAME = "attention"', 'NAME = "cnn"', ("cnn_forecasts/disk.png",))}
 
 
@@ -40,6 +49,8 @@ def run(path, monkeypatch, folder, cache, change=("", "")):
 
 def test_every_notebook_has_an_entry():
     assert {path.stem for path in GALLERY.glob("*.py")} == set(PICTURES)
+    table = (GALLERY / "README.md").read_text(encoding="utf-8")
+    assert all(f"[`{name}.py`]({name}.py)" in table for name in PICTURES)
 
 
 @pytest.mark.parametrize(

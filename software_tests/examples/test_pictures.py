@@ -15,12 +15,9 @@ from science.embedding import pictures
 from science.explanation.subject import Sample
 from science.side_by_side import side_by_side
 from science.verification import regression
-from tools import figures
+from tools import figures, modules
 
-WIDTH = 240  # pixels of the pictures that are kept
-TOLERANCE = 2.0  # grey levels, mean of all pixels: other versions of the fonts stay below, see the last test
-PLACE = 8.0  # grey levels, mean of any block of BLOCK pixels
-BLOCK = 20
+picture_checker = modules.load(pathlib.Path(__file__).parents[1] / "picture_checker.py")
 AIA = Channel("171", "sdoaia171", "DN/s", True)
 MAGNETOGRAM = Channel("magnetogram", "hmimag", "G")
 DATA = types.SimpleNamespace(
@@ -161,36 +158,12 @@ DRAWN = {
 }
 
 
-def reduced(path):
-    """Read a picture and shrink it: `PIL.Image.Image`, `WIDTH` pixels wide."""
-    with Image.open(path) as picture:
-        return picture.convert("RGB").resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.BOX)
-
-
-def differences(one, other):
-    """Compare two pictures of one size: mean absolute difference, and the largest mean of a block, grey levels."""
-    size = numpy.abs(numpy.asarray(one, "float64") - numpy.asarray(other, "float64")).mean(axis=-1)
-    rows, columns = (count // BLOCK for count in size.shape)
-    blocks = size[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK).mean(axis=(1, 3))
-    return size.mean(), blocks.max()
-
-
 @pytest.mark.parametrize("name", sorted(DRAWN))
 @pytest.mark.long
 def test_a_picture_looks_as_it_did(name, tmp_path, golden_folder):
     with figures.style():
         DRAWN[name](tmp_path / f"{name}.png")
-    now = tmp_path / "small" / f"{name}.png"
-    now.parent.mkdir()
-    reduced(tmp_path / f"{name}.png").save(now, optimize=True)
-    kept = pathlib.Path(golden_folder) / "pictures" / f"{name}.png"
-    advice = f"look at {tmp_path / name}.png; if it is right, copy {now} to {kept.parent}"
-    assert kept.is_file(), advice
-    before = Image.open(kept).convert("RGB")
-    assert abs(before.height - reduced(now).height) <= 2, advice
-    mean, block = differences(reduced(now), before.resize(reduced(now).size))
-    assert mean <= TOLERANCE, advice
-    assert block <= PLACE, advice
+    picture_checker.require_as_kept(tmp_path / f"{name}.png", golden_folder / "pictures" / f"{name}.png")
 
 
 def test_every_picture_kept_is_drawn(golden_folder):
@@ -201,13 +174,14 @@ def test_every_picture_kept_is_drawn(golden_folder):
 def test_faults_are_seen_and_what_no_one_sees_is_not(tmp_path, monkeypatch):
     """Another colour of maps without a sign is a fault; all moved by a pixel of the large picture is none."""
     draw_overlays(tmp_path / "right.png")
-    right = reduced(tmp_path / "right.png")
+    picture_checker.reduced(tmp_path / "right.png").save(tmp_path / "kept.png")
     with Image.open(tmp_path / "right.png") as picture:
         moved = Image.fromarray(numpy.roll(numpy.asarray(picture.convert("RGB")), 1, axis=1))
     moved.save(tmp_path / "moved.png")
-    mean, block = differences(reduced(tmp_path / "moved.png"), right)
-    assert (mean <= TOLERANCE, block <= PLACE) == (True, True), (mean, block)
+    picture_checker.require_as_kept(tmp_path / "moved.png", tmp_path / "kept.png")
     monkeypatch.setattr(figures, "STRENGTH", "#D00000")
     draw_overlays(tmp_path / "wrong.png")
-    mean, block = differences(reduced(tmp_path / "wrong.png"), right)
-    assert mean > TOLERANCE or block > PLACE
+    with pytest.raises(AssertionError, match=r"look at .*wrong\.png; if it is right, copy"):
+        picture_checker.require_as_kept(tmp_path / "wrong.png", tmp_path / "kept.png")
+    with pytest.raises(AssertionError, match=r"look at .*wrong\.png; if it is right, copy"):
+        picture_checker.require_as_kept(tmp_path / "wrong.png", tmp_path / "missing.png")

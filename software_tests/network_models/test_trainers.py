@@ -6,6 +6,7 @@ import pathlib
 import numpy
 import pytest
 
+from dataset_models.digits import Digits
 from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
 from dataset_models.simulated.sun import SimulatedSun
 from dataset_models.solar_data import load_solar_data
@@ -80,6 +81,15 @@ def test_what_is_wrong_is_said_before_anything_is_made(network, values, message,
     with pytest.raises(UserError, match=message):
         trainers.train(network, SimulatedSun(), out=tmp_path / "runs", **values)
     assert not (tmp_path / "runs").exists()
+
+
+def test_second_names_of_options_are_those_of_the_flags():
+    found = trainers.trainer("burgess")
+    keywords = {"network_folder": ".", "network": found.network, "training": found.training, "aliases": found.aliases}
+    given = settings.of_objects(Digits(), {"lr": 0.5, "loss": "gaussian", "beta": 2.0}, **keywords)
+    assert (given.training.learning_rate, given.network.likelihood, given.network.beta) == (0.5, "gaussian", 2.0)
+    with pytest.raises(UserError, match="lr, learning_rate: are one option; give one of them"):
+        settings.of_objects(Digits(), {"learning_rate": 0.5, "lr": 0.4}, **keywords)
 
 
 def test_values_that_no_flag_would_take_are_refused_in_a_class_too(tmp_path):

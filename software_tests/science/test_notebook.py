@@ -14,6 +14,7 @@ from network_models.trained_network import save_network
 from science import explain as notebook
 from science.explanation.attribution import Attribution
 from science.saliency import saliency
+from science.side_by_side import side_by_side
 from science.verification import report, runs
 from science.verification.scores import score
 from tools import quiet_tensorflow
@@ -96,6 +97,33 @@ def test_a_map_is_that_of_the_script(run, dataset, tmp_path):
     assert titles == [f"2026-02-01 00:00 UTC, {name} (simulated)" for name in ("171", "magnetogram", "magnetogram")]
     with pytest.raises(UserError, match="--channel 94: the data set has 171, magnetogram"):
         found.plot("94")
+
+
+def test_maps_beside_each_other_are_those_of_the_script(run, dataset, tmp_path):
+    names, time = ("saliency", "input x gradient"), "2026-02-01T00:00"
+    found = notebook.compare(run, time, names=("attention 1", *names))
+    script = tmp_path / "script"
+    side_by_side.main([str(run.best), str(dataset), time, "--methods", *names, "--out", str(script)])
+    picture = found.save(tmp_path / "python")
+    assert picture.read_bytes() == (script / picture.name).read_bytes()
+    assert {path.name for path in picture.parent.iterdir()} == {path.name for path in script.iterdir()}
+    (record,), (arrays,) = script.glob("*.json"), script.glob("*.npz")
+    assert (picture.parent / record.name).read_text() == record.read_text()
+    with numpy.load(picture.parent / arrays.name) as ours, numpy.load(arrays) as theirs:
+        assert all(numpy.array_equal(ours[name], theirs[name]) for name in theirs)
+    text, markup = str(found), found._repr_html_()
+    assert text.startswith("2 methods, 2026-02-01 00:00 UTC (simulated)")
+    assert "attention 1: left out, " in text
+    for name in names:
+        failed = not all(json.loads(record.read_text())[name]["checks"].values())
+        (line,) = [line for line in text.splitlines() if line.strip().startswith(name)]
+        assert ("failed: " in line) == failed
+    assert markup.count("data:image/png;base64,") == 1
+    assert "image, 171" in [axes.get_title() for axes in found.plot("171").axes]
+    with pytest.raises(UserError, match="attention 1: none of them applies to this network"):
+        notebook.compare(run, time, names=("attention 1",))
+    with pytest.raises(UserError, match="method 'salience': choose from saliency"):
+        notebook.compare(run, time, names=("saliency", "salience"))
 
 
 def test_times_results_and_other_data_sets_are_taken(run, dataset):
