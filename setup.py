@@ -51,10 +51,13 @@ setup(
             "ruff>=0.12,<1",
             "import-linter>=2.3,<3",
             "zarr>=3.1,<4",
+            "distributed>=2026.1,<2027",
+            "dask-jobqueue>=0.9,<0.10",
         ],
         # SDO-ML v2: zarr, and the object stores that hold it. s3fs is not among them: what it needs (botocore) refuses the
         # python-dateutil of constraints.txt; public buckets of S3 are read as https.
         "cloud": ["zarr>=3.1,<4", "fsspec>=2025.2,<2027", "aiohttp>=3.10,<4", "gcsfs>=2025.2,<2027"],
+        "cluster": ["distributed>=2026.1,<2027", "dask-jobqueue>=0.9,<0.10"],
         "notebooks": ["jupytext>=1.16,<2"],
         "docs": [
             "sphinx>=9,<10",

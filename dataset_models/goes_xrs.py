@@ -34,7 +34,7 @@ from dataset_models.flux_homogenisation import HOMOGENISED
 
 # Data sets of users import these from here.
 from dataset_models.flux_series import OPERATIONAL_SCALING, FluxSeries, remove_operational_scaling  # noqa: F401
-from tools import command_line, digests, options, paths, processes
+from tools import command_line, digests, options, paths, spreading
 from tools.errors import Stopped, UserError
 from tools.reading import databases
 
@@ -196,10 +196,10 @@ def import_files(store, files, *, workers=None, progress=False, stated=None):
         present = {row[0] for row in connection.execute("SELECT sha256 FROM files")}
     outcome.present += [path for digest, path in by_digest.items() if digest in present]
     new = {digest: path for digest, path in by_digest.items() if digest not in present}
-    workers = processes.worker_count(len(new), workers, most=4)
+    workers = spreading.worker_count(len(new), workers, most=4)
     with tqdm(total=len(new), desc="import", unit="file", disable=None if progress else True) as bar:
         reader = functools.partial(_read_one, stated=stated)
-        read = zip(new.items(), processes.mapped(reader, list(new.values()), workers=workers), strict=True)
+        read = zip(new.items(), spreading.mapped(reader, list(new.values()), workers=workers), strict=True)
         while batch := list(itertools.islice(read, FILES_PER_TRANSACTION)):
             _insert(store, batch, outcome)
             bar.update(len(batch))

@@ -25,7 +25,7 @@ READMES = sorted(
 _COMMAND = re.compile(r"\bpython(?:3(?:\.\d+)?)? +(?P<script>\S+\.py|\$script)\b(?P<rest>.*)")
 _PARTS = ("fit", "apply", "cross")  # of scripts that do several things
 _PLACES = ("--dataset", "--models", "--architecture", "--network")  # decide which other flags there are
-_WAYS = ("--start_from", "--resume", "--preset", "--settings", "--calibrated", "--images", "--mode", "--crop")
+_WAYS = ("--start_from", "--resume", "--preset", "--settings", "--calibrated", "--images", "--mode", "--crop", "--scheduler")
 
 
 class Command(typing.NamedTuple):
@@ -213,6 +213,9 @@ COVERED = {
     ("dataset_models/leak_check.py", ""): LEAK,
     ("dataset_models/conversion/jp2_to_images.py", ""): JPEG_2000,
     ("dataset_models/conversion/jp2_to_images.py", "mode"): AVERAGED,
+    ("dataset_models/conversion/jp2_to_images.py", "scheduler"): (
+        "dataset_models/test_jp2_to_images.py::test_a_cluster_that_loses_a_worker_converts_each_file_once"
+    ),
     ("dataset_models/conversion/jp2_to_images.py", "crop"): "dataset_models/test_jp2_to_images.py::test_cut_outs",
     ("dataset_models/SDO/HMI/flare_sequences.py", ""): f"{CHAINS}::test_latents_of_sequences_before_flares",
     ("dataset_models/download/helioviewer.py", ""): DOWNLOADED,

@@ -9,7 +9,7 @@ used. Run it again to go on: what is there is not made again, what was rejected 
 
 from dataset_models.conversion import contact_sheet
 from dataset_models.SDO.AIA.fdl_1 import AIA8
-from tools import command_line, figures, options
+from tools import command_line, figures, options, spreading
 
 OPTIONS = ("folder", "image_size", "correction_table", "pointing_table", "cache")
 _SHOWN = "171"  # the channel on the contact sheet
@@ -52,9 +52,11 @@ def main(arguments=None):
     parser = command_line.parser(__doc__)
     skipped = [name for name in options.fields(AIA8) if name not in OPTIONS]
     options.add_flags(parser, AIA8, title="options, as those of the data set", skip=skipped)
+    spreading.add_flags(parser, workers=False)
     flags = parser.parse_args(arguments)
     data = options.build(AIA8, options.take(AIA8, flags), origin="command line")
-    folder, counts = data.convert()
+    with spreading.on(flags.scheduler):
+        folder, counts = data.convert()
     print("\n".join(summary(folder, counts, data.rejected)))
     if counts["usable"]:
         draw_contact_sheet(data, folder / "contact_sheet.png")

@@ -27,7 +27,7 @@ from dataset_models import simulation_mark
 from dataset_models.conversion import contact_sheet
 from dataset_models.images import jpeg2000, picture_files, picture_tree, quality
 from dataset_models.images.headers import Keywords, parse_time
-from tools import atomic_files, command_line, figures, processes
+from tools import atomic_files, command_line, figures, spreading
 from tools.errors import UserError
 from tools.options import add_number
 from tools.paths import Files
@@ -127,7 +127,7 @@ def convert(sources, out, recipe, *, workers=None, progress=False):
         The tree; made when it does not exist.
     recipe : Recipe
     workers : int, optional
-        Processes; by default one per processor for more than a few files.
+        Processes; by default one per processor for more than a few files. See `tools.spreading.on`.
     progress : bool
         Show a bar.
 
@@ -151,19 +151,21 @@ def convert(sources, out, recipe, *, workers=None, progress=False):
     mark = {"simulated": True} if simulation_mark.of_archive(sources) else {}
     picture_tree.begin(out, recipe.record() | mark)
     job = functools.partial(convert_file, out=out, recipe=recipe)
-    outcome = Outcome()
-    workers = processes.worker_count(len(sources), workers, many=_MANY)
+    outcome, before, made = Outcome(), picture_tree.pictures(out), set()
+    workers = spreading.worker_count(len(sources), workers, many=_MANY)
     with tqdm(total=len(sources), desc="convert", unit="image", disable=None if progress else True) as bar:
-        for source, (kind, result) in zip(sources, processes.mapped(job, sources, workers=workers), strict=True):
+        for source, (kind, result) in zip(sources, spreading.mapped(job, sources, workers=workers), strict=True):
             if kind == "rejected":
                 outcome.rejected[source] = result
-            elif kind == "present":
+            elif result in made or (kind == "present" and result in before):
                 outcome.present.append(result)
-            else:
+            else:  # also what is there now, made by a process that was lost before it could say so
                 outcome.converted.append(result)
-                outcome.averaged_further += kind == "averaged further"
+                made.add(result)
+            outcome.averaged_further += kind == "averaged further"
             bar.update()
-    outcome.present = sorted(set(outcome.present) - set(outcome.converted))
+    atomic_files.sweep(out)  # what lost processes were writing
+    outcome.present = sorted(set(outcome.present) - made)
     return outcome
 
 
@@ -337,13 +339,14 @@ def main(arguments=None):
         metavar=("X", "Y"),
         help="arcsec west and north, middle of the crop (default: disk)",
     )
-    add_number(parser, "--workers", int, least=1, most=1024, metavar="PROCESSES", help="(default: one per processor)")
+    spreading.add_flags(parser)
     flags = parser.parse_args(arguments)
     centre = tuple(flags.centre) if flags.centre else None
     sides = (flags.height, flags.width)
     recipe = Recipe(flags.mode, flags.size, flags.format, flags.quality, flags.crop, centre, *sides)
     sources = find(flags.sources)
-    outcome = convert(sources, flags.out, recipe, workers=flags.workers, progress=True)
+    with spreading.on(flags.scheduler):
+        outcome = convert(sources, flags.out, recipe, workers=flags.workers, progress=True)
     print("\n".join(summary(outcome, flags.out, recipe)))
     pictures = sorted(outcome.converted + outcome.present, key=lambda path: path.name)
     if not pictures:

@@ -1,5 +1,6 @@
 """Images converted once to what a network reads, and read back as fast as the disk gives them."""
 
+import functools
 import hashlib
 import json
 import os
@@ -7,7 +8,7 @@ import pathlib
 
 import numpy
 
-from tools import atomic_files, full_disks, processes
+from tools import atomic_files, full_disks, spreading
 from tools.errors import UserError
 from tools.reading import arrays, raw_files
 
@@ -52,7 +53,7 @@ class ImageCache:
         label : str
             Shown at the progress bar.
         workers : int, optional
-            Processes; by default one per processor (at most 8) for more than a few images.
+            Processes; by default one per processor (at most 8) for more than a few images. See `tools.spreading.on`.
 
         Returns
         -------
@@ -82,13 +83,16 @@ class ImageCache:
             if reason:
                 rejected[key] = reason
             elif f"{stem}.npy" not in present:
-                jobs.append((key, paths, self._files[key], converter, self.shape))
-        workers = processes.worker_count(len(jobs), workers, most=8)
+                jobs.append((key, paths, self._files[key]))
+        workers = spreading.worker_count(len(jobs), workers, most=8)
+        job = functools.partial(_convert, converter=converter, shape=self.shape)
         with tqdm(total=len(jobs), desc=label, unit="image", disable=None if jobs else True) as bar:
-            for key, reason in processes.mapped(_convert, jobs, workers=workers):
+            for key, reason in spreading.mapped(job, jobs, workers=workers, name=_first_source):
                 if reason:
                     rejected[key] = reason
                 bar.update()
+        if jobs:
+            atomic_files.sweep(self.folder, below=False)  # what lost processes were writing
         for key in rejected:
             self._files.pop(key, None)
         return rejected
@@ -161,8 +165,12 @@ def _remembered(path):
         return None
 
 
-def _convert(job):
-    key, paths, target, converter, shape = job
+def _first_source(job):
+    return job[1][0]
+
+
+def _convert(job, *, converter, shape):
+    key, paths, target = job
     try:
         image = numpy.ascontiguousarray(converter(paths), "<f4")
     except UserError as error:

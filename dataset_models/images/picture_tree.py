@@ -117,7 +117,7 @@ def begin(folder, recipe):
     folder = pathlib.Path(folder)
     there = read_record(folder)
     if there is None:
-        if next(folder.glob("[12][0-9][0-9][0-9]/*/*/*.*"), None) is not None:
+        if next(_pictures(folder), None) is not None:
             raise UserError(
                 f"{folder}: holds pictures without the record of how they were made, {RECORD}; choose an empty folder"
             )
@@ -127,6 +127,15 @@ def begin(folder, recipe):
     if different:
         listed = ", ".join(f"{key} {there.get(key)}, not {recipe.get(key)}" for key in different)
         raise UserError(f"{folder}: its pictures were made with {listed}; use the same or choose another folder")
+
+
+def pictures(folder):
+    """List what lies in the places of pictures of a tree: set of `pathlib.Path`."""
+    return set(_pictures(pathlib.Path(folder)))
+
+
+def _pictures(folder):
+    return folder.glob("[12][0-9][0-9][0-9]/*/*/*.*")
 
 
 def read_record(folder):

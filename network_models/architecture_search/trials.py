@@ -8,8 +8,6 @@ import multiprocessing
 import os
 import pathlib
 import shutil
-import threading
-import time
 
 from dataset_models import simulation_mark
 from dataset_models.solar_data import load_solar_data
@@ -17,7 +15,7 @@ from network_models.architecture_search import spaces
 from network_models.image_inputs import inputs_of
 from network_models.run_folder import RunFolder, portable_dataset, resolve_dataset
 from network_models.settings import RunSettings
-from tools import atomic_files, command_line, locks, options, skill_scores
+from tools import atomic_files, command_line, locks, options, processes, skill_scores
 from tools.errors import UserError
 from tools.reading import structures
 
@@ -260,7 +258,7 @@ class Processes:
         if self.pool is None:
             # Not forked: TensorFlow's threads would not survive it.
             context = multiprocessing.get_context("spawn")
-            self.pool = concurrent.futures.ProcessPoolExecutor(1, context, _die_with, (os.getpid(),))
+            self.pool = concurrent.futures.ProcessPoolExecutor(1, context, processes.die_with, (os.getpid(),))
         try:
             return self.pool.submit(_run, self.search.folder, self.search.stored(), name, values).result()
         except concurrent.futures.process.BrokenProcessPool as error:
@@ -272,17 +270,6 @@ class Processes:
         if self.pool is not None:
             self.pool.shutdown(cancel_futures=True)
             self.pool = None
-
-
-def _die_with(parent):
-    """End this process soon after its parent, which may have been killed: another may go on with the trial."""
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(0.3)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _run(folder, stored, name, values):

@@ -4,6 +4,9 @@ import functools
 import importlib.util
 import json
 import pathlib
+import subprocess
+import sys
+import time
 
 import numpy
 import pytest
@@ -16,10 +19,17 @@ from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.SDO.HMI.full_disk import FullDiskMagnetograms
 from tools.errors import UserError
 
-_place = pathlib.Path(__file__).with_name("jpeg2000_files.py")
-_spec = importlib.util.spec_from_file_location("jpeg2000_files", _place)
-files = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(files)
+
+def beside(name):
+    """Load a file of helpers that lies beside the tests."""
+    spec = importlib.util.spec_from_file_location(pathlib.Path(name).name, pathlib.Path(__file__).parent / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+files = beside("jpeg2000_files")
+dask_cluster = beside("../dask_cluster")
 
 
 def magnetograms(folder, hours, size=256, **options):
@@ -75,6 +85,39 @@ def test_several_processes_make_the_same_pictures(tmp_path):
     assert [path.name for path in one.converted] == [path.name for path in two.converted]
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(one.converted, two.converted, strict=True))
     assert list(one.rejected) == list(two.rejected) == [sources[3]]
+
+
+def content(tree):
+    """Pictures and records of a tree by place: dict of bytes. The sheet has the folder's name in its title."""
+    found = (path for path in tree.rglob("*") if path.is_file() and path.name != "contact_sheet.png")
+    return {path.relative_to(tree).as_posix(): path.read_bytes() for path in found}
+
+
+@pytest.mark.long
+def test_a_cluster_that_loses_a_worker_converts_each_file_once(tmp_path):
+    pytest.importorskip("distributed", reason="the extra cluster")
+    sources = []
+    for day, hour in [divmod(number, 24) for number in range(50)]:
+        name = f"2026_02_{day + 1:02}__{hour:02}_00_12_700__SDO_HMI_HMI_magnetogram.jp2"
+        observed = f"2026-02-{day + 1:02}T{hour:02}:00:12.700"
+        sources.append(files.write(tmp_path / "jp2" / name, 1024, time=observed, CRPIX1=f"{500 + hour}"))
+    sources[7].write_bytes(sources[7].read_bytes()[:-20])
+    alone = convert(sources, tmp_path / "alone", Recipe(size=64, mode="area", format="npy"), workers=1)
+    command = [sys.executable, jp2_to_images.__file__, "jp2", "--out", "spread", "--size", "64", "--mode", "area"]
+    with dask_cluster.running(tmp_path / "cluster") as cluster:
+        command += ["--format", "npy", "--scheduler", cluster.address]
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while not (there := len(list((tmp_path / "spread").rglob("HMI*.npy")))) and process.poll() is None:
+            time.sleep(0.01)
+        cluster.workers[0].kill()
+        out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert 0 < there < 49
+    lines = out.splitlines()
+    assert lines[0] == "spread: 49 converted, 0 there, 1 rejected"
+    assert lines[3] == f"rejected {alone.rejected[sources[7]]}".replace(f"{tmp_path}/", "")
+    assert len(alone.converted) == 49
+    assert content(tmp_path / "spread") == content(tmp_path / "alone")
 
 
 @pytest.mark.parametrize(

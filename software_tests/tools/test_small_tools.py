@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools import atomic_files, command_line, digests, goes_class, options, paths, processes, tables
+from tools import atomic_files, command_line, digests, goes_class, options, paths, tables
 from tools.errors import UserError
 from tools.options import option
 
@@ -329,39 +329,6 @@ def test_results_appear_together_or_not_at_all(tmp_path):
 
 def test_file_names_are_safe():
     assert atomic_files.safe_name("a/b c:d", "x", "", "1.5") == "a_b_c_d_x_1.5"
-
-
-def test_many_processes_keep_the_order_and_one_computes_here():
-    items = range(9)
-    assert list(processes.mapped(float, items, workers=2)) == list(processes.mapped(float, items, workers=1))
-    with pytest.raises(ValueError, match="could not convert"):
-        list(processes.mapped(float, ["1", "x", *"2345"], workers=2))
-
-
-@pytest.mark.parametrize(
-    ("function", "guard", "total"), [("float", "", "31.0"), ("half", "if __name__ == '__main__': ", "15.5")]
-)
-def test_a_program_runs_once_unless_processes_need_what_it_defines(tmp_path, function, guard, total):
-    """Without a guard, as a notebook that is run as a program; with a function of its own it needs the guard, as ever."""
-    program = tmp_path / "program.py"
-    program.write_text(
-        "from tools import processes\ndef half(text):\n    return float(text) / 2\n"
-        f"{guard}print(sum(processes.mapped({function}, ['1', '2', '4', '8', '16'], workers=2)))\n"
-    )
-    environment = os.environ | {"PYTHONPATH": str(pathlib.Path(__file__).parents[2])}
-    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=120, env=environment)
-    assert (done.returncode, done.stdout) == (0, f"{total}\n"), done.stderr
-
-
-def test_processes_start_for_many_items_only(monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 16)
-    assert processes.worker_count(63) == 1
-    assert processes.worker_count(64) == 16
-    assert processes.worker_count(64, most=4) == 4
-    assert processes.worker_count(20, many=16) == 16
-    assert processes.worker_count(1, 3, most=2) == 3
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert processes.worker_count(1000) == 1
 
 
 def test_digest_of_a_file(tmp_path):
