@@ -5,7 +5,7 @@
 
 Data options are those of the network's run. With --calibrated the probabilities pass through calibration.json beside the
 network (network_models/forecasts/calibration.py fits it); --calibration FILE names another. Conformal sets are written if it
-has them.
+has them. With --scheduler the workers of a Dask cluster do it (docs/machines.md), each with the network opened once.
 """
 
 import pathlib
@@ -14,16 +14,17 @@ import typing
 
 import numpy
 
-from dataset_models import leak_check, simulation_mark
+from dataset_models import evaluation, leak_check, simulation_mark
 from dataset_models.solar_data import EVALUATION_COLUMNS, load_solar_data
 from network_models.forecasts import calibration, conformal
 from network_models.forecasts import files as forecast_files
-from network_models.trained_network import input_sources, open_network, require_shape
-from tools import atomic_files, command_line, options
+from network_models.trained_network import TrainedNetwork, input_sources, open_network, require_shape
+from tools import atomic_files, command_line, options, spreading
 from tools.errors import Stopped, UserError
 from tools.paths import Files
 
 SHOWN = 10  # images that are left out and named
+BATCH = 16  # samples of a split that are forecast together
 
 
 class ImageForecast(typing.NamedTuple):
@@ -50,7 +51,83 @@ class ImageForecast(typing.NamedTuple):
     content: bytes
 
 
-def forecast_images(model, data, paths, *, network="the network"):
+class ImageForecaster:
+    """Forecasts from one image file after another, in this process or another.
+
+    Parameters
+    ----------
+    trained : network_models.trained_network.TrainedNetwork
+        Its path is what messages call it.
+
+    Raises
+    ------
+    UserError
+        Its inputs are not those of the data set.
+    """
+
+    def __init__(self, trained):
+        self._trained = trained
+        self._sources = input_sources(trained.model, trained.data, trained.path)
+
+    def __reduce__(self):
+        return type(self), (self._trained,)
+
+    def __call__(self, path):
+        """Forecast from a file: `ImageForecast`, or str, why there is none."""
+        try:
+            return self._forecast(path)
+        except UserError as error:
+            return str(error)
+
+    def _forecast(self, path):
+        model, data, network = self._trained.model, self._trained.data, self._trained.path
+        arrays, batch = data.read_image(path), {}
+        for tensor in model.inputs:
+            name = self._sources[tensor.name]
+            if name not in arrays:
+                raise UserError(f"{path}: gives no {name}, which {network} takes; it gives {', '.join(arrays)}")
+            array = numpy.asarray(arrays[name], "float32")
+            require_shape(network, tensor.name, tuple(tensor.shape[1:]), array.shape, f"{path} gives {name}")
+            batch[tensor.name] = array[None]
+        time = data.image_time(path)
+        # Pixels, not bytes: a frozen feed may get new headers. A sequence is more than this one image.
+        image = next((arrays[name] for name in data.image_inputs if name in arrays), path)
+        time = numpy.datetime64("NaT", "s") if time is None else time
+        true, prior = _known(data, time)
+        (forecast,) = data.finite_forecast(model.predict_on_batch(batch), lambda _: f"{network}: on {path}")
+        with numpy.errstate(over="ignore"):
+            value = float(data.value(forecast, prior))
+        if numpy.isinf(value):
+            raise UserError(f"{network}: on {path}: the forecast is {value}; check its weights, or train anew")
+        if numpy.isnan(value):
+            raise UserError(f"{path}: the forecast is a change from the value at {time}Z, which the data set does not know")
+        return ImageForecast(path, time, value, true, prior, leak_check.content(image))
+
+
+class SplitForecaster:
+    """Forecasts of batches of samples of a split, in this process or another.
+
+    Parameters
+    ----------
+    trained : network_models.trained_network.TrainedNetwork
+    split : str
+    """
+
+    def __init__(self, trained, split):
+        self._trained, self._split = trained, split
+
+    def __reduce__(self):
+        return type(self), (self._trained, self._split)
+
+    def __call__(self, times):
+        """Forecast the samples of some times: rows, see `dataset_models.evaluation.rows`."""
+        data, model = self._trained.data, self._trained.model
+        arrays = [data.inputs(time) for time in times]
+        inputs = {name: numpy.stack([one[name] for one in arrays]) for name in data.input_shapes}
+        return evaluation.rows(data, model, times, inputs, split=self._split, network=self._trained.path)
+
+
+def forecast_images(model, data, paths, *, network="the network", workers=1):
     """Forecasts for image files.
 
     Parameters
@@ -60,7 +137,9 @@ def forecast_images(model, data, paths, *, network="the network"):
     paths : sequence of str or pathlib.Path
         Files that the data set reads.
     network : str or pathlib.Path
-        What messages call the network.
+        What messages call the network; its file, where other processes open it too.
+    workers : int
+        Processes of this machine. See `tools.spreading.on`.
 
     Returns
     -------
@@ -69,43 +148,18 @@ def forecast_images(model, data, paths, *, network="the network"):
         Of each other file, why there is no forecast: it cannot be read, its image is of another shape than the network
         takes, what the network takes beside the image is not known at its time, or an earlier file has the same time.
     """
-    sources = input_sources(model, data, network)
+    forecaster, paths = ImageForecaster(TrainedNetwork(model, network, data, None)), list(map(pathlib.Path, paths))
     forecasts, left_out, at = [], [], {}
-    for path in map(pathlib.Path, paths):
-        try:
-            forecast = _forecast_image(model, data, path, sources, network)
-            if forecast.time in at and not numpy.isnat(forecast.time):
-                raise UserError(f"{path}: is of the same time as {at[forecast.time]} ({forecast.time}Z); give one of them")
-        except UserError as error:
-            left_out.append(str(error))
-            continue
-        at[forecast.time] = path
-        forecasts.append(forecast)
+    for path, forecast in zip(paths, spreading.mapped(forecaster, paths, workers=workers), strict=True):
+        if isinstance(forecast, str):
+            left_out.append(forecast)
+        elif forecast.time in at and not numpy.isnat(forecast.time):
+            first = at[forecast.time]
+            left_out.append(f"{path}: is of the same time as {first} ({forecast.time}Z); give one of them")
+        else:
+            at[forecast.time] = path
+            forecasts.append(forecast)
     return forecasts, left_out
-
-
-def _forecast_image(model, data, path, sources, network):
-    arrays, batch = data.read_image(path), {}
-    for tensor in model.inputs:
-        name = sources[tensor.name]
-        if name not in arrays:
-            raise UserError(f"{path}: gives no {name}, which {network} takes; it gives {', '.join(arrays)}")
-        array = numpy.asarray(arrays[name], "float32")
-        require_shape(network, tensor.name, tuple(tensor.shape[1:]), array.shape, f"{path} gives {name}")
-        batch[tensor.name] = array[None]
-    time = data.image_time(path)
-    # Pixels, not bytes: a frozen feed may get new headers. A sequence is more than this one image.
-    image = next((arrays[name] for name in data.image_inputs if name in arrays), path)
-    time = numpy.datetime64("NaT", "s") if time is None else time
-    true, prior = _known(data, time)
-    (forecast,) = data.finite_forecast(model.predict_on_batch(batch), lambda _: f"{network}: on {path}")
-    with numpy.errstate(over="ignore"):
-        value = float(data.value(forecast, prior))
-    if numpy.isinf(value):
-        raise UserError(f"{network}: on {path}: the forecast is {value}; check its weights, or train anew")
-    if numpy.isnan(value):
-        raise UserError(f"{path}: the forecast is a change from the value at {time}Z, which the data set does not know")
-    return ImageForecast(path, time, value, true, prior, leak_check.content(image))
 
 
 def _known(data, time):
@@ -160,7 +214,13 @@ def main(arguments=None):
     parser.add_argument("--images", nargs="+", action=Files, metavar="FILE", help="images to forecast from, instead of a split")
     parser.add_argument("--calibrated", action="store_true", help=f"use {calibration.NAME} beside the network")
     parser.add_argument("--calibration", type=pathlib.Path, metavar="FILE", help="use this calibration")
+    spreading.add_flags(parser, default="this one, all of whose processors TensorFlow uses")
     flags, given = options.parse_with_file(parser, arguments, load_solar_data)
+    with spreading.on(flags.scheduler):
+        _forecast(flags, given)
+
+
+def _forecast(flags, given):
     trained = open_network(flags.model, flags.dataset, given)
     model, data = trained.model, trained.data
     saved = calibration.load(flags.calibration or flags.model) if flags.calibrated or flags.calibration else None
@@ -175,11 +235,11 @@ def main(arguments=None):
     if flags.images:
         _images(model, data, flags, saved)
     else:
-        _split(model, data, flags, saved)
+        _split(trained, flags, saved)
 
 
 def _images(model, data, flags, saved):
-    forecasts, left_out = forecast_images(model, data, flags.images, network=flags.model)
+    forecasts, left_out = forecast_images(model, data, flags.images, network=flags.model, workers=flags.workers or 1)
     if not forecasts:
         raise UserError(left_out[0] if len(left_out) == 1 else f"none of {len(left_out)} images; the first: {left_out[0]}")
     times = numpy.array([forecast.time for forecast in forecasts])
@@ -212,11 +272,19 @@ def _images(model, data, flags, saved):
         raise Stopped(f"{len(left_out)} of {len(left_out) + len(forecasts)} images left out; the others are in {flags.out}", 4)
 
 
-def _split(model, data, flags, saved):
+def _split(trained, flags, saved):
     import pandas
 
+    data = trained.data
     data.require_downloaded()
-    data.evaluate(model, flags.out, split=flags.split, network=flags.model, every=flags.every)
+    if flags.scheduler is None and (flags.workers or 1) == 1:
+        data.evaluate(trained.model, flags.out, split=flags.split, batch_size=BATCH, network=flags.model, every=flags.every)
+    else:
+        times = data.require_samples(flags.split)[:: flags.every]
+        parts = [times[first : first + BATCH] for first in range(0, len(times), BATCH)]
+        job = SplitForecaster(trained, flags.split)
+        made = spreading.mapped(job, parts, workers=flags.workers or 1, name=lambda some: f"samples from {some[0]}Z on")
+        evaluation.write_rows(data, flags.out, made, count=len(times), split=flags.split)
     if saved is None:
         print(f"wrote {flags.out}")
         return

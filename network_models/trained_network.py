@@ -1,6 +1,7 @@
 """Load a saved network: with our layers, nothing compiled, nothing executed from the file."""
 
 import dataclasses
+import inspect
 import pathlib
 
 import numpy
@@ -15,7 +16,7 @@ from tools.reading import apart
 
 @dataclasses.dataclass(frozen=True)
 class TrainedNetwork:
-    """A saved network with its data set.
+    """A saved network with its data set. Pickled, it is opened again from its files: in another process, or on another machine.
 
     Attributes
     ----------
@@ -30,6 +31,14 @@ class TrainedNetwork:
     path: pathlib.Path
     data: SolarData
     run: RunFolder | None
+
+    def __reduce__(self):
+        return open_network, places_of(self.path, self.data)
+
+
+def places_of(path, data):
+    """Return what `open_network` opens a network and a data set by: its path, the file of the data set's class, and options."""
+    return path, inspect.getfile(type(data)), options.as_dictionary(data)
 
 
 SUFFIXES = (".hdf5", ".h5", ".keras")  # of saved networks

@@ -167,6 +167,9 @@ COVERED = {
     ("network_models/predict.py", "calibrated"): SPLIT,
     ("network_models/predict.py", "calibrated images"): CALIBRATED,
     ("network_models/predict.py", "images"): NOW,
+    ("network_models/predict.py", "images scheduler"): (
+        "network_models/test_predict.py::test_processes_and_a_cluster_forecast_as_one_process"
+    ),
     ("network_models/forecasts/calibration.py", "fit"): CALIBRATED,
     ("network_models/forecasts/calibration.py", "cross"): SPLIT,
     ("network_models/forecasts/combination.py", "cross"): SPLIT,
@@ -211,6 +214,7 @@ COVERED = {
     ("dataset_models/flare_labels.py", "images"): LEAK,
     ("dataset_models/flux_agreement.py", ""): ("dataset_models/test_flux_agreement.py::test_genuine_flares_of_an_x_flare_day"),
     ("dataset_models/leak_check.py", ""): LEAK,
+    ("science/saliency/saliency.py", "scheduler"): "science/test_image_lists.py::test_a_cluster_explains_a_list_as_one_process",
     ("dataset_models/conversion/jp2_to_images.py", ""): JPEG_2000,
     ("dataset_models/conversion/jp2_to_images.py", "mode"): AVERAGED,
     ("dataset_models/conversion/jp2_to_images.py", "scheduler"): (

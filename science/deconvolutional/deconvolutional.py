@@ -260,7 +260,7 @@ def write_list(folder, subject, entries, flags, keywords):
     import pandas
 
     rows, left_out = [], []
-    for ((entry, sample),) in image_list.batches(subject, entries, 1, left_out):
+    for entry, sample in image_list.each(subject, entries, left_out):
         time = list_table.time_of(subject, entry, sample)
         shown = {"time": "" if time is None else f"{time}Z", "file": "" if sample.time is not None else entry.image}
         marks = {name: int(values[0]) for name, values in simulation_mark.columns(sample.simulated, 1).items()}

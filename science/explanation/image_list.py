@@ -98,41 +98,59 @@ def read(images, data):
     return entries
 
 
-def batches(subject, entries, size, left_out):
-    """Read the images of a list in batches.
+def readable(subject, entries):
+    """Read some images of a list.
 
     Parameters
     ----------
     subject : science.explanation.subject.Subject
     entries : sequence of Entry
-    size : int
+
+    Returns
+    -------
+    named : list of (Entry, science.explanation.subject.Sample)
+    left_out : list of str
+        The reason of each image that cannot be explained.
+    """
+    named, left_out = [], []
+    for entry in entries:
+        try:
+            named.append((entry, explanation.sample(subject, entry.image)))
+        except UserError as error:
+            left_out.append(str(error))
+    return named, left_out
+
+
+def each(subject, entries, left_out):
+    """Read the images of a list one after another.
+
+    Parameters
+    ----------
+    subject, entries
+        As of `readable`.
     left_out : list of str
         Gets the reason of each image that cannot be explained.
 
     Yields
     ------
-    list of (Entry, science.explanation.subject.Sample)
+    Entry, science.explanation.subject.Sample
 
     Raises
     ------
     UserError
         None of the images can be explained.
     """
-    batch, count = [], 0
     for entry in entries:
-        try:
-            batch.append((entry, explanation.sample(subject, entry.image)))
-        except UserError as error:
-            left_out.append(str(error))
-            continue
-        count += 1
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-    if not count:
-        raise UserError(left_out[0] if len(left_out) == 1 else f"none of {len(left_out)} images; the first: {left_out[0]}")
+        named, reasons = readable(subject, [entry])
+        left_out += reasons
+        yield from named
+    if len(left_out) == len(entries):
+        raise none_of(left_out)
+
+
+def none_of(left_out):
+    """Make the error for a list of whose images none can be explained, by their reasons: `UserError`."""
+    return UserError(left_out[0] if len(left_out) == 1 else f"none of {len(left_out)} images; the first: {left_out[0]}")
 
 
 def together(samples):

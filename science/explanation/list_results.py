@@ -2,12 +2,13 @@
 
 import contextlib
 import dataclasses
+import functools
 import sys
 
 from science.explanation import image_list, list_table, map_files, passport
 from science.explanation.attribution import strongest_channel
 from science.explanation.sheet import Cell, Sheet
-from tools import atomic_files, figures
+from tools import atomic_files, figures, spreading
 from tools.errors import Stopped, UserError
 
 SHOWN = 10  # images that are left out and named
@@ -16,6 +17,7 @@ SHOWN = 10  # images that are left out and named
 def add_flags(parser):
     """Give a parser the flags of lists of images."""
     parser.add_argument("--each", action="store_true", help="of a list, write the files of each image too, as of one alone")
+    spreading.add_flags(parser, workers=False)
 
 
 def tell_left_out(reasons, count, folder):
@@ -48,6 +50,45 @@ def writing(subject, folder, flags, entries, *, heading=None):
     many.report(folder)
 
 
+class ListExplainer:
+    """Explains batches of a list, in this process or another.
+
+    Parameters
+    ----------
+    subject : science.explanation.subject.Subject
+    explain : callable
+        ``explain(subject, named, random_network)`` yields of each (Entry, Sample) a dict of map and passport by method.
+    """
+
+    def __init__(self, subject, explain):
+        self._subject, self._explain = subject, explain
+
+    def __reduce__(self):
+        return type(self), (self._subject, self._explain)
+
+    @functools.cached_property
+    def _random_network(self):
+        return passport.shuffled_network(self._subject)
+
+    def __call__(self, entries):
+        """Explain a batch: list of (Entry, Sample, explanations, probability or None), and the reasons of images left out."""
+        named, left_out = image_list.readable(self._subject, entries)
+        if not named:
+            return [], left_out
+        probabilities = self._probabilities(named)
+        explained = self._explain(self._subject, named, self._random_network)
+        return [(*pair, maps, one) for pair, maps, one in zip(named, explained, probabilities, strict=True)], left_out
+
+    def _probabilities(self, named):
+        """Forecast a batch: list of float, or of None where the network forecasts no probability."""
+        data = self._subject.data
+        if data.task != "classification":
+            return [None] * len(named)
+        outputs = self._subject.model.predict_on_batch(image_list.together([sample for _, sample in named]))
+        where = [f"{self._subject.model_path}: on {entry.image}" for entry, _ in named]
+        return [float(value) for value in data.finite_forecast(outputs, where.__getitem__)]
+
+
 class ListResults:
     """Results of a list of images: figure, table and passports.
 
@@ -68,22 +109,37 @@ class ListResults:
         self._left_out, self._rows, self._passports, self._failed = [], [], {}, {}
         self._stem, self._sheet, self._place = "", None, None
 
-    def batches(self):
-        """Read the list in batches, with a bar: see `image_list.batches`."""
+    def explained(self, explain):
+        """Explain the images of the list in batches, with a bar, here or on a cluster (`tools.spreading.on`).
+
+        Parameters
+        ----------
+        explain : callable
+            As of `ListExplainer`.
+
+        Yields
+        ------
+        Entry, Sample, dict, float or None
+            As of `add`, in the order of the list.
+
+        Raises
+        ------
+        UserError
+            None of the images can be explained.
+        """
         from tqdm import tqdm
 
+        size = self._flags.batch
+        groups = [self._entries[first : first + size] for first in range(0, len(self._entries), size)]
+        job = ListExplainer(self._subject, explain)
+        made = spreading.mapped(job, groups, workers=1, chunk=1, name=lambda group: group[0].image)
         with tqdm(total=len(self._entries), desc="explain", unit="image", disable=None) as bar:
-            for batch in image_list.batches(self._subject, self._entries, self._flags.batch, self._left_out):
-                yield batch
-                bar.update(len(batch))
-
-    def probabilities(self, batch):
-        """Forecast a batch: list of float, or of None where the network forecasts no probability."""
-        if self._subject.data.task != "classification":
-            return [None] * len(batch)
-        outputs = self._subject.model.predict_on_batch(image_list.together([sample for _, sample in batch]))
-        where = [f"{self._subject.model_path}: on {entry.image}" for entry, _ in batch]
-        return [float(value) for value in self._subject.data.finite_forecast(outputs, where.__getitem__)]
+            for group, (results, left_out) in zip(groups, made, strict=True):
+                self._left_out += left_out
+                yield from results
+                bar.update(len(group))
+        if len(self._left_out) == len(self._entries):
+            raise image_list.none_of(self._left_out)
 
     def add(self, entry, sample, explanations, probability, place):
         """Take the maps of one image.

@@ -7,6 +7,7 @@ from science.explanation import subject as explanation
 from science.explanation.attribution import in_channel_units
 from science.explanation.map_files import write
 from science.gradients.engine import engine_of
+from tools import spreading
 from tools.options import add_number
 
 
@@ -44,6 +45,11 @@ def run(arguments, description, method, *, add=None, keywords=None, after=None):
             add(parser)
 
     flags, given = explanation.parse(arguments, description, add=add_all)
+    with spreading.on(flags.scheduler):
+        _run(flags, given, method, keywords, after)
+
+
+def _run(flags, given, method, keywords, after):
     subject = explanation.load(flags.model, flags.dataset, given)
     place = explanation.channel_place(subject.data, flags.channel, default=None)
     folder = explanation.output_folder(subject, "maps", flags.out)
@@ -138,24 +144,22 @@ def explain_list(subject, method, keywords, folder, flags, place):
     Stopped
         Some images could not be explained; the others are done.
     """
-    data = subject.data
-    entries = image_list.read(flags.image, data)
-    random_network = passport.shuffled_network(subject)
-
-    def maps(batch):
-        """Make the maps of a batch: at once, or one by one where each image has a baseline of its own."""
-        own = [keywords(flags, subject, sample) if keywords else {} for _, sample in batch[:1]]
-        if not {"baseline", "background"} & set(own[0]):
-            named = [(entry.image, sample) for entry, sample in batch]
-            yield from zip(batch, _explained(subject, named, method, own[0], flags, random_network), strict=True)
-            return
-        for number, (entry, sample) in enumerate(batch):
-            arguments = own[0] if number == 0 else keywords(flags, subject, sample)
-            named = [(entry.image, sample)]
-            yield (entry, sample), next(_explained(subject, named, method, arguments, flags, random_network))
-
+    entries = image_list.read(flags.image, subject.data)
+    explain_batch = functools.partial(_explain_batch, method=method, keywords=keywords, flags=flags)
     with list_results.writing(subject, folder, flags, entries) as many:
-        for batch in many.batches():
-            probabilities = many.probabilities(batch)
-            for ((entry, sample), (attribution, checked)), probability in zip(maps(batch), probabilities, strict=True):
-                many.add(entry, sample, {checked["method"]: (attribution, checked)}, probability, place)
+        for entry, sample, explanations, probability in many.explained(explain_batch):
+            many.add(entry, sample, explanations, probability, place)
+
+
+def _explain_batch(subject, named, random_network, *, method, keywords, flags):
+    """Make the maps of a batch: at once, or one by one where each image has a baseline of its own; see `ListExplainer`."""
+    first = keywords(flags, subject, named[0][1]) if keywords else {}
+    if not {"baseline", "background"} & set(first):
+        images = [(entry.image, sample) for entry, sample in named]
+        for attribution, checked in _explained(subject, images, method, first, flags, random_network):
+            yield {checked["method"]: (attribution, checked)}
+        return
+    for number, (entry, sample) in enumerate(named):
+        own = first if number == 0 else keywords(flags, subject, sample)
+        attribution, checked = next(_explained(subject, [(entry.image, sample)], method, own, flags, random_network))
+        yield {checked["method"]: (attribution, checked)}

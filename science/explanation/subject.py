@@ -9,7 +9,7 @@ import numpy
 from dataset_models import observation_times, simulation_mark
 from dataset_models.solar_data import SolarData, load_solar_data
 from network_models.run_folder import RunFolder, resolve_dataset
-from network_models.trained_network import TrainedNetwork, input_sources, load_network, open_network
+from network_models.trained_network import TrainedNetwork, input_sources, load_network, open_network, places_of
 from tools import command_line, options
 from tools.errors import UserError
 from tools.options import add_number
@@ -18,7 +18,7 @@ from tools.paths import Files
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """Network and data set whose images it takes.
+    """Network and data set whose images it takes. Pickled, it is loaded again: in another process, or on another machine.
 
     Attributes
     ----------
@@ -36,6 +36,9 @@ class Subject:
     data: SolarData
     run: RunFolder | None
     input_sources: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def __reduce__(self):
+        return load, places_of(self.model_path, self.data)
 
 
 @dataclasses.dataclass(frozen=True)

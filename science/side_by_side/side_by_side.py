@@ -7,12 +7,14 @@ files hold all of them. Methods that do not apply to the network are named with 
 all passports as .json.
 """
 
+import functools
+
 from science import methods
 from science.explanation import baselines, image_list, list_results, passport, solar_coordinates
 from science.explanation import subject as explanation
 from science.explanation.attribution import in_channel_units, strongest_channel
 from science.gradients.engine import engine_of
-from tools import atomic_files, command_line, figures
+from tools import atomic_files, command_line, figures, spreading
 from tools.errors import UserError
 from tools.options import add_number
 
@@ -187,13 +189,17 @@ def explain_list(subject, entries, names, folder, flags, keywords):
         Of `side_by_side`.
     """
     place = explanation.channel_place(subject.data, flags.channel, default=None)
-    random_network = passport.shuffled_network(subject)
+    explain_batch = functools.partial(_explain_batch, names=names, flags=flags, keywords=keywords)
     with list_results.writing(subject, folder, flags, entries, heading="side by side") as results:
-        for batch in results.batches():
-            for (entry, sample), probability in zip(batch, results.probabilities(batch), strict=True):
-                _finite(subject, sample, entry.image, flags)
-                explanations = side_by_side(subject, sample, names, **keywords, random_network=random_network)
-                results.add(entry, sample, explanations, probability, place)
+        for entry, sample, explanations, probability in results.explained(explain_batch):
+            results.add(entry, sample, explanations, probability, place)
+
+
+def _explain_batch(subject, named, random_network, *, names, flags, keywords):
+    """Make every method's map of each image of a batch; see `list_results.ListExplainer`."""
+    for entry, sample in named:
+        _finite(subject, sample, entry.image, flags)
+        yield side_by_side(subject, sample, names, **keywords, random_network=random_network)
 
 
 def _finite(subject, sample, name, flags):
@@ -217,6 +223,11 @@ def main(arguments=None):
     unknown = sorted(set(flags.methods or ()) - set(methods.NAMES))
     if unknown:
         raise UserError(f"--methods {unknown[0]}: choose from {', '.join(methods.NAMES)}")
+    with spreading.on(flags.scheduler):
+        _run(flags, given)
+
+
+def _run(flags, given):
     subject = explanation.load(flags.model, flags.dataset, given)
     explanation.channel_place(subject.data, flags.channel)  # before the minutes that the maps take
     many = image_list.is_list(flags.image)

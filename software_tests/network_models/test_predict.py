@@ -1,6 +1,9 @@
 """Forecasts of a trained network as a script, with and without calibration."""
 
+import importlib.util
 import pathlib
+import subprocess
+import sys
 
 import numpy
 import pandas
@@ -13,6 +16,9 @@ from network_models.xray_flux_forecast.starting_point import network
 from tools.errors import UserError
 
 TINY = pathlib.Path(__file__).with_name("tiny_data.py")
+_spec = importlib.util.spec_from_file_location("dask_cluster", pathlib.Path(__file__).parents[1] / "dask_cluster.py")
+dask_cluster = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(dask_cluster)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +44,34 @@ def test_every_nth_sample_of_the_training_split(run, tmp_path):
     expected = pandas.read_csv(every).iloc[::3].reset_index(drop=True)
     assert 1 < len(expected) < len(pandas.read_csv(every))
     pandas.testing.assert_frame_equal(pandas.read_csv(third), expected, rtol=1e-6)
+
+
+@pytest.mark.slow  # six times TensorFlow
+@pytest.mark.timeout(900)
+def test_processes_and_a_cluster_forecast_as_one_process(run, tmp_path):
+    """Of images one that cannot be read among them, and of a split."""
+    pytest.importorskip("distributed", reason="the extra cluster")
+    random = numpy.random.default_rng(0)
+    names = [f"{number}.npy" for number in range(9)]
+    for name in names:
+        numpy.save(tmp_path / name, random.normal(5, 1, (16, 16, 2)).astype("float32"))
+    numpy.save(tmp_path / names[4], numpy.zeros((8, 8, 2)))
+
+    def forecast(*arguments):
+        command = [sys.executable, predict.__file__, run.best, TINY, *arguments]
+        done = subprocess.run(list(map(str, command)), cwd=tmp_path, capture_output=True, text=True, timeout=200)
+        return done.returncode, done.stdout, done.stderr
+
+    split = ["--out", "f.csv", "--split", "training"]
+    alone = [forecast("--out", "f.csv", "--images", *names), (tmp_path / "f.csv").read_bytes()]
+    alone += [forecast(*split), (tmp_path / "f.csv").read_bytes()]
+    assert alone[0][0] == 4
+    assert f"1 of {len(names)} images left out" in alone[0][2]
+    with dask_cluster.running(tmp_path / "cluster") as cluster:
+        for where in (["--scheduler", cluster.address], ["--workers", "2"]):
+            found = [forecast("--out", "f.csv", *where, "--images", *names), (tmp_path / "f.csv").read_bytes()]
+            found += [forecast(*split, *where), (tmp_path / "f.csv").read_bytes()]
+            assert found == alone
 
 
 def test_a_calibration_is_used_when_asked_for(run, tmp_path):

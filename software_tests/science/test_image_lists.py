@@ -1,6 +1,10 @@
 """Lists of images: every explanation script makes one figure and one table of them."""
 
+import importlib.util
 import json
+import pathlib
+import subprocess
+import sys
 
 import numpy
 import pandas
@@ -21,6 +25,10 @@ from science.saliency import saliency
 from science.side_by_side import side_by_side
 from science.smooth_gradients import smooth_gradients
 from tools.errors import Stopped, UserError
+
+_spec = importlib.util.spec_from_file_location("dask_cluster", pathlib.Path(__file__).parents[1] / "dask_cluster.py")
+dask_cluster = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(dask_cluster)
 
 TIMES = [f"2026-03-01T{hour:02d}:00" for hour in range(5)]
 SMALL = {
@@ -69,6 +77,24 @@ def test_a_list_makes_one_figure_and_one_table(saved, dataset, instances, tmp_pa
     assert alone["checks"] == among["checks"]
     assert alone["randomised_correlation"]["image"] == pytest.approx(among["randomised_correlation"]["image"], abs=1e-3)
     assert "3 images; hits_saliency.png, hits_saliency.csv, hits_saliency.json" in capsys.readouterr().out
+
+
+@pytest.mark.slow  # TensorFlow in four processes
+@pytest.mark.timeout(900)
+def test_a_cluster_explains_a_list_as_one_process(saved, dataset, instances, tmp_path):
+    """By a script that hands on functions of its own, with a time that the data set does not have among the images."""
+    pytest.importorskip("distributed", reason="the extra cluster")
+    command = [sys.executable, integrated_gradients.__file__, saved(), dataset, instances, "2001-01-01T00:00"]
+    command += ["--kind", "classification", "--batch", "2", *SMALL[integrated_gradients]]
+
+    def explain(out, *where):
+        done = subprocess.run(list(map(str, [*command, "--out", out, *where])), cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 4, done.stderr
+        return done.stdout.replace(out, "OUT"), {path.name: path.read_bytes() for path in (tmp_path / out).iterdir()}
+
+    alone = explain("alone")
+    with dask_cluster.running(tmp_path / "cluster") as cluster:
+        assert explain("spread", "--scheduler", cluster.address) == alone
 
 
 @pytest.mark.parametrize(
