@@ -23,9 +23,9 @@ SMALL = False  # True: fewer days
 # %%
 if NETWORK is None:
     archive = practice(small=SMALL)
-    data = ["--folder", MAGNETOGRAMS or archive.magnetograms, "--flares", FLARES or archive.flares, "--image_size", "128"]
-    short = ["--validation_start", VALIDATION_START, "--epochs", "1", "--batch_size", "8", "--max_lr", "0.001"]
-    NETWORK = train.main(["--models", "attention", *data, *short, "--out", "gallery_output"]).folder.best
+    data = ["--folder", MAGNETOGRAMS or archive.magnetograms, "--flares", FLARES or archive.flares, "--image_size", "192"]
+    short = ["--validation_start", VALIDATION_START, "--epochs", "1", "--steps_per_epoch", "5", "--batch_size", "8"]
+    NETWORK = train.main(["--models", "attention", *data, *short, "--max_lr", "0.001", "--out", "gallery_output"]).folder.best
 
 # %% [markdown]
 # ## Two hits and a false alarm

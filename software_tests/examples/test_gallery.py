@@ -20,7 +20,7 @@ PICTURES = {
     "full_disk_forecasts": ("attention_forecasts/disk.png", "attention_forecasts/verification/*.png"),
     "hek_flares": ("hek_classes.png", "hek_over_time.png"),
     "latents_of_digits": ("trained_models/*/features/traversal.png",),
-    "latents_of_magnetograms": ("trained_models/*/features/traversal.png",),
+    "latents_of_solar_images": ("trained_models/*/features/traversal.png",),
     "near_the_limb": ("near_limb/plane.png",),
     "operational_replay": ("replay/scores/reliability_C1.0.png", "replay/page/index.html"),
     "train_a_forecast": ("trained_models/*/performance/loss_curve.png",),
