@@ -35,7 +35,7 @@ own = configuration.read(FORECAST)
 
 # %%
 times = numpy.arange(numpy.datetime64(START, "s"), numpy.datetime64(END, "s"), numpy.timedelta64(24, "h"))
-times = times[-16:] if SMALL else times
+times = times[60:76] if SMALL else times
 records, there, refused = forecast.replay(Forecaster(own), times, mapped=False)
 print(f"{len(records)} forecasts, {there} were there, {len(refused)} times without any")
 print(forecast.describe(records[-1]))
