@@ -6,7 +6,11 @@ import types
 
 import pytest
 
+from tools import modules
+
 GALLERY = pathlib.Path(__file__).parents[2] / "examples" / "gallery"
+TESTS = pathlib.Path(__file__).parents[1]
+KEPT = TESTS / "golden" / "gallery"
 PICTURES = {
     "attention_maps_of_hits_and_a_false_alarm": ("attention_maps/*_side_by_side.png",),
     "compare_methods": ("comparison/*_side_by_side*.png",),
@@ -25,8 +29,12 @@ PICTURES = {
     "operational_replay": ("replay/scores/reliability_C1.0.png", "replay/page/index.html"),
     "train_a_forecast": ("trained_models/*/performance/loss_curve.png",),
     "verify_forecasts": ("verification/comparison.png", "verification/scores.md"),
-}  # what each leaves
+}  # what each leaves; the first is compared with what it was when somebody looked at it
+WIDTH = 160  # pixels of what is kept
+UNTRAINED = ("cut_outs_before_flares", "donki_flares", "flux_database", "hek_flares", "operational_replay")  # the same anywhere
+CHAOTIC = ("embed_activations",)  # t-SNE: other rounding is another map, of the same layout
 QUICK = ("flux_database", "hek_flares", "operational_replay")
+picture_checker = modules.load(TESTS / "picture_checker.py")
 VARIANTS = {"full_disk_forecasts": ('NAME = "attention"', 'NAME = "cnn"', ("cnn_forecasts/disk.png",))}
 
 
@@ -48,9 +56,16 @@ def run(path, monkeypatch, folder, cache, change=("", "")):
 
 
 def test_every_notebook_has_an_entry():
-    assert {path.stem for path in GALLERY.glob("*.py")} == set(PICTURES)
+    assert {path.stem for path in GALLERY.glob("*.py")} == set(PICTURES) == {path.stem for path in KEPT.glob("*.png")}
     table = (GALLERY / "README.md").read_text(encoding="utf-8")
     assert all(f"[`{name}.py`]({name}.py)" in table for name in PICTURES)
+
+
+def tolerances(name):
+    """How far a picture may be from what it was, grey levels in the mean and in one place: of trained networks farther."""
+    if name in UNTRAINED:
+        return {}
+    return {"tolerance": 12.0, "place": 255.0} if name in CHAOTIC else {"tolerance": 4.0, "place": 40.0}
 
 
 @pytest.mark.parametrize(
@@ -61,6 +76,8 @@ def test_notebooks_run_and_leave_their_pictures(name, tmp_path, monkeypatch, cap
     run(GALLERY / f"{name}.py", monkeypatch, tmp_path, archive_cache)
     for pattern in PICTURES[name]:
         assert list((tmp_path / "gallery_output").glob(pattern)), pattern
+    first = min((tmp_path / "gallery_output").glob(PICTURES[name][0]))
+    picture_checker.require_as_kept(first, KEPT / f"{name}.png", width=WIDTH, **tolerances(name))
     assert ".png" in capsys.readouterr().out  # where the pictures are, without Jupyter
 
 
