@@ -1,11 +1,15 @@
 """Pictures of verification: reliability, ROC, precision-recall, performance, threshold sweep, folds."""
 
+import textwrap
+
 import numpy
 
 from dataset_models import simulation_mark
 from science.verification.scores import BINS
 from tools import figures, skill_scores
 from tools.block_bootstrap import interval
+
+TITLE = 46  # characters of a line over a diagram of reliability
 
 
 def reliability(path, forecast, *, title=None, bootstrap=None):
@@ -19,6 +23,8 @@ def reliability(path, forecast, *, title=None, bootstrap=None):
     bootstrap : tools.block_bootstrap.BlockBootstrap, optional
         For bars that take account of hours that are not independent.
     """
+    from matplotlib import ticker
+
     points = reliability_points(forecast, bootstrap)
     used = points["count"] > 0
     mean, observed, low, high = (points[name][used] for name in ("mean", "observed", "low", "high"))
@@ -36,11 +42,15 @@ def reliability(path, forecast, *, title=None, bootstrap=None):
             ylabel="observed frequency",
             xlim=(0, 1),
             ylim=(-0.02, 1.02),
-            title=figures.title(title or forecast.name, simulated=forecast.simulated),
         )
+        words = figures.title(title or forecast.name, simulated=forecast.simulated)
+        axes.set_title(textwrap.fill(words, TITLE), fontsize=11)
         axes.legend(loc="upper left", fontsize=10)
         below.bar((numpy.arange(BINS) + 0.5) / BINS, points["count"], 0.9 / BINS, color="0.45")
         below.set(xlabel="forecast probability", ylabel="forecasts", yscale="log")
+        below.set_ylim(0.8, 2 * points["count"].max())  # a single forecast is seen
+        below.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+        below.yaxis.set_minor_formatter(ticker.NullFormatter())
         empty = int((~used).sum())
         if empty:
             below.set_title(f"{empty} of {BINS} bins without forecasts left out above", fontsize=9)
