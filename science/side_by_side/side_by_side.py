@@ -117,11 +117,13 @@ def figure_of(subject, sample, explanations, *, channel=None):
     extent = figures.extent_of(header, image.shape[:2])
     places = _places(subject, sample)
     look = {"table": channel.colour_table, "logarithmic": channel.logarithmic, "extent": extent}
-    rows = -(-(len(explanations) + 1) // COLUMNS)
+    columns = min(COLUMNS, len(explanations) + 1)
+    rows = -(-(len(explanations) + 1) // columns)
+    across, down = channel.axis_names or ("column (pixels)", "row (pixels)")
     with figures.style():
-        size = (4.1 * COLUMNS + 1.6, 4.7 * rows + 1.0)
-        figure, axes = figures.new(rows, COLUMNS, figsize=size, sharex=True, sharey=True, squeeze=False)
-        figure.get_layout_engine().set(h_pad=0.08)
+        size = (4.1 * columns + 1.6, 4.7 * rows + 1.0)
+        figure, axes = figures.new(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
+        figure.set_layout_engine("compressed", h_pad=0.08)
         panels = list(axes.flat)
         drawn = figures.show_image(panels[0], image[..., place], bar=False, **look)
         panels[0].set_title(f"image, {channel.name}", fontsize=11)
@@ -140,17 +142,18 @@ def figure_of(subject, sample, explanations, *, channel=None):
                 solar_coordinates.draw(panel, header, places)
         for panel in panels[len(explanations) + 1 :]:
             panel.set_visible(False)
-        for panel in panels[max(len(explanations) + 1 - COLUMNS, 0) : len(explanations) + 1]:  # the lowest one of each column
-            panel.set_xlabel("solar x (arcsec)" if extent else "column (pixels)")
+        for panel in panels[max(len(explanations) + 1 - columns, 0) : len(explanations) + 1]:  # the lowest one of each column
+            panel.set_xlabel("solar x (arcsec)" if extent else across)
             panel.tick_params(labelbottom=True)
         for panel in axes[:, 0]:
-            panel.set_ylabel("solar y (arcsec)" if extent else "row (pixels)")
+            panel.set_ylabel("solar y (arcsec)" if extent else down)
         attribution, checked = next(iter(explanations.values()))
         title = figures.title(f"{sample.title}: {attribution.explained.words}", simulated=sample.simulated)
         title = f"{title}; {attribution.explained.value_words(checked['output'])}"
         key = figures.overlay_key([attribution.maps[name] for attribution, _ in explanations.values()])
         figure.suptitle(f"{title}\n{key}; each map on its own scale")
         figures.overlay_bars(figure, axes, drawn, channel.unit, logarithmic=channel.logarithmic)
+        figure.get_layout_engine().execute(figure)  # and again when it is drawn: once leaves no room for the bars' labels
     return figure
 
 
