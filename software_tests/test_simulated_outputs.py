@@ -64,9 +64,11 @@ WITHOUT = {
     "dataset_models/download/goes.py": ARCHIVE,
     "dataset_models/download/hek.py": ARCHIVE,
     "dataset_models/download/helioviewer.py": ARCHIVE,
+    "dataset_models/download/jsoc_hmi.py": ARCHIVE,
     "dataset_models/download/noaa_regions.py": ARCHIVE,
     "dataset_models/download/swpc.py": ARCHIVE,
     "dataset_models/leak_check.py": "writes no file",
+    "network_models/convert_network.py": "makes the same network, for which settings.yml beside it speaks",
     "network_models/diagram.py": "draws layers, not what they have learned",
     "network_models/pytorch_weights.py": "takes published weights",
     "examples/demo.py": "runs other scripts",
@@ -311,6 +313,9 @@ RUNS = {
     "network_models/xray_flux_forecast/fdl1/aia_only.py": lambda made, out: [
         ["--days", "120", "--image_size", "32", "--epochs", "1", "--out", str(out)]
     ],
+    "network_models/xray_flux_forecast/flux_history/network.py": lambda made, out: [
+        ["--goes", made.store, "--calibration", "operational", "--hours", "6", "--epochs", "1", "--out", str(out)]
+    ],
     "network_models/xray_flux_forecast/starting_point/network.py": trained([], *SMALL),
     "science/activation_maximisation/activation_maximisation.py": explained("--steps", "2", alone=True),
     "science/attention_maps/attention_maps.py": lambda made, out: [
@@ -392,10 +397,25 @@ def test_every_script_is_here():
         assert "simulation_mark" in (PROJECT / "software_tests" / test).read_text(encoding="utf-8")
 
 
-SLOW = (  # trains in processes of its own, or a network of large images
+SLOW = (  # trains in processes of its own, or a network of large images; or takes ten seconds
+    "dataset_models/SDO/HMI/flare_sequences.py",
+    "dataset_models/flux_tables.py",
+    "dataset_models/look.py",
     "network_models/architecture_search/search.py",
+    "network_models/compare_runs.py",
+    "network_models/flare_rates/forecast.py",
+    "network_models/flare_rates/train.py",
     "network_models/full_disk_flare_forecast/train.py",
     "science/attention_maps/attention_maps.py",
+    "science/deconvolutional/deconvolutional.py",
+    "science/deep_shap/deep_shap.py",
+    "science/integrated_gradients/integrated_gradients.py",
+    "science/latent_traversal/latent_forecast.py",
+    "science/latent_traversal/latent_traversal.py",
+    "science/rate_map/rate_map.py",
+    "science/side_by_side/side_by_side.py",
+    "science/smooth_gradients/smooth_gradients.py",
+    "science/verification/verification.py",
 )
 
 
