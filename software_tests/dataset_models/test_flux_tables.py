@@ -125,7 +125,7 @@ def test_the_script_takes_times_from_image_names(genuine, tmp_path, capsys):
     (tmp_path / "Flux_day.csv").write_text("Time,Flux,Count\n" + flux)
     goes_xrs.import_file(day, tmp_path / "Flux_day.csv")
     flux_tables.main(["--store", str(day), *arguments[2:], "--out", str(tmp_path / "y"), "--catches", "12min", "01hr"])
-    assert "wrote 12 tables" in capsys.readouterr().out
+    assert "wrote 14 tables" in capsys.readouterr().out
     text = (tmp_path / "y" / "All_Ys_00minDelay_12minMax.csv").read_text()
     assert text.splitlines()[1] == "20140102_0136,5.5e-05,4.9e-05,6e-06,AIA20140102_0136_0094.fits".replace(
         "6e-06", str(5.5e-05 - 4.9e-05)

@@ -354,7 +354,7 @@ def own_network(folder, *, extra=""):
     return folder / "architecture.py"
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_file_of_ones_own_is_searched(tmp_path):
     """One trial, trained in a process of its own that reads the file from what search.yml holds."""
     flags = ("--trials", "1", "--method", "random", "--dense_counts", "4", "--kernel_size", "3", "--bias", "--no-flatten")

@@ -182,7 +182,7 @@ def test_a_killed_worker_is_named_and_all_resume(tmp_path):
     same_losses(folder, folder_of(tmp_path / "whole"), tolerance=0)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_signal_to_one_stops_all(tmp_path):
     flags = [*FLAGS, "--count", "400", "--epochs", "400"]
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]

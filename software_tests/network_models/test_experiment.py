@@ -181,7 +181,7 @@ def test_the_first_step_of_each_optimizer(name, step):
     assert float(variable.numpy()[0]) == pytest.approx(step, rel=1e-4)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_run_with_adadelta_and_the_absolute_error_is_continued(tmp_path):
     """As FlareNet trained; the loss is the mean of the error that the forecasts have."""
     flags = ["--dataset", str(TINY), *SMALL]

@@ -299,7 +299,7 @@ def test_a_network_learns_which_region_flares(name, archive, command, tmp_path):
 
 
 @pytest.mark.parametrize("alone", [False, True])
-@pytest.mark.long
+@pytest.mark.slow
 def test_parameters_of_patches_train_with_summaries_and_alone(alone, archive, command, tmp_path):
     lines = ["HARPNUM,T_REC,NOAA_ARS,AREA,USFLUX,MEANGBZ,R_VALUE,LON_FWT,LAT_FWT"]
     for number, day in enumerate(numpy.arange("2014-02-01", "2014-05-20", dtype="datetime64[D]")):

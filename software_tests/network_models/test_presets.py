@@ -171,7 +171,7 @@ def test_a_copied_network_brings_its_own_presets(tmp_path):
 # A first look: steps capped
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_capped_run_is_resumed_to_the_same_network(tmp_path):
     """Two of five steps, one of two batches of validation; other samples in every epoch."""
     flags = options.as_flags(SMALL | {"steps_per_epoch": 2, "validation_steps": 1, "dropout_rate": 0.2}).split()

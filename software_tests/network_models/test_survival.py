@@ -232,7 +232,7 @@ def test_a_beta_vae_killed_within_epochs(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGUSR1", marks=pytest.mark.slow)])
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_signal_keeps_the_step_under_way(uninterrupted, tmp_path, name):
     number = getattr(signal, name)
     process = start(*FLAGS, "--epochs", 4, "--out", tmp_path)  # no states between epochs: only the signal's

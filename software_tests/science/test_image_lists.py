@@ -188,7 +188,7 @@ def test_unknown_times_and_bad_lists(saved, dataset, instances, tmp_path):
     (tmp_path / "empty.csv").write_text("")
     cases = {
         "other.csv": r"other\.csv: spots has no sample at 2027-03-01T00:00:00Z, 2028-03-01T00:00:00Z; give times",
-        "columns.csv": r"columns\.csv: no column label, timestamp, time, file; it has a, b",
+        "columns.csv": r"columns\.csv: no column label, timestamp, time, timestep, file; it has a, b",
         "empty.csv": r"empty\.csv: empty file",
         "missing.csv": r"missing\.csv: ",
     }

@@ -37,7 +37,7 @@ def test_the_choice_of_a_simulation_is_marked(tmp_path):
     [
         ("time,flare_prob\n2014-01-01 00:00,0.3\n", "no column true_value"),
         ("time,true_value\n2014-01-01 00:00,1\n", "no column probability, flare_prob, prediction"),
-        ("prediction,true_value\n0.3,1\n", "no column label, timestamp, time, file"),
+        ("prediction,true_value\n0.3,1\n", "no column label, timestamp, time, timestep, file"),
         ("time,prediction,true_value\n2014-01-01 00:00,1.5,1\n", "1.5 is no probability"),
     ],
 )

@@ -326,7 +326,8 @@ def test_the_most_unusual_images_are_days_apart():
 def test_anomalies_of_a_run(run, tmp_path):
     anomalies.main([str(run.best), str(SUN), "--count", "2", "--out", str(tmp_path)])
     table = pandas.read_csv(tmp_path / "anomalies.csv")
-    assert list(table) == ["time", "split", "reconstruction_error", "mean_squared_error", "score", "true_value"]
+    names = ["time", "split", "reconstruction_error", "mean_squared_error", "score", "true_value", "simulated"]
+    assert list(table) == names
     assert table.loc[table["split"] == "training", "score"].mean() == pytest.approx(0, abs=1e-4)
     assert (tmp_path / "anomalies.png").is_file()
     assert (tmp_path / "most_unusual.png").is_file()

@@ -74,7 +74,7 @@ def test_script_writes_pictures(path, tmp_path, capsys):
     assert "without a position" in capsys.readouterr().out
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_instances_are_tables_that_can_be_read_again(path, tmp_path):
     near_limb.main([str(path), "--out", str(tmp_path / "out"), "--format", "svg", "--cell", "15", "--threshold", "0.45"])
     cells = pandas.read_csv(tmp_path / "out" / "cells.csv")

@@ -449,7 +449,7 @@ def test_words_of_targets(saved, dataset):
         assert (described.words, described.stem) == (words, stem)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_passports_tell_the_baseline(saved, dataset, tmp_path):
     model = saved()
     records = {}
