@@ -894,6 +894,7 @@ def _hek_records(count):
     ]
 
 
+@pytest.mark.long
 def test_hek_month_by_month(tree, capsys):
     from dataset_models import flare_catalogue
 

@@ -194,6 +194,7 @@ FAULTS = [fault for fault in archive_server.FAULTS if fault not in ("429", "408"
 
 
 @pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.long
 def test_each_fault_of_each_answer_once_then_fine(tmp_path, fault):
     """Listing, address, export, its status and the files: whatever is asked for fails at first."""
     with (
@@ -224,6 +225,7 @@ PERMANENT = {
 
 
 @pytest.mark.parametrize("fault", PERMANENT)
+@pytest.mark.long
 def test_a_file_whose_fault_stays_is_named_and_asked_for_again(tmp_path, monkeypatch, fault):
     monkeypatch.setattr(f"{__name__}.QUICK", fetcher.Limits(rate=0, stall=0.6, total=1.0, tries=2, pause=0.01))
     faulty = [True]

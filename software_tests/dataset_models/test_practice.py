@@ -44,6 +44,7 @@ def test_a_genuine_answer_of_donki_is_not_called_simulated(tmp_path):
     assert simulation_mark.of_file(tmp_path / "donki.json") is False
 
 
+@pytest.mark.long
 def test_the_practice_archive_is_written_once(tmp_path, monkeypatch):
     monkeypatch.setattr(practice, "SMALL", {"start": "2014-01-03", "days": 1, "cadence_minutes": 720})
     monkeypatch.setattr(practice, "SIZE", 32)

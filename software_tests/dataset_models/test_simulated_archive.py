@@ -59,6 +59,7 @@ def test_names_and_folders_are_those_of_the_archives(written):
     }
 
 
+@pytest.mark.long
 def test_every_fits_file_says_that_it_is_simulated_and_is_valid(written):
     from astropy.io import fits
 
@@ -72,6 +73,7 @@ def test_every_fits_file_says_that_it_is_simulated_and_is_valid(written):
             assert "not an observation" in str(header["COMMENT"])
 
 
+@pytest.mark.long
 def test_sunpy_opens_the_synoptic_files(written, truth):
     import sunpy.map
 
@@ -85,6 +87,7 @@ def test_sunpy_opens_the_synoptic_files(written, truth):
         assert numpy.corrcoef(seen.data.ravel(), truth[0][::-1, :, index].ravel())[0, 1] > 0.95, channel
 
 
+@pytest.mark.long
 def test_sunpy_opens_the_magnetogram_turned_like_the_real_ones(written, truth):
     import sunpy.map
 
@@ -96,6 +99,7 @@ def test_sunpy_opens_the_magnetogram_turned_like_the_real_ones(written, truth):
 
 
 @pytest.mark.filterwarnings("ignore:The inplace keyword")  # pandas, of a call inside sunpy's reader
+@pytest.mark.long
 def test_sunpy_reads_the_flux_whose_minute_means_are_the_series(written, sun):
     import sunpy.timeseries
 
@@ -109,6 +113,7 @@ def test_sunpy_reads_the_flux_whose_minute_means_are_the_series(written, sun):
     assert (table["xrsa"] < table["xrsb"]).all()
 
 
+@pytest.mark.long
 def test_the_flux_store_gives_the_targets_of_the_simulation(written, sun, tmp_path):
     goes_xrs.main([*map(str, sorted((written[0] / "goes").iterdir())), "--store", str(tmp_path / "xrs.sqlite")])
     read = goes_xrs.series(tmp_path / "xrs.sqlite", calibration="operational", start="2013-11-02", end="2013-11-05")
@@ -118,6 +123,7 @@ def test_the_flux_store_gives_the_targets_of_the_simulation(written, sun, tmp_pa
         numpy.testing.assert_allclose(read.maximum(times, **window), sun.flux_series.maximum(times, **window), rtol=1e-5)
 
 
+@pytest.mark.long
 def test_the_aia_reader_recovers_the_image(written, truth, tmp_path):
     """Through degradation, exposure, rounding to counts and compression, back to DN/s as at launch."""
     goes_xrs.main([*map(str, sorted((written[0] / "goes").iterdir())), "--store", str(tmp_path / "xrs.sqlite")])
@@ -141,11 +147,13 @@ def test_the_aia_reader_recovers_the_image(written, truth, tmp_path):
     numpy.testing.assert_array_equal(data.read_image(next(written[0].rglob(name)))["image"], image)
 
 
+@pytest.mark.long
 def test_the_legacy_array_recovers_the_image(written, truth):
     image = aia_images.read_legacy(written[0] / "aia_legacy" / "20131103_0600_AIA_08_1024_1024.dat")
     numpy.testing.assert_array_equal(image, truth[0])
 
 
+@pytest.mark.long
 def test_the_magnetogram_readers_agree_with_the_truth(written, truth):
     grey = (numpy.clip(numpy.nan_to_num(truth[1], nan=-256.0), -256, 256) + 256) / 512
     for path, tolerance in (
@@ -161,6 +169,7 @@ def test_the_magnetogram_readers_agree_with_the_truth(written, truth):
         assert (image[:20] <= 0.02).all()
 
 
+@pytest.mark.long
 def test_the_flare_list_is_read_and_holds_the_flares_of_the_series(written, sun):
     catalogue = flare_catalogue.read([written[0] / "flares.csv"])
     events = catalogue.events

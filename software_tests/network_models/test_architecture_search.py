@@ -122,6 +122,7 @@ def test_a_small_space_is_exhausted(tmp_path):
 
 
 @pytest.mark.parametrize("method", ["random", "bayesian", "hyperband"])
+@pytest.mark.long
 def test_resumed_after_every_trial_it_proposes_the_same(tmp_path, method):
     whole = run_all(tmp_path / "whole", method)
     (tmp_path / "parts").mkdir()
@@ -218,6 +219,7 @@ def test_a_search_runs_is_interrupted_and_goes_on(tmp_path, monkeypatch, capsys)
     assert len(pandas.read_csv(tmp_path / "s" / "trials.csv")) == 4
 
 
+@pytest.mark.long
 def test_killed_between_the_end_of_a_training_and_its_entry(tmp_path):
     search = chosen(tmp_path / "s", "--epochs", "1", "--count", "16")
     score = trials.run(search, "0", SMALL)

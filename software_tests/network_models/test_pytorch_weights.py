@@ -156,6 +156,7 @@ def test_weights_of_the_attention_network_are_not_those_of_its_twin(state_dicts)
 
 
 @pytest.mark.parametrize("form", ["plain", "model_state_dict", "module prefix"])
+@pytest.mark.long
 def test_file_of_each_form(form, tmp_path, standard_tensors):
     torch = pytest.importorskip("torch", reason="reads PyTorch files")
     content = {name: torch.from_numpy(value) for name, value in standard_tensors.items()}
@@ -279,6 +280,7 @@ def test_imagenet_weights_give_the_features_of_pytorch(name, golden_folder, few_
 
 
 @pytest.mark.parametrize("name", ["alexnet", "resnet34"])
+@pytest.mark.long
 def test_every_feature_is_that_of_pytorch(name, few_units):
     pytest.importorskip("torch")
     sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benchmarks"))

@@ -118,6 +118,7 @@ def test_bins_of_probability_keep_curve_and_diagram():
     numpy.testing.assert_allclose(doubled.bins, counted.bins)
 
 
+@pytest.mark.long
 def test_samples_are_drawn_with_their_gradients(run, monkeypatch, tmp_path):
     drawn = []
     real = board.draw_samples

@@ -100,6 +100,7 @@ def test_a_cluster_explains_a_list_as_one_process(saved, dataset, instances, tmp
 @pytest.mark.parametrize(
     "script", [smooth_gradients, guided_backpropagation, grad_cam, integrated_gradients, deep_shap, occlusion]
 )
+@pytest.mark.long
 def test_every_script_takes_a_list(script, saved, dataset, tmp_path):
     out = tmp_path / "out"
     flags = ["--out", str(out), "--format", "pdf", *SMALL.get(script, [])]

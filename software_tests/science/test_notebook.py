@@ -75,6 +75,7 @@ def run(tmp_path, network, dataset):
     return folder
 
 
+@pytest.mark.long
 def test_a_map_is_that_of_the_script(run, dataset, tmp_path):
     found = notebook.explain("saliency", run, "2026-02-01T00:00")
     saliency.main([str(run.best), str(dataset), "2026-02-01T00:00", "--out", str(tmp_path / "script")])
@@ -99,6 +100,7 @@ def test_a_map_is_that_of_the_script(run, dataset, tmp_path):
         found.plot("94")
 
 
+@pytest.mark.long
 def test_maps_beside_each_other_are_those_of_the_script(run, dataset, tmp_path):
     names, time = ("saliency", "input x gradient"), "2026-02-01T00:00"
     found = notebook.compare(run, time, names=("attention 1", *names))

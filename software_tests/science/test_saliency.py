@@ -95,6 +95,7 @@ def test_a_network_that_returns_infinity_is_not_explained(saved, dataset, networ
         saliency.main([str(saved(model)), str(dataset), "2026-02-01"])
 
 
+@pytest.mark.long
 def test_a_full_disk_leaves_nothing(saved, dataset, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
