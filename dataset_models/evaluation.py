@@ -63,15 +63,14 @@ def write_rows(data, path, parts, *, count, split):
     """Write the CSV of a split from lists of `rows`, of `count` samples in all: int, rows written."""
     from tqdm import tqdm
 
-    mark, written = simulation_mark.columns(data.simulated, 1), 0
-    marks = [f"{int(column[0])}" for column in mark.values()]
+    mark, written = simulation_mark.row(data.simulated), 0
     with atomic_files.replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = tables.Writer(file)
         writer.writerow([*EVALUATION_COLUMNS, *mark])
         with tqdm(total=count, desc=f"forecast {split}", unit="image", disable=None) as bar:
             for part in parts:
                 for row in part:
-                    writer.writerow([*row, *marks])
+                    writer.writerow([*row, *mark.values()])
                 written += len(part)
                 bar.update(len(part))
     return written

@@ -264,8 +264,7 @@ def main(arguments=None):
         raise UserError(f"{', '.join(map(str, paths))}: no flare to draw; leave out --figures")
     print("\n".join([*summary(catalogue), *catalogue.problems]))
     if options.out:
-        marks = simulation_mark.columns(catalogue.simulated, len(catalogue.events))
-        atomic_files.write_table(options.out, catalogue.events.assign(**marks))
+        atomic_files.write_table(options.out, simulation_mark.marked(catalogue.events, catalogue.simulated))
         print(f"wrote {options.out}")
     if options.figures:
         with atomic_files.results(options.figures) as folder:

@@ -34,6 +34,7 @@ class FlareListData(SolarData):
     """
 
     flares_until = None
+    _label_files = ()  # label tables, where targets come from such
 
     @property
     def events(self):
@@ -45,6 +46,11 @@ class FlareListData(SolarData):
         return self._window
 
     # Files
+
+    def _missing_lists(self):
+        """Name the flare lists and label tables that are not there: list of str."""
+        missing = [f"flare list {path}" for path in self._flare_files if not path.is_file()]
+        return missing + [f"label table {path}" for path in self._label_files if not path.is_file()]
 
     def _list_downloads(self, start, end, *tables):
         """List the commands that fetch flare lists that are missing: list of `Download`.
@@ -182,8 +188,7 @@ class FlareImageData(FlareListData):
 
     def is_downloaded(self):
         looked_in = (str(self.image_folder), *map(str, (*self._flare_files, *self._label_files)))
-        missing = [f"flare list {path}" for path in self._flare_files if not path.is_file()]
-        missing += [f"label table {path}" for path in self._label_files if not path.is_file()]
+        missing = self._missing_lists()
         if not self.image_folder.is_dir():
             return Availability(looked_in, 0, (f"folder {self.image_folder}", *missing))
         if not all(self.found_files):
@@ -193,8 +198,6 @@ class FlareImageData(FlareListData):
 
     def downloads(self, start, end):
         return self._list_downloads(start, end, *self._label_files)
-
-    _label_files = ()  # label tables, where targets come from such
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -305,7 +305,7 @@ def write(labelled, folder, *, simulated=False):
         for kind, columns in KINDS.items():
             path = pathlib.Path(folder) / kind / name
             part = labelled.table.iloc[rows][list(columns)]
-            atomic_files.write_table(path, part.assign(**simulation_mark.columns(simulated, len(part))))
+            atomic_files.write_table(path, simulation_mark.marked(part, simulated))
             written.append(path)
     return written
 

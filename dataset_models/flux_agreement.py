@@ -334,14 +334,11 @@ def main(arguments=None):
     _print_provenance(series)
     with atomic_files.results(out) as folder:
         table = pandas.DataFrame(ratios, columns=COLUMNS).astype({"below": "Int64", "above": "Int64"})
-        atomic_files.write_table(folder / "agreement.csv", table.assign(**simulation_mark.columns(simulated, len(table))))
+        atomic_files.write_table(folder / "agreement.csv", simulation_mark.marked(table, simulated))
         if len(flares):
-            marked = flares.assign(**simulation_mark.columns(simulated, len(flares)))
-            atomic_files.write_table(folder / "flares.csv", marked)
+            atomic_files.write_table(folder / "flares.csv", simulation_mark.marked(flares, simulated))
         if flags.minutes:
-            minutes = _minutes(series)
-            minutes = minutes.assign(**simulation_mark.columns(simulated, len(minutes)))
-            atomic_files.write_table(folder / "minutes.csv", minutes)
+            atomic_files.write_table(folder / "minutes.csv", simulation_mark.marked(_minutes(series), simulated))
         draw(folder / "agreement.png", ratios, flares, simulated=simulated)
     if alone:
         print(f"{alone}: only flares are compared")

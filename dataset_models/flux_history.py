@@ -88,14 +88,15 @@ class FluxHistory(XRayFluxData):
             limits["start"] = given_time("--start", self.start) - max(self._seen, DURATIONS["24hr"])
         if self.end is not None:
             limits["end"] = given_time("--end", self.end) + DURATIONS[self.lag] + DURATIONS[self.catch]
-        store = data_path("goes", self.goes)
-        return goes_xrs.series(store, calibration=self.calibration, satellite=self.satellite, **limits)
+        return goes_xrs.series(self._flux_file, calibration=self.calibration, satellite=self.satellite, **limits)
 
     @functools.cached_property
     def _image_times(self):
         series, step = self.flux_series, numpy.timedelta64(self.cadence_minutes, "m")
-        first = series.start + self.hours * _HOUR if self.start is None else given_time("--start", self.start)
-        first = (first + _HOUR - _MINUTE).astype("datetime64[h]") if self.start is None else first
+        if self.start is None:  # the first whole hour with all hours before it
+            first = (series.start + (self.hours + 1) * _HOUR - _MINUTE).astype("datetime64[h]")
+        else:
+            first = given_time("--start", self.start)
         end = series.end if self.end is None else given_time("--end", self.end)
         times = numpy.arange(first, max(first, end), step).astype("datetime64[s]")
         return times[2 * series.known(times, self._seen) >= self.hours * 60]
@@ -121,14 +122,18 @@ class FluxHistory(XRayFluxData):
     # Files
 
     @property
+    def _flux_file(self):
+        return data_path("goes", self.goes)
+
+    @property
     def archives(self):
-        return ([data_path("goes", self.goes)],)
+        return ([self._flux_file],)
 
     def downloads(self, start, end):
-        return [self._flux_download(data_path("goes", self.goes), start, end)]
+        return [self._flux_download(self._flux_file, start, end)]
 
     def is_downloaded(self):
-        store = data_path("goes", self.goes)
+        store = self._flux_file
         there = store.is_file()
         missing = () if there else ("the X-ray flux store (python dataset_models/goes_xrs.py FILES...)",)
         return Availability((str(store),), int(there), missing)

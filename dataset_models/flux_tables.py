@@ -175,7 +175,7 @@ def write(folder, series, times, names, *, lags=LAGS, catches=CATCHES, simulated
         columns = (stamps, largest, current, largest - current, names)
         table = pandas.DataFrame(dict(zip(COLUMNS, columns, strict=True)))[known]
         path = pathlib.Path(folder) / f"All_Ys_{lag}Delay_{catch}Max.csv"
-        atomic_files.write_table(path, table.assign(**simulation_mark.columns(simulated, len(table))))
+        atomic_files.write_table(path, simulation_mark.marked(table, simulated))
         written[path] = len(table)
     return written
 

@@ -9,13 +9,8 @@ from dataset_models.images import picture_tree
 from tools import tables
 from tools.errors import UserError
 
-TIME_COLUMNS = (
-    "label",
-    "timestamp",
-    "time",
-    "timestep",
-    "file",
-)  # an image's name in the last one stands beside a time, or for it
+# An image's name in the last one stands beside a time, or for it.
+TIME_COLUMNS = ("label", "timestamp", "time", "timestep", "file")
 
 # As users write one: the only form that is taken. numpy alone takes more, such as now, NaT, and 20260301 as a year.
 _TIME = re.compile(r"(\d{4}(?:-\d\d(?:-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?)?)?)?)(?:Z|\+00:00)?")

@@ -67,6 +67,11 @@ def marked(table, simulated):
     return table.assign(**columns(simulated, len(table)))
 
 
+def row(simulated):
+    """Return what marks one row of a table: dict of `COLUMN` to 1, empty for observations."""
+    return {COLUMN: 1} if simulated else {}
+
+
 def entry(simulated):
     """Return the entry that marks a record, in JSON, YAML or arrays: dict of `COLUMN` to True, empty for observations."""
     return {COLUMN: True} if simulated else {}

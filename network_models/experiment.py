@@ -191,7 +191,7 @@ class _Record:
         for group in ("network_options", "training_options", "data_options"):
             values = self._stored[group].items()
             columns |= {name: json.dumps(value) if isinstance(value, list) else value for name, value in values}
-        columns |= dict.fromkeys(simulation_mark.entry(objective.data.simulated), 1)
+        columns |= simulation_mark.row(objective.data.simulated)
         self._table = PerformanceTable(self.folder, columns)
         self._savers = SaveNetworks(self.folder, network, writes=devices.is_chief, rule=settings.training.skill_rule)
         self.state = TrainingState(

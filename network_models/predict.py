@@ -260,7 +260,7 @@ def _images(model, data, flags, saved):
         )
     table = table if saved is None else calibrated(table, saved)
     marked = data.simulated or simulation_mark.of_any(flags.images) or (saved is not None and saved.simulated)
-    table = table.assign(**simulation_mark.columns(marked, len(table)))
+    table = simulation_mark.marked(table, marked)
     atomic_files.write_table(flags.out, table)
     print(table.to_string(index=False))
     words = f"fluxes in {data.target_unit}" if data.target_quantity == "flux" else data.target_label
@@ -293,7 +293,7 @@ def _split(trained, flags, saved):
     table = pandas.concat([calibrated(piece[list(columns)].rename(columns=columns), saved) for piece in pieces])
     times = numpy.array([text.removesuffix("Z") for text in table["time"]], "datetime64[s]")
     fitted = int(calibration.inside(times, saved.periods).sum())
-    table = table.assign(**simulation_mark.columns(data.simulated or saved.simulated, len(table)))
+    table = simulation_mark.marked(table, data.simulated or saved.simulated)
     atomic_files.write_table(flags.out, table)
     if fitted:
         print(f"note: the calibration was fitted on {fitted} of these hours; scores on them flatter")

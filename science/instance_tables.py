@@ -133,7 +133,7 @@ def surest(path, *, hits, false_alarms, threshold=0.5):
     if not len(rows):
         raise UserError(f"{path}: no forecast of {limit:g} or more; give a lower threshold")
     columns = {"time": _words(times[rows]), "probability": probability[rows], "outcome": outcome[rows]}
-    return pandas.DataFrame(columns | simulation_mark.columns(simulation_mark.of_table(table), len(rows)))
+    return simulation_mark.marked(pandas.DataFrame(columns), simulation_mark.of_table(table))
 
 
 def write(folder, hours, *, threshold, simulated=False):
@@ -152,7 +152,7 @@ def write(folder, hours, *, threshold, simulated=False):
         if len(part):
             table = with_outcomes(part, threshold=threshold)
             names.append(f"{name}_class.csv")
-            atomic_files.write_table(folder / names[-1], table.assign(**simulation_mark.columns(simulated, len(part))))
+            atomic_files.write_table(folder / names[-1], simulation_mark.marked(table, simulated))
     return names
 
 

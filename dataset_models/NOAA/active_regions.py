@@ -351,7 +351,7 @@ class ActiveRegions(FlareListData):
 
     def is_downloaded(self):
         looked_in = tuple(map(str, (*self._summary_files, *self._patch_files, *self._flare_files)))
-        missing = [f"flare list {path}" for path in self._flare_files if not path.is_file()]
+        missing = self._missing_lists()
         missing += [f"region summaries {path}" for path in self._summary_files if not path.exists()]
         missing += [
             f"SHARP or SMARP table {path} (fetched by hand: keywords of hmi.sharp_cea_720s or mdi.smarp_cea_96m at JSOC)"

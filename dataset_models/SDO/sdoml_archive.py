@@ -67,7 +67,7 @@ class Series:
     array, row : numpy.ndarray
         int64 (n,): place in `arrays` and in that array.
     left_out : dict of str to int
-        Images that are not among them, by reason.
+        Images that are not among them, by reason; none is 0.
     radius : float
         Of the Sun as the attributes have it, in widths of an image; NaN where they do not say.
     simulated : bool
@@ -185,7 +185,7 @@ def _store(location, *, anonymous):
 
 @dataclasses.dataclass(frozen=True)
 class _Part:
-    """What the attributes of an array say."""
+    """Content of the attributes of an array."""
 
     times: numpy.ndarray
     rows: numpy.ndarray
@@ -314,7 +314,7 @@ class FrameCache:
         self._lock = threading.Lock()
 
     def bytes_of(self, channel, chunk):
-        """Bytes that the images kept of a chunk take: int."""
+        """Compute the bytes that the images kept of a chunk take: int."""
         return len(self._members[channel].get(int(chunk), ())) * self._size**2 * 4
 
     def frame(self, channel, number):

@@ -48,6 +48,5 @@ class SdomlFlares(SdomlImages, FlareData):
     def is_downloaded(self):
         missing = self._missing_stores()
         found = 0 if missing else sum(len(one.times) for one in self.series)
-        missing += [f"flare list {path}" for path in self._flare_files if not path.is_file()]
-        missing += [f"label table {path}" for path in self._label_files if not path.is_file()]
+        missing += self._missing_lists()
         return Availability((*self.folder, *map(str, (*self._flare_files, *self._label_files))), found, tuple(missing))

@@ -12,7 +12,7 @@ from dataset_models.images import earth_view
 from dataset_models.observation_times import given_time
 from dataset_models.SDO import sdoml_archive
 from dataset_models.SDO.sdoml_archive import AIA, ARRAYS, HMI, RADIUS
-from dataset_models.solar_data import Channel
+from dataset_models.solar_data import Channel, SolarData
 from tools import notes
 from tools.errors import UserError
 from tools.options import option
@@ -75,9 +75,8 @@ class SdomlImages:
             if one.size < self.image_size:
                 place = one.arrays[0].name
                 raise UserError(f"{place}: images of {one.size} pixels are smaller than --image_size {self.image_size}")
-            left_out = {reason: count for reason, count in one.left_out.items() if count}
-            if left_out:
-                counts = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+            if one.left_out:
+                counts = ", ".join(f"{count} {reason}" for reason, count in one.left_out.items())
                 notes.note(f"{one.arrays[0].name}: of its images are left out: {counts}")
         radii = {one.name: one.radius for one in opened if numpy.isfinite(one.radius)}
         if radii and max(radii.values()) > min(radii.values()) * (1 + _UNLIKE):
@@ -106,7 +105,7 @@ class SdomlImages:
     @property
     def left_out(self):
         """Images of each array that cannot be used, by reason: dict of str to dict of str to int."""
-        return {one.name: {reason: count for reason, count in one.left_out.items() if count} for one in self.series}
+        return {one.name: one.left_out for one in self.series}
 
     def describe(self):
         return super().describe() | {"images_left_out": self.left_out}
@@ -174,8 +173,7 @@ class SdomlImages:
     def read_image(self, path):
         raise UserError(f"{path}: images of {self.title} are no single files; give the time of a sample")
 
-    def images_between(self, begin, end):
-        raise UserError(f"{self.title}: its images are no single files that could be listed by their times")
+    images_between = SolarData.images_between  # no single files
 
     # Files
 

@@ -148,7 +148,7 @@ def convert(sources, out, recipe, *, workers=None, progress=False):
     from tqdm import tqdm
 
     out = pathlib.Path(out)
-    mark = {"simulated": True} if simulation_mark.of_archive(sources) else {}
+    mark = simulation_mark.entry(simulation_mark.of_archive(sources))
     picture_tree.begin(out, recipe.record() | mark)
     job = functools.partial(convert_file, out=out, recipe=recipe)
     outcome, before, made = Outcome(), picture_tree.pictures(out), set()

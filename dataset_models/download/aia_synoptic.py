@@ -165,7 +165,7 @@ def find(times, book, fetch, *, url, tolerance, channels=CHANNELS):
     for asked, answer in fetch.get_all(remaining, parse_listing, desc="list hours"):
         path = asked.removeprefix(f"{url}/").rstrip("/")
         if isinstance(answer, fetcher.NotFetched):
-            summary.add(f"{path}/", "not fetched", f"could not be listed: {answer}")
+            summary.add(f"{path}/", "not fetched", f"{script.UNLISTED}{answer}")
             continue
         listings[path] = answer or {}
         # An hour without frames is asked for again next time: a wrong page may look like one.
@@ -256,9 +256,7 @@ def main(arguments=None):
         missing = {f"{time}Z": why for time, why in missing.items()}
         if script.announced(flags, wanted, folder, missing=missing, around=around, unanswered=unlisted):
             return
-        if unlisted.troubles and not wanted and not missing:
-            first = next(iter(unlisted.troubles.values())).partition("could not be listed: ")[2]
-            raise UserError(f"{len(unlisted.troubles)} hours could not be listed, the first because of {first}")
+        script.require_listed(unlisted, wanted, missing, unit="hours")
         script.finish(script.add_missing(script.merged(fetch.fetch(wanted, book), unlisted), missing), book)
 
 

@@ -28,7 +28,6 @@ from dataset_models.download import fetcher, jsoc_client, script
 from dataset_models.images import quality
 from dataset_models.images.headers import utc_from_tai
 from tools import command_line
-from tools.errors import UserError
 from tools.options import add_number
 from tools.paths import archive_url, data_path
 
@@ -56,7 +55,7 @@ def path_of(record, series):
 
 
 def find(times, series, book, client, *, url, tolerance):
-    """Sound records nearest to times.
+    """Find the sound records nearest to times.
 
     Parameters
     ----------
@@ -86,7 +85,7 @@ def find(times, series, book, client, *, url, tolerance):
         try:
             listings[day] = _listing(day, series, book, client, url)
         except fetcher.NotFetched as error:
-            summary.add(f"{day}", "not fetched", f"could not be listed: {error}")
+            summary.add(f"{day}", "not fetched", f"{script.UNLISTED}{error}")
     wanted, missing = {}, {}
     for time in times:
         if not days[time] <= set(listings):
@@ -209,7 +208,7 @@ class _Batch:
 
 
 def _begun(answer):
-    """Exports that earlier runs began and did not end, as a manifest has kept them: dict of number to records."""
+    """Read the exports that earlier runs began and did not end, as a manifest has kept them: dict of number to records."""
     if not isinstance(answer, dict):
         return {}
     return {number: list(map(str, records)) for number, records in answer.items() if isinstance(records, list)}
@@ -229,7 +228,7 @@ def _batches(remaining, begun):
 
 
 def _by_record(links):
-    """URLs by the time of their record, that of the first of several files: dict of str to str."""
+    """Find URLs by the time of their record, that of the first of several files: dict of str to str."""
     found = {}
     for record, link in links.items():
         match = _RECORD.search(record)
@@ -292,9 +291,7 @@ def main(arguments=None):
         missing = {f"{time}Z": why for time, why in missing.items()}
         if script.announced(flags, wanted, folder, missing=missing, around=around, unanswered=unlisted):
             return
-        if unlisted.troubles and not wanted and not missing:
-            first = next(iter(unlisted.troubles.values())).partition("could not be listed: ")[2]
-            raise UserError(f"{len(unlisted.troubles)} days could not be listed, the first because of {first}")
+        script.require_listed(unlisted, wanted, missing, unit="days")
         keywords = {"url": url, "address": _address(flags), "patience": 60 * flags.export_wait}
         summary = fetch_exported(wanted, book, fetch, client, **keywords) if wanted else fetcher.Summary()
         script.finish(script.add_missing(script.merged(summary, unlisted), missing), book)

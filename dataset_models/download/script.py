@@ -23,6 +23,7 @@ from tools.paths import ARCHIVES, PROJECT, Files, archive_url, inside
 
 DATA = PROJECT / "data"
 MOST_TIMES = 2_000_000  # of one call: seven years and a half, every two minutes
+UNLISTED = "could not be listed: "  # begins the reason of what an archive did not list
 
 
 def parser(description, *, out, times=True, cadence=None, connections=4, rate=8.0):
@@ -408,8 +409,25 @@ def add_missing(summary, times):
     return summary
 
 
+def require_listed(unlisted, wanted, missing, *, unit):
+    """Raise a `UserError` where nothing is known of any time, because nothing could be listed.
+
+    Parameters
+    ----------
+    unlisted : fetcher.Summary
+        What could not be listed, with reasons that begin with `UNLISTED`.
+    wanted, missing : collection
+        Files found, and times without one.
+    unit : str
+        Part of the archive that is listed at once: ``"hours"``.
+    """
+    if unlisted.troubles and not wanted and not missing:
+        first = next(iter(unlisted.troubles.values())).partition(UNLISTED)[2]
+        raise UserError(f"{len(unlisted.troubles)} {unit} could not be listed, the first because of {first}")
+
+
 def merged(*summaries):
-    """Several summaries as one."""
+    """Add several summaries up: `fetcher.Summary`."""
     total = fetcher.Summary()
     for summary in summaries:
         for name, count in summary.counts.items():

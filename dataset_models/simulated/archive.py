@@ -346,9 +346,8 @@ def write_hek(path, sun, start, end, *, least_class="B1.0"):
     table = _listed(sun, start, end, least_class)
     listed = table[["start", "peak", "end", "goes_class"]]
     listed.columns = ["event_starttime", "event_peaktime", "event_endtime", "fl_goescls"]
-    listed = listed.assign(ar_noaanum=table["region"])
     place = {"hgs_x": table["longitude"].round(1), "hgs_y": table["latitude"].round(1)}
-    listed = listed.assign(**place, frm_name="SWPC", **simulation_mark.columns(True, len(listed)))
+    listed = simulation_mark.marked(listed.assign(ar_noaanum=table["region"], **place, frm_name="SWPC"), True)
     atomic_files.write_table(path, listed)
     return len(listed)
 
@@ -393,7 +392,7 @@ def write_patches(path, sun, times):
     if not parts:
         raise UserError(f"{path}: there is no region on the disk at any of {len(times)} times; simulate more days")
     table = pandas.concat([regions for _, regions in parts], ignore_index=True)
-    stamps = [_atomic_time(time).strftime("%Y.%m.%d_%H:%M:%S_TAI") for time, _ in parts]
+    stamps = [_record_time(time) for time, _ in parts]
     hemisphere = 2 * numpy.pi * (100 * SOLAR_RADIUS) ** 2  # square centimetres
     area = table["area"].to_numpy() * 1e-6 * hemisphere
     near_lines = table["inversion_line_flux"].to_numpy()
@@ -423,13 +422,17 @@ def _listed(sun, start, end, least_class):
 
 def _instrument_header(size, time, *, telescope, instrument):
     header = image_header(size, time)
-    atomic = _atomic_time(time)
     header["TELESCOP"] = telescope
     header["INSTRUME"] = instrument
-    header["T_REC"] = atomic.strftime("%Y.%m.%d_%H:%M:%S_TAI")
+    header["T_REC"] = _record_time(time)
     header["T_OBS"] = f"{numpy.datetime64(time, 's')}Z"
     header["QUALITY"] = 0
     return header
+
+
+def _record_time(time):
+    """Write a time as JSOC's T_REC: str."""
+    return _atomic_time(time).strftime("%Y.%m.%d_%H:%M:%S_TAI")
 
 
 def _atomic_time(time):

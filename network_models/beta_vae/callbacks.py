@@ -31,7 +31,7 @@ class LatentKL(keras.callbacks.Callback):
         self.steps = []
         self.picture = folder.performance / "latent_kl.png"
         self.title = title
-        self.mark = simulation_mark.entry(simulated)
+        self.mark = simulation_mark.row(simulated)
         self.rows = []
         self.training = None
 
@@ -46,7 +46,7 @@ class LatentKL(keras.callbacks.Callback):
             self._write_steps()
             return
         with open(self.steps_path, "a", newline="", encoding="utf-8") as file:
-            tables.Writer(file).writerow([*self.steps[-1], *map(int, self.mark.values())])
+            tables.Writer(file).writerow([*self.steps[-1], *self.mark.values()])
 
     def on_test_begin(self, logs=None):
         self.training = numpy.asarray(self.model.latent_kl.result())  # before validation starts the metric anew
@@ -65,7 +65,7 @@ class LatentKL(keras.callbacks.Callback):
             writer = tables.Writer(file)
             latents = [f"latent_{place}" for place in range(self.model.latent_dim)]
             writer.writerow(["epoch", second, "kl", *latents, *self.mark])
-            writer.writerows([*row, *map(int, self.mark.values())] for row in rows)
+            writer.writerows([*row, *self.mark.values()] for row in rows)
 
     def _draw(self):
         from tools import figures

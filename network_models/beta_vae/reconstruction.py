@@ -175,10 +175,10 @@ def scores_of(model, images, path, *, split="validation", batch_size=16):
             latent.append(kl)
             bar.update(len(error))
     with atomic_files.replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer, mark = tables.Writer(file), simulation_mark.entry(images.simulated)
+        writer, mark = tables.Writer(file), simulation_mark.row(images.simulated)
         writer.writerow(["time", "reconstruction_error", "mean_squared_error", "kl", *mark])
         for time, row in zip(times, rows, strict=True):
-            writer.writerow([f"{time}Z", *(f"{value:.9g}" for value in row), *map(int, mark.values())])
+            writer.writerow([f"{time}Z", *(f"{value:.9g}" for value in row), *mark.values()])
     means = numpy.array(rows, "float64").mean(axis=0)
     active = int((numpy.concatenate(latent).mean(axis=0) > ACTIVE).sum())
     names = ("reconstruction_error", "mean_squared_error", "kl")

@@ -113,7 +113,7 @@ def disk_table(data, times, expected, *, simulated=False):
         for part, values in (("probability", mean), ("low", low), ("high", high)):
             table[f"{part}_{name}"] = values[:, place]
     table["has_summary"] = [int(data.has_summary(time)) for time in times]
-    return table.assign(**simulation_mark.columns(simulated, len(table)))
+    return simulation_mark.marked(table, simulated)
 
 
 def region_table(data, times, expected, *, simulated=False):
@@ -148,7 +148,7 @@ def region_table(data, times, expected, *, simulated=False):
         columns["flare"] = _strongest(data.flaring_regions(time), about["region"]) if known else None
         parts.append(pandas.DataFrame(columns))
     table = pandas.concat(parts, ignore_index=True)
-    return table.assign(**simulation_mark.columns(simulated, len(table)))
+    return simulation_mark.marked(table, simulated)
 
 
 def _strongest(flaring, regions):

@@ -19,7 +19,7 @@ import typing
 
 import numpy
 
-from dataset_models import leak_check
+from dataset_models import leak_check, simulation_mark
 from network_models.forecasts import conformal as conformal_sets
 from network_models.forecasts import files as forecast_files
 from tools import atomic_files, command_line
@@ -206,7 +206,7 @@ def save(path, calibration, *, conformal=None, times=(), simulated=False):
         content |= {"slope": calibration.slope, "offset": calibration.offset}
     content["fitted_on"] = [[f"{moment}Z" for moment in period] for period in periods(times)]
     content["conformal"] = None if conformal is None else conformal.as_dictionary()
-    content |= {"simulated": True} if simulated else {}
+    content |= simulation_mark.entry(simulated)
     atomic_files.write_text(path, json.dumps(content, indent=1) + "\n")
 
 

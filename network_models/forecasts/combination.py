@@ -15,7 +15,7 @@ import pathlib
 
 import numpy
 
-from dataset_models import flare_catalogue
+from dataset_models import flare_catalogue, simulation_mark
 from dataset_models.flares import flare_history
 from network_models.forecasts import calibration
 from network_models.forecasts import files as forecast_files
@@ -260,7 +260,7 @@ def save(path, combination):
         "class_table": table,
         "history": list(flare_history.NAMES) if table else [],
         "fitted_on": [[f"{moment}Z" for moment in period] for period in combination.periods],
-    } | ({"simulated": True} if combination.simulated else {})
+    } | simulation_mark.entry(combination.simulated)
     atomic_files.write_text(path, json.dumps(content, indent=1) + "\n")
 
 

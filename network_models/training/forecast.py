@@ -280,7 +280,7 @@ def _most_skilful_forecasts(folder, data, batch_size):
     columns = {"time": "time", "prediction": "probability", "true_value": "target"}
     table = tables.read(source, numbers=("prediction", "true_value"), texts=("time",), advice=_MADE_ANEW)
     table = table[list(columns)].rename(columns=columns).astype({"target": int})
-    atomic_files.write_table(path, table.assign(**simulation_mark.columns(data.simulated, len(table))))
+    atomic_files.write_table(path, simulation_mark.marked(table, data.simulated))
     counts = skill_scores.contingency_table(table["probability"], table["target"])
     return {
         "most_skilful_tss": float(skill_scores.true_skill_statistic(counts)),

@@ -263,7 +263,7 @@ def write_list(folder, subject, entries, flags, keywords):
     for entry, sample in image_list.each(subject, entries, left_out):
         time = list_table.time_of(subject, entry, sample)
         shown = {"time": "" if time is None else f"{time}Z", "file": "" if sample.time is not None else entry.image}
-        marks = {name: int(values[0]) for name, values in simulation_mark.columns(sample.simulated, 1).items()}
+        marks = simulation_mark.row(sample.simulated)
         found = []
         write(folder, subject, sample, _noting(deconvolve(subject.model, sample.inputs, **keywords), found))
         rows += [shown | entry.facts() | values | marks for values in found]

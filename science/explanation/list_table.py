@@ -50,7 +50,7 @@ def row(subject, entry, sample, attribution, checked, probability):
         columns[f"check: {name}"] = "" if passed is None else int(passed)
     columns["failed"] = "; ".join(passport.failed(checked))
     columns |= _maximum(subject, sample, attribution)
-    return columns | {name: int(values[0]) for name, values in simulation_mark.columns(sample.simulated, 1).items()}
+    return columns | simulation_mark.row(sample.simulated)
 
 
 def time_of(subject, entry, sample):

@@ -175,7 +175,7 @@ def write(folder, forecasts, checked, settings):
     for forecast in forecasts:
         table = pandas.DataFrame({"time": [f"{time}Z" for time in forecast.times], "probability": forecast.probability})
         table["target"] = forecast.event.astype(int)
-        table = table.assign(**simulation_mark.columns(forecast.simulated, len(forecast)))
+        table = simulation_mark.marked(table, forecast.simulated)
         atomic_files.write_table(folder / f"{atomic_files.safe_name(forecast.name)}.csv", table)
     output.write(folder, checked, settings)
 

@@ -299,8 +299,7 @@ def main(arguments=None):
 
     folder = pathlib.Path(options.out) if options.out else pathlib.Path(options.forecasts[0]).parent / "near_limb"
     table = cells(instances, threshold=options.threshold, size=options.cell)
-    marks = simulation_mark.columns(simulated, len(table))
-    atomic_files.write_table(folder / "cells.csv", table.assign(**marks))
+    atomic_files.write_table(folder / "cells.csv", simulation_mark.marked(table, simulated))
     lists = instance_tables.write(folder, hours, threshold=options.threshold, simulated=simulated)
     names = [name for name in CLASSES if (table["class"] == name).any()]
     for name in names:

@@ -196,7 +196,7 @@ def region_table(rates, header, places, *, reach=REACH, simulated=False):
     for column, name in enumerate(CLASSES):
         table[f"expected_{name}"] = expected[:, column]
         table[f"probability_{name}"] = -numpy.expm1(-expected[:, column])
-    return table.assign(**simulation_mark.columns(simulated, len(table)))
+    return simulation_mark.marked(table, simulated)
 
 
 def _vectors(longitude, latitude):

@@ -137,7 +137,7 @@ def scores_table(result, settings):
             if score.samples:
                 row[f"{label}_low"], row[f"{label}_high"] = score.interval(label, settings.level)
         rows.append(row)
-    return pandas.DataFrame(rows).assign(**simulation_mark.columns(result.simulated, len(rows)))
+    return simulation_mark.marked(pandas.DataFrame(rows), result.simulated)
 
 
 def markdown(result, settings):

@@ -15,7 +15,7 @@ import re
 
 import numpy
 
-from dataset_models import observation_times
+from dataset_models import observation_times, simulation_mark
 from dataset_models.flare_data import FlareData
 from dataset_models.images import colour_tables, disk, earth_view, file_names, picture_files
 from dataset_models.images.image_cache import ImageCache
@@ -151,7 +151,7 @@ class BrowsePictures(FlareData):
         converted = []
         for name, files in zip(self.wavelengths, self.found_files, strict=True):
             recipe = {"name": f"aia-browse-{name}-{self.image_size}", "version": _RECIPE_VERSION, "size": self.image_size}
-            recipe |= {"wavelength": name, "half_width": disk.HALF_WIDTH} | ({"simulated": True} if self.simulated else {})
+            recipe |= {"wavelength": name, "half_width": disk.HALF_WIDTH} | simulation_mark.entry(self.simulated)
             cache = ImageCache(data_path("cache", self.cache), recipe, (self.image_size**2 + len(_FACTS),))
             reader = functools.partial(_record, size=self.image_size)
             sources = {_key(time): (path,) for time, path in files.items()}

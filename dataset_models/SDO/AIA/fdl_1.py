@@ -11,7 +11,7 @@ import typing
 
 import numpy
 
-from dataset_models import flux_tables, goes_xrs
+from dataset_models import flux_tables, goes_xrs, simulation_mark
 from dataset_models.images import fits_files, geometry
 from dataset_models.images.headers import Keywords
 from dataset_models.images.image_cache import ImageCache
@@ -100,7 +100,7 @@ class AIA8(XRayFluxData):
         }
         if self.pointing_table is not None:
             recipe["pointing_table"] = _digest(pathlib.Path(self.pointing_table), "--pointing_table")
-        recipe |= {"simulated": True} if self.simulated else {}
+        recipe |= simulation_mark.entry(self.simulated)
         cache = ImageCache(paths.data_path("cache", self.cache), recipe, (*self.image_shape, len(aia_files.CHANNELS)))
         sources = {frame.key: frame.paths for frame in self._frames if frame.is_complete}
         rejected = cache.convert(sources, self._read, root=paths.data_path("aia", self.folder), label="convert AIA")

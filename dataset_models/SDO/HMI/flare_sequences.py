@@ -280,7 +280,7 @@ class FlareSequences(MagnetogramData):
         """(cache, rejected): the frames that sequences need, converted, and why some could not be."""
         recipe = {"name": f"magnetogram-{self.image_size}", "version": _RECIPE_VERSION, "size": self.image_size}
         recipe |= {"clip": self.clip, "decoding": self.decoding, "source": self._source_size}
-        recipe |= {"simulated": True} if self.simulated else {}
+        recipe |= simulation_mark.entry(self.simulated)
         cache = ImageCache(data_path("cache", self.cache), recipe, (self.image_size, self.image_size, 1))
         needed = sorted({frame for sample in self._candidates[0].values() for frame in sample.frames})
         sources = {_key(time): (self.image_files[time],) for time in needed}
@@ -299,7 +299,7 @@ class FlareSequences(MagnetogramData):
         converted = {None: self._converted}
         for source, files in self._other_files.items():
             recipe = {"name": f"source-{source}-{self.image_size}", "version": _RECIPE_VERSION, "size": self.image_size}
-            recipe |= {"decoding": self.decoding} | ({"simulated": True} if self.simulated else {})
+            recipe |= {"decoding": self.decoding} | simulation_mark.entry(self.simulated)
             cache = ImageCache(data_path("cache", self.cache), recipe, (self.image_size, self.image_size, 1))
             needed = sorted({frame for sample in self._candidates[0].values() for frame in sample.of(source)})
             label = f"convert {helioviewer_sources.name_of(source)}"
