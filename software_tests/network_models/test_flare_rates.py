@@ -483,3 +483,43 @@ def test_rates_of_images_train_on_the_simulated_sun(tmp_path):
     assert stored["network_options"]["event"] == "M1.0"
     assert math.isfinite(result.val_loss)
     assert load_network(result.folder.best).output["rates"].shape[1:] == (16, 16, 4)
+
+
+@pytest.mark.slow
+def test_rates_of_regions_are_the_true_ones_where_these_are_known(tmp_path, command):
+    """The simulated Sun knows the rate of each region; its exact parameters, as SHARP's keywords, and its flares tell it."""
+    from scipy import stats
+
+    from dataset_models.simulated import archive
+    from dataset_models.simulated.sun import SimulatedSun
+
+    span = {"start": "1996-01-01", "days": 9000, "cadence_minutes": 1440}
+    archive.write_archive(tmp_path, SimulatedSun(**span), products=("sharp", "flares"))
+    data = [
+        "--patches",
+        tmp_path / "sharp.csv",
+        "--flares",
+        tmp_path / "flares.csv",
+        "--patch_delay_hours",
+        0,
+        "--issue_hour",
+        0,
+    ]
+    split = ["--start", "1996-02-01", "--end", "2020-08-01", "--validation_start", "2013-01-01"]
+    training = ["--likelihood", "both", "--epochs", 60, "--gamma", 0.95, "--learning_rate", 0.004, "--dropout_rate", 0]
+    done = command(TRAIN, *data, *split, *training, "--out", tmp_path, "--tensorboard_images", 0)
+    assert done.code == 0, done.err
+    assert json.loads(done.out.splitlines()[-1])["brier_skill"] > 0.34
+    (best,) = tmp_path.glob("trained_models/*/best_performing.hdf5")
+    assert command(TRAIN.with_name("forecast.py"), best, DATASET, "--out", tmp_path / "forecasts").code == 0
+
+    rates = pandas.read_csv(tmp_path / "forecasts" / "regions.csv")
+    rates = rates[rates["region"] != "elsewhere"].astype({"region": "int64"})
+    truth = SimulatedSun(**span).ground_truth
+    days = {day: truth.regions(numpy.datetime64(day.removesuffix("Z"))).assign(time=day) for day in rates["time"].unique()}
+    true = pandas.concat(days.values())
+    both = rates.merge(true, left_on=["time", "region"], right_on=["time", "number"])
+    both = both[(both["angle"] < 75) & (both["flares_per_day"] > 1e-3)]
+    assert len(both) > 1000
+    assert stats.spearmanr(both["expected_M1.0"], both["flares_per_day"]).statistic > 0.8
+    assert stats.linregress(both["flares_per_day"], both["expected_M1.0"]).slope == pytest.approx(1, abs=0.15)
