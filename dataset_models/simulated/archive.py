@@ -9,6 +9,7 @@ splits in time have windows with and without a flare in training and in validati
 
     aia/2014/01/01/H0000/AIA20140101_0000_0094.fits ...      JSOC synoptic, Rice-compressed, one file per channel
     aia_legacy/20140101_0000_AIA_08_1024_1024.dat            FlareNet's arrays (with --products legacy)
+    aia_browse/2014/01/01/20140101_000000_1024_0304.jpg      as SDO's browse pictures (with --products browse)
     hmi_jpg/2014/01/01/HMI.m2014.01.01_00.00.00.jpg          grey levels, -256 to 256 G
     hmi_fits/hmi.m_720s.20140101_000035_TAI.1.magnetogram.fits
     goes/go1520140101.fits                                   daily X-ray flux
@@ -31,13 +32,14 @@ from dataset_models.images import picture_tree
 from dataset_models.images.geometry import SOLAR_RADIUS
 from dataset_models.observation_times import given_time
 from dataset_models.SDO.AIA.degradation import degradation
+from dataset_models.simulated import browse_pictures
 from dataset_models.simulated.rendering import AIA_CHANNELS, Renderer
 from dataset_models.simulated.sun import SimulatedSun, image_header
 from tools import atomic_files, command_line, goes_class, options
 from tools.errors import UserError
 from tools.options import add_number
 
-PRODUCTS = ("aia", "legacy", "hmi_jpg", "hmi_fits", "goes", "flares", "hek", "donki", "sharp")
+PRODUCTS = ("aia", "legacy", "browse", "hmi_jpg", "hmi_fits", "goes", "flares", "hek", "donki", "sharp")
 USUAL = ("aia", "hmi_jpg", "hmi_fits", "goes", "flares")  # without further flags
 _LISTS = {"flares": "flares.csv", "hek": "hek.csv", "donki": "donki.json"}
 JPG_CLIP = 256.0  # Gauss, as in the published jpg trees
@@ -64,7 +66,7 @@ def write_archive(
     aia_size, hmi_size : int
         Pixels on a side; the archives have 1024 and the jpg tree 512.
     degraded : bool
-        Lower AIA's counts by its degradation since launch, which readers take out again. False: as at launch.
+        Lower counts in AIA's FITS files by its degradation since launch, which readers take out again. False: as at launch.
     least_class : str
         The weakest flare listed.
     progress : bool
@@ -88,7 +90,7 @@ def write_archive(
     folder = pathlib.Path(_made(folder))
     written = dict.fromkeys(products, 0)
     atomic_files.write_text(folder / "README.txt", _README)
-    aia = Renderer(aia_size, sun.sun_seed) if {"aia", "legacy"} & set(products) else None
+    aia = Renderer(aia_size, sun.sun_seed) if {"aia", "legacy", "browse"} & set(products) else None
     hmi = Renderer(hmi_size, sun.sun_seed) if {"hmi_jpg", "hmi_fits"} & set(products) else None
     for time in tqdm(times, desc="write images", unit="time", disable=not progress):
         regions = sun.regions(time)
@@ -122,6 +124,9 @@ def _write_aia(folder, image, time, written, *, degraded):
     if "legacy" in written:
         write_legacy(folder / "aia_legacy", image, time)
         written["legacy"] += 1
+    if "browse" in written:
+        browse_pictures.write(folder / "aia_browse", image, time)
+        written["browse"] += 1
 
 
 def _write_hmi(folder, field, time, written):

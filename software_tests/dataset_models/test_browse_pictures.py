@@ -7,8 +7,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from dataset_models.images import colour_tables, disk, file_names
+from dataset_models.images.geometry import FRAME
 from dataset_models.SDO.AIA import browse_pictures
 from dataset_models.SDO.AIA.browse_pictures import BrowsePictures, time_of, wavelength_of
+from dataset_models.simulated import archive as simulated_archive
+from dataset_models.simulated.rendering import AIA_CHANNELS, LIMB, Renderer
+from dataset_models.simulated.sun import SimulatedSun
 from tools.errors import UserError
 
 CORONA = "193"
@@ -170,6 +174,28 @@ def test_channels_are_matched_in_time_and_what_is_left_out_is_counted(archive, c
     assert alone.target(before) == pytest.approx(numpy.log10(2.5e-5))
     header = alone.header(before)
     assert header["RSUN_OBS"] / header["CDELT1"] == pytest.approx(16 / disk.HALF_WIDTH)
+
+
+def test_simulated_pictures_are_read_as_simulated_with_their_disk_in_place(tmp_path):
+    sun = SimulatedSun(image_size=64, channel_set="aia", start="2014-01-01", days=1)
+    written = simulated_archive.write_archive(tmp_path, sun, products=("browse", "flares"), aia_size=512)
+    assert written["browse"] == 1
+    path = tmp_path / "aia_browse" / "2014" / "01" / "01" / "20140101_000000_512_0304.jpg"
+    image, found, captioned = browse_pictures.read(path, size=128)
+    assert (found.row, found.column) == pytest.approx((255.5, 255.5), abs=0.5)
+    assert found.radius == pytest.approx(LIMB / FRAME * 512, rel=0.015)
+    assert not captioned
+    data = BrowsePictures(
+        folder=str(tmp_path / "aia_browse"), flares=(str(tmp_path / "flares.csv"),), cache=str(tmp_path / "cache")
+    )  # fmt: skip
+    assert data.simulated
+    # A region that is brighter in intensity is brighter in the picture.
+    time = numpy.datetime64("2014-01-01", "s")
+    truth = Renderer(512, sun.sun_seed).aia(sun.regions(time), time)[..., AIA_CHANNELS.index("304")]
+    row, column = numpy.unravel_index(numpy.argmax(truth), truth.shape)
+    half_width = found.radius / 1.015 * disk.HALF_WIDTH
+    place = [round(64 + (value - 255.5) / half_width * 64) for value in (row, column)]
+    assert image[place[0] - 2 : place[0] + 3, place[1] - 2 : place[1] + 3].max() > 1.5 * numpy.median(image[image > 0.1])
 
 
 def test_options_that_make_no_sense_are_refused():
