@@ -1,7 +1,7 @@
 """Rates of flares place by place on full-disk magnetograms: a map of the disk whose sum is the forecast.
 
-The network is fully convolutional and sees about a quarter of the disk's diameter around a place: no normalisation over the
-image, no pooling of all of it, so that a place cannot tell of another. Where there is no field there is no rate.
+The network is fully convolutional and sees a small part of the image around a place: no normalisation over the image, no
+pooling of all of it, so that a place cannot tell of another. Where there is no field there is no rate.
 """
 
 import dataclasses
@@ -13,9 +13,9 @@ from tools.options import option
 
 from .rate_outputs import LOG_START_RATE, START_EXPONENT, last_of_one, positive, rate_network
 
-STRIDE = 2  # pixels of the image per place of the map
-_MULTIPLE = 4  # of which the image's sides are
+STRIDE = 2  # pixels of the image per place before places are joined
 _WINDOW = 32  # part of the image's height over which the field of a gate is averaged
+_SIZES = ("full", "half", "quarter", "eighth", "sixteenth")
 UNITS = ("", "G", "grey")
 
 
@@ -24,9 +24,10 @@ class Options:
     """Settings of the network of images."""
 
     filters: tuple[int, ...] = option(
-        (8, 16, 32), "of the convolutions at full, half and quarter size, and half of the last of those that join them",
+        (8, 16, 32), "of the convolutions at full, half, quarter size and further; half of the last, of those that join them",
         least=1, most=4096,
     )  # fmt: skip
+    stride: int = option(STRIDE, "pixels of the image per place of the map: 2, 4, 8 ...", least=STRIDE, most=256)
     dropout_rate: float = option(0.0, "share of features dropped in training, of the last layer", least=0.0, most=0.95)
     field_unit: str = option(
         "", "of pixels: Gauss, or grey levels with 0.5 no field and black sky (default: as the data set says)", choices=UNITS
@@ -39,8 +40,12 @@ class Options:
     def __post_init__(self):
         if not self.gate_none < self.gate_whole:
             raise UserError(f"--gate_none {self.gate_none:g}: give less than --gate_whole {self.gate_whole:g}")
-        if len(self.filters) != 3:
-            raise UserError(f"--filters: {len(self.filters)} numbers; give three, of full, half and quarter size")
+        if not 3 <= len(self.filters) <= len(_SIZES):
+            raise UserError(
+                f"--filters: {len(self.filters)} numbers; give three, of full, half and quarter size, up to {len(_SIZES)}"
+            )
+        if self.stride & (self.stride - 1):
+            raise UserError(f"--stride {self.stride}: give a power of two")
 
 
 def with_data(options, data):
@@ -65,7 +70,7 @@ def build(inputs, options, seed=0):
     Parameters
     ----------
     inputs : dict of str to network_models.image_inputs.Input
-        ``image`` (height, width, 1), a full-disk magnetogram, its sides multiples of 4.
+        ``image`` (height, width, 1), a full-disk magnetogram, its sides multiples of 4, or more with more filters or stride.
     options : Options
     seed : int
         Of the initial weights and of dropout.
@@ -74,7 +79,8 @@ def build(inputs, options, seed=0):
     -------
     keras.Model
         Outputs ``logits`` (n, 1), the log-odds of a flare of `Options.event` or more anywhere, and ``rates``
-        (n, height / 2, width / 2, 4): expected flares in the window, of C1.0, M1.0, M5.0 and X1.0 or more, of each place.
+        (n, height / stride, width / stride, 4): expected flares in the window, of C1.0, M1.0, M5.0 and X1.0 or more, of each
+        place.
 
     Raises
     ------
@@ -83,7 +89,9 @@ def build(inputs, options, seed=0):
 
     Notes
     -----
-    Features of half size, and of quarter size enlarged again, are joined; a place of the map sees a square of 29 pixels.
+    Features of half size, and of quarter size and less enlarged again, are joined. The rate of two pixels depends on a
+    square of 29 pixels around them with three filters, and on about twice as many with each one more. Rates of a larger
+    stride are sums of these.
     """
     import keras
     from keras import layers
@@ -92,15 +100,16 @@ def build(inputs, options, seed=0):
 
     require_inputs(inputs)
     shape = inputs["image"].shape if "image" in inputs else ()
-    if len(inputs) != 1 or len(shape) != 3 or shape[-1] != 1 or any(side % _MULTIPLE for side in shape[:2]):
+    multiple = max(2 ** (len(options.filters) - 1), options.stride)
+    if len(inputs) != 1 or len(shape) != 3 or shape[-1] != 1 or any(side % multiple for side in shape[:2]):
         raise UserError(
-            f"the network takes one magnetogram of one channel, its sides multiples of {_MULTIPLE}; the data set has"
+            f"the network takes one magnetogram of one channel, its sides multiples of {multiple}; the data set has"
             f" {described(inputs)}: give such a --channel_set or --image_size, and no history or other inputs"
         )
     weights = InitialWeights(seed)
     image = keras.Input(shape, name="image")
     field = MagneticField(options.field_unit or "G", options.gauss, name="field")(image)
-    full, half, quarter = options.filters
+    full, half, *further = options.filters
 
     def convolution(x, filters, name, size=3, **keywords):
         kernel = weights.he_normal()
@@ -109,13 +118,15 @@ def build(inputs, options, seed=0):
 
     x = convolution(field, full, "full_size")
     x = convolution(x, half, "half_size_1", strides=STRIDE)
-    fine = convolution(x, half, "half_size_2")
-    x = layers.MaxPooling2D(name="quarter_size")(fine)
-    x = convolution(x, quarter, "quarter_size_1")
-    x = convolution(x, quarter, "quarter_size_2")
-    x = layers.UpSampling2D(name="half_size_again")(x)
-    x = layers.Concatenate(name="both_sizes")([fine, x])
-    x = convolution(x, max(quarter // 2, 1), "places", size=1)
+    x = convolution(x, half, "half_size_2")
+    joined = [x]
+    for factor, (filters, size) in enumerate(zip(further, _SIZES[2:], strict=False), start=1):
+        x = layers.MaxPooling2D(name=f"{size}_size")(x)
+        x = convolution(x, filters, f"{size}_size_1")
+        x = convolution(x, filters, f"{size}_size_2")
+        joined.append(layers.UpSampling2D(2**factor, name=f"half_size_from_{size}")(x))
+    x = layers.Concatenate(name="all_sizes")(joined)
+    x = convolution(x, max(options.filters[-1] // 2, 1), "places", size=1)
     x = layers.SpatialDropout2D(options.dropout_rate, seed=weights.next_seed(), name="dropout")(x)
     gate = FieldGate(
         STRIDE, max(shape[0] // _WINDOW, STRIDE), options.gate_none, options.gate_whole, name="gate"
@@ -123,4 +134,5 @@ def build(inputs, options, seed=0):
     rate = last_of_one(x, "place_rate", start=LOG_START_RATE, weights=weights)
     log_rate = GatedLogRates(name="log_rates")([rate, gate])
     exponent = positive(last_of_one(x, "exponents", start=START_EXPONENT, weights=weights), "exponent")
-    return rate_network([image], log_rate, exponent, event=options.event, name="images")
+    join = options.stride // STRIDE
+    return rate_network([image], log_rate, exponent, event=options.event, join=join, name="images")

@@ -87,7 +87,7 @@ def positive(x, name):
     return layers.Activation("softplus", dtype="float32", name=name)(layers.Reshape(x.shape[1:-1], name=f"{name}_of_places")(x))
 
 
-def rate_network(tensors, log_rate, exponent, *, event, name):
+def rate_network(tensors, log_rate, exponent, *, event, name, join=1):
     """Make the network whose outputs are the log-odds of an event, and the rates of each place that they come from.
 
     Parameters
@@ -98,6 +98,8 @@ def rate_network(tensors, log_rate, exponent, *, event, name):
         (n, ...): natural logarithm of the expected flares of C1.0 and above in the window, and the cumulative exponent.
     event : str
     name : str
+    join : int
+        Places of a map along each axis that are one of ``rates``.
 
     Returns
     -------
@@ -106,8 +108,10 @@ def rate_network(tensors, log_rate, exponent, *, event, name):
     """
     import keras
 
-    from network_models.layers.flare_rates import DiskLogit, PowerLawRates
+    from network_models.layers.flare_rates import DiskLogit, JoinedLogRates, PowerLawRates
 
     classes, of_event = PowerLawRates(magnitude_of(event), name="sizes")([log_rate, exponent])
+    if join > 1:
+        classes = JoinedLogRates(join, name="joined_places")(classes)
     rates = keras.layers.Activation("exponential", dtype="float32", name="rates")(classes)
     return keras.Model(tensors, {"logits": DiskLogit(name="logits")(of_event), "rates": rates}, name=name)

@@ -128,6 +128,29 @@ class GatedLogRates(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="solar")
+class JoinedLogRates(keras.layers.Layer):
+    """Logarithms of the rates of larger places, the sums of those of squares: (n, height, width, k) to a map of fewer.
+
+    Parameters
+    ----------
+    width : int
+        Places along each side of a square.
+    """
+
+    def __init__(self, width, **keywords):
+        super().__init__(autocast=False, **keywords)
+        self.width = int(width)
+
+    def call(self, log_rates):
+        height, width, classes = log_rates.shape[1:]
+        squares = (height // self.width, self.width, width // self.width, self.width)
+        return keras.ops.logsumexp(keras.ops.reshape(log_rates, (-1, *squares, classes)), axis=(2, 4))
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width}
+
+
+@keras.saving.register_keras_serializable(package="solar")
 class PowerLawRates(keras.layers.Layer):
     """Rates of flares of several sizes, from that of C1.0 and above and an exponent, place by place.
 

@@ -388,6 +388,37 @@ def test_rates_of_places_add_up_to_the_forecast(tmp_path):
         numpy.testing.assert_array_equal(found[key], again[key], err_msg=key)
 
 
+def test_larger_places_have_the_rates_of_those_in_them(tmp_path):
+    field = numpy.concatenate([magnetogram(seed) for seed in range(2)])
+    fine, coarse = (image_network(stride=stride) for stride in (2, 8))
+    fine, found = outputs(fine, {"image": field}), outputs(coarse, {"image": field})
+    assert found["rates"].shape == (2, 8, 8, 4)
+    numpy.testing.assert_allclose(found["rates"], fine["rates"].reshape(2, 8, 4, 8, 4, 4).sum(axis=(2, 4)), rtol=1e-5)
+    numpy.testing.assert_allclose(found["logits"], fine["logits"], rtol=1e-6)
+    save_network(coarse, tmp_path / "network.keras")
+    again = outputs(load_network(tmp_path / "network.keras"), {"image": field})
+    numpy.testing.assert_array_equal(found["rates"], again["rates"])
+
+
+@pytest.mark.parametrize(("filters", "seen"), [((2, 4, 4), 29), ((2, 4, 4, 4), 61)])
+def test_each_further_size_sees_twice_as_far(filters, seen):
+    model, size = image_network(size=128, filters=filters), 128
+    field = numpy.random.default_rng(0).normal(0, 100, (1, size, size, 1)).astype("float32")
+    before = outputs(model, {"image": field})["rates"][0, ..., 0]
+    field[0, 64, 64] += 300
+    rows = numpy.flatnonzero((before != outputs(model, {"image": field})["rates"][0, ..., 0]).any(axis=1))
+    assert seen / 4 < rows[-1] - rows[0] + 1 <= (seen + 3) / 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"filters": (2, 4)}, "give three"), ({"filters": (2,) * 6}, "up to 5"), ({"stride": 6}, "power of two")],
+)
+def test_filters_and_strides_that_do_not_fit_are_refused(options, words):
+    with pytest.raises(UserError, match=words):
+        images.Options(event="M1.0", **options)
+
+
 def test_nothing_flares_without_field():
     model, field = image_network(), magnetogram()
     rate = outputs(model, {"image": field})["rates"][0, ..., 0]
