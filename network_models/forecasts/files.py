@@ -68,7 +68,7 @@ class Forecasts:
         )
 
 
-def read(paths, *, name=None, target=True):
+def read(paths, *, name=None, target=True, column=None):
     """Read forecasts from one CSV, or from several that are folds of one cross-validation.
 
     Parameters
@@ -80,6 +80,9 @@ def read(paths, *, name=None, target=True):
         The first file's stem without it.
     target : bool
         Whether outcomes must be there.
+    column : str, optional
+        Another column of probabilities, as ``probability_C1.0`` of flare rates. Outcomes, which may be of another event, are
+        then not read.
 
     Returns
     -------
@@ -93,7 +96,7 @@ def read(paths, *, name=None, target=True):
         files are of simulated data and some not.
     """
     paths = [paths] if isinstance(paths, (str, pathlib.Path)) else list(paths)
-    parts = [_one(path, target) for path in paths]
+    parts = [_one(path, target, column) for path in paths]
     simulation_mark.refuse_mixture({str(path): part[5] for path, part in zip(paths, parts, strict=True)})
     fold = numpy.repeat(numpy.arange(len(parts)), [len(part[0]) for part in parts])
     times, probability = (numpy.concatenate([part[index] for part in parts]) for index in (0, 1))
@@ -107,13 +110,14 @@ def read(paths, *, name=None, target=True):
     return whole.where(order)
 
 
-def _one(path, target):
+def _one(path, target, column):
     table = tables.read(path)
     times = observation_times.table_times(table, origin=str(path))
     columns = {}
-    for what, names in (("probability", PROBABILITY_COLUMNS), ("outcome", TARGET_COLUMNS)):
+    wanted = (PROBABILITY_COLUMNS, TARGET_COLUMNS) if column is None else ((column,), ())
+    for what, names in zip(("probability", "outcome"), wanted, strict=True):
         present = [name for name in names if name in table.columns]
-        if not present and (what == "probability" or target):
+        if not present and (what == "probability" or (target and column is None)):
             raise UserError(f"{path}: no column of the {what} ({', '.join(names)}); it has {', '.join(table.columns)}")
         try:
             columns[what] = table[present[0]].to_numpy("float64") if present else None

@@ -13,12 +13,13 @@
       - {kind: methods, files: [M1_forecasts.csv]}
       - {kind: percents, name: SWPC, files: [SWPC_fcast.txt]}
       - {kind: forecasts, name: AlexNet, files: [fold1.csv, fold2.csv]}
-      - {kind: forecasts, name: flare rates, ours: true, files: [disk.csv]}
+      - {kind: forecasts, name: flare rates, ours: true, files: [disk.csv], column: probability_M1.0}
       - {kind: forecasts, name: combined, calibrate: false, files: [fold1.csv, fold2.csv]}  # fitted fold by fold already
       - {kind: quoted, name: AlexNet of here, ours: true, n: 479, events: 11, auc: [0.645, 0.45, 0.81], page: README.md}
 
 ``methods`` is a table of `science.verification.method_tables`; ``percents`` one of
-`network_models.forecasts.exchange.daily_percents`; ``forecasts`` are CSVs, a file for each fold. ``quoted`` states numbers of a
+`network_models.forecasts.exchange.daily_percents`; ``forecasts`` are CSVs, a file for each fold; `column` names their
+probabilities where there are several, and outcomes then come from the lists. ``quoted`` states numbers of a
 page, for forecasts whose files are not at hand: they are marked as quoted and nothing is computed of them.
 """
 
@@ -50,7 +51,7 @@ _OF_PERIOD = {
     "daily": bool,
     "forecasts": list,
 }
-_OF_SOURCE = {"kind": str, "name": str, "files": list, "ours": bool, "calibrate": bool}
+_OF_SOURCE = {"kind": str, "name": str, "files": list, "ours": bool, "calibrate": bool, "column": str}
 _OF_QUOTED = {"kind": str, "name": str, "ours": bool, "n": int, "events": int, "page": str} | dict.fromkeys(DIFFERENCES, object)
 
 
@@ -69,6 +70,8 @@ class Source:
         Whether they are of networks of this project.
     calibrate : bool
         False for what was itself fitted fold by fold on the outcomes of the others: a calibration of it would have seen all.
+    column : str or None
+        Of the probabilities, in files with several.
     quoted : dict
         Of kind quoted: n, events, page, and by name of a score (value, low, high); NaN for what is not stated.
     """
@@ -78,6 +81,7 @@ class Source:
     files: tuple[pathlib.Path, ...]
     ours: bool
     calibrate: bool
+    column: str | None
     quoted: dict
 
 
@@ -184,12 +188,15 @@ def _source(entry, folder, origin):
         _require(entry, _OF_QUOTED, ("name", "page", "n"), origin)
         values = {name: _stated(entry.get(name), f"{origin}, {name}") for name in DIFFERENCES}
         values |= {"n": entry["n"], "events": entry.get("events", numpy.nan), "page": entry["page"]}
-        return Source(kind, entry["name"], (), entry.get("ours", False), False, values)
+        return Source(kind, entry["name"], (), entry.get("ours", False), False, None, values)
     _require(entry, _OF_SOURCE, ("files",) if kind == "methods" else ("name", "files"), origin)
     files = _files(entry["files"], folder, f"{origin}, files")
     if len(files) > 1 and kind != "forecasts":
         raise UserError(f"{origin}: several files of kind {kind}; give each an entry")
-    return Source(kind, entry.get("name", ""), files, entry.get("ours", False), entry.get("calibrate", True), {})
+    column = entry.get("column")
+    if column and kind != "forecasts":
+        raise UserError(f"{origin}: column is for kind forecasts, not {kind}; leave it out")
+    return Source(kind, entry.get("name", ""), files, entry.get("ours", False), entry.get("calibrate", True), column, {})
 
 
 def _require(entry, types, needed, origin):
@@ -280,7 +287,7 @@ def forecasts_of(period, source, events):
     elif source.kind == "percents":
         read_in = [daily_percents.read(source.files[0], period.event, name=source.name)]
     else:
-        read_in = [forecast_files.read(source.files, name=source.name, target=False)]
+        read_in = [forecast_files.read(source.files, name=source.name, target=False, column=source.column)]
     result, notes = [], []
     for forecast in read_in:
         if period.daily:

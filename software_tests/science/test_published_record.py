@@ -131,6 +131,27 @@ def test_what_was_fitted_by_folds_already_is_not_calibrated_again(folder):
     assert table[table["forecast"] == "mine"]["calibrated"].tolist() == ["no"]
 
 
+def test_another_column_is_of_another_event_whose_outcomes_the_lists_have(folder):
+    ours = pandas.read_csv(folder / "ours.csv")
+    others = ours.assign(**{"probability_C1.0": 0.75 + ours["probability"] / 5})
+    others.to_csv(folder / "ours.csv", index=False)
+    lines = (folder / "flares.csv").read_text().splitlines()
+    dropped = [line for line in lines if "C2.0" not in line or int(line[8:10]) % 3]  # now some days have no flare at all
+    (folder / "flares.csv").write_text("\n".join(dropped))
+    write(
+        folder,
+        event="C1.0",
+        forecasts=[{"kind": "forecasts", "name": "a", "files": ["ours.csv"], "column": "probability_C1.0"}],
+    )
+    (period,) = published_sources.read(folder / "sources.yml")
+    events, _ = published_sources.flares_of(period)
+    (found,), _ = published_sources.forecasts_of(period, period.sources[0], events)
+    numpy.testing.assert_allclose(found.probability, others["probability_C1.0"])
+    kept = {line[:10] for line in dropped[1:]}
+    assert found.event.tolist() == [str(day) in kept for day in DAYS]
+    assert 0 < (found.event != ours["target"].to_numpy(bool)).mean() < 1
+
+
 def test_outcomes_that_the_lists_would_decide_otherwise_are_counted(folder):
     methods = pandas.read_csv(folder / "methods.csv")
     methods.loc[3, "rlz.M1"] ^= 1
@@ -157,6 +178,11 @@ def test_outcomes_that_the_lists_would_decide_otherwise_are_counted(folder):
         ({"forecasts": [{"kind": "forecasts", "name": "a", "files": ["gone.csv"]}]}, r"gone\.csv: no such file"),
         ({"forecasts": [{"kind": "forecasts", "files": ["ours.csv"]}]}, "forecasts 1: name is missing"),
         ({"forecasts": [{"kind": "methods", "files": ["methods.csv", "ours.csv"]}]}, "several files of kind methods"),
+        (
+            {"forecasts": [{"kind": "forecasts", "name": "a", "files": ["ours.csv"], "column": "p"}]},
+            r"ours\.csv: no column of the probability \(p\); it has time, probability, target",
+        ),
+        ({"forecasts": [{"kind": "methods", "files": ["methods.csv"], "column": "p"}]}, "column is for kind forecasts"),
         (
             {"forecasts": [{"kind": "quoted", "name": "a", "n": 7, "page": "p", "auc": [1, 2]}]},
             r"auc is \[1, 2\]; give a number",
