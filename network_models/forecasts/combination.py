@@ -1,13 +1,14 @@
-"""One forecast from several: networks, the class table and the flare history, stacked and cross-fitted by fold.
+"""One forecast from several: networks, the class table and the flare history, stacked and cross-fitted by fold, or a mean.
 
     python network_models/forecasts/combination.py cross alex=F1.csv,F2.csv attention=F1.csv,F2.csv --flares LIST --out FOLDER
     python network_models/forecasts/combination.py fit alex=F1.csv,F2.csv attention=F1.csv,F2.csv --flares LIST --out C.json
     python network_models/forecasts/combination.py apply C.json alex=NEW.csv attention=NEW.csv --flares LIST --out NEW.csv
 
-Each forecast is named and has one file for each fold, in the same order. With cross every fold is forecast by a
-combination of the others and written to FOLDER/fold1.csv, fold2.csv, ...; fit takes all of them, for later forecasts.
-Outcomes that the files lack come from the flare lists. apply needs none, and takes forecasts of now: up to --history_age
-hours after the end of the lists the flare history is taken as it was known then.
+--kind mean averages the log-odds of forecasts and fits nothing, which few folds cannot mislead: for forecasts that are
+calibrated, such as a stack and flare rates. Each forecast is named and has one file for each fold, in the same order. With
+cross every fold is forecast by a combination of the others and written to FOLDER/fold1.csv, fold2.csv, ...; fit takes all of
+them, for later forecasts. Outcomes that the files lack come from the flare lists. apply needs none, and takes forecasts of
+now: up to --history_age hours after the end of the lists the flare history is taken as it was known then.
 """
 
 import dataclasses
@@ -25,7 +26,7 @@ from tools.errors import Stopped, UserError, quoted
 from tools.options import add_number
 from tools.paths import given_files
 
-KINDS = ("logistic", "boosting")
+KINDS = ("logistic", "boosting", "mean")
 REACH = numpy.timedelta64(72, "h")  # of the flare history
 FORMAT = "combination 1"
 TABLE = "class_table"
@@ -87,6 +88,17 @@ class Boosting:
 
 
 @dataclasses.dataclass(frozen=True)
+class Mean:
+    """The mean of log-odds, each forecast as much as another."""
+
+    kind: str = "mean"
+
+    def forecast(self, features):
+        """Probabilities: float64 (n,) from features (n, k)."""
+        return calibration.probability_of(numpy.mean(features, axis=1))
+
+
+@dataclasses.dataclass(frozen=True)
 class Combination:
     """A fitted combination.
 
@@ -94,9 +106,9 @@ class Combination:
     ----------
     names : tuple of str
         The forecasts that it takes, in order.
-    model : Logistic or Boosting
+    model : Logistic, Boosting or Mean
     table : reference_forecasts.ClassTable or None
-        Without a flare list neither table nor history is used.
+        Without a flare list neither table nor history is used; nor in a mean.
     periods : numpy.ndarray
         ``datetime64[s]`` (k, 2): what it was fitted on.
     simulated : bool
@@ -104,7 +116,7 @@ class Combination:
     """
 
     names: tuple[str, ...]
-    model: Logistic | Boosting
+    model: Logistic | Boosting | Mean
     table: reference_forecasts.ClassTable | None
     periods: numpy.ndarray
     simulated: bool = False
@@ -154,7 +166,8 @@ def fit(names, probabilities, event, times, *, events=None, asked=None, kind="lo
     asked : array_like, optional
         ``datetime64`` (n,): when the flare history is asked for, where that is not the times themselves.
     kind : str
-        ``"logistic"`` (L2 penalty) or ``"boosting"`` (gradient boosting of shallow trees).
+        ``"logistic"`` (L2 penalty), ``"boosting"`` (gradient boosting of shallow trees), or ``"mean"`` of the log-odds of the
+        forecasts alone, of which nothing is fitted.
     seed : int
 
     Returns
@@ -171,12 +184,14 @@ def fit(names, probabilities, event, times, *, events=None, asked=None, kind="lo
         answer = "yes" if event.all() else "no"
         raise UserError(f"combination: all {len(event)} outcomes are {answer}; give hours of both kinds")
     asked = times if asked is None else asked
-    table = None if events is None else reference_forecasts.fit_class_table(events, asked, event)
+    table = None if events is None or kind == "mean" else reference_forecasts.fit_class_table(events, asked, event)
     features = features_of(probabilities, table, events, asked)
     if kind == "logistic":
         model = _logistic(features, event)
     elif kind == "boosting":
         model = _boosting(features, event, seed)
+    elif kind == "mean":
+        model = Mean()
     else:
         raise UserError(f"combination kind {kind!r}: choose one of {', '.join(KINDS)}")
     return Combination(tuple(names), model, table, calibration.periods(times))
@@ -303,6 +318,8 @@ def _model_of(stored, count):
         if not sound or not numpy.isfinite(offset) or not (arrays["deviation"] > 0).all():
             raise ValueError(f"no weights of {count} features")
         return Logistic(**arrays, offset=offset)
+    if kind == "mean":
+        return Mean()
     if kind != "boosting":
         raise ValueError(f"a model of the kind {quoted(kind)}")
     start, trees = float(stored["start"]), stored["trees"]

@@ -48,6 +48,19 @@ def test_boosting_is_scikit_learns():
     numpy.testing.assert_allclose(fitted.forecast(probabilities), expected.predict_proba(features)[:, 1], rtol=1e-9)
 
 
+def test_a_mean_fits_nothing_and_lies_between_its_parts(tmp_path):
+    a, b = parts(1000)
+    probabilities = numpy.stack([a.probability, b.probability], axis=1)
+    events = pandas.DataFrame({"start": a.times[::50], "flux": numpy.full(20, 2e-5)})
+    fitted = combination.fit("ab", probabilities, a.event, a.times, events=events, kind="mean")
+    assert fitted.table is None  # flares decide outcomes alone
+    found = fitted.forecast(probabilities)
+    odds = probabilities / (1 - probabilities)
+    numpy.testing.assert_allclose(found / (1 - found), numpy.sqrt(odds[:, 0] * odds[:, 1]), rtol=1e-9)
+    other = combination.fit("ab", probabilities[:500], ~a.event[:500], a.times[:500], kind="mean")
+    numpy.testing.assert_array_equal(other.forecast(probabilities), found)
+
+
 @pytest.mark.parametrize("kind", combination.KINDS)
 def test_round_trip(tmp_path, kind):
     a, b = parts(1000)
