@@ -90,11 +90,12 @@ def _score_period(period, settings):
     events, earlier = published_sources.flares_of(period)
     settings = dataclasses.replace(settings, threshold=None, window=period.window, event=period.event)
     simulated = simulation_mark.of_any(period.flares)
-    groups, ours, kept, different, notes = {}, set(), set(), {}, []
+    groups, ours, kept, different, notes, published = {}, set(), set(), {}, [], None
     for source in period.sources:
         if source.kind == "quoted":
             continue
-        forecasts, remarks = published_sources.forecasts_of(period, source, events)
+        forecasts, remarks = published_sources.forecasts_of(period, source, events, published)
+        published = max(forecasts, key=len) if source.kind == "methods" else published
         notes += [f"{period.title}: {remark}" for remark in remarks]
         for forecast in forecasts:
             different.setdefault(_different_outcomes(period, forecast, events), []).append(forecast.name)

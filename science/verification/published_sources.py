@@ -19,7 +19,8 @@
 
 ``methods`` is a table of `science.verification.method_tables`; ``percents`` one of
 `network_models.forecasts.exchange.daily_percents`; ``forecasts`` are CSVs, a file for each fold; `column` names their
-probabilities where there are several, and outcomes then come from the lists. ``quoted`` states numbers of a
+probabilities where there are several. Outcomes that a file lacks, or has of another event, are those of a table of methods
+of the same period, else those of the lists. ``quoted`` states numbers of a
 page, for forecasts whose files are not at hand: they are marked as quoted and nothing is computed of them.
 """
 
@@ -259,7 +260,7 @@ def flares_of(period):
     return events, earlier
 
 
-def forecasts_of(period, source, events):
+def forecasts_of(period, source, events, published=None):
     """Read the forecasts of a source.
 
     Parameters
@@ -269,6 +270,8 @@ def forecasts_of(period, source, events):
         Of any kind but quoted.
     events : pandas.DataFrame
         For outcomes that files lack.
+    published : network_models.forecasts.files.Forecasts, optional
+        Whose outcomes are taken before those of the lists, by forecasts all of whose times it has.
 
     Returns
     -------
@@ -295,6 +298,9 @@ def forecasts_of(period, source, events):
             if len(numpy.unique(days)) < len(days):
                 raise UserError(f"{period.title}: {forecast.name} has several forecasts for a day; daily periods have one")
             forecast = dataclasses.replace(forecast, times=days)
+        if forecast.event is None and published is not None and numpy.isin(forecast.times, published.times).all():
+            event = published.event[numpy.searchsorted(published.times, forecast.times)]
+            forecast = dataclasses.replace(forecast, event=event)
         forecast, note = forecast_files.labelled(forecast, events, window=period.window, threshold=period.event)
         notes += [note] if note else []
         if len(source.files) == 1:

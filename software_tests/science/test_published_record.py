@@ -1,5 +1,6 @@
 """The record of published forecasts: what it scores on which hours, what it quotes, and what it refuses."""
 
+import dataclasses
 import re
 
 import numpy
@@ -150,6 +151,11 @@ def test_another_column_is_of_another_event_whose_outcomes_the_lists_have(folder
     kept = {line[:10] for line in dropped[1:]}
     assert found.event.tolist() == [str(day) in kept for day in DAYS]
     assert 0 < (found.event != ours["target"].to_numpy(bool)).mean() < 1
+    source = dataclasses.replace(period.sources[0], kind="methods", name="", files=(folder / "methods.csv",), column=None)
+    read_in, _ = published_sources.forecasts_of(period, source, events)
+    published = max(read_in, key=len)  # whose outcomes come before those of the lists
+    (found,), _ = published_sources.forecasts_of(period, period.sources[0], events, published)
+    assert found.event.tolist() == published.event.tolist()
 
 
 def test_outcomes_that_the_lists_would_decide_otherwise_are_counted(folder):
