@@ -105,20 +105,23 @@ def batches(
     reader = _Reader(read, seconds, shapes, sampling, readers or min(8, os.cpu_count() or 1))
 
     def epoch_order(epoch):
-        most = most_steps * batch_size or entry_count
+        most = min(most_steps * batch_size or entry_count, entry_count)
         positions = sampling.positions(int(epoch)) if sampling else None
-        if seed is None:
-            entries = numpy.unique(numpy.linspace(0, entry_count - 1, min(most, entry_count)).round())
+        if seed is None and most == entry_count:
+            entries = numpy.arange(entry_count)
+        elif seed is None:
+            entries = numpy.unique(numpy.linspace(0, entry_count - 1, most).round())
         else:
             of_entries = blocks._replace(block=blocks.block[positions]) if blocks and sampling else blocks
             entries = order(entry_count, seed=seed, epoch=int(epoch), blocks=of_entries)[:most]
         entries = entries.astype("int64")
         if epoch == first_epoch:
             entries = entries[first_step * batch_size :]
-        return entries, positions[entries] if sampling else entries
+        return (entries, positions[entries]) if sampling else entries
 
     def epoch_batches(epoch):
-        def read_batch(entries, samples):
+        def read_batch(entries, samples=None):
+            samples = entries if samples is None else samples  # one vector in memory where they are the same
             whole = samples
             if count > 1:
                 # A last batch can have fewer samples than there are shards: one of them is read then, and does not count.
@@ -135,7 +138,10 @@ def batches(
                 return inputs, tensorflow.gather(targets, samples)
             return inputs, tensorflow.gather(targets, whole[index::count]), tensorflow.gather(targets, whole)
 
-        positions = tensorflow.numpy_function(epoch_order, [epoch], [tensorflow.int64] * 2)
+        # One vector comes without a list around it.
+        positions = tensorflow.nest.flatten(
+            tensorflow.numpy_function(epoch_order, [epoch], [tensorflow.int64] * (2 if sampling else 1))
+        )
         for vector in positions:
             vector.set_shape([None])
         grouped = tensorflow.data.Dataset.from_tensor_slices(tuple(positions)).batch(batch_size)
