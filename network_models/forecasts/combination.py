@@ -448,6 +448,8 @@ def main(arguments=None):
     applying = flags.command == "apply"
     forecasts = named(flags.forecasts, target=not applying, **labels)
     first, asked = forecasts[0], None
+    if not applying and flags.kind == "mean":
+        events = None  # it takes outcomes from the lists, and no history
     if events is not None:
         asked = asked_of(events, first.times, flags.flares, age=age, until=until, all_known=not applying)
     if applying:

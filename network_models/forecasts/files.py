@@ -204,6 +204,12 @@ def labelled(forecasts, events, *, window=flare_index.DAY, threshold="M1.0", unt
     return dataclasses.replace(kept, event=event), None if inside.all() else left_out
 
 
+def with_outcomes_of(forecasts, published):
+    """Give forecasts the outcomes that others have, at the times of both: `Forecasts`, without the other times."""
+    _, mine, theirs = numpy.intersect1d(forecasts.times, published.times, assume_unique=True, return_indices=True)
+    return dataclasses.replace(forecasts.where(mine), event=published.event[theirs])
+
+
 def add_flare_flags(parser, purpose, *, history=True):
     """Give a parser the flags about flare lists: --flares, --flares_until, --event, --window, and --history_age."""
     parser.add_argument("--flares", nargs="+", action=Files, metavar="LIST", help=f"flare lists, for {purpose}")

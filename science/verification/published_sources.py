@@ -20,8 +20,8 @@
 ``methods`` is a table of `science.verification.method_tables`; ``percents`` one of
 `network_models.forecasts.exchange.daily_percents`; ``forecasts`` are CSVs, a file for each fold; `column` names their
 probabilities where there are several. Outcomes that a file lacks, or has of another event, are those of a table of methods
-of the same period, else those of the lists. ``quoted`` states numbers of a
-page, for forecasts whose files are not at hand: they are marked as quoted and nothing is computed of them.
+of the same period, else those of the lists. ``quoted`` states numbers of a page, for forecasts whose files are not at hand:
+they are marked as quoted and nothing is computed of them.
 """
 
 import dataclasses
@@ -299,8 +299,7 @@ def forecasts_of(period, source, events, published=None):
                 raise UserError(f"{period.title}: {forecast.name} has several forecasts for a day; daily periods have one")
             forecast = dataclasses.replace(forecast, times=days)
         if forecast.event is None and published is not None and numpy.isin(forecast.times, published.times).all():
-            event = published.event[numpy.searchsorted(published.times, forecast.times)]
-            forecast = dataclasses.replace(forecast, event=event)
+            forecast = forecast_files.with_outcomes_of(forecast, published)
         forecast, note = forecast_files.labelled(forecast, events, window=period.window, threshold=period.event)
         notes += [note] if note else []
         if len(source.files) == 1:

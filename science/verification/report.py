@@ -311,8 +311,7 @@ def _labelled(forecast, events, settings, published):
     keywords = {"window": settings.window, "threshold": settings.event, "until": settings.flares_until}
     if forecast.event is not None or published is None:
         return forecast_files.labelled(forecast, events, **keywords)
-    _, mine, theirs = numpy.intersect1d(forecast.times, published.times, assume_unique=True, return_indices=True)
-    forecast = dataclasses.replace(forecast.where(mine), event=published.event[theirs])
+    forecast = forecast_files.with_outcomes_of(forecast, published)
     note = f"{forecast.name}: has no outcomes of its own, takes those in the files of {published.name}"
     if events is None or not len(forecast):
         return forecast, note

@@ -61,6 +61,25 @@ def test_a_mean_fits_nothing_and_lies_between_its_parts(tmp_path):
     numpy.testing.assert_array_equal(other.forecast(probabilities), found)
 
 
+def test_a_mean_takes_outcomes_from_lists_that_begin_too_late_for_a_history(tmp_path):
+    a, b = parts(200)
+    for part in (a, b):
+        for fold in (0, 1):
+            mine = part.where(part.fold == fold)
+            forecast_files.write(tmp_path / f"{part.name}{fold}.csv", mine.times, probability=mine.probability)
+    moments = numpy.concatenate([a.times[:1] - HOUR, a.times[60:180:80], a.times[-1:] + 30 * HOUR])
+    flares = pandas.DataFrame({"start_time": moments.astype(str), "goes_class": "M2.0"})
+    flares.to_csv(tmp_path / "flares.csv", index=False)
+    words = [f"{name}={tmp_path}/{name}0.csv,{tmp_path}/{name}1.csv" for name in "ab"]
+    lists = ["--flares", str(tmp_path / "flares.csv")]
+    combination.main(["cross", *words, "--kind", "mean", *lists, "--out", str(tmp_path / "mean")])
+    made = pandas.concat(pandas.read_csv(tmp_path / "mean" / f"fold{fold}.csv") for fold in (1, 2))
+    assert len(made) == 200
+    assert 0 < made["target"].mean() < 1
+    with pytest.raises(UserError, match="flares"):
+        combination.main(["cross", *words, *lists, "--out", str(tmp_path / "stack")])
+
+
 @pytest.mark.parametrize("kind", combination.KINDS)
 def test_round_trip(tmp_path, kind):
     a, b = parts(1000)
