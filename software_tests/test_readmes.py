@@ -190,6 +190,9 @@ COVERED = {
     ("science/operational_forecast/verify.py", ""): (
         "science/test_forecast_verification.py::test_command_writes_tables_and_pictures"
     ),
+    ("science/operational_forecast/region_scores.py", ""): (
+        "science/test_forecast_verification.py::test_files_of_regions_are_scored_without_a_log"
+    ),
     ("science/operational_forecast/log.py", ""): "science/test_forecast_log.py::test_the_command_proves_the_chain",
     # Explanations
     ("science/saliency/saliency.py", ""): DEMO,

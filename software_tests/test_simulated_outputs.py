@@ -18,6 +18,8 @@ from network_models import predict
 from network_models.beta_vae import train as beta_vae
 from network_models.flare_rates import forecast as rates_forecast
 from network_models.flare_rates import train as flare_rates
+from network_models.forecasts.exchange import ccmc_json
+from network_models.forecasts.exchange.issued import Issued, Probability, RegionForecast
 from network_models.full_disk_flare_forecast import train as full_disk
 from network_models.xray_flux_forecast.starting_point import network as starting_point
 from science.operational_forecast import forecast as operational
@@ -247,6 +249,19 @@ def exported(made, out):
     yield [str(made.log), "--formats", *formats, "--out", str(out)]
 
 
+def scored_regions(made, out):
+    flares = ["start_time,goes_class,noaa_active_region,simulated"]
+    for day in map(numpy.datetime64, ("2014-02-01", "2014-02-02", "2014-02-03", "2014-02-04")):
+        flares.append(f"{day}T12:00,{'M1.0' if day == numpy.datetime64('2014-02-02') else 'C1.0'},12001,1")
+        begin = day.astype("datetime64[s]")
+        region = RegionForecast(12001, {"M1.0": Probability(0.3)})
+        forecast = Issued("made", begin, begin, begin + numpy.timedelta64(86_400, "s"), {}, (region,), simulated=True)
+        (made.folder / f"{day}.json").write_bytes(ccmc_json.write(forecast))
+    (made.folder / "of_a_region.csv").write_text("\n".join(flares) + "\n")
+    files = sorted(map(str, made.folder.glob("2014-02-0?.json")))
+    yield [*files, "--flares", str(made.folder / "of_a_region.csv"), *QUICK, "--out", str(out)]
+
+
 def issued(made, out):
     yield [str(out / "FORECAST.yml"), "--init"]
     yield [str(out / "FORECAST.yml")]
@@ -348,6 +363,7 @@ RUNS = {
     "science/operational_forecast/page.py": lambda made, out: [
         [str(made.log), "--flares", str(made.log.parent / operational.SIMULATED / "flares.csv"), "--out", str(out)]
     ],
+    "science/operational_forecast/region_scores.py": scored_regions,
     "science/operational_forecast/verify.py": lambda made, out: [
         [str(made.log), "--flares", str(made.log.parent / operational.SIMULATED / "flares.csv"), *QUICK, "--out", str(out)]
     ],

@@ -1,12 +1,29 @@
-"""Scores of forecasts of single regions: ours, and those of others that name the same regions' numbers."""
+"""Score forecasts of single regions, method by method, by the flares of the regions' NOAA numbers.
+
+    python science/operational_forecast/region_scores.py FILE [FILE ...] --flares LIST --out FOLDER [--gaps GAPS.csv]
+
+Files are those of the flare scoreboard: answers of its HAPI, tables read from it, and files sent to it; verify.py scores the
+regions of a log in the same way. Flare lists need the regions of their flares. Prints a table; writes regions.csv.
+"""
+
+import pathlib
 
 import numpy
 
 from dataset_models import flare_labels, simulation_mark
 from dataset_models.flares.flare_index import threshold_flux
+from dataset_models.observation_times import given_time
+from network_models.forecasts.exchange import formats
 from network_models.forecasts.exchange.comparison import probability_of
 from science.verification import report
-from science.verification.scores import WITHOUT_THRESHOLD, score
+from science.verification.scores import WITHOUT_THRESHOLD, score, words
+from science.verification.verification import flares_of
+from tools import atomic_files, block_bootstrap, command_line, tables
+from tools.errors import UserError
+from tools.goes_class import CLASSES
+from tools.paths import Files
+
+_ADVICE = "give a CSV with the columns begin and end, UTC"
 
 
 def by_method(issued):
@@ -73,3 +90,106 @@ def _pairs(issued, events, event, until):
     flared = [bool(((numbers == number) & (starts > begin) & (starts <= end)).any()) for begin, end, number in keys]
     probability = numpy.array([chosen[key] for key in keys], "float64")
     return begins[inside], probability[inside], numpy.array(flared, bool)[inside]
+
+
+def table(methods, events, classes, *, settings, until=None):
+    """Score the region forecasts of several methods: list of dict, those of `rows` with ``name`` before them.
+
+    Parameters
+    ----------
+    methods : dict of str to list of Issued
+        Named as the table names them.
+    events : pandas.DataFrame
+        Flares with ``noaa_region``.
+    classes : sequence of str
+    settings, until
+        As of `rows`.
+    """
+    scored = []
+    for name, issued in methods.items():
+        for event in classes if issued else ():
+            row = rows(issued, events, event, settings=settings, until=until)
+            if row is not None:
+                scored.append({"name": name} | row)
+    return scored
+
+
+def outside_gaps(issued, gaps):
+    """Leave out forecasts whose windows touch times that flare lists do not cover.
+
+    Parameters
+    ----------
+    issued : sequence of Issued
+    gaps : numpy.ndarray
+        ``datetime64[s]`` (n, 2): begin and end of each.
+
+    Returns
+    -------
+    list of Issued
+    """
+    return [one for one in issued if not ((gaps[:, 0] < one.end) & (gaps[:, 1] > one.begin)).any()]
+
+
+def read_gaps(path):
+    """Read times that flare lists do not cover: ``datetime64[s]`` (n, 2).
+
+    Raises
+    ------
+    UserError
+        No such table, something that is no time, or a gap that ends before it begins.
+    """
+    columns = tables.read(path, texts=("begin", "end"), advice=_ADVICE)
+    gaps = numpy.array([[given_time(f"{path}: {name}", text) for text in columns[name]] for name in ("begin", "end")]).T
+    wrong = numpy.flatnonzero(gaps[:, 1] <= gaps[:, 0]) if len(gaps) else ()
+    if len(wrong):
+        raise UserError(f"{path}, line {wrong[0] + 2}: the gap ends before it begins; {_ADVICE}")
+    return gaps.reshape(-1, 2).astype("datetime64[s]")
+
+
+def shown(scored):
+    """Write rows of `table` to print: str."""
+    width = max(len(row["name"]) for row in scored) + 2
+    lines = [
+        "".ljust(width) + f"{'event':>6}{'count':>8}{'events':>8}   " + "".join(f"{n:<26}" for n in WITHOUT_THRESHOLD.values())
+    ]
+    for row in scored:
+        cells = [words(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in WITHOUT_THRESHOLD]
+        head = row["name"].ljust(width) + f"{row['event']:>6}{row['count']:>8}{row['events']:>8}   "
+        lines.append(head + "".join(f"{cell:<26}" for cell in cells).rstrip())
+    return "\n".join(lines)
+
+
+def main(arguments=None):
+    """Score files of region forecasts."""
+    import pandas
+
+    parser = command_line.parser(__doc__)
+    parser.add_argument("files", nargs="+", action=Files, metavar="FILE", help="of the flare scoreboard")
+    parser.add_argument("--flares", nargs="+", action=Files, metavar="LIST", required=True, help="flare lists with regions")
+    parser.add_argument("--flares_until", metavar="TIME", help=flare_labels.UNTIL_HELP)
+    text = "CSV of begin and end, UTC: times without flares in the lists because nobody listed them"
+    parser.add_argument("--gaps", type=pathlib.Path, metavar="FILE", help=text)
+    parser.add_argument("--events", nargs="+", choices=CLASSES, default=list(CLASSES), help="classes (default: all)")
+    block_bootstrap.add_flags(parser)
+    parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER", help="for regions.csv")
+    flags = parser.parse_args(arguments)
+    events = flares_of("flares", flags.flares)
+    if events["noaa_region"].isna().all():
+        raise UserError(f"{flags.flares[0]}: names the region of no flare; give lists with NOAA numbers")
+    until = given_time("--flares_until", flags.flares_until) if flags.flares_until else None
+    methods = by_method([one for path in flags.files for one in formats.read(path)])
+    if flags.gaps:
+        gaps = read_gaps(flags.gaps)
+        methods = {name: outside_gaps(issued, gaps) for name, issued in methods.items()}
+    settings = report.Settings(block_days=flags.block, samples=flags.samples, seed=flags.seed)
+    scored = table(dict(sorted(methods.items())), events, flags.events, settings=settings, until=until)
+    if not scored:
+        raise UserError(f"{flags.files[0]}: has no region whose window the flare lists cover; give lists of its dates")
+    print(shown(scored))
+    with atomic_files.results(flags.out) as folder:
+        atomic_files.write_table(folder / "regions.csv", pandas.DataFrame(scored))
+    print(f"wrote {flags.out / 'regions.csv'}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -28,7 +28,7 @@ from network_models.forecasts.exchange.issued import MODES
 from network_models.forecasts.files import Forecasts
 from science.operational_forecast import chain, region_scores
 from science.verification import output, pictures, report
-from science.verification.scores import WITHOUT_THRESHOLD, words
+from science.verification.scores import words
 from science.verification.verification import files_of, flares_of
 from tools import atomic_files, block_bootstrap, command_line, figures, notes, skill_scores
 from tools.errors import UserError
@@ -342,13 +342,7 @@ def _region_scores(closed, named, events, flags, settings, until):
         issued = [one for path in paths if not others.is_series(path) for one in formats.read(path)]
         found = region_scores.by_method(issued)
         methods |= {name if len(found) == 1 else f"{name} {method}": part for method, part in found.items()}
-    rows = []
-    for name, issued in methods.items():
-        for event in flags.events if issued else ():
-            row = region_scores.rows(issued, events, event, settings=settings, until=until)
-            if row is not None:
-                rows.append({"name": name} | row)
-    return rows
+    return region_scores.table(methods, events, flags.events, settings=settings, until=until)
 
 
 def _named(texts):
@@ -406,26 +400,13 @@ def _write(flags, closed, events, reports, regions, settings):
         if regions:
             atomic_files.write_table(folder / "regions.csv", pandas.DataFrame(regions))
             print("\nregions, a day each")
-            print(_shown(regions))
+            print(region_scores.shown(regions))
     if clear is not None:
         print(
             f"\nall-clears of {clear['event']}: {clear['all_clear']} of {clear['forecasts']}, {clear['missed']} of them missed"
             f" a flare; {clear['quiet_and_clear']} of {clear['quiet']} quiet windows were cleared"
         )
     print(f"wrote {flags.out}")
-
-
-def _shown(regions):
-    """Write the table of regions to print: str."""
-    width = max(len(row["name"]) for row in regions) + 2
-    lines = [
-        "".ljust(width) + f"{'event':>6}{'count':>8}{'events':>8}   " + "".join(f"{n:<26}" for n in WITHOUT_THRESHOLD.values())
-    ]
-    for row in regions:
-        cells = [words(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in WITHOUT_THRESHOLD]
-        head = row["name"].ljust(width) + f"{row['event']:>6}{row['count']:>8}{row['events']:>8}   "
-        lines.append(head + "".join(f"{cell:<26}" for cell in cells).rstrip())
-    return "\n".join(lines)
 
 
 def _of_class(folder, event, result, settings):

@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 from dataset_models import flare_catalogue
-from network_models.forecasts.exchange import formats
+from network_models.forecasts.exchange import ccmc_json, formats
 from network_models.forecasts.exchange.issued import Issued, Probability, RegionForecast
 from network_models.forecasts.files import Forecasts
 from science.operational_forecast import record, region_scores, verify
@@ -175,7 +175,9 @@ def test_regions_are_scored_by_method(events):
     methods = region_scores.by_method(forecasts)
     assert set(methods) == {"sharp", "blunt"}
     settings = report.Settings(samples=50)
-    rows = {name: region_scores.rows(issued, flares, "M1.0", settings=settings) for name, issued in methods.items()}
+    table = region_scores.table(methods, flares, ["M1.0", "X1.0"], settings=settings)
+    rows = {row["name"]: row for row in table}
+    assert [row["event"] for row in table] == ["M1.0", "M1.0"]  # nobody forecast X1.0
     assert rows["sharp"]["count"] == 2 * 49
     assert rows["sharp"]["events"] == 13
     assert rows["sharp"]["auc"] == 1.0
@@ -190,3 +192,65 @@ def test_genuine_region_forecasts_need_flares_of_their_time(shared):
     assert {name: sum(len(one.regions) for one in part) for name, part in methods.items()}["NOAA_1"] == 609
     events = flare_catalogue.read([shared / "flares_2026.csv"]).events.assign(noaa_region=numpy.nan)
     assert region_scores.rows(methods["NOAA_1"], events, "M1.0", settings=report.Settings()) is None
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory):
+    """Files of forecasts of a region for sixteen days, each sure of its M flares on every fourth day, and a list of these."""
+    folder = tmp_path_factory.mktemp("sent")
+    flares = ["start_time,goes_class,noaa_active_region"]
+    for day in range(18):
+        begin = FIRST + day * DAY
+        flares.append(f"{begin + numpy.timedelta64(12, 'h')},{'M1.5' if day % 4 == 1 else 'C2.0'},12001")
+        if 1 <= day < 17:
+            region = RegionForecast(12001, {"M1.0": Probability(0.9 if day % 4 == 1 else 0.1)})
+            content = ccmc_json.write(Issued("sure", begin, begin, begin + DAY, {}, (region,)))
+            (folder / f"{day:02d}.json").write_bytes(content)
+    (folder / "flares.csv").write_text("\n".join(flares) + "\n")
+    return folder
+
+
+def test_files_of_regions_are_scored_without_a_log(sent, tmp_path, capsys):
+    scoring = [
+        *map(str, sorted(sent.glob("*.json"))),
+        "--flares",
+        str(sent / "flares.csv"),
+        "--events",
+        "M1.0",
+        "--samples",
+        "20",
+    ]
+    region_scores.main([*scoring, "--out", str(tmp_path / "all")])
+    assert "Brier skill" in capsys.readouterr().out
+    [row] = pandas.read_csv(tmp_path / "all" / "regions.csv").to_dict("records")
+    assert (row["name"], row["event"], row["count"], row["events"]) == ("sure", "M1.0", 16, 4)
+    assert (row["auc"], row["best_tss"]) == (1.0, 1.0)
+    assert row["brier_skill"] == pytest.approx(1 - 0.01 / (0.25 * 0.75))
+    gaps = tmp_path / "gaps.csv"
+    gaps.write_text("begin,end\n2014-01-02T12:00,2014-01-02T18:00\n2014-01-05,2014-01-07\n")
+    region_scores.main([*scoring, "--gaps", str(gaps), "--out", str(tmp_path / "some")])
+    [row] = pandas.read_csv(tmp_path / "some" / "regions.csv").to_dict("records")
+    assert (row["count"], row["events"]) == (13, 2)  # without 2 (M1.5), 5 and 6 (M1.5) January; windows may touch a gap's ends
+
+
+@pytest.mark.parametrize(
+    ("gaps", "reason"),
+    [
+        ("begin,end\n2014-01-03,2014-01-02\n", "line 2: the gap ends before it begins"),
+        ("begin,end\n2014-01-03,monday\n", "monday"),
+        ("from,until\n2014-01-03,2014-01-04\n", "the column begin is not there"),
+        ("begin,end\n2014-01-01,2014-02-01\n", "no region whose window the flare lists cover"),
+    ],
+)
+def test_gaps_that_are_none_and_gaps_that_leave_nothing(sent, tmp_path, gaps, reason):
+    (tmp_path / "gaps.csv").write_text(gaps)
+    scoring = [str(sent / "01.json"), "--flares", str(sent / "flares.csv"), "--gaps", str(tmp_path / "gaps.csv")]
+    with pytest.raises(UserError, match=reason):
+        region_scores.main([*scoring, "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_lists_without_regions_are_refused(sent, tmp_path):
+    (tmp_path / "flares.csv").write_text("start_time,goes_class\n2014-01-01T12:00,M1.0\n2014-02-01T12:00,M1.0\n")
+    with pytest.raises(UserError, match="names the region of no flare"):
+        region_scores.main([str(sent / "01.json"), "--flares", str(tmp_path / "flares.csv"), "--out", str(tmp_path / "out")])
