@@ -167,13 +167,32 @@ def test_channels_are_matched_in_time_and_what_is_left_out_is_counted(archive, c
     image = data.inputs(training[0])["image"]
     assert image.shape == (32, 32, 2)
     assert image[16, 16, 0] > image[16, 16, 1], "304 first"
-    numpy.testing.assert_array_equal(image, data.read_image(archive / "304" / "20110601_000008_512_0304.jpg")["image"])
+    assert data.image_files[training[0]] == archive / "193" / "20110601_000208_SDO_AIA_193_512.jpg"
+    numpy.testing.assert_array_equal(image, data.read_image(data.image_files[training[0]])["image"])
     alone = BrowsePictures(**options, cache=str(archive / "cache"), target_kind="log flux", validation_start="2011-06-04")
     assert str(alone.times("training")[0]) == "2011-06-01T00:00:08"
     before = numpy.datetime64("2011-06-02T08:00:08")
     assert alone.target(before) == pytest.approx(numpy.log10(2.5e-5))
     header = alone.header(before)
     assert header["RSUN_OBS"] / header["CDELT1"] == pytest.approx(16 / disk.HALF_WIDTH)
+
+
+def test_a_forecast_of_one_picture_sees_none_after_it_and_none_that_is_damaged(tmp_path):
+    def drawn(clock, **options):
+        grey = grey_sun(64, row=31.5, column=31.5, radius=25, wavelength=CORONA, **options)
+        return picture(tmp_path / f"20110601_{clock}_512_0193.jpg", grey, wavelength=CORONA)
+
+    path = picture(tmp_path / "20110601_001000_512_0304.jpg", grey_sun(64, row=31.5, column=31.5, radius=25))
+    before = drawn("000200", seed=1)
+    (tmp_path / "20110601_000900_512_0193.jpg").write_bytes(b"no picture")
+    drawn("001100", seed=2)
+    data = BrowsePictures(folder=str(tmp_path), wavelengths=("304", CORONA), image_size=32)
+    image = data.read_image(path)["image"]
+    numpy.testing.assert_array_equal(image[..., 1], browse_pictures.read(before, size=32)[0])
+    before.unlink()
+    alone = BrowsePictures(folder=str(tmp_path), wavelengths=("304", CORONA), image_size=32)
+    with pytest.raises(UserError, match=r"0304\.jpg: .* a usable picture of AIA 193 of the 12 minutes before it, which"):
+        alone.read_image(path)
 
 
 def test_simulated_pictures_are_read_as_simulated_with_their_disk_in_place(tmp_path):

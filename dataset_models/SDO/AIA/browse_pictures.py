@@ -111,9 +111,11 @@ class BrowsePictures(FlareData):
             for files, moments in zip(self.found_files, chosen, strict=True)
         )
 
-    @property
+    @functools.cached_property
     def image_files(self):
-        return self.channel_files[0]
+        """The last picture of each sample, whose time is that of the sample: dict of datetime64[s] to pathlib.Path."""
+        times, chosen = self._matched
+        return {time: self.channel_files[place][time] for time, place in zip(times, chosen.argmax(axis=0), strict=True)}
 
     @functools.cached_property
     def _matched(self):
@@ -175,23 +177,33 @@ class BrowsePictures(FlareData):
         return pixels[0][..., None] if len(pixels) == 1 else numpy.stack(pixels, axis=-1)
 
     def read_picture(self, path):
-        """Read a picture of one channel, and those of the others nearest to it in the data set: as `image`."""
+        """Read a picture of one channel, and the last usable ones of the others up to its time: as `image`."""
         name, time = wavelength_of(path), time_of(path)
-        if len(self.wavelengths) > 1 and (time is None or name not in self.wavelengths):
+        if len(self.wavelengths) == 1:
+            return self._stacked([_record((path,), size=self.image_size, wavelength=self.wavelengths[0])])
+        if time is None or name not in self.wavelengths:
             raise UserError(f"{path}: its name gives no time and channel; expected one like {self.file_names}")
         records = []
         for other, files in zip(self.wavelengths, self.found_files, strict=True):
-            file = path
-            if other != name and len(self.wavelengths) > 1:
-                times = numpy.array(list(files), "datetime64[s]")
-                tolerance = numpy.timedelta64(round(60 * self.tolerance), "s")
-                (place,) = observation_times.nearest(times, numpy.array([time]), tolerance)
-                if place < 0:
-                    text = f"the network also needs a picture of AIA {other} within {self.tolerance:g} minutes"
-                    raise UserError(f"{path}: {text}, which {self.image_folder} does not have")
-                file = files[times[place]]
-            records.append(_record((file,), size=self.image_size, wavelength=other))
+            if other == name:
+                record = _record((path,), size=self.image_size, wavelength=name)
+            else:
+                record = self._last(other, files, time)
+            if record is None:
+                text = f"the network also needs a usable picture of AIA {other} of the {self.tolerance:g} minutes before it"
+                raise UserError(f"{path}: {text}, which {self.image_folder} does not have")
+            records.append(record)
         return self._stacked(records)
+
+    def _last(self, wavelength, files, time):
+        """Read the last usable picture of a channel up to a time, none older than the tolerance: its record, or None."""
+        oldest = time - numpy.timedelta64(round(60 * self.tolerance), "s")
+        for moment in sorted((moment for moment in files if oldest <= moment <= time), reverse=True):
+            try:
+                return _record((files[moment],), size=self.image_size, wavelength=wavelength)
+            except UserError:
+                continue  # a damaged one is in no sample either
+        return None
 
     def image_time(self, path):
         return time_of(path)
