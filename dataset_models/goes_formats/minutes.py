@@ -40,7 +40,7 @@ class Minutes:
         GOES number of every minute, int64, where the file holds several.
     faults : dict of str to int
         What a sound file would not have, and how often. Flagged samples, fill values of the flux and drop-outs are everyday
-        and not counted.
+        and not counted, but in tables and JSON, whose meaning is less certain.
     simulated : bool
         Whether a FITS file holds SIMULATD = T.
     """
