@@ -15,7 +15,7 @@ import numpy
 import pandas
 
 from dataset_models import simulation_mark
-from dataset_models.flares import flare_lists, flare_matching, flare_pictures
+from dataset_models.flares import flare_lists, flare_matching, flare_pictures, flare_repeats
 from tools import atomic_files, command_line, goes_class
 from tools.errors import UserError
 from tools.paths import Files, data_path
@@ -90,7 +90,8 @@ def read(paths, *, merge=True):
 
     Within one source, and in files of one format without peaks, only rows with identical start are the same flare: lists
     hold revisions of a flare as further rows (HEK has nine such pairs in 2011 to 2018), and the largest flux among them
-    counts, so that merging changes no maximum over a window.
+    counts, so that merging changes no maximum over a window. A row without a peak, as of a flare that was rising when its
+    list was fetched, need not agree in flux with another one of its source (:mod:`dataset_models.flares.flare_repeats`).
 
     Measured: of 7,093 flares of HEK and 7,040 of NOAA's GOES reports, 3,827 are in both, 3 of these with starts 1 or 2 minutes
     apart. Five lists of 70,025 rows hold 41,672 flares; the starts of one flare are 3 minutes apart at most, and no two
@@ -126,6 +127,7 @@ def joined(lists, *, merge=True):
     """
     lists = tuple(lists)
     records = _records(lists)
+    records["leader"] = flare_repeats.leaders(records) if merge else numpy.arange(len(records))
     records["event"] = _groups(records) if merge else numpy.arange(len(records))
     events = _events(records)
     counts = {name: sum(getattr(one, name) for one in lists) for name in ("rows", "malformed", "incomplete", "repaired")}
@@ -136,7 +138,7 @@ def joined(lists, *, merge=True):
     remarks = {}
     for what, places in (item for one in lists for item in one.remarks.items()):
         remarks[what] = remarks.get(what, ()) + places
-    return Catalogue(events, records.drop(columns=["order", "rank"]), counts, lists, problems, remarks)
+    return Catalogue(events, records.drop(columns=["order", "rank", "leader"]), counts, lists, problems, remarks)
 
 
 def table(flares):
@@ -180,18 +182,23 @@ def _records(lists):
 
 def _groups(records):
     """Number of the flare that each record, in order of start, belongs to: int64 (n,)."""
-    starts, peaks = (records[name].to_numpy("datetime64[s]").astype("int64").tolist() for name in ("start", "peak"))
+    leader = records["leader"].to_numpy()
+    heads = numpy.flatnonzero(leader == numpy.arange(len(records)))
+    first = records.iloc[heads]
+    starts, peaks = (first[name].to_numpy("datetime64[s]").astype("int64").tolist() for name in ("start", "peak"))
     no_peak = numpy.datetime64("NaT", "s").astype("int64")
     peaks = [None if peak == no_peak else peak for peak in peaks]
-    files = zip(records["order"].tolist(), records["rank"].tolist(), strict=True)
-    return flare_matching.match(
-        map(flare_matching.Record, starts, peaks, records["flux"].tolist(), records["source"].tolist(), files)
-    )
+    files = zip(first["order"].tolist(), first["rank"].tolist(), strict=True)
+    fields = (starts, peaks, first["flux"].tolist(), first["source"].tolist(), files)
+    return flare_matching.match(map(flare_matching.Record, *fields))[numpy.searchsorted(heads, leader)]
 
 
 def _events(records):
     """Make one event per group of records; renumbers the records' groups by the events' start."""
-    best_first = records.sort_values(["event", "order", "rank", "flux"], ascending=[True, True, True, False], kind="stable")
+    # Rows of one source about one flare are preferred as the first of them is; the strongest of them counts.
+    places = (records["order"] * _MOST_SOURCES + records["rank"]).groupby(records["leader"]).transform("min")
+    order = ["event", "place", "flux"]
+    best_first = records.assign(place=places).sort_values(order, ascending=[True, True, False], kind="stable")
     groups = best_first.groupby("event", sort=True)
     events = best_first.drop_duplicates("event").set_index("event")
     for name in ("peak", "end", "noaa_region"):

@@ -166,8 +166,15 @@ def test_what_the_first_list_does_not_know_comes_from_the_next(tmp_path):
 
 
 def test_neighbouring_flares_of_one_list_stay_apart(tmp_path):
-    text = "start_time,goes_class\n2026-02-08 11:30:00,C6.3\n2026-02-08 11:32:00,C6.4\n2026-02-08 11:32:00,M6.4\n"
+    text = "start_time,goes_class\n2026-02-08 11:30:00,C6.3\n2026-02-08 11:32:00,C6.4\n2026-02-08 11:33:00,M6.4\n"
     assert len(flare_catalogue.read(written(tmp_path, text)).events) == 3
+
+
+def test_rows_of_one_source_and_start_are_one_flare_the_strongest_of_which_counts(tmp_path):
+    text = "start_time,goes_class\n2026-02-08 11:32:00,C6.4\n2026-02-08 11:32:00,M6.4\n"
+    catalogue = flare_catalogue.read(written(tmp_path, text))
+    assert catalogue.events["goes_class"].tolist() == ["M6.4"]
+    assert catalogue.counts["repeated"] == 1
 
 
 @pytest.mark.parametrize("name", [HEK, GOES, RECENT])

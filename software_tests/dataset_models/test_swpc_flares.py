@@ -1,5 +1,6 @@
 """SWPC's own flare lists: edited events as texts and JSON, and the flares of the last seven days."""
 
+import itertools
 import json
 import time
 
@@ -210,3 +211,25 @@ def test_edited_events_as_json(tmp_path):
     (flare,) = flare_lists.read_list(path).flares
     assert (flare.flux, flare.longitude, flare.latitude, flare.region, flare.source) == (4.1e-6, -64, -18, 13697, "SWPC")
     assert flare_lists.read_list(written(tmp_path, json.dumps([radio]), "radio.json")).flares == ()
+
+
+def test_a_flare_that_was_rising_is_the_one_that_the_next_day_has(tmp_path):
+    over = SEVEN_DAYS | {"begin_time": "2026-08-01T12:05:00Z", "max_class": "X1.5"}
+    over |= {"max_time": "2026-08-01T12:25:00Z", "end_time": "2026-08-01T12:40:00Z"}
+    rising = over | {"current_class": "C4.0", "max_time": None, "max_class": None, "end_time": None}
+    still = rising | {"current_class": "M2.0"}
+    days = []
+    for day, row in enumerate((rising, still, over)):
+        (tmp_path / str(day)).mkdir()
+        days.append(written(tmp_path / str(day), json.dumps([row]), "xray-flares-7-day.json"))
+    hek = tmp_path / "hek.csv"
+    hek.write_text("start_time,peak_time,goes_class\n2026-08-01 12:05:00,2026-08-01 12:25:00,X1.6\n")
+    for order in itertools.permutations(days):
+        catalogue = flare_catalogue.read(order)
+        (event,) = catalogue.events.itertuples()
+        assert (event.goes_class, str(event.peak), event.source) == ("X1.5", "2026-08-01 12:25:00", "SWPC 7-day")
+        assert catalogue.counts["repeated"] == 2
+        (event,) = flare_catalogue.read([*order, hek]).events.itertuples()
+        assert event.goes_class == "X1.5"
+    (event,) = flare_catalogue.read(days[:2]).events.itertuples()
+    assert event.goes_class == "M2.0"
