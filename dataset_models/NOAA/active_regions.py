@@ -174,7 +174,7 @@ class ActiveRegions(FlareListData):
         return self._splits[split]
 
     def inputs(self, time):
-        day, known = self._summary_day(time), self._known_until(time)
+        day, known = self.summary_day(time), self._known_until(time)
         self._history.require([known], age=self.history_age, origin=self._lists, subject=f"the forecast of {time}Z")
         cells, features = self._cells(day, known)
         excitation = numpy.zeros((self.most_regions + 1, len(region_flares.NAMES)), "float32")
@@ -224,7 +224,7 @@ class ActiveRegions(FlareListData):
             known = self.region_table(time).dropna(subset=["longitude", "latitude"])
             names = [f"AR {cell}" if cell > 0 else patch_tables.name(-cell) for cell in known["noaa_region"].tolist()]
             return tuple(zip(names, known["longitude"].tolist(), known["latitude"].tolist(), strict=True))
-        table = self._summaries.regions[self._day_rows.get(self._summary_day(time), slice(0, 0))]
+        table = self._summaries.regions[self._day_rows.get(self.summary_day(time), slice(0, 0))]
         known = table[table["longitude"].notna()]
         return tuple((f"AR {row.noaa_region}", float(row.longitude), float(row.latitude)) for row in known.itertuples())
 
@@ -248,7 +248,7 @@ class ActiveRegions(FlareListData):
         They are NOAA numbers. Where regions are those of `patches` they are the first NOAA number of each, or minus the number
         of a patch without one.
         """
-        return self._cells(self._summary_day(time), self._known_until(time))[0]
+        return self._cells(self.summary_day(time), self._known_until(time))[0]
 
     def region_table(self, time):
         """Describe the regions of a sample as their summary does, in the order of its inputs.
@@ -269,11 +269,25 @@ class ActiveRegions(FlareListData):
         names = ["noaa_region", "longitude", "latitude", "area", "mcintosh", "hale_class"]
         if not self.summaries:
             if self.patches:
-                _, _, places = self._patch_cells(self._known_until(time))
-                table["longitude"], table["latitude"] = places.T
+                table["longitude"], table["latitude"] = self._patch_cells(self._known_until(time))[2].T
             return table.reindex(columns=names)
-        today = self._summaries.regions[self._day_rows.get(self._summary_day(time), slice(0, 0))]
+        today = self._summaries.regions[self._day_rows.get(self.summary_day(time), slice(0, 0))]
         return table.merge(today[names], on="noaa_region", how="left")
+
+    def place_times(self, time):
+        """Find when the regions of `region_table` were where it has them: ``datetime64[s]``, of all, or (k,) of each patch.
+
+        A summary states places for the midnight that its date begins with, which before 00:30 is the one before the last; a
+        patch is where its record has it.
+        """
+        if self.patches and not self.summaries:
+            return self._patch_cells(self._known_until(time))[3]
+        return self.summary_day(time).astype("datetime64[s]")
+
+    def summary_day(self, time):
+        """Find the date of the newest summary that was issued by a time, and holds nothing of the window: datetime64[D]."""
+        issued = (numpy.datetime64(time, "s") - SUMMARY_ISSUED).astype("datetime64[D]")
+        return min(issued, self._known_until(time).astype("datetime64[D]"))
 
     def flaring_regions(self, time):
         """List the strongest flare of each region in the window of a time: dict of NOAA number to peak flux in W m^-2.
@@ -294,7 +308,7 @@ class ActiveRegions(FlareListData):
         """
         if self.patches and not self.summaries:
             return bool(len(self.regions_at(time)))
-        return self._summary_day(time) in self._day_rows
+        return self.summary_day(time) in self._day_rows
 
     def flare_marks(self, split, grid=None):
         """List the flares of each window: how strong, and of which region.
@@ -493,9 +507,10 @@ class ActiveRegions(FlareListData):
         return known - self._patch_delay, self._patch_age
 
     def _patch_cells(self, known):
-        """List the patches observed: numbers (k,), features (k, n) with `region_names` and places (k, 2)."""
-        numbers, features, places = (part[: self.most_regions] for part in self._patches.cells(*self._patches_seen(known)))
-        return numbers, numpy.pad(features, ((0, 0), (1, 0)), constant_values=1), places
+        """List the patches observed: numbers (k,), features (k, n) with `region_names`, places (k, 2) and times (k,)."""
+        cells = self._patches.cells(*self._patches_seen(known))
+        numbers, features, places, times = (part[: self.most_regions] for part in cells)
+        return numbers, numpy.pad(features, ((0, 0), (1, 0)), constant_values=1), places, times
 
     @functools.cached_property
     def _share_with_patch(self):
@@ -504,7 +519,7 @@ class ActiveRegions(FlareListData):
             return {}
         times = numpy.concatenate([self.times(split) for split in SPLITS])
         place = len(region_features.NAMES)
-        found = [self._cells(self._summary_day(time), self._known_until(time))[1][:, place] for time in times]
+        found = [self._cells(self.summary_day(time), self._known_until(time))[1][:, place] for time in times]
         return {"regions_with_patch": round(float(numpy.concatenate(found).mean()), 3)} if found else {}
 
     @functools.cached_property
@@ -520,11 +535,6 @@ class ActiveRegions(FlareListData):
     @functools.cached_property
     def _described(self):
         return region_features.DescribedRegions(self._summaries.regions)
-
-    def _summary_day(self, time):
-        """Find the date of the newest summary that was issued by a time, and holds nothing of the window: datetime64[D]."""
-        issued = (numpy.datetime64(time, "s") - SUMMARY_ISSUED).astype("datetime64[D]")
-        return min(issued, self._known_until(time).astype("datetime64[D]"))
 
     def _known_until(self, time):
         return numpy.datetime64(time, "s") + min(self._lag, numpy.timedelta64(0, "s"))
@@ -609,7 +619,7 @@ class ActiveRegions(FlareListData):
     def _days_without_summary(self):
         if not self.summaries:
             return 0
-        days = numpy.unique(numpy.concatenate([[self._summary_day(time) for time in self.times(split)] for split in SPLITS]))
+        days = numpy.unique(numpy.concatenate([[self.summary_day(time) for time in self.times(split)] for split in SPLITS]))
         return int((~numpy.isin(days, self._summaries.days)).sum())
 
     def _events_after(self, times):

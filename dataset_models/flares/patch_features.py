@@ -116,11 +116,14 @@ class DescribedPatches:
             float32 (k, n) with the columns `NAMES`.
         places : numpy.ndarray
             float64 (k, 2): longitude and latitude, NaN where unknown.
+        times : numpy.ndarray
+            ``datetime64[s]`` (k,): of the records.
         """
         rows = self.observed(time, width)
         rows = rows[numpy.argsort(-self._features[rows, NAMES.index("log_unsigned_flux")], kind="stable")]
         numbers = [self._cell_of.get(patch, -patch) for patch in self._patch[rows].tolist()]
-        return numpy.array(numbers, "int64"), self._at(rows, time), self._places[rows]
+        times = self._seconds[rows].astype("datetime64[s]")
+        return numpy.array(numbers, "int64"), self._at(rows, time), self._places[rows], times
 
     def cells_of_regions(self, numbers):
         """Find the cell, as of `cells`, of each NOAA number: int64 (n,), the number itself where it is of no patch."""

@@ -237,7 +237,7 @@ class RegionRates:
         if getattr(data, "summaries", ()) and not data.has_summary(time):
             raise UserError(f"no region summary of the day of {time}Z")
         expected = rate_forecast.expected_flares(self._models, data, [data.inputs(time)])[:, 0]
-        table = _at(data.region_table(time), time)
+        table = _rotated(data.region_table(time), time - data.place_times(time))
         expected = expected[:, [*range(len(table)), expected.shape[1] - 1]]
         disk = expected.sum(axis=1)
         mean = -numpy.expm1(-disk).mean(axis=0)
@@ -247,9 +247,9 @@ class RegionRates:
         return Said((member,), (samples,), rates, self._inputs, data.simulated), expected, table
 
 
-def _at(table, time):
-    """Rotate the places of regions, which summaries state for the midnight before, to a time: pandas.DataFrame."""
-    days = (time - time.astype("datetime64[D]")) / numpy.timedelta64(1, "D")
+def _rotated(table, age):
+    """Rotate the places of regions by their age, ``timedelta64`` of all or of each: pandas.DataFrame."""
+    days = age / numpy.timedelta64(1, "D")
     latitude = table["latitude"].to_numpy("float64")
     return table.assign(longitude=table["longitude"].to_numpy("float64") + geometry.rotation_rate(latitude) * days)
 

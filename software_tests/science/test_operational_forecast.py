@@ -12,6 +12,7 @@ import yaml
 from hypothesis import strategies
 from PIL import Image
 
+from dataset_models.flares import patch_features
 from network_models.flare_rates import regions as region_network
 from network_models.forecasts import calibration, combination
 from network_models.forecasts.exchange.issued import Probability
@@ -328,26 +329,64 @@ def test_a_combination_takes_members_by_name(archive, tmp_path):
         issued(archive(combination="combination.json"))
 
 
-def test_regions_add_up_to_the_disk(archive, tmp_path):
-    head = "date,noaa_number,location,area,z_class,ll,nn,mag_type_raw"
-    days = [FIRST + numpy.timedelta64(day, "D") for day in range(45, 52)]
-    rows = [f"{str(day)[:10]},{number},{place},240,Dkc,8,15,BETA-GAMMA" for day in days for number, place in
-            ((1960, "S16E20"), (1961, "N10W30"))]  # fmt: skip
-    (tmp_path / "regions.csv").write_text("\n".join([head, *rows]) + "\n")
-    inputs = {"regions": Input((24, 37)), "excitation": Input((25, 9)), "side_channel": Input((13,))}
+def summaries_of(path, places):
+    """Write a table of summaries of regions: days after `FIRST`, numbers and locations."""
+    rows = ["date,noaa_number,location,area,z_class,ll,nn,mag_type_raw"]
+    for day, number, place in places:
+        rows.append(f"{str(FIRST + numpy.timedelta64(day, 'D'))[:10]},{number},{place},240,Dkc,8,15,BETA-GAMMA")
+    path.write_text("\n".join(rows) + "\n")
+
+
+def of_regions(tmp_path, options, width=37, seeds=(0,)):
+    """Make a section of regions with networks that were not trained, of regions with so many numbers."""
+    inputs = {"regions": Input((24, width)), "excitation": Input((25, 9)), "side_channel": Input((13,))}
     models = []
-    for seed in (0, 1):
+    for seed in seeds:
         model = region_network.build(inputs, region_network.Options(event="M1.0"), seed)
         for layer in model.layers:  # as after training: no region is like another
             generator = numpy.random.default_rng(seed)
             layer.set_weights([one + 0.05 * generator.standard_normal(one.shape) for one in layer.get_weights()])
         models.append(tmp_path / f"regions_{seed}.hdf5")
         model.save(models[-1])
-    section = {
-        "dataset": "dataset_models/NOAA/active_regions.py",
-        "options": {"summaries": ["regions.csv"]},
-        "networks": [str(path) for path in models],
-    }
+    return {"dataset": "dataset_models/NOAA/active_regions.py", "options": options, "networks": list(map(str, models))}
+
+
+def longitudes(path, times):
+    """Find where forecasts of times have their first region: float64 (n,)."""
+    forecaster = Forecaster(configuration.read(path))
+    drafts = [forecaster.issue(time, "replayed", mapped=False) for time in times]
+    return numpy.array([draft.regions[0].longitude for draft in drafts])
+
+
+def test_regions_rotate_through_midnight_from_their_summary(archive, tmp_path):
+    places = {48: "S16E33", 49: "S16E20", 50: "S16E07", 51: "S16W07"}
+    summaries_of(tmp_path / "regions.csv", [(day, 1960, place) for day, place in places.items()])
+    path = archive(image=None, regions=of_regions(tmp_path, {"summaries": ["regions.csv"]}))
+    midnight = numpy.datetime64("2014-02-20", "s")
+    minutes = numpy.array([-1440, -720, -1, 0, 15, 29, 30, 31, 720])
+    found = longitudes(path, midnight + minutes * numpy.timedelta64(60, "s"))
+    numpy.testing.assert_allclose(found, -7 + 13.4 * minutes / 1440, atol=0.8)  # summaries have whole degrees
+
+
+def test_patches_rotate_from_their_records(archive, tmp_path):
+    rows = ["HARPNUM,T_REC,AREA,USFLUX,MEANGBZ,R_VALUE,NOAA_ARS,LON_FWT,LAT_FWT"]
+    start = numpy.datetime64("2014-02-19", "s")
+    for hour in range(48):
+        moment = start + numpy.timedelta64(hour, "h")
+        t_rec = f"{str(moment)[:10].replace('-', '.')}_{str(moment)[11:]}_TAI"
+        rows.append(f"3563,{t_rec},3000,5e22,100,4.5,11960,{-20 + 13.4 * hour / 24:.3f},-16")
+    (tmp_path / "patches.csv").write_text("\n".join(rows) + "\n")
+    width = 1 + len(patch_features.NAMES)
+    path = archive(image=None, regions=of_regions(tmp_path, {"patches": ["patches.csv"]}, width=width))
+    hours = numpy.array([12, 20, 24, 30, 44])
+    found = longitudes(path, start + hours * numpy.timedelta64(1, "h"))
+    numpy.testing.assert_allclose(found, -20 + 13.4 * hours / 24, atol=0.2)
+
+
+def test_regions_add_up_to_the_disk(archive, tmp_path):
+    places = [(day, number, place) for day in range(45, 52) for number, place in ((1960, "S16E20"), (1961, "N10W30"))]
+    summaries_of(tmp_path / "regions.csv", places)
+    section = of_regions(tmp_path, {"summaries": ["regions.csv"]}, seeds=(0, 1))
     record = issued(archive(regions=section))
     assert record.basis == ("image", "regions", "history")
     assert [region.number for region in record.forecast.regions] == [11960, 11961]
