@@ -112,7 +112,8 @@ def fetch(own, time):
         Of the forecast.
     """
     hours = numpy.timedelta64(round(own.settings.fetch_hours * 60), "m")
-    span = [str(moment.astype("datetime64[m]")) for moment in (time - hours, time + _MINUTE)]
+    end = min(time + _MINUTE, clock())  # archives are not asked for what is to come
+    span = [str((time - hours).astype("datetime64[m]")), str(end)]
     for section in filter(None, (own.image, own.regions)):
         data = options.build(load_solar_data(section.dataset), section.options, origin=str(own.path))
         try:

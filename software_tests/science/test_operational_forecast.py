@@ -243,11 +243,23 @@ def test_archives_that_cannot_be_reached_are_noted(archive, monkeypatch, capsys)
     path = archive(fetch=True, fetch_hours=24.0)
     forecast.main([str(path), "--time", "2014-02-20T12:00"])
     out = capsys.readouterr()
-    assert asked == [("2014-02-19T12:00", "2014-02-20T12:01")]
+    assert asked == [("2014-02-19T12:00", "2014-02-20T12:01:00")]
     assert "no network connection" in out.err
     assert "from image, history" in out.out
     forecast.main([str(path), "--time", "2014-02-20T12:00", "--offline"])
     assert len(asked) == 1
+
+
+def test_archives_are_asked_until_now_and_not_for_what_is_to_come(archive, monkeypatch):
+    from dataset_models.solar_data import SolarData
+
+    ends = []
+    monkeypatch.setattr(SolarData, "download", lambda self, start, end: ends.append(numpy.datetime64(end)))
+    now = numpy.datetime64("2014-02-20T12:00:07")
+    monkeypatch.setattr(forecast, "clock", lambda: now)
+    own = configuration.read(archive(fetch=True))
+    forecast.fetch(own, now.astype("datetime64[m]").astype("datetime64[s]"))
+    assert ends == [now]
 
 
 def test_log_of_another_method_is_refused(archive, tmp_path):
