@@ -32,8 +32,8 @@ class Settings:
     now: str = option(
         CLOCK, "issue at the clock's time, or, of an archive, at that of its newest image", choices=(CLOCK, NEWEST)
     )
-    fetch: bool = option(True, "fetch what is new from the archives before each forecast")
-    fetch_hours: float = option(48.0, "how far back to ask the archives", least=1.0, most=8760.0)
+    fetch: bool = option(True, "fetch images, flares of HEK and NOAA's summaries before each forecast")
+    fetch_hours: float = option(48.0, "how far back to ask the archives for images", least=1.0, most=8760.0)
     max_age: float = option(180.0, "most minutes from an image to the forecast", least=1.0, most=100_000.0)
     late: float = option(60.0, "minutes after its time from which on a forecast counts as late", least=1.0, most=100_000.0)
     combination: str = option(MEAN, "how members become one: mean, or a file of network_models/forecasts/combination.py")
@@ -206,6 +206,7 @@ TEMPLATE = """\
 
 name: {method}
 log: forecasts.jsonl         # one line per forecast, never rewritten; log.py --verify proves it
+# Flare lists. HEK's flares are fetched into the folder of one that is named catalogue.csv, like flares/catalogue.csv.
 flares: [{flares}]
 history_age: {history_age:g}             # hours after the end of the lists up to which their history counts
 # flares_until: 2026-03-01     # the lists are complete until then, if that is later than their last flare
@@ -213,7 +214,7 @@ event: M1.0                  # that networks of images forecast, or more
 window_hours: 24
 
 now: {now}          # clock, or of an archive that has ended: newest image
-fetch: {fetch}                 # ask the archives first; --offline leaves that out
+fetch: {fetch}                 # images, flares of HEK and NOAA's summaries first; --offline leaves that out
 fetch_hours: 48
 max_age: {max_age:g}                 # minutes: an older image is refused, and history and regions forecast alone
 late: 60                     # minutes after its time from which on a forecast counts as late
@@ -230,7 +231,7 @@ map_steps: 16
 # Rates of regions, averaged over the networks (network_models/flare_rates/train.py).
 # regions:
 #   dataset: dataset_models/NOAA/active_regions.py
-#   options: {{summaries: [srs]}}
+#   options: {{summaries: [srs]}}   # a folder: the summaries of the last days are fetched into it
 #   networks: [runs/regions/best_performing.hdf5]
 """
 _NO_IMAGE = """\

@@ -22,16 +22,14 @@ import numpy
 
 from dataset_models.observation_times import from_texts, given_time
 from dataset_models.simulated import practice
-from dataset_models.solar_data import load_solar_data
 from network_models.forecasts.exchange.issued import text_of
-from science.operational_forecast import chain, configuration, maps
+from science.operational_forecast import chain, configuration, fetching, maps
 from science.operational_forecast.configuration import CLOCK, NEWEST, NO_MAP
 from science.operational_forecast.issue import Forecaster, NothingKnown
-from tools import command_line, notes, options
-from tools.errors import Stopped, UserError
+from tools import command_line
+from tools.errors import UserError
 from tools.options import add_duration, add_number
 
-_MINUTE = numpy.timedelta64(60, "s")
 _MOST = 100_000  # forecasts of a replay
 _SHOWN = 5
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -100,26 +98,6 @@ def issued_times(own):
         method = records[-1].forecast.method
         raise UserError(f"{own.log}: is the log of {method!r}, not of {own.settings.name!r}; give each method its own log")
     return {record.forecast.issued for record in records}
-
-
-def fetch(own, time):
-    """Fetch what is new; where that fails a note says so, and what is there is used.
-
-    Parameters
-    ----------
-    own : science.operational_forecast.configuration.Configuration
-    time : numpy.datetime64
-        Of the forecast.
-    """
-    hours = numpy.timedelta64(round(own.settings.fetch_hours * 60), "m")
-    end = min(time + _MINUTE, clock())  # archives are not asked for what is to come
-    span = [str((time - hours).astype("datetime64[m]")), str(end)]
-    for section in filter(None, (own.image, own.regions)):
-        data = options.build(load_solar_data(section.dataset), section.options, origin=str(own.path))
-        try:
-            data.download(*span)
-        except (UserError, Stopped) as error:
-            notes.note(f"not everything could be fetched, so what is there is used: {error}")
 
 
 def replay(forecaster, times, *, mapped):
@@ -217,7 +195,7 @@ def _forecast(own, flags):
     record = None
     if time not in issued:
         if own.settings.fetch and not flags.offline:
-            fetch(own, now if time is None else time)
+            fetching.fetch(own, now if time is None else time, now)
         forecaster = Forecaster(own)
         time = forecaster.now() if time is None else time
         record = log(forecaster, time, mode_of(own, time, now), mapped=True, issued=issued)

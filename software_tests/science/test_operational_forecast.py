@@ -1,6 +1,8 @@
 """Forecasts that are issued: what they say, what they refuse, and what they never use."""
 
+import importlib.util
 import json
+import pathlib
 import subprocess
 import sys
 
@@ -13,15 +15,21 @@ from hypothesis import strategies
 from PIL import Image
 
 from dataset_models.flares import patch_features
+from dataset_models.solar_data import Download, SolarData
 from network_models.flare_rates import regions as region_network
 from network_models.forecasts import calibration, combination
 from network_models.forecasts.exchange.issued import Probability
 from network_models.image_inputs import Input
-from science.operational_forecast import chain, combining, configuration, forecast
+from science.operational_forecast import chain, combining, configuration, fetching, forecast
 from science.operational_forecast.issue import Forecaster, NothingKnown
 from science.operational_forecast.record import from_line, to_line
 from tools.errors import UserError
 from tools.goes_class import CLASSES
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+_spec = importlib.util.spec_from_file_location("archive_server", PROJECT / "software_tests/dataset_models/archive_server.py")
+archive_server = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(archive_server)
 
 SIZE = 16
 FIRST, LAST = (numpy.datetime64(text) for text in ("2014-01-01T00:00:00", "2014-03-02T00:00:00"))
@@ -231,8 +239,6 @@ def test_a_replay_says_what_a_single_forecast_says(archive, tmp_path):
 
 
 def test_archives_that_cannot_be_reached_are_noted(archive, monkeypatch, capsys):
-    from dataset_models.solar_data import SolarData
-
     asked = []
 
     def refuse(self, start, end):
@@ -251,15 +257,59 @@ def test_archives_that_cannot_be_reached_are_noted(archive, monkeypatch, capsys)
 
 
 def test_archives_are_asked_until_now_and_not_for_what_is_to_come(archive, monkeypatch):
-    from dataset_models.solar_data import SolarData
-
     ends = []
     monkeypatch.setattr(SolarData, "download", lambda self, start, end: ends.append(numpy.datetime64(end)))
     now = numpy.datetime64("2014-02-20T12:00:07")
-    monkeypatch.setattr(forecast, "clock", lambda: now)
-    own = configuration.read(archive(fetch=True))
-    forecast.fetch(own, now.astype("datetime64[m]").astype("datetime64[s]"))
+    fetching.fetch(configuration.read(archive(fetch=True)), now.astype("datetime64[m]").astype("datetime64[s]"), now)
     assert ends == [now]
+
+
+def test_lists_and_summaries_are_asked_for_once_each_run_there_or_not(archive, tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(Download, "run", lambda self: asked.append((self.script.rpartition("/")[2], self.arguments)))
+    monkeypatch.setattr(SolarData, "download", lambda self, start, end: None)
+    section = of_regions(tmp_path, {"summaries": ["srs"]})
+    own = configuration.read(archive(image=None, regions=section, flares=["hek/catalogue.csv", "flares.csv"], fetch=True))
+    now, hek, srs = TIME - numpy.timedelta64(12 * 3600 - 300, "s"), str(tmp_path / "hek"), str(tmp_path / "srs")
+    expected = [  # five past midnight: the summary of the day is not out
+        ("hek.py", ("--start", "2013-12-22T00:05:00", "--end", "2014-02-20T00:05:00", "--out", hek)),
+        ("noaa_regions.py", ("--start", "2014-02-16T23:35:00", "--end", "2014-02-19T23:35:00", "--out", srs)),
+    ]
+    fetching.fetch(own, now, now)
+    assert asked == expected
+    assert f"not refreshed: {tmp_path / 'flares.csv'}; only a catalogue.csv" in capsys.readouterr().err
+    for folder in ("hek", "srs"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "manifest.sqlite").touch()
+    write_flares(tmp_path / "hek" / "catalogue.csv")
+    fetching.fetch(own, now, now)
+    assert asked == 2 * expected
+    (tmp_path / "hek" / "manifest.sqlite").unlink()  # somebody's own list, which a download would replace
+    fetching.fetch(own, now, now)
+    assert asked[4:] == expected[1:]
+    assert "hek/catalogue.csv" in capsys.readouterr().err
+
+
+@pytest.mark.long
+def test_a_list_that_is_fetched_grows_and_is_enough_to_forecast(archive, tmp_path, monkeypatch):
+    now = forecast.clock().astype("datetime64[m]").astype("datetime64[s]")
+    hours = now - numpy.arange(75 * 24, 0, -8) * numpy.timedelta64(1, "h")
+    records = [
+        {"event_starttime": str(start), "event_peaktime": str(start + 600), "event_endtime": str(start + 1200)}
+        | {"fl_goescls": "M2.0" if number % 9 == 4 else "C3.0", "ar_noaanum": 11960, "frm_name": "SWPC"}
+        for number, start in enumerate(hours)
+    ]
+    own = configuration.read(archive(image=None, flares=["hek/catalogue.csv"], fetch=True))
+    served = records[:-3]
+    with archive_server.ArchiveServer() as server:
+        server.add("/hek", lambda query: json.dumps({"result": served, "overmax": False}).encode())
+        monkeypatch.setenv("SOLAR_HEK_URL", f"{server.url}/hek")
+        fetching.fetch(own, now, now)
+        with pytest.raises(NothingKnown, match="history_age"):  # the last flare that is served is a day old
+            Forecaster(own).issue(now, "on time")
+        served = records
+        fetching.fetch(own, now, now)
+    assert Forecaster(own).issue(now, "on time").make(1, "0" * 64, now).basis == ("history",)
 
 
 def test_log_of_another_method_is_refused(archive, tmp_path):
