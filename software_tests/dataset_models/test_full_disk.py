@@ -6,6 +6,7 @@ from PIL import Image
 
 from dataset_models.flares import flare_history
 from dataset_models.SDO.HMI.full_disk import QUIET_FLUX, FullDiskMagnetograms
+from dataset_models.solar_data import Download
 from tools.errors import UserError
 
 DAY = numpy.timedelta64(24, "h")
@@ -99,6 +100,24 @@ def test_a_random_split_needs_an_explicit_flag(folder):
     sun = data(folder, split="random", allow_leaking_split=True)
     both = numpy.concatenate([sun.times("training"), sun.times("validation")])
     assert len(numpy.unique(both)) == len(both) == 80
+
+
+def test_jp2_files_are_not_fetched_into_a_folder_of_pictures(folder, monkeypatch):
+    monkeypatch.setattr(Download, "run", lambda self: pytest.fail(f"ran {self}"))
+    with pytest.raises(UserError, match=r"holds images like HMI\.m.*\.jpg, and .jp2 files do not mix with them") as raised:
+        data(folder).download("2020-05-01", "2020-05-02")
+    text = str(raised.value)
+    images = data(folder).image_folder
+    assert f"helioviewer.py --start 2020-05-01 --end 2020-05-02 --out {images}_jp2)" in text
+    assert f"jp2_to_images.py {images}_jp2 --out {images})" in text
+    assert "\n" not in text
+
+
+def test_jp2_files_are_fetched_into_a_folder_of_theirs(folder, tmp_path):
+    (tmp_path / "2026_02_01__04_00_12_700__SDO_HMI_HMI_magnetogram.jp2").touch()
+    sun = FullDiskMagnetograms(folder=str(tmp_path), flares=(str(folder / "flares.csv"),))
+    (command,) = sun.downloads("2026-02-01", "2026-02-02")
+    assert str(command).endswith(f"helioviewer.py --start 2026-02-01 --end 2026-02-02 --out {tmp_path}")
 
 
 def test_what_is_missing_is_said(tmp_path, folder):

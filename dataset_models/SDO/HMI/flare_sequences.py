@@ -189,10 +189,10 @@ class FlareSequences(MagnetogramData):
     def image_header(self, path):
         return magnetogram_images.read(path, size=self.image_size, clip=self.clip, decoding=self.decoding).header
 
-    def _image_flags(self):
+    def _image_flags(self, folder):
         hours = ("--before", f"{self.window_hours:g}", "--after", f"{self.after_hours:g}", "--least_class", self.least_class)
         hours += ("--source", *map(str, (self.source_id, *self.other_sources)))
-        return (*super()._image_flags(), "--flares", *map(str, self._flare_files), *hours)
+        return (*super()._image_flags(folder), "--flares", *map(str, self._flare_files), *hours)
 
     # Splits
 

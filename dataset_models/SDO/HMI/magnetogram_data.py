@@ -5,7 +5,10 @@ import functools
 from dataset_models.flare_data import FlareImageData
 from dataset_models.SDO.HMI import magnetogram_images
 from dataset_models.solar_data import Channel, Download
+from tools.errors import UserError
 from tools.paths import data_path
+
+_HELIOVIEWER = "dataset_models/download/helioviewer.py"
 
 
 class MagnetogramData(FlareImageData):
@@ -30,12 +33,21 @@ class MagnetogramData(FlareImageData):
         return magnetogram_images.scan(self.image_folder)
 
     def downloads(self, start, end):
-        images = Download("dataset_models/download/helioviewer.py", ("--start", start, "--end", end, *self._image_flags()))
-        return [*super().downloads(start, end), images]
+        time = ("--start", start, "--end", end)
+        other = magnetogram_images.first_beside_jp2(self.image_folder)
+        if other is not None:  # .jp2 beside them would make a folder that `scan` refuses
+            elsewhere = self.image_folder.with_name(f"{self.image_folder.name}_jp2")
+            images = Download(_HELIOVIEWER, (*time, *self._image_flags(elsewhere)))
+            pictures = Download("dataset_models/conversion/jp2_to_images.py", (str(elsewhere), "--out", str(self.image_folder)))
+            raise UserError(
+                f"{self.image_folder}: holds images like {other.name}, and .jp2 files do not mix with them; fetch these into"
+                f" another folder ({images}), then convert them as the others were ({pictures})"
+            )
+        return [*super().downloads(start, end), Download(_HELIOVIEWER, (*time, *self._image_flags(self.image_folder)))]
 
-    def _image_flags(self):
-        """Return the flags of the download of images, beside the time: tuple of str."""
-        return ("--out", str(self.image_folder))
+    def _image_flags(self, folder):
+        """Return the flags of the download of images into a folder, beside the time: tuple of str."""
+        return ("--out", str(folder))
 
     @functools.cached_property
     def _source_size(self):

@@ -73,6 +73,12 @@ def time_of(path):
     return utc_from_tai(time) if form.tai else time
 
 
+def first_beside_jp2(folder):
+    """Find a magnetogram below a folder that is no JPEG 2000 file: pathlib.Path, or None where there is none."""
+    formats = ((path, _format_of(path)) for path in pathlib.Path(folder).rglob("*"))
+    return next((path for path, form in formats if form is not None and form.name != "jp2"), None)
+
+
 def scan(folder):
     """Find the magnetograms below a folder.
 
