@@ -41,17 +41,17 @@ def clock():
     return from_texts([chain.now()])[0]
 
 
-def log(forecaster, time, mode, *, mapped, issued=()):
+def log(forecaster, time, *, mapped, mode=None, issued=()):
     """Issue one forecast and add it to the log, unless its time is there.
 
     Parameters
     ----------
     forecaster : science.operational_forecast.issue.Forecaster
     time : numpy.datetime64
-    mode : str
-        As of `Forecaster.issue`.
     mapped : bool
         Write the map, where the configuration names a method.
+    mode : str, optional
+        As of `Forecaster.issue`; by default that of `mode_of` when the line is written, however long the making took.
     issued : set of numpy.datetime64
         As of `issued_times`; what others add meanwhile is looked up.
 
@@ -68,12 +68,15 @@ def log(forecaster, time, mode, *, mapped, issued=()):
     if time in issued:
         return None
     own = forecaster.configuration
-    draft = forecaster.issue(time, mode, mapped=mapped)
+    draft = forecaster.issue(time, mode or "on time", mapped=mapped)
 
     def make(number, previous, last):
         if last is not None and number - 1 != len(issued) and time in issued_times(own):
             return None
-        return draft.make(number, previous, clock())
+        logged = clock()
+        record = draft.make(number, previous, logged)
+        said = dataclasses.replace(record.forecast, mode=mode or mode_of(own, time, logged))
+        return dataclasses.replace(record, forecast=said)
 
     if mapped and draft.image is not None and own.settings.map != NO_MAP:
         subject = forecaster.images.subjects[0]
@@ -116,7 +119,7 @@ def replay(forecaster, times, *, mapped):
     records, there, refused = [], 0, []
     for time in tqdm(times, desc="replay", unit="forecast", disable=None):
         try:
-            record = log(forecaster, time, "replayed", mapped=mapped, issued=issued)
+            record = log(forecaster, time, mode="replayed", mapped=mapped, issued=issued)
         except NothingKnown as error:
             refused.append(str(error))
             continue
@@ -198,7 +201,7 @@ def _forecast(own, flags):
             fetching.fetch(own, now if time is None else time, now)
         forecaster = Forecaster(own)
         time = forecaster.now() if time is None else time
-        record = log(forecaster, time, mode_of(own, time, now), mapped=True, issued=issued)
+        record = log(forecaster, time, mapped=True, issued=issued)
     if record is None:
         print(f"{text_of(time)} is in {own.log} already")
         return
@@ -206,11 +209,11 @@ def _forecast(own, flags):
     print(f"line {record.number} of {own.log}")
 
 
-def mode_of(own, time, now):
-    """Tell how late a forecast is issued: one of `network_models.forecasts.exchange.issued.MODES`."""
+def mode_of(own, time, logged):
+    """Tell how late a forecast is logged: one of `network_models.forecasts.exchange.issued.MODES`."""
     if own.settings.now == NEWEST:
         return "replayed"  # an archive that has ended
-    return "late" if now - time > numpy.timedelta64(round(60 * own.settings.late), "s") else "on time"
+    return "late" if logged - time > numpy.timedelta64(round(60 * own.settings.late), "s") else "on time"
 
 
 def _replay(own, flags):

@@ -217,6 +217,17 @@ def test_a_forecast_is_logged_once(archive, tmp_path, capsys):
     assert record.forecast.mode == "late"
 
 
+@pytest.mark.parametrize(("hours", "mode"), [(0, "on time"), (3, "late")])
+def test_a_forecast_is_as_late_as_its_line_is_written(archive, tmp_path, monkeypatch, hours, mode):
+    now = [TIME + numpy.timedelta64(60, "s")]
+    monkeypatch.setattr(forecast, "clock", lambda: now[-1])
+    monkeypatch.setattr(fetching, "fetch", lambda *_: now.append(now[0] + numpy.timedelta64(hours, "h")))
+    forecast.main([str(archive(fetch=True, map="none", late=60.0)), "--time", "2014-02-20T12:00"])
+    (record,) = chain.read(tmp_path / "forecasts.jsonl")
+    assert record.forecast.mode == mode
+    assert record.logged == f"{now[-1]}Z"
+
+
 def test_replay_marks_counts_and_goes_on(archive, tmp_path, capsys):
     path = archive()
     forecast.main([str(path), "--replay", "2014-02-20T00:00", "2014-02-20T10:00", "--every", "5"])
