@@ -129,7 +129,7 @@ def read(path):
     if settings.flares_until:
         given_time(f"{path}: flares_until", settings.flares_until)
     folder = path.parent.absolute()
-    changed = {"log": str(folder / settings.log), "flares": tuple(str(folder / flare) for flare in settings.flares)}
+    changed = {"log": _place(folder, settings.log), "flares": tuple(_place(folder, flare) for flare in settings.flares)}
     if settings.combination != MEAN:
         changed["combination"] = str(_file(path, folder, "combination", settings.combination))
     settings = dataclasses.replace(settings, **changed)
@@ -161,9 +161,9 @@ def _section(path, folder, name, content, settings, network_of):
     given = {key: value for key, value in shared.items() if key in fields and value is not None} | given
     for key in options.places(data_class):
         if isinstance(given.get(key), str):
-            given[key] = str(folder / given[key])
+            given[key] = _place(folder, given[key])
         elif isinstance(given.get(key), list | tuple):
-            given[key] = [str(folder / str(one)) for one in given[key]]
+            given[key] = [_place(folder, str(one)) for one in given[key]]
     options.as_dictionary(options.build(data_class, given, origin=f"{path}: {name}"))
     networks = tuple(network_of(path, folder, name, one) for one in content["networks"])
     return Section(dataset, given, networks)
@@ -188,6 +188,11 @@ def _network(path, folder, name, content):
 
 def _region_network(path, folder, name, content):
     return _file(path, folder, f"{name}: networks", content)
+
+
+def _place(folder, text):
+    """Find where a path leads from a folder, ~ being the user's: str."""
+    return str(folder / pathlib.Path(text).expanduser())
 
 
 def _file(path, folder, what, text):

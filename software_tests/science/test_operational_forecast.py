@@ -366,6 +366,21 @@ def test_wrong_configurations_end_in_one_line(archive, tmp_path, changes, words)
     assert not (tmp_path / "forecasts.jsonl").exists()
 
 
+def test_paths_from_the_home_folder_lead_there(archive, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    section = yaml.safe_load(archive().read_text())["image"]
+    section["options"]["folder"] = "~/images"
+    path = archive(log="~/logs/forecasts.jsonl", flares=["~/flares.csv", "flares.csv"], image=section)
+    own = configuration.read(path)
+    assert own.log == tmp_path / "home" / "logs" / "forecasts.jsonl"
+    assert own.maps == tmp_path / "home" / "logs" / "maps"
+    assert own.settings.flares == (str(tmp_path / "home" / "flares.csv"), str(tmp_path / "flares.csv"))
+    assert own.image.options["folder"] == str(tmp_path / "home" / "images")
+    assert list(own.image.options["flares"]) == list(own.settings.flares)
+
+
 def test_networks_of_something_else_are_refused(archive, network, tmp_path):
     section = yaml.safe_load(archive().read_text())["image"]
     other_size = section | {"options": section["options"] | {"image_size": 32}}
