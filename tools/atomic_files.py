@@ -71,11 +71,27 @@ def replacing(path):
 
 
 @contextlib.contextmanager
-def results(folder):
+def results(folder, *, names=()):
     """Give a temporary folder whose files move to `folder` when the block ends without an exception.
 
     Results that belong together appear together. On an exception none appears and no folder is left behind; those of killed
     processes are removed.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+    names : iterable of str
+        Of files that belong together whenever some are written: those in `folder` that the block does not write are of an
+        earlier run, and are removed once the new ones are there.
+
+    Yields
+    ------
+    pathlib.Path
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be made or written to.
     """
     folder = pathlib.Path(folder)
     sweep(folder, below=False)
@@ -87,8 +103,11 @@ def results(folder):
         raise UserError(f"{folder}: cannot be written to ({error.strerror}); give another folder with --out") from error
     try:
         yield temporary
-        for file in sorted(temporary.iterdir()):
+        written = sorted(temporary.iterdir())
+        for file in written:
             os.replace(file, folder / file.name)
+        for name in {*names} - {file.name for file in written}:
+            (folder / name).unlink(missing_ok=True)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
         for parent in made:

@@ -10,7 +10,7 @@ forecasts that both made, ours the last one issued up to --match minutes before 
 Writes scores.csv (a row for each forecast and class), regions.csv (of single regions), all_clear.csv, months.csv, one
 verification.json for each class, and pictures: reliability_<class>.png, brier_skill_by_month.png. Withdrawn forecasts are not
 scored; those that were withdrawn or corrected once their windows had closed are, as issued. --modes leaves out those that were
-late or replayed.
+late or replayed. Of these files those of an earlier run that this one does not write are removed from FOLDER.
 """
 
 import collections
@@ -37,6 +37,10 @@ from tools.options import add_number
 from tools.paths import Files
 
 OURS = "forecast"
+WRITTEN = (
+    *("scores.csv", "regions.csv", "all_clear.csv", "months.csv", "brier_skill_by_month.png"),
+    *(name for event in CLASSES for name in (f"verification_{event}.json", f"reliability_{event}.png")),
+)
 SCORES = ("brier_skill", "auc", "tss", "hss", "best_tss", "log_loss", "reliability", "resolution")
 ALL = "all closed forecasts"
 _LEAST_MONTH = 5  # forecasts
@@ -380,7 +384,7 @@ def _write(flags, closed, events, reports, regions, settings):
     print(f"{len(closed.records)} closed forecasts ({counted}), {closed.open} whose windows are open")
     rows, tables = [], {}
     clear = all_clears(closed, events)
-    with atomic_files.results(flags.out) as folder:
+    with atomic_files.results(flags.out, names=WRITTEN) as folder:
         for event, parts in reports.items():
             of_class = dataclasses.replace(settings, event=event, window=closed.window)
             for part, result in parts.items():

@@ -157,6 +157,15 @@ def test_command_writes_tables_and_pictures(events, times, tmp_path, capsys):
     ours = table[(table["name"] == "forecast") & (table["hours"] == verify.ALL)].iloc[0]
     assert ours["brier_skill"] > 0.5
     assert ours["brier_skill_low"] <= ours["brier_skill"] <= ours["brier_skill_high"]
+    # What an earlier run wrote of other classes and regions is not shown beside the new table; others' files stay.
+    for name in ("reliability_C1.0.png", "verification_C1.0.json", "regions.csv", "reliability_of_mine.png"):
+        (out / name).write_text("earlier")
+    command = [str(log), "--flares", str(flares), "--out", str(out), "--samples", "20", "--events"]
+    with pytest.raises(UserError, match="no class can be scored"):
+        verify.main([*command, "X1.0"])
+    assert (out / "regions.csv").exists()
+    verify.main([*command, "M1.0"])
+    assert {file.name for file in out.iterdir()} == names | {"brier_skill_by_month.png", "reliability_of_mine.png"}
 
 
 def test_regions_are_scored_by_method(events):
