@@ -355,7 +355,7 @@ def _labelled(options):
 
     window, threshold, until, _ = forecast_files.flare_flags(options)
     events = flare_catalogue.read(options.flares).events if options.flares else None
-    read = forecast_files.read(options.forecasts, target=False)
+    read = forecast_files.read(options.forecasts, target=None if events is None else False)
     labelled, note = forecast_files.labelled(read, events, window=window, threshold=threshold, until=until)
     if note:
         print(note)

@@ -365,12 +365,13 @@ def named(texts, *, target=True, **labels):
         A word without a name, two of one name, files that cannot be read or share no hour, outcomes that are unknown.
     """
     events = labels.pop("events", None)
+    asked = None if target and events is None else False
     forecasts, notes = [], []
     for text in texts:
         name, equals, files = text.partition("=")
         if not equals or not name or not files:
             raise UserError(f"{text}: give forecasts as NAME=FILE[,FILE...], one file for each fold")
-        part, note = forecast_files.read(given_files(files.split(",")), name=name, target=False), None
+        part, note = forecast_files.read(given_files(files.split(",")), name=name, target=asked), None
         if target:
             part, note = forecast_files.labelled(part, events, **labels)
         forecasts.append(part)

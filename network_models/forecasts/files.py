@@ -10,6 +10,7 @@ from dataset_models.flares import flare_history, flare_index
 from dataset_models.observation_times import given_time
 from tools import atomic_files, tables
 from tools.errors import UserError
+from tools.notes import note
 from tools.options import LONGEST_DAYS, add_duration, add_number
 from tools.paths import Files
 
@@ -78,8 +79,9 @@ def read(paths, *, name=None, target=True, column=None):
         `PROBABILITY_COLUMNS` and one of `TARGET_COLUMNS`.
     name : str, optional
         The first file's stem without it.
-    target : bool
-        Whether outcomes must be there.
+    target : bool or None
+        Whether outcomes must be there; None: if they are. Forecasts whose field of it is empty, since nobody knows it yet, are
+        then left out, with a note. Where outcomes need not be there, one that is missing counts as all of them missing.
     column : str, optional
         Another column of probabilities, as ``probability_C1.0`` of flare rates. Outcomes, which may be of another event, are
         then not read.
@@ -123,12 +125,23 @@ def _one(path, target, column):
             columns[what] = table[present[0]].to_numpy("float64") if present else None
         except ValueError as error:
             raise UserError(f"{path}: column {present[0]} holds something else than numbers ({error})") from error
+    settled = numpy.ones(len(times), bool)
+    if columns["outcome"] is not None and numpy.isnan(columns["outcome"]).any():
+        settled = ~numpy.isnan(columns["outcome"])
+        if target is False or (target is None and not settled.any()):
+            columns["outcome"], settled = None, numpy.ones(len(times), bool)
+        elif not settled.any():
+            raise UserError(f"{path}: column {present[0]} holds no outcome yet; give forecasts whose windows have closed")
+        else:
+            note(f"{path}: {(~settled).sum()} of {len(times)} forecasts left out, whose outcome is not known yet")
     threshold = None
     if "threshold" in table.columns:
         threshold, _ = checked(table["threshold"], origin=f"{path}, column threshold")
     files = table["file"].fillna("").to_numpy(str) if "file" in table.columns else None
-    probability, outcome = checked(columns["probability"], columns["outcome"], origin=str(path))
-    return times, probability, outcome, threshold, files, simulation_mark.of_table(table)
+    outcome = None if columns["outcome"] is None else columns["outcome"][settled]
+    probability, outcome = checked(columns["probability"][settled], outcome, origin=str(path))
+    threshold, files = (None if values is None else values[settled] for values in (threshold, files))
+    return times[settled], probability, outcome, threshold, files, simulation_mark.of_table(table)
 
 
 def write(path, times, *, files=None, simulated=False, **columns):

@@ -104,7 +104,8 @@ def main(arguments=None):
     if fluxes:
         regression.run(words, settings, flags.out)
         return
-    forecasts = [forecast_files.read(several, name=name, target=False) for name, several in words]
+    target = False if flags.flares else None
+    forecasts = [forecast_files.read(several, name=name, target=target) for name, several in words]
     events, training = (flares_of(name, getattr(flags, name)) for name in ("flares", "training_flares"))
     if simulation_mark.of_any([*(flags.flares or ()), *(flags.training_flares or ())]):
         forecasts = [dataclasses.replace(forecast, simulated=True) for forecast in forecasts]

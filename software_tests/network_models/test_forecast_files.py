@@ -7,8 +7,9 @@ import pandas
 import pytest
 
 from dataset_models import flare_catalogue, flare_labels
-from network_models.forecasts import calibration
+from network_models.forecasts import calibration, combination
 from network_models.forecasts import files as forecast_files
+from science.verification import verification
 from tools.errors import UserError
 
 
@@ -34,6 +35,45 @@ def test_files_without_outcomes_are_read_when_none_are_needed(shared):
     assert forecast_files.read(path, target=False).event is None
     with pytest.raises(UserError, match="no column of the outcome"):
         forecast_files.read(path)
+
+
+def test_outcomes_that_nobody_knows_yet(tmp_path, capsys):
+    path = written(tmp_path / "open.csv", target=(0, 1, numpy.nan))
+    assert forecast_files.read(path, target=False).event is None  # a list knows all of them by and by
+    assert len(forecast_files.read(path, target=False)) == 3
+    for target in (True, None):
+        known = forecast_files.read(path, target=target)
+        assert known.event.tolist() == [False, True]
+    assert "1 of 3 forecasts left out, whose outcome is not known yet" in capsys.readouterr().err
+    new = written(tmp_path / "new.csv", target=(numpy.nan, numpy.nan, numpy.nan))
+    for target in (False, None):
+        assert forecast_files.read(new, target=target).event is None
+    with pytest.raises(UserError, match=r"new.csv: column target holds no outcome yet"):
+        forecast_files.read(new)
+
+
+def test_a_forecast_of_now_is_calibrated_combined_and_verified_later(tmp_path, capsys):
+    times = numpy.arange("2014-01-01", "2014-03-02", dtype="datetime64[D]").astype("datetime64[s]")
+    flaring = numpy.arange(60) % 4 == 0
+    flares = tmp_path / "flares.csv"
+    rows = [f"{time + numpy.timedelta64(6, 'h')},M1.0" for time in times[flaring]]
+    flares.write_text("\n".join(["start_time,goes_class", *rows, "2014-04-01T00:00,C1.0"]) + "\n")
+    probability = numpy.where(flaring, 0.6, 0.2) + 0.01 * (numpy.arange(60) % 7)
+    known, new = tmp_path / "known.csv", tmp_path / "new.csv"
+    forecast_files.write(known, times[:50], probability=probability[:50], target=flaring[:50].astype(int))
+    forecast_files.write(new, times[50:], probability=probability[50:], target=numpy.full(10, numpy.nan))
+    calibration.main(["fit", str(known), "--out", str(tmp_path / "calibration.json"), "--kind", "platt"])
+    calibration.main(["apply", str(tmp_path / "calibration.json"), str(new), "--out", str(tmp_path / "calibrated.csv")])
+    assert len(forecast_files.read(tmp_path / "calibrated.csv", target=False)) == 10
+    pairs = [f"{name}={known}" for name in "ab"]
+    combination.main(["fit", *pairs, "--kind", "mean", "--out", str(tmp_path / "mean.json")])
+    pairs = [f"{name}={new}" for name in "ab"]
+    combination.main(["apply", str(tmp_path / "mean.json"), *pairs, "--out", str(tmp_path / "mean.csv")])
+    assert len(forecast_files.read(tmp_path / "mean.csv", target=False)) == 10
+    verification.main([str(new), "--flares", str(flares), "--samples", "10", "--out", str(tmp_path / "verified")])
+    assert "10 forecasts" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"new: no column of the outcome .*give --flares"):
+        verification.main([str(new), "--samples", "10", "--out", str(tmp_path / "unknown")])
 
 
 @pytest.mark.parametrize(
