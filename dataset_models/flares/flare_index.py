@@ -210,3 +210,33 @@ def covered(events, times, window, *, until=None):
     times = numpy.asarray(times, "datetime64[s]")
     first, last = list_span(events, until)  # NaT, of an empty list, compares as false
     return (times >= first) & (times + numpy.timedelta64(seconds_of(window), "s") <= last)
+
+
+def weakest_letter(events, threshold):
+    """Find out whether flare lists leave out flares of a class altogether.
+
+    Parameters
+    ----------
+    events : pandas.DataFrame
+        With ``flux``.
+    threshold : str or float
+        As of `FlareIndex.label`.
+
+    Returns
+    -------
+    str or None
+        ``"M1.0"`` where the lists hold flares, none of them below this class, and the threshold does lie below it: they do not
+        tell when flares of the threshold happened. None where they can.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> weakest_letter(pandas.DataFrame({"flux": [2e-5, 1.5e-4]}), "C1.0")
+    'M1.0'
+    >>> weakest_letter(pandas.DataFrame({"flux": [2e-5, 1.5e-4]}), "M1.0") is None
+    True
+    """
+    if not len(events):
+        return None
+    weakest = f"{goes_class.from_flux(float(events['flux'].min()))[0]}1.0"
+    return weakest if goes_class.to_flux(weakest) > threshold_flux(threshold) * (1 + 1e-9) else None

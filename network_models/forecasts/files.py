@@ -196,13 +196,18 @@ def labelled(forecasts, events, *, window=flare_index.DAY, threshold="M1.0", unt
     Raises
     ------
     UserError
-        There are neither outcomes nor flares, or these cover no window.
+        There are neither outcomes nor flares, or these cover no window or hold no flare so weak as the event.
     """
     if forecasts.event is not None:
         return forecasts, None
     if events is None:
         columns = ", ".join(TARGET_COLUMNS)
         raise UserError(f"{forecasts.name}: no column of the outcome ({columns}); add one, or give --flares")
+    weakest = flare_index.weakest_letter(events, threshold)
+    if weakest is not None:
+        raise UserError(
+            f"{forecasts.name}: the flare lists hold no flare below {weakest}; give lists that do, or a stronger event"
+        )
     inside = flare_labels.covered(events, forecasts.times, window, until=until)
     if not inside.any():
         first, last = flare_labels.list_span(events, until)

@@ -11,16 +11,17 @@ import pathlib
 import numpy
 
 from dataset_models import flare_labels, simulation_mark
-from dataset_models.flares.flare_index import threshold_flux
+from dataset_models.flares.flare_index import threshold_flux, weakest_letter
 from dataset_models.observation_times import given_time
 from network_models.forecasts.exchange import formats
-from network_models.forecasts.exchange.comparison import probability_of
+from network_models.forecasts.exchange.comparison import in_time, probability_of
 from science.verification import report
 from science.verification.scores import WITHOUT_THRESHOLD, score, words
 from science.verification.verification import flares_of
 from tools import atomic_files, block_bootstrap, command_line, tables
 from tools.errors import UserError
 from tools.goes_class import CLASSES
+from tools.notes import note
 from tools.paths import Files
 
 _ADVICE = "give a CSV with the columns begin and end, UTC"
@@ -35,7 +36,7 @@ def by_method(issued):
     return methods
 
 
-def rows(issued, events, event, *, settings, until=None):
+def rows(issued, events, event, *, settings, until=None, late=False):
     """Score the region forecasts of one method.
 
     Parameters
@@ -48,6 +49,8 @@ def rows(issued, events, event, *, settings, until=None):
         Blocks, samples, seed and level.
     until : numpy.datetime64, optional
         As of `dataset_models.flare_labels.list_span`.
+    late : bool
+        As of `network_models.forecasts.exchange.comparison.in_time`, which says what counts.
 
     Returns
     -------
@@ -57,10 +60,10 @@ def rows(issued, events, event, *, settings, until=None):
 
     Notes
     -----
-    A region's event is a flare of its NOAA number that starts in the window, which leaves its begin out and has its end; flares
-    that the lists give no region to count for none.
+    A region's event is a flare of its NOAA number that starts in the window, neither at its begin nor at its end; flares that
+    the lists give no region to count for none. Of several forecasts of a region and window the last issued counts.
     """
-    times, probability, flared = _pairs(issued, events, event, until)
+    times, probability, flared = _pairs([one for one in issued if in_time(one, late=late)], events, event, until)
     if not len(times):
         return None
     scored = score(probability, flared, bootstrap=report.bootstrap_of(times, numpy.zeros(len(times)), settings))
@@ -73,7 +76,7 @@ def rows(issued, events, event, *, settings, until=None):
 
 
 def _pairs(issued, events, event, until):
-    """List window begins, probabilities and outcomes of regions; of one window and region the last issue counts."""
+    """List window begins, probabilities and outcomes of regions."""
     strong = events[(events["flux"] >= threshold_flux(event) * (1 - 1e-9)) & events["noaa_region"].notna()]
     starts, numbers = strong["start"].to_numpy("datetime64[s]"), strong["noaa_region"].to_numpy("int64")
     chosen = {}
@@ -87,13 +90,15 @@ def _pairs(issued, events, event, until):
     windows = {(begin, end) for begin, end, _ in keys}
     known = {(begin, end): flare_labels.covered(events, [begin], end - begin, until=until)[0] for begin, end in windows}
     inside = numpy.array([known[begin, end] for begin, end, _ in keys], bool)
-    flared = [bool(((numbers == number) & (starts > begin) & (starts <= end)).any()) for begin, end, number in keys]
+    flared = [bool(((numbers == number) & (starts > begin) & (starts < end)).any()) for begin, end, number in keys]
     probability = numpy.array([chosen[key] for key in keys], "float64")
     return begins[inside], probability[inside], numpy.array(flared, bool)[inside]
 
 
-def table(methods, events, classes, *, settings, until=None):
+def table(methods, events, classes, *, settings, until=None, late=()):
     """Score the region forecasts of several methods: list of dict, those of `rows` with ``name`` before them.
+
+    Classes weaker than any flare of the lists are left out, with a note.
 
     Parameters
     ----------
@@ -104,11 +109,15 @@ def table(methods, events, classes, *, settings, until=None):
     classes : sequence of str
     settings, until
         As of `rows`.
+    late : collection of str
+        Methods whose late forecasts count.
     """
-    scored = []
+    scored, weakest = [], {event: weakest_letter(events, event) for event in classes}
+    for event in filter(weakest.get, classes):
+        note(f"regions, {event}: not scored: the flare lists hold no flare below {weakest[event]}")
     for name, issued in methods.items():
-        for event in classes if issued else ():
-            row = rows(issued, events, event, settings=settings, until=until)
+        for event in [event for event in classes if weakest[event] is None and issued]:
+            row = rows(issued, events, event, settings=settings, until=until, late=name in late)
             if row is not None:
                 scored.append({"name": name} | row)
     return scored

@@ -346,7 +346,7 @@ def _region_scores(closed, named, events, flags, settings, until):
         issued = [one for path in paths if not others.is_series(path) for one in formats.read(path)]
         found = region_scores.by_method(issued)
         methods |= {name if len(found) == 1 else f"{name} {method}": part for method, part in found.items()}
-    return region_scores.table(methods, events, flags.events, settings=settings, until=until)
+    return region_scores.table(methods, events, flags.events, settings=settings, until=until, late={OURS})
 
 
 def _named(texts):

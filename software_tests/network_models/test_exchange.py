@@ -537,6 +537,9 @@ def test_a_series_holds_the_last_forecast_of_each_day_that_was_on_time():
     numpy.testing.assert_allclose(series.probability, [1 - 0.95 * 0.99] * 2)
     assert (series.name, series.event, series.simulated) == ("SWPC", None, False)
     assert len(comparison.forecasts_of(days, "X1.0", ahead=3 * DAY, late=True)) == 3
+    # The edition of 00:30 alone: its second day is 23.5 h ahead, and no forecast of the next day all the same.
+    early = swpc.read_text(THREE_DAYS.replace("18 1230", "18 0030").encode())
+    assert comparison.forecasts_of(early, "M1.0").times.astype(str).tolist() == ["2022-02-18T00:00:00"]
 
 
 def test_what_was_issued_well_into_its_window_does_not_count():

@@ -203,6 +203,33 @@ def test_genuine_region_forecasts_need_flares_of_their_time(shared):
     assert region_scores.rows(methods["NOAA_1"], events, "M1.0", settings=report.Settings()) is None
 
 
+def test_regions_count_as_the_disk_does(events):
+    flares = events.assign(noaa_region=12001, start=events["start"].where(events["flux"] < 1e-5, FIRST + 9 * DAY))
+    begin = FIRST + 8 * DAY  # an M flare at the very end of its window
+
+    def of(issued, chance, mode="on time"):
+        return Issued("one", issued, begin, begin + DAY, {}, (RegionForecast(12001, {"M1.0": Probability(chance)}),), mode)
+
+    settings = report.Settings(samples=0)
+    row = region_scores.rows([of(begin, 0.5)], flares, "M1.0", settings=settings)
+    assert (row["count"], row["events"]) == (1, 0)
+    hours = numpy.timedelta64(1, "h")
+    for one in (of(begin + 2 * hours, 0.9), of(begin + 30 * hours, 0.9), of(begin - 24 * hours, 0.9), of(begin, 0.9, "late")):
+        assert region_scores.rows([one], flares, "M1.0", settings=settings) is None
+    late = region_scores.rows([of(begin, 0.9, "late")], flares, "M1.0", settings=settings, late=True)
+    assert late["count"] == 1
+
+
+def test_lists_without_weak_flares_do_not_tell_of_them(events, times, capsys):
+    strong = events[events["flux"] >= 1e-5].assign(noaa_region=12001)
+    weak = Forecasts("one", times, numpy.full(70, 0.5), None, numpy.zeros(70, int))
+    with pytest.raises(UserError, match=r"one: the flare lists hold no flare below M1\.0"):
+        report.verify([weak], strong, report.Settings(event="C1.0", samples=0))
+    issued = [Issued("one", t, t, t + DAY, {}, (RegionForecast(12001, {"C1.0": Probability(0.5)}),)) for t in times[2:40]]
+    assert region_scores.table({"one": issued}, strong, ["C1.0"], settings=report.Settings(samples=0)) == []
+    assert "C1.0: not scored: the flare lists hold no flare below M1.0" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def sent(tmp_path_factory):
     """Files of forecasts of a region for sixteen days, each sure of its M flares on every fourth day, and a list of these."""

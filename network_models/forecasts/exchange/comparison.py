@@ -57,6 +57,22 @@ def probability_of(probabilities, event):
     return None if above is None else round(1 - (1 - alone) * (1 - above), 9)
 
 
+def in_time(one, *, ahead=DAY, late=False):
+    """Check whether a forecast was issued for the window that it states, and not for one of a day after: bool.
+
+    Parameters
+    ----------
+    one : issued.Issued
+    ahead : numpy.timedelta64
+        Less `LATE`, by which an edition may come into its first day: forecasts issued this long before their window, or longer,
+        do not count. They are those of the second day, and of the third.
+    late : bool
+        Whether those count that are marked as late, or were issued more than an hour into their window.
+    """
+    lead = one.begin - one.issued
+    return lead < ahead - LATE and (late or (one.mode != "late" and -lead <= LATE))
+
+
 def forecasts_of(issued, event, *, window=DAY, ahead=DAY, late=False, name=None):
     """Make a series of the forecasts of the disk.
 
@@ -68,10 +84,8 @@ def forecasts_of(issued, event, *, window=DAY, ahead=DAY, late=False, name=None)
         Smallest flare that is an event, see `probability_of`.
     window : numpy.timedelta64
         Forecasts for other windows are left out.
-    ahead : numpy.timedelta64
-        Forecasts issued this long before their window, or longer, are left out: those of the second day, and of the third.
-    late : bool
-        Whether those count that are marked as late, or were issued more than an hour into their window.
+    ahead, late
+        Which count, as of `in_time`.
     name : str, optional
         The method's without it.
 
@@ -91,9 +105,7 @@ def forecasts_of(issued, event, *, window=DAY, ahead=DAY, late=False, name=None)
     chosen, simulated = {}, set()
     for one in sorted(issued, key=lambda one: one.issued):
         probability = probability_of(one.probabilities, event)
-        lead = one.begin - one.issued
-        on_time = late or (one.mode != "late" and -lead <= LATE)
-        if probability is not None and one.end - one.begin == window and lead < ahead and on_time:
+        if probability is not None and one.end - one.begin == window and in_time(one, ahead=ahead, late=late):
             chosen[one.begin] = probability
             simulated.add(one.simulated)
     what = name or (methods[0] if methods else "forecasts")
