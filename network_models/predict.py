@@ -224,6 +224,8 @@ def _forecast(flags, given):
     trained = open_network(flags.model, flags.dataset, given)
     model, data = trained.model, trained.data
     saved = calibration.load(flags.calibration or flags.model) if flags.calibrated or flags.calibration else None
+    if str(flags.out).endswith(".gz"):
+        raise UserError(f"--out {flags.out}: is not compressed; give a name that ends in .csv")
     if saved is not None and data.task != "classification":
         raise UserError(f"{flags.model}: forecasts flux; a calibration is for probabilities")
 
@@ -258,7 +260,9 @@ def _images(model, data, flags, saved):
             f"note: {unknown.sum()} of {len(forecasts)} images do not tell when they were taken, the first {first}",
             file=sys.stderr,
         )
-    table = table if saved is None else calibrated(table, saved)
+    if saved is not None:
+        table = calibrated(table, saved)
+        _note_fitted(times, saved)
     marked = data.simulated or simulation_mark.of_any(flags.images) or (saved is not None and saved.simulated)
     table = simulation_mark.marked(table, marked)
     atomic_files.write_table(flags.out, table)
@@ -273,31 +277,42 @@ def _images(model, data, flags, saved):
 
 
 def _split(trained, flags, saved):
+    trained.data.require_downloaded()
+    with atomic_files.replacing(flags.out) as table:  # nobody finds forecasts there that are not calibrated yet
+        _evaluate(trained, flags, table)
+        if saved is not None:
+            _calibrate(table, saved, simulated=trained.data.simulated)
+    print(f"wrote {flags.out}")
+
+
+def _evaluate(trained, flags, path):
+    """Write the forecasts of a split, as `SolarData.evaluate` does."""
+    data = trained.data
+    if flags.scheduler is None and (flags.workers or 1) == 1:
+        data.evaluate(trained.model, path, split=flags.split, batch_size=BATCH, network=flags.model, every=flags.every)
+        return
+    times = data.require_samples(flags.split)[:: flags.every]
+    parts = [times[first : first + BATCH] for first in range(0, len(times), BATCH)]
+    job = SplitForecaster(trained, flags.split)
+    made = spreading.mapped(job, parts, workers=flags.workers or 1, name=lambda some: f"samples from {some[0]}Z on")
+    evaluation.write_rows(data, path, made, count=len(times), split=flags.split)
+
+
+def _calibrate(path, saved, *, simulated):
+    """Put calibrated forecasts in the place of those of a split."""
     import pandas
 
-    data = trained.data
-    data.require_downloaded()
-    if flags.scheduler is None and (flags.workers or 1) == 1:
-        data.evaluate(trained.model, flags.out, split=flags.split, batch_size=BATCH, network=flags.model, every=flags.every)
-    else:
-        times = data.require_samples(flags.split)[:: flags.every]
-        parts = [times[first : first + BATCH] for first in range(0, len(times), BATCH)]
-        job = SplitForecaster(trained, flags.split)
-        made = spreading.mapped(job, parts, workers=flags.workers or 1, name=lambda some: f"samples from {some[0]}Z on")
-        evaluation.write_rows(data, flags.out, made, count=len(times), split=flags.split)
-    if saved is None:
-        print(f"wrote {flags.out}")
-        return
     columns = {"time": "time", "prediction": "probability", "true_value": "target"}
-    pieces = pandas.read_csv(flags.out, chunksize=100_000)
-    table = pandas.concat([calibrated(piece[list(columns)].rename(columns=columns), saved) for piece in pieces])
-    times = numpy.array([text.removesuffix("Z") for text in table["time"]], "datetime64[s]")
-    fitted = int(calibration.inside(times, saved.periods).sum())
-    table = simulation_mark.marked(table, data.simulated or saved.simulated)
-    atomic_files.write_table(flags.out, table)
+    with pandas.read_csv(path, chunksize=100_000) as pieces:
+        table = pandas.concat([calibrated(piece[list(columns)].rename(columns=columns), saved) for piece in pieces])
+    _note_fitted(numpy.array([text.removesuffix("Z") for text in table["time"]], "datetime64[s]"), saved)
+    atomic_files.write_table(path, simulation_mark.marked(table, simulated or saved.simulated))
+
+
+def _note_fitted(times, saved):
+    fitted = int(calibration.inside(times[~numpy.isnat(times)], saved.periods).sum())
     if fitted:
         print(f"note: the calibration was fitted on {fitted} of these hours; scores on them flatter")
-    print(f"wrote {flags.out}")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,10 @@ class LatentKL(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if not self.every or (batch + 1) % self.every:
             return
-        self.steps.append([self.epoch + 1, batch + 1, *_numbers(numpy.asarray(self.model.latent_kl.result()))])
+        step = [self.epoch + 1, batch + 1]
+        if self.steps and [int(number) for number in self.steps[-1][:2]] >= step:
+            return  # a resumed epoch passes the steps again that were taken before
+        self.steps.append([*step, *_numbers(numpy.asarray(self.model.latent_kl.result()))])
         if len(self.steps) == 1:
             self._write_steps()
             return

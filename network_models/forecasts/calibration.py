@@ -22,6 +22,7 @@ import numpy
 from dataset_models import leak_check, simulation_mark
 from network_models.forecasts import conformal as conformal_sets
 from network_models.forecasts import files as forecast_files
+from network_models.trained_network import SUFFIXES
 from tools import atomic_files, command_line
 from tools.errors import UserError
 from tools.options import add_duration, add_number
@@ -32,7 +33,7 @@ KINDS = ("isotonic", "platt", "temperature")
 FORMAT = "calibration 1"
 NAME = "calibration.json"  # beside the network's .hdf5
 LARGEST_LOGIT = 16.0  # float32 outputs closer to 0 or 1 than 1e-7 have lost their logit
-HELD_TOGETHER = numpy.timedelta64(24, "h")  # gaps up to this do not end a period that a calibration was fitted on
+HELD_TOGETHER = numpy.timedelta64(24, "h")  # gaps up to this, or up to twice the usual one, do not end a period of a fit
 
 
 def logit(probability):
@@ -228,7 +229,7 @@ def load(path):
         The file is missing, not a calibration, or its numbers make no sense.
     """
     path = pathlib.Path(path)
-    path = path.parent / NAME if path.suffix in (".hdf5", ".keras") else path
+    path = path.parent / NAME if path.suffix in SUFFIXES else path
     content = read_json(path, FORMAT)
     try:
         if content["kind"] == "isotonic":
@@ -258,11 +259,16 @@ def read_json(path, form):
 
 
 def periods(times):
-    """First and last time of each run of times that no gap above `HELD_TOGETHER` interrupts: ``datetime64[s]`` (k, 2)."""
+    """Find the first and last time of each run of times that no long gap interrupts: ``datetime64[s]`` (k, 2).
+
+    Gaps are long above `HELD_TOGETHER` and above twice their median: of every hundredth hour, the hours between belong to it.
+    """
     times = numpy.sort(numpy.asarray(times, "datetime64[s]"))
     if not len(times):
         return numpy.empty((0, 2), "datetime64[s]")
-    ends = numpy.flatnonzero(numpy.diff(times) > HELD_TOGETHER)
+    gaps = numpy.diff(times)
+    longest = max(HELD_TOGETHER, 2 * numpy.median(gaps)) if len(gaps) else HELD_TOGETHER
+    ends = numpy.flatnonzero(gaps > longest)
     return numpy.stack([times[numpy.append(0, ends + 1)], times[numpy.append(ends, len(times) - 1)]], axis=1)
 
 
@@ -384,7 +390,7 @@ def _fit_files(options):
 
 def _cross_files(options):
     read = _labelled(options)
-    probability = cross_fitted(read, kind=options.kind)
+    probability = cross_fitted(read, kind=options.kind, window=forecast_files.flare_flags(options)[0])
     names = [pathlib.Path(path).name for path in options.forecasts]
     if len(set(names)) < len(names):
         raise UserError("two of the files have one name; rename them, the results take these names")

@@ -6,6 +6,7 @@ import math
 import pathlib
 import subprocess
 import sys
+import types
 
 import numpy
 import pandas
@@ -14,9 +15,9 @@ import pytest
 from dataset_models import digits
 from dataset_models.digits import Digits
 from dataset_models.simulated.sun import SimulatedSun
-from network_models import settings
+from network_models import keras_internals, settings
 from network_models.beta_vae import building_blocks as vae_options
-from network_models.beta_vae import burgess, full_disk, pictures, presets, sequence, train
+from network_models.beta_vae import burgess, callbacks, full_disk, pictures, presets, sequence, train
 from network_models.beta_vae import reconstruction as training
 from network_models.beta_vae.unit_images import UnitImages
 from network_models.image_inputs import Input, inputs_of
@@ -671,3 +672,38 @@ def test_the_first_command_of_the_readme_shows_digits(tmp_path):
     images = UnitImages(digits.Digits())
     shown = numpy.stack([images.image(time) for time in images.times("validation")])
     assert result.scores["mean_squared_error"] < 0.35 * ((shown - shown.mean(axis=0)) ** 2).mean()
+
+
+def test_a_resumed_epoch_repeats_no_step_of_the_table(tmp_path):
+    import keras
+
+    class Interrupted(Exception):
+        pass
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 2:
+                raise Interrupted
+
+    images = numpy.random.default_rng(0).random((12, 32, 32, 1)).astype("float32")
+    folder = types.SimpleNamespace(path=tmp_path, performance=tmp_path)
+    keywords = {"batch_size": 2, "epochs": 1, "shuffle": False, "verbose": 0, "validation_data": (images[:2],)}
+
+    def network():
+        model = burgess.build({"image": Input((32, 32, 1))}, burgess.Options(latent_dim=2))
+        model.compile(optimizer="adam")
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    first = callbacks.LatentKL(folder, "a run", every=1)
+    with pytest.raises(Interrupted):
+        network().fit(images, callbacks=[first, Stop()], **keywords)
+    before = pandas.read_csv(tmp_path / "latent_kl_steps.csv")
+    assert before["step"].tolist() == [1, 2, 3]
+    again, model = callbacks.LatentKL(folder, "a run", every=1), network()
+    again.restore(first.state())
+    keras_internals.skip_steps(model, 3)
+    model.fit(images, callbacks=[again], **keywords)
+    after = pandas.read_csv(tmp_path / "latent_kl_steps.csv")
+    assert after["step"].tolist() == [1, 2, 3, 4, 5, 6]
+    pandas.testing.assert_frame_equal(after[:3], before)

@@ -58,6 +58,9 @@ def test_round_trip(tmp_path, kind):
     numpy.testing.assert_array_equal(again.conformal.sets(probability), sets.sets(probability))
     assert calibration.inside(times, again.periods).all()
     assert not calibration.inside([times[-1] + 48 * HOUR], again.periods).any()
+    some = calibration.periods(times[::100])  # as predict.py --every 100 leaves them
+    assert len(some) == 1
+    assert calibration.inside(times[: (len(times) - 1) // 100 * 100 + 1], some).all()
 
 
 @pytest.mark.parametrize("damage", ["{}", "[1", '{"format": "calibration 1", "kind": "platt"}'])
@@ -136,7 +139,7 @@ def test_scripts_fit_apply_and_refuse_fitted_hours(tmp_path, capsys):
     assert not (tmp_path / "no.csv").exists()
     calibration.main(["cross", first, second, "--out", str(tmp_path / "crossed")])
     crossed = pandas.read_csv(tmp_path / "crossed" / "f1.csv")
-    expected = calibration.load(tmp_path / "c.json").calibration.apply(one.where(one.fold == 1).probability)
+    expected = calibration.cross_fitted(one, window=numpy.timedelta64(24, "h"))[one.fold == 1]  # that of --window
     numpy.testing.assert_allclose(crossed["probability"], expected)
     assert "Brier score" in capsys.readouterr().out
 

@@ -85,6 +85,28 @@ def test_a_calibration_is_used_when_asked_for(run, tmp_path):
     numpy.testing.assert_allclose(found["probability"], 1 / (1 + numpy.exp(1 - 2 * odds)), rtol=1e-6)
 
 
+def test_what_is_not_calibrated_yet_has_no_name(run, tmp_path, monkeypatch):
+    saved = tmp_path / "saved.json"
+    calibration.save(saved, calibration.Scaling("platt", 2.0, -1.0), times=["2000-01-01"])
+    out = tmp_path / "out" / "f.csv"
+    out.parent.mkdir()
+    out.write_text("calibrated before\n")
+    monkeypatch.setattr(predict, "calibrated", lambda table, saved: 1 / 0)  # a kill between the two tables
+    with pytest.raises(ZeroDivisionError):
+        predict.main([str(run.best), str(TINY), "--out", str(out), "--calibration", str(saved)])
+    assert list(out.parent.iterdir()) == [out]
+    assert out.read_text() == "calibrated before\n"
+
+
+def test_hours_that_a_calibration_was_fitted_on_are_named(run, tmp_path, capsys):
+    predict.main([str(run.best), str(TINY), "--out", str(tmp_path / "plain.csv")])
+    times = [text.removesuffix("Z") for text in pandas.read_csv(tmp_path / "plain.csv")["time"]]
+    saved = tmp_path / "saved.json"
+    calibration.save(saved, calibration.Scaling("platt", 2.0, -1.0), times=[times[0], times[-1]])
+    predict.main([str(run.best), str(TINY), "--out", str(tmp_path / "f.csv"), "--calibration", str(saved)])
+    assert f"fitted on {len(times)} of these hours" in capsys.readouterr().out
+
+
 def test_bad_input(run, tmp_path):
     cases = [
         (["none.hdf5", str(TINY)], "none.hdf5: no such network file"),
@@ -101,6 +123,8 @@ def test_bad_input(run, tmp_path):
     with pytest.raises(UserError, match=r"input image expects 16 x 16 x 2, .*small\.npy gives image of 8 x 8 x 2"):
         predict.main([str(run.best), str(TINY), "--out", str(tmp_path / "f.csv"), "--images", str(tmp_path / "small.npy")])
     assert not (tmp_path / "f.csv").exists()
+    with pytest.raises(UserError, match=r"--out .*f\.csv\.gz: is not compressed"):
+        predict.main([str(run.best), str(TINY), "--out", str(tmp_path / "f.csv.gz")])
 
 
 @pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
