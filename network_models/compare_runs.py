@@ -56,8 +56,14 @@ class Run:
         """Name what the loss is, with its unit: only runs of one loss are compared with each other: str."""
         if "val_kl" in self.rows[0] or "kl" in self.rows[0]:
             return "negative ELBO (nats)"
-        error = self.settings.get("training_options", {}).get("regression_error", "squared")
-        return "cross-entropy" if "val_tss" in self.rows[0] else f"mean {error} error"
+        training = self.settings.get("training_options", {})
+        if "val_tss" not in self.rows[0]:
+            return f"mean {training.get('regression_error', 'squared')} error"
+        if "likelihood" in training:
+            weights = ", weighted" if training.get("class_weights") else ""
+            return f"negative log-likelihood ({training['likelihood']}{weights})"
+        weighted = training.get("balance", "none") in ("weights", "both")
+        return "class-weighted cross-entropy" if weighted else "cross-entropy"
 
 
 def find(folders):

@@ -31,7 +31,7 @@ class TrainingOptions:
     optimizer: str = option("adam", "Adam, SGD, or Adadelta, for which give --learning_rate 1", choices=OPTIMIZERS)
     regression_error: str = option("squared", "error whose mean is the loss of a regression", choices=("squared", "absolute"))
     learning_rate: float = option(1e-3, "learning rate", least=0.0, most=100.0)
-    weight_decay: float = option(0.0, "decoupled weight decay of kernels", least=0.0, most=100.0)
+    weight_decay: float = option(0.0, "decoupled weight decay, of all weights and biases", least=0.0, most=100.0)
     patience: int = option(0, "stop after this many epochs without a lower validation loss; 0: never", least=0, most=100_000)
     steps_per_epoch: int = option(
         0, "steps of an epoch at most, of samples drawn anew for each; 0: the whole split", least=0, most=10**9

@@ -11,6 +11,7 @@ best network, trained anew, under best/.
 """
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import socket
@@ -178,13 +179,15 @@ def parse(arguments):
         network_values=network,
         training_values=training,
         method=flags.method,
-        objective=flags.objective,
+        objective=flags.objective or "val_loss",
         trials=flags.trials,
         seed=training.get("seed", 0),
         parameter_limit=flags.parameter_limit,
     )
     if training.get("schedule") == "onecycle":
         raise UserError("--schedule onecycle: takes its rate from --max_lr, which is not varied; choose another schedule")
+    if _loss_is_varied(plan) and flags.objective is None:
+        plan = dataclasses.replace(plan, objective="brier_skill")
     _require_searchable(plan)
     return plan, flags.workers, flags.show_space
 
@@ -198,7 +201,8 @@ def _parser(space, network_name, owners):
     parser.add_argument("--search", type=pathlib.Path, metavar="FOLDER", help="of the search, new or to go on with")
     parser.add_argument("--method", choices=METHODS, default="bayesian", help="(default: %(default)s)")
     add_number(parser, "--trials", int, least=1, most=100_000, default=30, help="networks tried at most (default: %(default)s)")
-    parser.add_argument("--objective", default="val_loss", help="val_loss, or a score of the run (default: %(default)s)")
+    text = "val_loss, or a score of the run (default: val_loss; brier_skill where --balance, which changes the loss, is varied)"
+    parser.add_argument("--objective", help=text)
     text = "larger networks are skipped (default: %(default)s)"
     add_number(parser, "--parameter_limit", int, least=1, most=10**9, default=5_000_000, help=text)
     text = "trials at a time on this machine (default: %(default)s)"
@@ -212,11 +216,18 @@ def _parser(space, network_name, owners):
     return parser
 
 
+def _loss_is_varied(plan):
+    """Check whether the losses of trials are different quantities: with class weights and without."""
+    return any(parameter.name == "balance" for parameter in plan.parameters)
+
+
 def _require_searchable(plan):
     """Raise a `UserError` unless the objective is a score of the data set and something is left to vary."""
     scores = trials.objectives(plan.data)
     if plan.objective not in scores:
         raise UserError(f"--objective {plan.objective}: one of {', '.join(scores)}")
+    if plan.objective == "val_loss" and _loss_is_varied(plan):
+        raise UserError("--objective val_loss: is another loss for each --balance, which is varied; give --balance, or a score")
     if not plan.parameters:
         raise UserError("every option of the space is given; leave one out to search for it (--show_space lists them)")
 

@@ -318,6 +318,15 @@ def test_a_schedule_that_ignores_what_is_varied_is_refused(tmp_path):
         search_script.parse([*flags, "--search", str(tmp_path / "s")])
 
 
+def test_losses_of_different_kinds_are_not_ranked(tmp_path):
+    flags = ["--network", "alex", "--dataset", str(TINY), "--kind", "classification", "--search", str(tmp_path / "s")]
+    assert search_script.parse(flags)[0].objective == "brier_skill"
+    assert search_script.parse([*flags, "--objective", "tss"])[0].objective == "tss"
+    assert search_script.parse([*flags, "--balance", "weights"])[0].objective == "val_loss"
+    with pytest.raises(UserError, match="--objective val_loss: is another loss for each --balance"):
+        search_script.parse([*flags, "--objective", "val_loss"])
+
+
 def test_a_space_without_freedom_is_refused(tmp_path):
     given = {parameter.name: parameter.values[0] for parameter in SPACES["fdl1"].parameters}
     with pytest.raises(UserError, match="every option of the space is given"):

@@ -37,6 +37,21 @@ def test_runs_side_by_side(runs, capsys):
     assert any("cross-entropy" in line and line.endswith("seed 1") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("training", "row", "loss"),
+    [
+        ({"balance": "augment"}, {"val_tss": "0.1"}, "cross-entropy"),
+        ({"balance": "both"}, {"val_tss": "0.1"}, "class-weighted cross-entropy"),
+        ({"likelihood": "counts"}, {"val_tss": "0.1"}, "negative log-likelihood (counts)"),
+        ({"likelihood": "both", "class_weights": [1, 2, 1, 1]}, {"val_tss": "0.1"}, "negative log-likelihood (both, weighted)"),
+        ({"regression_error": "absolute"}, {}, "mean absolute error"),
+    ],
+)
+def test_losses_are_called_what_they_are(training, row, loss):
+    run = compare_runs.Run("a run", {"training_options": training}, [row], {}, None, simulated=False)
+    assert run.loss == loss
+
+
 @pytest.mark.long
 def test_folders_without_runs_and_damaged_runs(runs, tmp_path):
     with pytest.raises(UserError, match="no run in it; give run folders"):
