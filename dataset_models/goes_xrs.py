@@ -47,6 +47,11 @@ _BEFORE, _AFTER = 0, 4102444800  # seconds since 1970: no minute of GOES lies ou
 _LONGEST = 40 * 366 * 1440  # minutes of a series: 40 years, 170 MB
 _AT_ONCE = 366 * 1440  # minutes whose rows of all satellites are in memory together
 _ADVICE = "check it or choose another --store"
+_SAME_FLUX = 1e-3  # relative; versions of one file agree to rounding
+_DIFFERENT = (
+    "minutes have another flux in files imported before, and the larger one stands: import reprocessed files into a store of"
+    " their own"
+)
 
 
 # The store
@@ -226,6 +231,9 @@ def _insert(store, batch, outcome):
                 entry,
             ).rowcount
             if added:  # else another process was faster
+                differing = _differing(connection, minutes)
+                if differing:
+                    outcome.faults.setdefault(_DIFFERENT, []).append((path, differing))
                 columns = (column.tolist() for column in (minutes.time, minutes.flux, minutes.samples, minutes.quality))
                 satellites = itertools.repeat(minutes.satellite, len(minutes.time))
                 if minutes.satellites is not None:
@@ -238,6 +246,23 @@ def _insert(store, batch, outcome):
                 for what, count in minutes.faults.items():
                     outcome.faults.setdefault(what, []).append((path, count))
             (outcome.imported if added else outcome.present).append(path)
+
+
+def _differing(connection, minutes):
+    """Count minutes that the store has from earlier files with another flux of as many samples: int."""
+    if not len(minutes.time):
+        return 0
+    query = "SELECT time, satellite, samples, flux FROM minutes WHERE calibration = ? AND time BETWEEN ? AND ?"
+    there = connection.execute(query, (minutes.calibration, int(minutes.time.min()), int(minutes.time.max()))).fetchall()
+    if not there:
+        return 0
+    times, satellites, samples, fluxes = map(numpy.array, zip(*there, strict=True))
+    own = minutes.satellite if minutes.satellites is None else minutes.satellites
+    keys, new = times * 100 + satellites, numpy.asarray(minutes.time) * 100 + own
+    _, old_rows, new_rows = numpy.intersect1d(keys, new, return_indices=True)
+    old, flux = fluxes[old_rows], numpy.asarray(minutes.flux)[new_rows]
+    alike = samples[old_rows] == numpy.asarray(minutes.samples)[new_rows]
+    return int((alike & (numpy.abs(flux - old) > _SAME_FLUX * numpy.maximum(flux, old))).sum())
 
 
 def _read_one(path, *, stated):

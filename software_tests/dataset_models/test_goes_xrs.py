@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -317,7 +318,7 @@ def write_minutes(monkeypatch, store, name, **fields):
     fields = {"calibration": "science", "samples": [29, 29], "quality": [0, 0]} | fields
     arrays = {name: numpy.array(value) if isinstance(value, list) else value for name, value in fields.items()}
     monkeypatch.setattr(goes_files, "read_minutes", lambda _: goes_files.Minutes(**arrays))
-    return goes_xrs.import_file(store, path)
+    return goes_xrs.import_files(store, [path])
 
 
 def test_newest_satellite_with_a_flux_stands(tmp_path, monkeypatch):
@@ -338,6 +339,28 @@ def test_overlapping_files_give_the_same_in_any_order(tmp_path, monkeypatch, ord
         write_minutes(monkeypatch, tmp_path / "xrs.sqlite", name, satellite=15, **content[name])
     series = goes_xrs.series(tmp_path / "xrs.sqlite", calibration="science")
     numpy.testing.assert_array_equal(series.flux, [1e-6, 3e-6, 4e-6])
+
+
+@pytest.mark.parametrize("order", [("first", "again"), ("again", "first")])
+def test_a_reprocessed_file_is_noted(tmp_path, monkeypatch, order):
+    content = {"first": [1e-6, 2e-6, 3e-6], "again": [1e-6, 2.00001e-6, 3.1e-6]}
+    outcomes = []
+    for name in order:
+        outcomes.append(
+            write_minutes(
+                monkeypatch,
+                tmp_path / "xrs.sqlite",
+                name,
+                satellite=16,
+                time=[0, 60, 120],
+                flux=content[name],
+                samples=[60, 60, 60],
+                quality=[0, 0, 0],
+            )
+        )
+    assert outcomes[0].notes() == []
+    assert len(outcomes[1].notes()) == 1
+    assert re.match(r"1 minutes have another flux in files imported before.*reprocessed", outcomes[1].notes()[0])
 
 
 def write_kinds(monkeypatch, store, order):
