@@ -22,7 +22,6 @@ import numpy
 from dataset_models import leak_check, simulation_mark
 from network_models.forecasts import conformal as conformal_sets
 from network_models.forecasts import files as forecast_files
-from network_models.trained_network import SUFFIXES
 from tools import atomic_files, command_line
 from tools.errors import UserError
 from tools.options import add_duration, add_number
@@ -229,7 +228,7 @@ def load(path):
         The file is missing, not a calibration, or its numbers make no sense.
     """
     path = pathlib.Path(path)
-    path = path.parent / NAME if path.suffix in SUFFIXES else path
+    path = path.parent / NAME if path.suffix in (".hdf5", ".h5", ".keras") else path
     content = read_json(path, FORMAT)
     try:
         if content["kind"] == "isotonic":

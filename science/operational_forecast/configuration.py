@@ -142,6 +142,26 @@ def read(path):
     return Configuration(path, settings, image, regions, digests.of_file(path))
 
 
+def complete_until(own, time):
+    """Say that flare lists are complete until a time, unless the configuration names a later one: Configuration.
+
+    Parameters
+    ----------
+    own : Configuration
+    time : numpy.datetime64
+    """
+    kept = own.settings.flares_until
+    until = f"{time if kept is None else max(time, given_time('flares_until', kept))}Z"
+
+    def section(one):
+        if one is None or "flares_until" not in options.fields(load_solar_data(one.dataset)):
+            return one
+        return dataclasses.replace(one, options=one.options | {"flares_until": until})
+
+    settings = dataclasses.replace(own.settings, flares_until=until)
+    return dataclasses.replace(own, settings=settings, image=section(own.image), regions=section(own.regions))
+
+
 def _section(path, folder, name, content, settings, network_of):
     """Read a section, or return None where there is none."""
     if content is None:

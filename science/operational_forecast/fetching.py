@@ -27,18 +27,32 @@ def fetch(own, time, now):
         Of the forecast.
     now : numpy.datetime64
         Archives are not asked for what is to come.
+
+    Returns
+    -------
+    numpy.datetime64 or None
+        Until when flares are known, whether there were any or not; None where no list was refreshed.
     """
     hours = numpy.timedelta64(round(own.settings.fetch_hours * 60), "m")
     start, end = time - hours, min(time + _MINUTE, now)
     sections = filter(None, (own.image, own.regions))
     data = [options.build(load_solar_data(one.dataset), one.options, origin=str(own.path)) for one in sections]
-    steps = [command.run for command in (*lists(own, data, end), *summaries(data, start, end))]
-    steps += [functools.partial(one.download, str(start.astype("datetime64[m]")), str(end)) for one in data]
-    for step in steps:
-        try:
-            step()
-        except (UserError, Stopped) as error:
-            notes.note(f"not everything could be fetched, so what is there is used: {error}")
+    refreshed = [_done(command.run) for command in lists(own, data, end)]
+    for command in summaries(data, start, end):
+        _done(command.run)
+    for one in data:
+        _done(functools.partial(one.download, str(start.astype("datetime64[m]")), str(end)))
+    return end if any(refreshed) else None
+
+
+def _done(step):
+    """Take a step, or note why that failed: bool."""
+    try:
+        step()
+    except (UserError, Stopped) as error:
+        notes.note(f"not everything could be fetched, so what is there is used: {error}")
+        return False
+    return True
 
 
 def lists(own, data, end):

@@ -198,7 +198,8 @@ def _forecast(own, flags):
     record = None
     if time not in issued:
         if own.settings.fetch and not flags.offline:
-            fetching.fetch(own, now if time is None else time, now)
+            until = fetching.fetch(own, now if time is None else time, now)
+            own = own if until is None else configuration.complete_until(own, until)  # a quiet Sun is no list that ended
         forecaster = Forecaster(own)
         time = forecaster.now() if time is None else time
         record = log(forecaster, time, mapped=True, issued=issued)

@@ -315,12 +315,24 @@ def test_a_list_that_is_fetched_grows_and_is_enough_to_forecast(archive, tmp_pat
     with archive_server.ArchiveServer() as server:
         server.add("/hek", lambda query: json.dumps({"result": served, "overmax": False}).encode())
         monkeypatch.setenv("SOLAR_HEK_URL", f"{server.url}/hek")
-        fetching.fetch(own, now, now)
+        assert fetching.fetch(own, now, now) == now
         with pytest.raises(NothingKnown, match="history_age"):  # the last flare that is served is a day old
             Forecaster(own).issue(now, "on time")
+        quiet = Forecaster(configuration.complete_until(own, now))  # since when there was none
+        assert quiet.issue(now, "on time").make(1, "0" * 64, now).basis == ("history",)
         served = records
         fetching.fetch(own, now, now)
     assert Forecaster(own).issue(now, "on time").make(1, "0" * 64, now).basis == ("history",)
+
+
+def test_lists_are_complete_until_they_were_refreshed_or_later(archive, tmp_path):
+    section = of_regions(tmp_path, {"summaries": ["srs"]})
+    own = configuration.read(archive(regions=section))
+    changed = configuration.complete_until(own, TIME)
+    assert changed.settings.flares_until == changed.regions.options["flares_until"] == "2014-02-20T12:00:00Z"
+    assert "flares_until" not in own.regions.options
+    later = configuration.read(archive(regions=section, flares_until="2014-03-01"))
+    assert configuration.complete_until(later, TIME).settings.flares_until == "2014-03-01T00:00:00Z"
 
 
 def test_log_of_another_method_is_refused(archive, tmp_path):
