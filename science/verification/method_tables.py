@@ -2,7 +2,7 @@
 
 Such a table has a date, the outcome (a column ``rlz`` or ``rlz.M1``), and probabilities; a negative or empty cell means that
 the method made no forecast for the day. A forecast of the table is for its whole day, 00:00 to 24:00 UTC; ours of a date is the
-one issued on it, and there must be no more than one.
+one issued on it, by 01:00, and there must be no more than one.
 
 References
 ----------
@@ -23,6 +23,7 @@ from tools.errors import UserError
 DATES = ("VALID_DATE", "valid_date", "date")
 OUTCOME = "rlz"
 COMPARED = ("brier_skill", "auc")
+LATEST = numpy.timedelta64(1, "h")  # after 00:00: an issue of later in the day knows hours that it is scored on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +100,30 @@ def _is_outcome(name):
     return name == OUTCOME or name.startswith(f"{OUTCOME}.")
 
 
+def days_of(forecast, name):
+    """Find the day that each forecast is scored on: ``datetime64[D]`` (n,).
+
+    Parameters
+    ----------
+    forecast : Forecasts
+    name : str
+        For errors.
+
+    Raises
+    ------
+    UserError
+        There are several forecasts for a day, or one was issued more than `LATEST` after its day began.
+    """
+    days = forecast.times.astype("datetime64[D]")
+    if len(numpy.unique(days)) < len(days):
+        raise UserError(f"{name}: has several forecasts for a day; give one a day")
+    latest = numpy.max(forecast.times - days, initial=numpy.timedelta64(0, "s"))
+    if latest > LATEST:
+        clock = [str(numpy.datetime64(0, "s") + length)[11:16] for length in (latest, LATEST)]
+        raise UserError(f"{name}: issued up to {clock[0]} of the day that is scored; give forecasts issued by {clock[1]}")
+    return days
+
+
 def compare(methods, ours, settings):
     """Score each method on its days, and ours on the same.
 
@@ -107,7 +132,7 @@ def compare(methods, ours, settings):
     methods : sequence of Forecasts
         Of `read`.
     ours : sequence of Forecasts
-        At most one a day; their outcomes are those of the table.
+        At most one a day, as of `days_of`; their outcomes are those of the table.
     settings : science.verification.report.Settings
         Of the bootstrap.
 
@@ -119,13 +144,11 @@ def compare(methods, ours, settings):
     Raises
     ------
     UserError
-        There are two forecasts of ours for a day, or no day is common.
+        There are two forecasts of ours for a day, one was issued late in it, or no day is common.
     """
     by_day = {}
     for forecast in ours:
-        days = forecast.times.astype("datetime64[D]")
-        if len(numpy.unique(days)) < len(days):
-            raise UserError(f"{forecast.name}: has several forecasts for a day; a table of methods has one")
+        days = days_of(forecast, forecast.name)
         by_day[forecast.name] = dict(zip(days.tolist(), forecast.probability.tolist(), strict=True))
     rows = []
     for method in methods:

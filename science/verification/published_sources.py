@@ -8,7 +8,7 @@
       fitted_before: 2016-01-01           # climatology and class table know flares until then; else all outside the fold scored
       split_at: [2017-01-01]              # folds of what is one file: calibration and threshold come from the other ones
       calibration: platt                  # two numbers; isotonic (the default) wants hundreds of events
-      daily: true                         # one forecast a day, of the day from 00:00 on, whenever it was issued
+      daily: true                         # one forecast a day, issued by 01:00, of the day from 00:00 on
       forecasts:
       - {kind: methods, files: [M1_forecasts.csv]}
       - {kind: percents, name: SWPC, files: [SWPC_fcast.txt]}
@@ -283,7 +283,8 @@ def forecasts_of(period, source, events, published=None):
     Raises
     ------
     UserError
-        A file is none of its kind, there are several forecasts of a day in a daily period, or there is but one fold.
+        A file is none of its kind, there are several forecasts of a day in a daily period or one issued late in it, or there
+        is but one fold.
     """
     if source.kind == "methods":
         read_in = method_tables.read(source.files[0])
@@ -294,10 +295,8 @@ def forecasts_of(period, source, events, published=None):
     result, notes = [], []
     for forecast in read_in:
         if period.daily:
-            days = forecast.times.astype("datetime64[D]").astype("datetime64[s]")
-            if len(numpy.unique(days)) < len(days):
-                raise UserError(f"{period.title}: {forecast.name} has several forecasts for a day; daily periods have one")
-            forecast = dataclasses.replace(forecast, times=days)
+            days = method_tables.days_of(forecast, f"{period.title}: {forecast.name}")
+            forecast = dataclasses.replace(forecast, times=days.astype("datetime64[s]"))
         if forecast.event is None and published is not None and numpy.isin(forecast.times, published.times).all():
             forecast = forecast_files.with_outcomes_of(forecast, published)
         forecast, note = forecast_files.labelled(forecast, events, window=period.window, threshold=period.event)

@@ -90,7 +90,14 @@ def test_forecasts_that_cannot_be_compared_are_refused(files, command):
     twice.to_csv(folder / "twice.csv", index=False)
     later = ours.assign(time=ours["time"].str.replace("2016", "2012"))
     later.to_csv(folder / "later.csv", index=False)
-    for name, message in (("twice", "has several forecasts for a day"), ("later", "no day of the table is forecast")):
+    late = ours.assign(time=ours["time"].str.replace("04-09T00:30", "04-09T12:30"))  # hours of that day are known by then
+    late.to_csv(folder / "late.csv", index=False)
+    messages = {
+        "twice": "has several forecasts for a day",
+        "later": "no day of the table is forecast",
+        "late": "late: issued up to 12:30 of the day that is scored; give forecasts issued by 01:00",
+    }
+    for name, message in messages.items():
         with pytest.raises(UserError, match=message):
             forecasts = [forecast_files.read(folder / f"{name}.csv", target=False)]
             method_tables.compare(method_tables.read(folder / "methods.csv"), forecasts, SETTINGS)

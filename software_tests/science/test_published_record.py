@@ -209,8 +209,15 @@ def test_two_forecasts_of_a_day_are_refused(folder, command):
     pandas.concat([ours, again]).sort_values("time").to_csv(folder / "ours.csv", index=False)
     ended = command(SCRIPT, folder / "sources.yml", "--out", folder / "out")
     assert ended.code == 2
-    assert "mine has several forecasts for a day" in ended.err
+    assert "mine: has several forecasts for a day" in ended.err
     assert not (folder / "out").exists()
+
+
+def test_forecasts_issued_late_in_the_day_that_is_scored_are_refused(folder):
+    ours = pandas.read_csv(folder / "ours.csv")
+    ours.assign(time=ours["time"].str.replace("00:30", "23:30")).to_csv(folder / "ours.csv", index=False)
+    with pytest.raises(UserError, match="mine: issued up to 23:30 of the day that is scored; give forecasts issued by 01:00"):
+        published_record.score(published_sources.read(folder / "sources.yml"), report.Settings(samples=0))
 
 
 def committed():
