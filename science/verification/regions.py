@@ -18,6 +18,7 @@ import numpy
 
 from dataset_models import observation_times, simulation_mark
 from dataset_models.flares.region_flares import ELSEWHERE
+from network_models.forecasts import references
 from network_models.forecasts.files import Forecasts
 from science.verification import pictures, report
 from science.verification.scores import WITHOUT_THRESHOLD, score, words
@@ -130,6 +131,11 @@ def information_gain(probability, event, reference, bootstrap=None):
     return value, low, high
 
 
+def climatology(training):
+    """Compute how often regions flared: float64 (4,), of `CLASSES`, each away from 0 and 1."""
+    return numpy.array([references.climatology(event) for event in training.event.T])
+
+
 def rates_of_classes(training, mcintosh):
     """Look up how often regions of each McIntosh class flared: float64 (n, 4).
 
@@ -142,7 +148,7 @@ def rates_of_classes(training, mcintosh):
     -----
     Each share is shrunk to the rate of all regions by one region-day more, so that a class that was never seen has that rate.
     """
-    whole = training.event.mean(axis=0)
+    whole = climatology(training)
     names, place = numpy.unique(training.mcintosh, return_inverse=True)
     count = numpy.bincount(place, minlength=len(names))
     flared = numpy.stack([numpy.bincount(place, column, len(names)) for column in training.event.T], axis=1)
@@ -179,17 +185,20 @@ def verify(forecasts, training, *, bootstrap=None):
     Returns
     -------
     dict
-        By class the scores, each [value, low, high]; ``gerrity`` of the categories, and their counts.
+        By class the scores, each [value, low, high]; ``gerrity`` of the categories, and their counts. Bits are NaN of a class
+        without a flare in `training`, which says nothing of how rare such flares are.
     """
-    climatology, by_class = training.event.mean(axis=0), rates_of_classes(training, forecasts.mcintosh)
+    whole, by_class = climatology(training), rates_of_classes(training, forecasts.mcintosh)
     result = {}
     for number, name in enumerate(CLASSES):
         probability, event = forecasts.probability[:, number], forecasts.event[:, number]
         scored = score(probability, event, bootstrap=bootstrap)
         values = {kind: [scored.value[kind], *scored.interval(kind)] for kind in WITHOUT_THRESHOLD}
-        constant = numpy.full(len(event), climatology[number])
-        values["bits_over_climatology"] = list(information_gain(probability, event, constant, bootstrap))
-        values["bits_over_mcintosh"] = list(information_gain(probability, event, by_class[:, number], bootstrap))
+        rates = {"climatology": numpy.full(len(event), whole[number]), "mcintosh": by_class[:, number]}
+        known = training.event[:, number].any()
+        for kind, rate in rates.items():
+            gain = information_gain(probability, event, rate, bootstrap) if known else (math.nan,) * 3
+            values[f"bits_over_{kind}"] = list(gain)
         result[name] = {"regions": len(event), "flaring": int(event.sum()), **values}
     happened = forecasts.event[:, [0, 1, 3]].sum(axis=1)
     counts = numpy.zeros((4, 4), "int64")

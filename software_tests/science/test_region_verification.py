@@ -1,5 +1,6 @@
 """Forecasts of single regions, scored by region and day."""
 
+import dataclasses
 import json
 
 import numpy
@@ -62,9 +63,24 @@ def test_rates_of_classes_are_shrunk_to_that_of_all(table):
     forecasts = regions.read(table)
     rates = regions.rates_of_classes(forecasts, ["Dkc", "Zzz"])
     mine = forecasts.mcintosh == "Dkc"
-    whole = forecasts.event.mean(axis=0)
+    whole = (forecasts.event.sum(axis=0) + 1) / (len(forecasts) + 2)
     numpy.testing.assert_allclose(rates[0], (forecasts.event[mine].sum(axis=0) + whole) / (mine.sum() + 1))
     numpy.testing.assert_allclose(rates[1], whole)
+
+
+def test_a_class_that_training_never_saw_gives_no_bits(table):
+    forecasts = regions.read(table)
+    assert forecasts.event[:, 3].any()
+    seen = forecasts.event.copy()
+    seen[:, 3] = False  # no X flare in training
+    found = regions.verify(forecasts, dataclasses.replace(forecasts, event=seen))
+    bits = {
+        name: [values[f"bits_over_{kind}"][0] for kind in ("climatology", "mcintosh")]
+        for name, values in found["classes"].items()
+    }
+    assert numpy.isnan(bits["X1.0"]).all()
+    assert numpy.isfinite(bits["M5.0"]).all()
+    assert [line.split()[-2:] for line in regions.lines(found) if line.startswith("X1.0")] == [["undefined", "undefined"]]
 
 
 def test_the_gerrity_score_rewards_what_it_should():
