@@ -14,7 +14,7 @@ import sys
 import numpy
 
 from dataset_models import simulation_mark
-from dataset_models.flares.flare_index import threshold_flux
+from dataset_models.flares.flare_index import NO_FLARE, threshold_flux
 from dataset_models.flares.region_flares import ELSEWHERE
 from dataset_models.solar_data import load_solar_data
 from network_models.trained_network import input_sources, load_network, open_network
@@ -128,8 +128,8 @@ def region_table(data, times, expected, *, simulated=False):
     -------
     pandas.DataFrame
         time, region (NOAA number, or `ELSEWHERE`), what `region_table` of the data says; for each class the expected flares,
-        probability, low and high; and flare, the class of the region's strongest flare in the window, "" for none of C1.0 or
-        more and missing where it is not known.
+        probability, low and high; and flare, the class of the region's strongest flare in the window, `NO_FLARE` for none and
+        missing where it is not known.
     """
     import pandas
 
@@ -156,7 +156,7 @@ def _strongest(flaring, regions):
     listed = set(regions[:-1])
     others = max((flux for number, flux in flaring.items() if number not in listed), default=0.0)
     fluxes = [*(flaring.get(number, 0.0) for number in regions[:-1]), others]
-    return [goes_class.from_flux(flux) if flux else "" for flux in fluxes]
+    return [goes_class.from_flux(flux) if flux else NO_FLARE for flux in fluxes]
 
 
 def _print(regions, disk):

@@ -17,12 +17,13 @@ import pathlib
 import numpy
 
 from dataset_models import observation_times, simulation_mark
+from dataset_models.flares.flare_index import NO_FLARE
 from dataset_models.flares.region_flares import ELSEWHERE
 from network_models.forecasts import references
 from network_models.forecasts.files import Forecasts
 from science.verification import pictures, report
 from science.verification.scores import WITHOUT_THRESHOLD, score, words
-from tools import atomic_files, block_bootstrap, command_line, figures, goes_class, skill_scores, tables
+from tools import atomic_files, block_bootstrap, command_line, figures, goes_class, notes, skill_scores, tables
 from tools.block_bootstrap import interval
 from tools.errors import UserError
 from tools.goes_class import CLASSES
@@ -64,7 +65,7 @@ class RegionForecasts:
 
 
 def read(path):
-    """Read a table of forecasts of regions; what is elsewhere is left out.
+    """Read a table of forecasts of regions; what is elsewhere, and what nobody knows the outcome of yet, is left out.
 
     Parameters
     ----------
@@ -78,17 +79,29 @@ def read(path):
     ------
     UserError
         A column is missing, a value is no probability or no GOES class, no region is there, or outcomes are not known.
+
+    Notes
+    -----
+    Tables made before `NO_FLARE` was written for regions without a flare leave them empty; so where no row has it, empty is
+    taken as no flare.
     """
     numbers = [f"probability_{name}" for name in CLASSES]
     table = tables.read(path, numbers=numbers, texts=("time", "region", "mcintosh", "flare"), advice=_ADVICE)
+    said = (table["flare"] == NO_FLARE).any()
     table = table[table["region"] != ELSEWHERE]
     if not len(table):
         raise UserError(f"{path}: holds no region; {_ADVICE}")
+    unknown = (table["flare"] == "").to_numpy() & said
+    if unknown.any():
+        table = table[~unknown]
+        notes.note(
+            f"{path}: {unknown.sum()} of {len(unknown)} forecasts of regions are left out, their outcome is not known yet"
+        )
     probability = table[numbers].to_numpy("float64")
     if not ((probability >= 0) & (probability <= 1)).all():
         raise UserError(f"{path}: holds something else than probabilities; {_ADVICE}")
     try:
-        flux = numpy.array([goes_class.to_flux(text) if text else 0.0 for text in table["flare"]])
+        flux = numpy.array([0.0 if text in (NO_FLARE, "") else goes_class.to_flux(text) for text in table["flare"]])
     except ValueError as error:
         raise UserError(f"{path}: column flare: {error}; {_ADVICE}") from error
     event = numpy.stack([flux >= goes_class.to_flux(name) * (1 - 1e-6) for name in CLASSES], axis=1)

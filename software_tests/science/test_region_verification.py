@@ -110,6 +110,20 @@ def test_thresholds_make_categories_as_frequent_as_they_are(table):
     assert set(chosen) <= {0, 1, 2, 3}
 
 
+def test_regions_whose_outcome_is_not_known_yet_are_left_out(table, command, tmp_path):
+    rows = pandas.read_csv(table, keep_default_na=False)
+    before = regions.read(table)  # as of tables that leave regions without a flare empty
+    rows["flare"] = rows["flare"].replace("", "NF")
+    rows.loc[rows["time"] >= "2014-07-01", "flare"] = ""
+    rows.to_csv(table, index=False)
+    ended = command(SCRIPT, table, "--samples", 50, "--out", tmp_path / "out")
+    assert ended.code == 0, ended.err
+    assert "38 of 400 forecasts of regions are left out, their outcome is not known yet" in ended.err
+    forecasts = regions.read(table)
+    assert len(forecasts) == 362
+    numpy.testing.assert_array_equal(forecasts.event, before.event[:362])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
