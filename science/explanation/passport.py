@@ -9,7 +9,8 @@ import numpy
 from network_models import keras_internals
 from science.explanation import solar_coordinates, solar_disk
 from science.explanation.attribution import COMPLETE, labelled
-from science.gradients.network_structure import explainable
+from science.gradients.engine import engine_of
+from science.gradients.network_structure import explainable, logits_of
 from tools import digests
 
 ALIKE = 0.5  # rank correlation from which on a map is too much like one that does not depend on the network
@@ -77,9 +78,9 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0, ran
     checks |= on_disk
     notes = list(attribution.notes)
     output = float(attribution.outputs[0])
-    if subject.data.task == "classification" and abs(output) > SATURATED:
+    if subject.data.task == "classification" and abs(logit := _logit(subject.model, sample, output)) > SATURATED:
         notes.append(
-            f"the network is saturated here (logit {output:.1f}): its probability hardly changes, the logit is explained"
+            f"the network is saturated here (logit {logit:.1f}): its probability hardly changes, the logit is explained"
         )
     return {
         "method": attribution.method,
@@ -104,6 +105,15 @@ def passport(subject, sample, attribution, method, *, baseline=None, seed=0, ran
         "not_applicable": not_applicable,
         "notes": notes,
     }
+
+
+def _logit(model, sample, output):
+    """Compute the logit of a probability: float, the explained output, or of two (no event, event) their difference."""
+    if logits_of(model.output).shape[-1] != 2:
+        return output
+    engine = engine_of(model)
+    none, event = numpy.asarray(logits_of(engine.model([sample.inputs[name] for name in engine.input_names])))[0]
+    return float(event - none)
 
 
 def check_disk(sample, shown, data):

@@ -58,17 +58,16 @@ def chosen_times(subject, count):
         ``datetime64[s]`` (n,), n at most `count`, and how many there were of which kind.
     """
     data = subject.data
-    engine = engine_of(subject.model)
+    model = engine_of(subject.model).model  # it returns logits
     times = data.times("validation")
-    name = engine.input_names[0]
-    outputs = numpy.concatenate(
+    probability = numpy.concatenate(
         [
-            engine.outputs({name: numpy.stack([data.inputs(time)["image"] for time in times[first : first + 64]])})
+            data.forecast(model([numpy.stack([data.inputs(time)["image"] for time in times[first : first + 64]])]))
             for first in range(0, len(times), 64)
         ]
     )
     event = data.targets("validation") > 0.5
-    correct = (outputs > 0) == event
+    correct = (probability >= 0.5) == event
     truth = data.ground_truth
     usable = [time for time in times[event & correct] if _region(truth, time) is not None]
     report = {"validation images": len(times), "accuracy": float(correct.mean()), "hits of a known region": len(usable)}

@@ -1,11 +1,13 @@
 """Scores of maps, against values worked out by hand, and the study on a small simulated Sun."""
 
 import json
+import types
 
 import numpy
 import pytest
 
 from dataset_models import simulation_mark
+from dataset_models.simulated.sun import SimulatedSun
 from science.explanation_quality import faithfulness, localisation, randomisation, study
 from tools.errors import UserError
 
@@ -79,6 +81,24 @@ def test_wrong_flags_are_named_before_training(tmp_path, flags, message):
     with pytest.raises(UserError, match=f"{message}: must be at least"):
         study.main(["--out", str(tmp_path / "out"), *flags])
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("biases", "hits"), [([10.0, 5.0], False), ([-10.0, -5.0], True)])
+def test_hits_are_forecasts_of_all_outputs(biases, hits):
+    """Of two outputs the event is forecast where it is the larger one, whatever its sign."""
+    import keras
+
+    keywords = {"channel_set": "hmi", "activity": "clear cut", "flaring_within": 60.0, "dependent_variable": "flare"}
+    sun = SimulatedSun(**keywords, image_size=32, start="1976-01-01", days=200)
+    image = keras.Input((32, 32, 1), name="image")
+    layer = keras.layers.Dense(2, kernel_initializer="zeros")
+    model = keras.Model(image, layer(keras.layers.Flatten()(image)))
+    layer.bias.assign(biases)
+    times, report = study.chosen_times(types.SimpleNamespace(model=model, data=sun), 150)
+    share = (sun.targets("validation") > 0.5).mean()
+    assert 0.2 < share < 0.8
+    assert report["accuracy"] == pytest.approx(share if hits else 1 - share)
+    assert bool(len(times)) == hits
 
 
 @pytest.mark.slow

@@ -58,6 +58,21 @@ def test_a_map_of_the_image_alone_fails_both_checks(saved, dataset):
     assert passport.failures(found) == ["does not depend on the weights", "is like an edge detector's"]
 
 
+@pytest.mark.parametrize(
+    ("outputs", "biases", "logit"), [(2, [20.0, 22.0], None), (2, [-10.0, 8.0], 18.0), (1, [-17.0], -17.0)]
+)
+def test_saturation_is_of_the_probability(saved, network, dataset, outputs, biases, logit):
+    """Of two outputs the difference is the logit: both may be large, and the probability far from 0 and 1."""
+    model = network(outputs=outputs)
+    weights, _ = model.get_layer("output").get_weights()
+    model.get_layer("output").set_weights([0 * weights, numpy.array(biases, "float32")])
+    subject = explanation.load(saved(model), dataset, {"kind": "classification"})
+    sample = explanation.sample(subject, TIME)
+    notes = passport.passport(subject, sample, saliency(subject.model, sample.inputs), saliency)["notes"]
+    said = [note for note in notes if "is saturated" in note]
+    assert said == [] if logit is None else f"(logit {logit:.1f})" in said[0]
+
+
 @pytest.mark.parametrize("value", [0.0, 3.0])
 def test_an_empty_and_a_constant_map_show_nothing(saved, dataset, value):
     subject = explanation.load(saved(), dataset)
