@@ -17,12 +17,13 @@ from network_models.forecasts.files import Forecasts
 from science.explanation import subject as explanation
 from science.latent_traversal import latents
 from science.verification import output, report
-from tools import atomic_files, block_bootstrap, command_line
+from tools import atomic_files, block_bootstrap, command_line, skill_scores
 from tools.errors import UserError
 from tools.options import add_number
 from tools.paths import Files, data_path
 
 FOLDS = 5
+TRAINING, VALIDATION = 0, 1  # as folds of the forecasts
 KINDS = ("logistic regression", "gradient boosting")
 
 
@@ -89,8 +90,8 @@ def forecasts(subject, encoded, *, seed=0):
     Returns
     -------
     list of network_models.forecasts.files.Forecasts
-        One of each of `KINDS`: the training split cross-fitted, the validation split by a classifier of the whole
-        training split.
+        One of each of `KINDS`, in order of time: fold `TRAINING` cross-fitted, fold `VALIDATION` by a classifier of the whole
+        training split. The threshold is that of the highest TSS on the training split.
 
     Raises
     ------
@@ -106,12 +107,17 @@ def forecasts(subject, encoded, *, seed=0):
     if event[seen].all() or not event[seen].any():
         raise UserError(f"{images.title}: all {seen.sum()} training samples have one outcome; nothing can be learned")
     results = []
+    order = numpy.argsort(encoded.times, kind="stable")  # validation may lie before training, or amid it
+    fold = numpy.where(seen, TRAINING, VALIDATION)
     for kind in KINDS:
         own = cross_fitted(kind, training.mean, event[seen], training.times, gap=images.reach, seed=seed)
         coming = classifier(kind, seed=seed).fit(training.mean, event[seen]).predict_proba(validation.mean)[:, 1]
-        fold = numpy.zeros(len(event), "int64")
-        probability = numpy.concatenate([own, coming])
-        results.append(Forecasts(f"latents {kind}", encoded.times, probability, event, fold, simulated=images.simulated))
+        probability = numpy.empty(len(event))
+        probability[seen], probability[~seen] = own, coming
+        threshold = numpy.full(len(event), skill_scores.best_threshold(own, event[seen])[0])
+        name, simulated = f"latents {kind}", images.simulated
+        whole = Forecasts(name, encoded.times, probability, event, fold, threshold, simulated=simulated)
+        results.append(whole.where(order))
     return results
 
 
@@ -127,18 +133,18 @@ def events_of(data, lists=None):
     if lists:
         return flare_catalogue.read(lists).events
     if hasattr(data, "ground_truth"):
-        return data.ground_truth.flares(data.times("training")[0], data.times("validation")[-1] + numpy.timedelta64(1, "D"))
+        times = numpy.concatenate([data.times("training"), data.times("validation")])
+        return data.ground_truth.flares(times.min(), times.max() + numpy.timedelta64(1, "D"))
     if hasattr(data, "flares"):
         return flare_catalogue.read([data_path("flares", path) for path in data.flares] or [data_path("flares")]).events
     return None
 
 
-def verify(subject, forecasts, events, *, window, event, block_days, samples=1000, seed=0):
+def verify(forecasts, events, *, window, event, block_days, samples=1000, seed=0):
     """Score forecasts on the validation split.
 
     Parameters
     ----------
-    subject : science.explanation.subject.Subject
     forecasts : list of Forecasts
         From the function of this name.
     events : pandas.DataFrame or None
@@ -154,10 +160,10 @@ def verify(subject, forecasts, events, *, window, event, block_days, samples=100
     -------
     science.verification.report.Report, science.verification.report.Settings
     """
-    first = subject.data.times("validation")[0]
     keywords = {"window": window, "event": event, "block_days": block_days, "samples": samples, "seed": seed}
-    settings = report.Settings(threshold=None, score_from=first, **keywords)
-    return report.verify(forecasts, events, settings), settings
+    settings = report.Settings(threshold=None, **keywords)
+    scored = [forecast.where(forecast.fold == VALIDATION) for forecast in forecasts]
+    return report.verify(scored, events, settings), settings
 
 
 def write(folder, forecasts, checked, settings):
@@ -198,7 +204,6 @@ def main(arguments=None):
     data = subject.data.data
     hours = getattr(data, "window_hours", 24.0)
     checked, settings = verify(
-        subject,
         latent_forecasts,
         events_of(data, flags.lists),
         window=numpy.timedelta64(round(hours * 3600), "s"),

@@ -286,6 +286,41 @@ def test_no_forecast_comes_from_neighbours():
         assert numpy.ptp(own[part[30:-30]]) < 0.35
 
 
+@pytest.mark.parametrize("begin", [0, 150, 450])
+def test_validation_alone_is_scored_wherever_it_lies(begin):
+    """Validation before, amid and after training: each score is of its samples, each forecast with its own outcome."""
+    count, random = 600, numpy.random.default_rng(0)
+    times = numpy.datetime64("2026-01-01", "s") + numpy.arange(count) * numpy.timedelta64(3600, "s")
+    event = random.random(count) < 0.3
+    inside = (numpy.arange(count) >= begin) & (numpy.arange(count) < begin + 150)
+    order = numpy.concatenate([numpy.flatnonzero(~inside), numpy.flatnonzero(inside)])
+    splits = numpy.where(inside, "validation", "training")[order]
+    vectors = (event + 0.1 * random.normal(size=count))[:, None]  # tells the outcome
+    nothing = numpy.zeros(count)
+    encoded = latents.Encoded(times[order], splits, vectors[order], vectors[order] * 0, nothing, nothing)
+    truth = dict(zip(times.tolist(), event.tolist(), strict=True))
+    data = types.SimpleNamespace(
+        task="classification",
+        title="hours",
+        simulated=True,
+        reach=numpy.timedelta64(24, "h"),
+        truth=lambda time: (float(truth[time.item()]), 0.0),
+    )
+    made = latent_forecast.forecasts(types.SimpleNamespace(data=data), encoded)
+    checked, _ = latent_forecast.verify(made, None, window=numpy.timedelta64(1, "h"), event="M1.0", block_days=0.5, samples=20)
+    for name, forecast in checked.forecasts.items():
+        numpy.testing.assert_array_equal(forecast.times, times[inside])
+        numpy.testing.assert_array_equal(forecast.event, event[inside])
+        assert checked.scored[name].value["tss"] > 0.95
+
+
+def test_flares_are_of_both_splits_whichever_is_first():
+    days = numpy.arange("2026-01-01", "2026-01-11", dtype="datetime64[D]").astype("datetime64[s]")
+    truth = types.SimpleNamespace(flares=lambda begin, end: (begin, end))
+    data = types.SimpleNamespace(times={"validation": days[:3], "training": days[3:]}.get, ground_truth=truth)
+    assert latent_forecast.events_of(data) == (days[0], days[-1] + numpy.timedelta64(1, "D"))
+
+
 @pytest.mark.long
 def test_the_forecast_is_verified_beside_baselines(run, tmp_path, capsys):
     more = ["--samples", "100", "--block", "2", "--out", str(tmp_path)]
