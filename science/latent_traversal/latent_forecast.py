@@ -2,10 +2,11 @@
 
     python science/latent_traversal/latent_forecast.py MODEL.hdf5 DATASET.py [--lists LIST] [--block 2] [--out FOLDER]
 
-Logistic regression and gradient boosting learn from the latents of the training split, the beta-VAE's own, and forecast the
-validation split. Thresholds are chosen on forecasts of the training split that come from models fitted on other parts of
-it. Scores, intervals and baselines (climatology, persistence, flare rate, class table) are those of
-science/verification. Writes the forecasts as CSV, verification.json and the pictures into the run's features/.
+Logistic regression and gradient boosting learn from the latents of the training split, the beta-VAE's own, and forecast
+the validation split. Thresholds are chosen on forecasts of the training split that come from models fitted on other
+parts of it. Scores, intervals and baselines (climatology, persistence, flare rate, class table) are those of
+science/verification; where the target is not of the time right after a sample, climatology of the training split alone.
+Writes the forecasts as CSV, verification.json and the pictures into the run's features/.
 """
 
 import pathlib
@@ -13,6 +14,7 @@ import pathlib
 import numpy
 
 from dataset_models import flare_catalogue, simulation_mark
+from network_models.forecasts import references
 from network_models.forecasts.files import Forecasts
 from science.explanation import subject as explanation
 from science.latent_traversal import latents
@@ -140,6 +142,26 @@ def events_of(data, lists=None):
     return None
 
 
+def window_of(data):
+    """Find the time that the target of a data set looks at.
+
+    Returns
+    -------
+    length : numpy.timedelta64
+        A day where the data set does not say.
+    other : str
+        Why baselines, which forecast flares of so long a time from the sample on, would be of another event; else empty.
+    """
+    window = next((window for window in data.windows if window.kind == "target"), None)
+    if window is None:
+        return numpy.timedelta64(1, "D"), f"{data.title} does not say which time its target looks at"
+    length = window.end - window.begin
+    if length and not window.begin:
+        return length, ""
+    when = f"{window.words} after a sample" if length else f"at the {window.name}, the time of the sample"
+    return length, f"the target of {data.title} is {when}"
+
+
 def verify(forecasts, events, *, window, event, block_days, samples=1000, seed=0):
     """Score forecasts on the validation split.
 
@@ -148,6 +170,7 @@ def verify(forecasts, events, *, window, event, block_days, samples=1000, seed=0
     forecasts : list of Forecasts
         From the function of this name.
     events : pandas.DataFrame or None
+        Of the baselines; None leaves climatology alone, the event rate of the training split.
     window : numpy.timedelta64
     event : str
         GOES class.
@@ -163,7 +186,12 @@ def verify(forecasts, events, *, window, event, block_days, samples=1000, seed=0
     keywords = {"window": window, "event": event, "block_days": block_days, "samples": samples, "seed": seed}
     settings = report.Settings(threshold=None, **keywords)
     scored = [forecast.where(forecast.fold == VALIDATION) for forecast in forecasts]
-    return report.verify(scored, events, settings), settings
+    if events is not None:
+        return report.verify(scored, events, settings), settings
+    training, times = forecasts[0].event[forecasts[0].fold == TRAINING], scored[0].times
+    rate = numpy.full(len(times), references.climatology(training))
+    known = Forecasts(report.CLIMATOLOGY, times, rate, None, scored[0].fold, simulated=scored[0].simulated)
+    return report.verify(scored, None, settings, references=[known]), settings
 
 
 def write(folder, forecasts, checked, settings):
@@ -202,16 +230,20 @@ def main(arguments=None):
     encoded = latents.encode(subject, batch_size=flags.batch)
     latent_forecasts = forecasts(subject, encoded, seed=flags.seed)
     data = subject.data.data
-    hours = getattr(data, "window_hours", 24.0)
+    window, other = window_of(data)
+    events = None if other else events_of(data, flags.lists)
     checked, settings = verify(
         latent_forecasts,
-        events_of(data, flags.lists),
-        window=numpy.timedelta64(round(hours * 3600), "s"),
+        events,
+        window=window,
         event=getattr(data, "threshold", "M1.0"),
         block_days=flags.block,
         samples=flags.samples,
         seed=flags.seed,
     )
+    if events is None:
+        why = other or f"{data.title} has no flare list (--lists)"
+        checked.notes.append(f"of the baselines climatology of the training split alone: {why}")
     write(folder, latent_forecasts, checked, settings)
     print("\n".join(output.table(checked, settings)))
     print(f"wrote {folder}")

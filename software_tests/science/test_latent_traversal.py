@@ -1,6 +1,8 @@
 """Latent spaces: traversal, what is measured, correlations, disentanglement, forecasts, anomalies, files, bad input."""
 
+import json
 import pathlib
+import re
 import types
 
 import numpy
@@ -8,6 +10,7 @@ import pandas
 import pytest
 from PIL import Image
 
+from dataset_models.SDO.HMI.flare_sequences import FlareSequences
 from dataset_models.simulated.sun import SimulatedSun
 from network_models.beta_vae import sequence, train
 from network_models.image_inputs import Input
@@ -312,6 +315,37 @@ def test_validation_alone_is_scored_wherever_it_lies(begin):
         numpy.testing.assert_array_equal(forecast.times, times[inside])
         numpy.testing.assert_array_equal(forecast.event, event[inside])
         assert checked.scored[name].value["tss"] > 0.95
+
+
+@pytest.mark.parametrize(
+    ("lag", "catch", "hours", "other"),
+    [("00min", "24hr", 24, ""), ("00min", "01hr", 1, ""), ("12hr", "24hr", 24, r"is \+12 h to \+36 h after a sample")],
+)
+def test_baselines_are_of_the_window_of_the_target(lag, catch, hours, other):
+    sun = SimulatedSun(dependent_variable="flare", lag=lag, catch=catch)
+    length, said = latent_forecast.window_of(sun)
+    assert length == numpy.timedelta64(hours, "h")
+    assert re.search(other, said) if other else said == ""
+
+
+def test_flares_that_are_the_samples_have_no_window():
+    length, said = latent_forecast.window_of(FlareSequences(until="start"))
+    assert length == numpy.timedelta64(0, "h")
+    assert said.endswith("is at the start of the flare, the time of the sample")
+
+
+@pytest.mark.long
+def test_a_later_window_has_climatology_alone_beside_it(run, tmp_path, capsys):
+    more = ["--samples", "50", "--block", "2", "--out", str(tmp_path), "--lag", "12hr"]
+    latent_forecast.main([str(run.best), str(SUN), *more])
+    printed = capsys.readouterr().out
+    assert "climatology" in printed
+    assert "persistence" not in printed
+    assert (
+        "climatology of the training split alone: the target of simulated Sun (not observations) is +12 h to +36 h" in printed
+    )
+    found = json.loads((tmp_path / "latent_forecast" / "verification.json").read_text())
+    assert found["settings"]["window_hours"] == 24
 
 
 def test_flares_are_of_both_splits_whichever_is_first():
