@@ -515,6 +515,7 @@ class FlareData(FlareImageData):
             times = times[numpy.isin(times, labelled)]
         else:
             times = times[flare_labels.covered(self._events, times, self._window, until=self._until)]
+            flare_index.note_pauses(self._events, times)
         if self.fold and (self.validation_start or self.split == "random"):
             other = "--validation_start" if self.validation_start else "--split random"
             raise UserError(f"--fold {self.fold} and {other} are two ways to split; give one of them (--fold 0: no fold)")

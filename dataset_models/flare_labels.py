@@ -29,6 +29,7 @@ from dataset_models.flares.flare_index import (  # noqa: F401
     FlareIndex,
     covered,
     list_span,
+    note_pauses,
     seconds_of,
     threshold_flux,
 )
@@ -371,6 +372,7 @@ def main(arguments=None):
         folds=options.folds,
         until=given_time("--flares_until", options.flares_until) if options.flares_until else None,
     )
+    note_pauses(catalogue.events, labelled.times)
     print("\n".join(summary(labelled)))
     paths = write(labelled, options.out, simulated=catalogue.simulated)
     print(f"wrote {len(paths)} tables to {options.out}")

@@ -613,7 +613,9 @@ class ActiveRegions(FlareListData):
         step = numpy.timedelta64(round(self.cadence_hours * 3600), "s")
         times = numpy.arange(begin.astype("datetime64[s]") + offset, end.astype("datetime64[s]"), step)
         times = times[self._within_dates(times)]
-        return times[flare_labels.covered(self.events, times + self._lag, self._window, until=self._until)]
+        times = times[flare_labels.covered(self.events, times + self._lag, self._window, until=self._until)]
+        flare_index.note_pauses(self.events, times)
+        return times
 
     @functools.cached_property
     def _days_without_summary(self):

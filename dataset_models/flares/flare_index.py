@@ -7,9 +7,11 @@ import numpy
 from dataset_models import observation_times
 from tools import goes_class
 from tools.errors import UserError
+from tools.notes import note
 
 DAY = numpy.timedelta64(24, "h")
 NO_FLARE, UNKNOWN = "NF", "unk"  # as the published labels write them
+PAUSE = numpy.timedelta64(60, "D")  # C1.0 and above of 1986 to 2019 pause for longer at solar minimum alone, up to 214 days
 
 
 class FlareIndex:
@@ -210,6 +212,29 @@ def covered(events, times, window, *, until=None):
     times = numpy.asarray(times, "datetime64[s]")
     first, last = list_span(events, until)  # NaT, of an empty list, compares as false
     return (times >= first) & (times + numpy.timedelta64(seconds_of(window), "s") <= last)
+
+
+def note_pauses(events, times):
+    """Remark upon times in long pauses of flare lists: none of them says whether the Sun was quiet or nobody listed it.
+
+    Parameters
+    ----------
+    events : pandas.DataFrame
+    times : numpy.ndarray
+        ``datetime64[s]`` (n,), which `covered` takes for covered.
+    """
+    starts = numpy.sort(events["start"].to_numpy("datetime64[s]"))
+    pause = numpy.flatnonzero(numpy.diff(starts) > PAUSE)
+    count = numpy.array([((times >= starts[place]) & (times < starts[place + 1])).sum() for place in pause], "int64")
+    if not count.any():
+        return
+    place = pause[count.argmax()]
+    others = f", and {(count > 0).sum() - 1} more pauses" if (count > 0).sum() > 1 else ""
+    days = PAUSE // numpy.timedelta64(1, "D")
+    note(
+        f"{count.sum()} of {len(times)} samples lie where the flare lists hold no flare for over {days} days"
+        f" ({starts[place]}Z to {starts[place + 1]}Z{others}): quiet near solar minimum, else days that the lists lack"
+    )
 
 
 def weakest_letter(events, threshold):

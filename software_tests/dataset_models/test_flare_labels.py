@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dataset_models import flare_catalogue, flare_labels, observation_times
 from dataset_models.flare_labels import DAY, FlareIndex, label_table, split_fold, split_folds
+from dataset_models.flares import flare_index
 from tools.errors import UserError
 from tools.goes_class import from_flux, to_flux
 
@@ -364,3 +365,15 @@ def test_one_fold_needs_its_own_quarter_and_another():
         split_fold(month, 2)
     with pytest.raises(UserError, match="fold 1: all are in January to March"):
         split_fold(month[fold.validation], 1)
+
+
+def test_long_pauses_of_a_list_are_remarked_upon(capsys):
+    day = numpy.timedelta64(1, "D")
+    starts = numpy.datetime64("2022-01-01T00:00:00") + numpy.array([0, 59, 130, 135, 300]) * day
+    events = pandas.DataFrame({"start": starts})
+    flare_index.note_pauses(events, starts[0] + numpy.arange(59) * day)
+    assert capsys.readouterr().err == ""
+    flare_index.note_pauses(events, starts[0] + numpy.arange(150) * day)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "86 of 150 samples lie where the flare lists hold no flare for over 60 days" in said
+    assert "2022-03-01T00:00:00Z to 2022-05-11T00:00:00Z, and 1 more pauses" in said
