@@ -19,6 +19,7 @@ from dataset_models import flare_catalogue, simulation_mark
 from dataset_models.flare_labels import DAY
 from science import instance_tables
 from science.near_limb import pictures as maps
+from science.verification.report import LEAST_BLOCKS
 from tools import atomic_files, command_line, figures
 from tools.block_bootstrap import BlockBootstrap, interval
 from tools.errors import UserError
@@ -79,7 +80,7 @@ class Recall:
     instances, hits, flares : int
         Hours before flares, those with a forecast of at least the threshold, and distinct flares.
     low, high : float
-        95 % interval of the recall, NaN when there are no instances.
+        95 % interval of the recall, NaN of fewer than `LEAST_BLOCKS` flares.
     """
 
     instances: int
@@ -96,7 +97,8 @@ class Recall:
     def __str__(self):
         if not self.instances:
             return "undefined: no instances"
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}; {self.instances} hours before {self.flares} flares)"
+        bounds = "too few flares for an interval" if numpy.isnan(self.low) else f"{self.low:.3f} to {self.high:.3f}"
+        return f"{self.value:.3f} ({bounds}; {self.instances} hours before {self.flares} flares)"
 
 
 def recall(instances, *, threshold=0.5, samples=2000, seed=0):
@@ -118,23 +120,28 @@ def recall(instances, *, threshold=0.5, samples=2000, seed=0):
     Notes
     -----
     Up to 24 hours stand before the same flare and are hit or missed together; drawing them one by one would make the
-    interval several times too narrow.
+    interval several times too narrow. A few flares drawn again and again say nothing of other flares: no interval is given.
 
     Examples
     --------
-    Three hours before one flare and one before another:
+    Two hours before each of six flares, and of the first two alone:
 
     >>> import numpy
-    >>> flux, place = numpy.full(4, 2e-5), numpy.zeros(4)
-    >>> print(recall(Instances(numpy.array([0.9, 0.8, 0.4, 0.7]), flux, place, place, numpy.array([1, 1, 1, 2]))))
-    0.750 (0.667 to 1.000; 4 hours before 2 flares)
+    >>> flux, place, flare = numpy.full(12, 2e-5), numpy.zeros(12), numpy.arange(12) // 2
+    >>> probability = numpy.array([0.9, 0.8, 0.4, 0.7, 0.9, 0.9, 0.1, 0.2, 0.6, 0.4, 0.8, 0.7])
+    >>> several = Instances(probability, flux, place, place, flare)
+    >>> print(recall(several))
+    0.667 (0.333 to 0.917; 12 hours before 6 flares)
+    >>> print(recall(several.where(flare < 2)))
+    0.750 (too few flares for an interval; 4 hours before 2 flares)
     """
     if not len(instances):
         return Recall(0, 0, 0, float("nan"), float("nan"))
     hit = instances.probability >= threshold
     bootstrap = BlockBootstrap.of_groups(instances.flare, samples=samples, seed=seed)
     hits, count = bootstrap.sums(numpy.stack([hit, numpy.ones(len(hit))], axis=1)).T
-    return Recall(len(hit), int(hit.sum()), bootstrap.count, *interval(hits / count))
+    bounds = interval(hits / count) if bootstrap.count >= LEAST_BLOCKS else (float("nan"), float("nan"))
+    return Recall(len(hit), int(hit.sum()), bootstrap.count, *bounds)
 
 
 def centre_and_limb(instances, *, threshold=0.5, limb=LIMB):

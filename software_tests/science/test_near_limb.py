@@ -66,6 +66,17 @@ def test_intervals_draw_flares_not_hours():
     assert together.high - together.low > 3 * (apart.high - apart.low)
 
 
+def test_a_few_flares_have_no_interval():
+    flare = numpy.repeat(numpy.arange(6), 12)
+    flux, zero = numpy.full(72, 1e-5), numpy.zeros(72)
+    six = near_limb.Instances(numpy.where(flare < 4, 0.9, 0.1), flux, zero, zero, flare)
+    assert near_limb.recall(six).low < near_limb.recall(six).value < near_limb.recall(six).high
+    hit = near_limb.recall(six.where(flare < 4))
+    assert (hit.value, hit.flares) == (1, 4)
+    assert numpy.isnan([hit.low, hit.high]).all()
+    assert str(hit) == "1.000 (too few flares for an interval; 48 hours before 4 flares)"
+
+
 @pytest.mark.long
 def test_script_writes_pictures(path, tmp_path, capsys):
     near_limb.main([str(path), "--out", str(tmp_path / "out")])
