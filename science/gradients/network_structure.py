@@ -84,7 +84,7 @@ def last_with_weights(model):
     Raises
     ------
     UserError
-        Several branches join behind the last weights, so that there is no single such layer.
+        Several branches join behind the last weights, or in them: there is no single such layer, or no single input of it.
     """
     import keras
 
@@ -92,13 +92,12 @@ def last_with_weights(model):
     while True:
         if isinstance(operation, keras.Model):
             return last_with_weights(operation)
-        if getattr(operation, "weights", None):
-            return operation
+        weighted = bool(getattr(operation, "weights", None))
         if len(parents) != 1:
-            raise UserError(
-                f"{model.name}: ends in {operation.name}, which has no single layer with weights before it;"
-                " choose a layer with --layer"
-            )
+            what = "takes several inputs" if weighted else "has no single layer with weights before it"
+            raise UserError(f"{model.name}: ends in {operation.name}, which {what}; choose a layer with --layer")
+        if weighted:
+            return operation
         operation, parents = keras_internals.origin(parents[0])
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from network_models.layers.flare_rates import PowerLawRates
 from science.embedding import activations, pictures, projector, tsne
 from science.explanation import subject as explanation
 from tools import figures
@@ -80,6 +81,10 @@ def test_the_representation_before_a_nested_head():
     branches = keras.layers.Add()([keras.layers.Dense(1)(x), keras.layers.Dense(1)(x)])
     with pytest.raises(UserError, match="choose a layer with --layer"):
         GradientEngine(keras.Model(image, branches)).feature_layer()
+    rates, _ = PowerLawRates(name="sizes")([keras.layers.Dense(3)(x), keras.layers.Dense(3, activation="softplus")(x)])
+    total = keras.layers.Lambda(lambda value: keras.ops.sum(value, axis=(1, 2))[:, None])(rates)
+    with pytest.raises(UserError, match="ends in sizes, which takes several inputs; choose a layer with --layer"):
+        GradientEngine(keras.Model(image, total)).feature_layer()
 
 
 def _table(path):
