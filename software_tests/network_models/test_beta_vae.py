@@ -674,6 +674,7 @@ def test_the_first_command_of_the_readme_shows_digits(tmp_path):
     assert result.scores["mean_squared_error"] < 0.35 * ((shown - shown.mean(axis=0)) ** 2).mean()
 
 
+@pytest.mark.long
 def test_a_resumed_epoch_repeats_no_step_of_the_table(tmp_path):
     import keras
 
