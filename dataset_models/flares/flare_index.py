@@ -237,7 +237,7 @@ def note_pauses(events, times):
     )
 
 
-def weakest_letter(events, threshold):
+def weakest_class(events, threshold):
     """Find out whether flare lists leave out flares of a class altogether.
 
     Parameters
@@ -256,9 +256,9 @@ def weakest_letter(events, threshold):
     Examples
     --------
     >>> import pandas
-    >>> weakest_letter(pandas.DataFrame({"flux": [2e-5, 1.5e-4]}), "C1.0")
+    >>> weakest_class(pandas.DataFrame({"flux": [2e-5, 1.5e-4]}), "C1.0")
     'M1.0'
-    >>> weakest_letter(pandas.DataFrame({"flux": [2e-5, 1.5e-4]}), "M1.0") is None
+    >>> weakest_class(pandas.DataFrame({"flux": [2e-5, 1.5e-4]}), "M1.0") is None
     True
     """
     if not len(events):

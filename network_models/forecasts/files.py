@@ -125,23 +125,36 @@ def _one(path, target, column):
             columns[what] = table[present[0]].to_numpy("float64") if present else None
         except ValueError as error:
             raise UserError(f"{path}: column {present[0]} holds something else than numbers ({error})") from error
-    settled = numpy.ones(len(times), bool)
-    if columns["outcome"] is not None and numpy.isnan(columns["outcome"]).any():
-        settled = ~numpy.isnan(columns["outcome"])
-        if target is False or (target is None and not settled.any()):
-            columns["outcome"], settled = None, numpy.ones(len(times), bool)
-        elif not settled.any():
-            raise UserError(f"{path}: column {present[0]} holds no outcome yet; give forecasts whose windows have closed")
-        else:
-            note(f"{path}: {(~settled).sum()} of {len(times)} forecasts left out, whose outcome is not known yet")
+    outcome, settled = _settled(path, columns["outcome"], target, column="".join(present[:1]))
     threshold = None
     if "threshold" in table.columns:
         threshold, _ = checked(table["threshold"], origin=f"{path}, column threshold")
     files = table["file"].fillna("").to_numpy(str) if "file" in table.columns else None
-    outcome = None if columns["outcome"] is None else columns["outcome"][settled]
+    outcome, threshold, files = (None if values is None else values[settled] for values in (outcome, threshold, files))
     probability, outcome = checked(columns["probability"][settled], outcome, origin=str(path))
-    threshold, files = (None if values is None else values[settled] for values in (threshold, files))
     return times[settled], probability, outcome, threshold, files, simulation_mark.of_table(table)
+
+
+def _settled(path, outcome, target, *, column):
+    """Choose the forecasts to keep, `target` as of `read`: (outcomes or None, what chooses among the rows).
+
+    Raises
+    ------
+    UserError
+        Outcomes must be there, and none is known yet.
+    """
+    everything = slice(None)
+    if outcome is None:
+        return None, everything
+    known = ~numpy.isnan(outcome)
+    if known.all():
+        return outcome, everything
+    if target is False or (target is None and not known.any()):
+        return None, everything
+    if not known.any():
+        raise UserError(f"{path}: column {column} holds no outcome yet; give forecasts whose windows have closed")
+    note(f"{path}: {(~known).sum()} of {len(known)} forecasts left out, whose outcome is not known yet")
+    return outcome, known
 
 
 def write(path, times, *, files=None, simulated=False, **columns):
@@ -203,7 +216,7 @@ def labelled(forecasts, events, *, window=flare_index.DAY, threshold="M1.0", unt
     if events is None:
         columns = ", ".join(TARGET_COLUMNS)
         raise UserError(f"{forecasts.name}: no column of the outcome ({columns}); add one, or give --flares")
-    weakest = flare_index.weakest_letter(events, threshold)
+    weakest = flare_index.weakest_class(events, threshold)
     if weakest is not None:
         raise UserError(
             f"{forecasts.name}: the flare lists hold no flare below {weakest}; give lists that do, or a stronger event"

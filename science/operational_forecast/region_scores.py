@@ -11,7 +11,7 @@ import pathlib
 import numpy
 
 from dataset_models import flare_labels, simulation_mark
-from dataset_models.flares.flare_index import threshold_flux, weakest_letter
+from dataset_models.flares.flare_index import threshold_flux, weakest_class
 from dataset_models.observation_times import given_time
 from network_models.forecasts.exchange import formats
 from network_models.forecasts.exchange.comparison import in_time, probability_of
@@ -112,7 +112,7 @@ def table(methods, events, classes, *, settings, until=None, late=()):
     late : collection of str
         Methods whose late forecasts count.
     """
-    scored, weakest = [], {event: weakest_letter(events, event) for event in classes}
+    scored, weakest = [], {event: weakest_class(events, event) for event in classes}
     for event in filter(weakest.get, classes):
         note(f"regions, {event}: not scored: the flare lists hold no flare below {weakest[event]}")
     for name, issued in methods.items():
@@ -195,8 +195,7 @@ def main(arguments=None):
     if not scored:
         raise UserError(f"{flags.files[0]}: has no region whose window the flare lists cover; give lists of its dates")
     print(shown(scored))
-    with atomic_files.results(flags.out) as folder:
-        atomic_files.write_table(folder / "regions.csv", pandas.DataFrame(scored))
+    atomic_files.write_table(flags.out / "regions.csv", pandas.DataFrame(scored))
     print(f"wrote {flags.out / 'regions.csv'}")
 
 
